@@ -1,0 +1,33 @@
+"""Errors a person can act on: each says what is wrong, where, and what to do."""
+
+
+class LabelerError(Exception):
+    """A failure that is told to the user as one sentence, without a traceback.
+
+    `str(error)` is the whole message. Raise it with what happened, where, and what to do about it;
+    chain the technical cause with `from`, which goes to the log only.
+    """
+
+
+class ImageError(LabelerError):
+    """An image that cannot be shown: missing, not an image, damaged, or too large to decode."""
+
+
+class ProjectError(LabelerError):
+    """A project file that cannot be opened, read or written."""
+
+
+class ProjectLocked(ProjectError):
+    """Another running instance holds the project; the message says who, where and since when."""
+
+
+class FormatError(LabelerError):
+    """A labels file that cannot be read or written as a whole."""
+
+
+class ModelError(LabelerError):
+    """A model that cannot be loaded or run."""
+
+
+class PluginError(LabelerError):
+    """A plugin that cannot be imported, or that does not keep the plugin contract."""

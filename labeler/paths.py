@@ -1,0 +1,52 @@
+"""Where things are: shipped files beside the package, and the user's own folders."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_PACKAGE = Path(__file__).resolve().parent
+_DIRS = PlatformDirs("labeler", appauthor=False)
+
+
+def _shipped(name: str) -> Path:
+    """A top-level folder of the project: inside the package in a wheel, beside it in a checkout."""
+    inside = _PACKAGE / f"_{name}"
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def resources() -> Path:
+    """Icons, fonts, help pages and the embedded model."""
+    return _shipped("resources")
+
+
+def shipped_plugins() -> Path:
+    """The plugins that come with the app."""
+    return _shipped("plugins")
+
+
+@cache
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def data_dir() -> Path:
+    """Projects of read-only folders, the user's plugins and models; `LABELER_DATA_DIR` overrides."""
+    return _made(Path(os.environ.get("LABELER_DATA_DIR") or _DIRS.user_data_path))
+
+
+def cache_dir() -> Path:
+    """What can be made again: embeddings, thumbnails; `LABELER_CACHE_DIR` overrides."""
+    return _made(Path(os.environ.get("LABELER_CACHE_DIR") or _DIRS.user_cache_path))
+
+
+def config_dir() -> Path:
+    """Settings; `LABELER_CONFIG_DIR` overrides."""
+    return _made(Path(os.environ.get("LABELER_CONFIG_DIR") or _DIRS.user_config_path))
+
+
+def log_dir() -> Path:
+    """Log files; `LABELER_LOG_DIR` overrides."""
+    return _made(Path(os.environ.get("LABELER_LOG_DIR") or _DIRS.user_log_path))
