@@ -17,7 +17,7 @@ class ProjectError(LabelerError):
     """A project file that cannot be opened, read or written."""
 
 
-class ProjectLocked(ProjectError):
+class ProjectLockedError(ProjectError):
     """Another running instance holds the project; the message says who, where and since when."""
 
 
