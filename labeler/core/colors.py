@@ -8,8 +8,10 @@ with protan-, deuter- and tritanopia (Machado, Oliveira and Fernandes 2009, seve
 from collections.abc import Iterable
 
 CATEGORY_COLORS = (
-    "#4bc3ff", "#ff5a1e", "#b4e169", "#d23cb4", "#e1d22d", "#3c874b", "#ffa596", "#964bff", "#1ef0b4", "#f01e3c",
-    "#8787ff", "#96a55a", "#ff78f0", "#69c33c", "#c36987", "#b44bd2", "#f06978", "#d296d2", "#69873c", "#9687d2",
+    "#4bc3ff", "#ff5a1e", "#b4e169", "#d23cb4", "#e1d22d",
+    "#3c874b", "#ffa596", "#964bff", "#1ef0b4", "#f01e3c",
+    "#8787ff", "#96a55a", "#ff78f0", "#69c33c", "#c36987",
+    "#b44bd2", "#f06978", "#d296d2", "#69873c", "#9687d2",
 )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 from typing import Literal, TypeAlias
 
-import qtawesome
 from msgspec import Struct
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPalette
 from PySide6.QtWidgets import QApplication, QLabel
 
 from labeler import paths
+from labeler.gui.icons import draw_icon
 
 Scheme: TypeAlias = Literal["system", "dark", "light"]
 
@@ -134,16 +134,9 @@ def icon(name: str, *, active: str | None = None) -> QIcon:
 
     `active` is the colour of the checked state, by default the colour of text on the accent.
     """
-    on = active or _colors.on_accent
-    made: QIcon = qtawesome.icon(
-        f"mdi6.{name}",
-        color=_colors.text,
-        color_active=_colors.text,
-        color_selected=on,
-        color_on=on,
-        color_disabled=_colors.quiet,
+    return draw_icon(
+        name, color=_colors.text, on=active or _colors.on_accent, disabled=_colors.quiet
     )
-    return made
 
 
 ICON = QSize(18, 18)
@@ -230,8 +223,8 @@ def _style_sheet(c: Colors) -> str:
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {c.raised}; }}
     QSlider::sub-page:horizontal {{ background: {c.accent}; border-radius: 2px; }}
-    QSlider::handle:horizontal {{ background: {c.on_accent if c.dark else c.accent}; width: 14px; height: 14px;
-        margin: -5px 0; border-radius: 7px; }}
+    QSlider::handle:horizontal {{ background: {c.on_accent if c.dark else c.accent}; width: 14px;
+        height: 14px; margin: -5px 0; border-radius: 7px; }}
     QProgressBar {{ background: {c.raised}; border: none; border-radius: 2px; max-height: 4px; }}
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 2px; }}
     QSplitter::handle {{ background: {c.panel}; }}
