@@ -1,0 +1,94 @@
+"""The command line: one module a verb, each with `add_parser` and `run`."""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from labeler import __version__, paths
+from labeler.errors import LabelerError
+
+VERBS = {
+    "open": "labeler.cli.open_window",
+    "demo": "labeler.cli.demo",
+    "import": "labeler.cli.import_labels",
+    "export": "labeler.cli.export_labels",
+    "convert": "labeler.cli.convert_labels",
+    "segment": "labeler.cli.segment",
+}
+"""Verb to the module that does it; only the one asked for is imported, so that the window is up at once."""
+
+_HELP = """\
+labeler [PATH]     open the window, on a folder of images, an image, a project or a COCO file
+labeler demo       open the window on photos that come with the installed packages
+labeler import     COCO labels or results into a project
+labeler export     a project's labels to COCO JSON
+labeler convert    between projects and COCO JSON, and COCO JSON to clean COCO JSON
+labeler segment    prompt a model on labelled images and measure its masks
+
+`labeler VERB --help` tells more of each."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line without the program's name; gives the exit code: 0 good, 1 failed, 2 usage."""
+    words = list(arguments)
+    if words and words[0] in ("-h", "--help"):
+        sys.stdout.write(f"usage:\n{_HELP}\n")
+        return 0
+    if words and words[0] in ("-V", "--version"):
+        sys.stdout.write(f"labeler {__version__}\n")
+        return 0
+    if not words or words[0] not in VERBS or (words[0] == "open" and Path("open").exists()):
+        words.insert(0, "open")
+    options = _parser(words[0]).parse_args(words)
+    _start_log(options.log_level)
+    try:
+        return int(options.run(options))
+    except LabelerError as error:
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        sys.stderr.write(f"labeler: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("labeler: stopped.\n")
+        return 130
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="labeler")
+    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
+    verbs = parser.add_subparsers(required=True)
+    importlib.import_module(VERBS[verb]).add_parser(verbs)
+    for one in verbs.choices.values():
+        one.add_argument(
+            "--log-level",
+            default=argparse.SUPPRESS,
+            choices=("debug", "info", "warning", "error"),
+            help="how much is written to stderr (the log file has everything from info)",
+        )
+    return parser
+
+
+def _start_log(level: str) -> None:
+    """Warnings to stderr, everything from info to a rotating file."""
+    from logging.handlers import RotatingFileHandler  # noqa: PLC0415 - 10 ms that --version need not pay
+
+    to_screen = logging.StreamHandler()
+    to_screen.setLevel(level.upper())
+    handlers: list[logging.Handler] = [to_screen]
+    try:
+        to_file = RotatingFileHandler(
+            paths.log_dir() / "labeler.log", maxBytes=1 << 20, backupCount=3, encoding="utf-8", delay=True
+        )
+        to_file.setLevel(logging.INFO)
+        handlers.append(to_file)
+    except OSError:
+        # a home that cannot be written to is no reason not to start
+        pass
+    logging.basicConfig(
+        level=logging.DEBUG if level == "debug" else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=handlers,
+        force=True,
+    )

@@ -1,0 +1,67 @@
+"""What the app remembers between sessions: one small JSON file, typed and checked on read."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from labeler import paths
+from labeler.core.files import atomic_write
+
+_log = logging.getLogger(__name__)
+
+RECENT = 10
+
+
+class Settings(msgspec.Struct):
+    """The user's choices. Change fields, then `save()`."""
+
+    theme: Literal["system", "dark", "light"] = "dark"
+    wheel_zoom: bool = True
+    """The wheel zooms; otherwise it pans and Ctrl+wheel zooms, which suits trackpads."""
+    threads: int = 0
+    """Threads of the model process; 0 for one per core."""
+    cache_gb: float = 5.0
+    """Bound of the embedding cache on disk, in gigabytes."""
+    look_ahead: int = 8
+    """How many of the next images are encoded ahead."""
+    keep_view: bool = False
+    """Keep zoom and place when going to an image of the same size."""
+    recent: list[str] = []
+    """Projects and folders opened last, newest first."""
+    geometry: str = ""
+    """Window geometry and dock layout, as Qt saves them, in base64."""
+    layout: str = ""
+
+    def remember(self, path: Path) -> None:
+        """Put a path in front of the recent ones."""
+        name = str(path)
+        self.recent = [name, *(other for other in self.recent if other != name)][:RECENT]
+
+    def save(self) -> None:
+        """Write the settings file, whole or not at all."""
+        try:
+            atomic_write(settings_file(), msgspec.json.format(msgspec.json.encode(self), indent=2))
+        except OSError as error:
+            _log.info("settings are not saved: %s", error)
+
+
+def settings_file() -> Path:
+    """Where the settings are."""
+    return paths.config_dir() / "settings.json"
+
+
+def load_settings() -> Settings:
+    """The saved settings; defaults where there are none, and a damaged file is put aside, not lost."""
+    path = settings_file()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Settings)
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, msgspec.MsgspecError) as error:
+        _log.info("%s cannot be read (%s); defaults are used", path, error)
+        if path.exists() and os.access(path.parent, os.W_OK):
+            path.replace(path.with_suffix(".damaged.json"))
+        return Settings()
