@@ -1,8 +1,21 @@
-"""What every test shares: an isolated home, and the data folder beside the checkout."""
+"""What every test shares: an isolated home, real photos, and no log line that nobody expected."""
 
+import importlib.util
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# What a developer's shell may hold that would change a test, here or in the children that tests start.
+for _name in ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONHASHSEED", "QT_SCALE_FACTOR", "QT_STYLE_OVERRIDE"):
+    os.environ.pop(_name, None)
+if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @pytest.fixture
@@ -21,3 +34,67 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     for kind in ("DATA", "CACHE", "CONFIG", "LOG"):
         monkeypatch.setenv(f"LABELER_{kind}_DIR", str(folder / kind.lower()))
     return folder
+
+
+def _installed(package: str, *inside: str) -> Path:
+    """A file of an installed package, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, f"{package} is not installed"
+    assert spec.origin is not None
+    return Path(spec.origin).parent.joinpath(*inside)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A copy of a real photo, 810 x 1080: a bus and four people, as bus.jpg in a folder of its own."""
+    folder = tmp_path / "photo"
+    folder.mkdir()
+    return Path(shutil.copy(_installed("ultralytics", "assets", "bus.jpg"), folder))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with copies of three real photos: bus.jpg, grace_hopper.jpg and zidane.jpg."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("bus.jpg", "zidane.jpg"):
+        shutil.copy(_installed("ultralytics", "assets", name), folder)
+    shutil.copy(_installed("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg"), folder)
+    return folder
+
+
+class _LogGuard(logging.Handler):
+    """Keeps the records from WARNING on, and the patterns of those that a test expects."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self.expected: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
+
+    def problems(self) -> list[str]:
+        """Lines that no pattern expects, and patterns that no line met."""
+        unexpected = [line for line in self.lines if not any(re.search(one, line) for one in self.expected)]
+        missing = [one for one in self.expected if not any(re.search(one, line) for line in self.lines)]
+        return [f"unexpected log line: {line}" for line in unexpected] + [
+            f"no log line matches {one!r}" for one in missing
+        ]
+
+
+@pytest.fixture(autouse=True)
+def _log_guard() -> Iterator[_LogGuard]:
+    """Fails a test that logs at WARNING or above without having said so by `expect_log`."""
+    guard = _LogGuard()
+    logging.getLogger().addHandler(guard)
+    yield guard
+    logging.getLogger().removeHandler(guard)
+    if problems := guard.problems():
+        pytest.fail("\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def expect_log(_log_guard: _LogGuard) -> Callable[[str], None]:
+    """`expect_log(pattern)`: a log line from WARNING on that matches must come, and is no failure."""
+    return _log_guard.expected.append
