@@ -1,0 +1,323 @@
+"""COCO annotations as records, and records as COCO, without loss.
+
+Format: https://cocodataset.org/#format-data. Nothing of a file is believed: each item is taken, repaired by
+name, or refused with its index and field. Keys that no record has a field for stay, as raw JSON, in
+`extra` on every level and are written back.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from labeler.core.colors import next_color, next_key
+from labeler.core.records import Annotation, Category, Image, Mask
+from labeler.formats.coco_file import Document, encode, open_document
+from labeler.formats.gates import (
+    BOOL,
+    TEXT,
+    Fields,
+    RefusalError,
+    Repairs,
+    fields_of,
+    leftover,
+    packed,
+    plain_object,
+    text,
+    unpacked,
+    whole,
+)
+from labeler.formats.report import Ledger, Report
+from labeler.formats.shapes import GEOMETRY, read_shape, write_shape
+
+R = TypeVar("R")
+ImageSizes: TypeAlias = Callable[[str], tuple[int, int] | None]
+"""The displayed (width, height) of a file name, or None where there is no such image."""
+
+LONGEST_NAME = 4096
+LARGEST_SIDE = 1_000_000
+MASK_BUDGET = 1 << 31
+"""Pixels that the masks of one file may take in memory together, one byte each."""
+
+_IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
+_CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
+_ANNOTATION_KEYS = GEOMETRY | {"id", "image_id", "category_id", "iscrowd", "attributes"}
+
+
+class Dataset(Struct, frozen=True):
+    """What a labels file holds, with ids of our own (from 1) and the file's in `file_id`.
+
+    `Image.path` is the file's name for it, which nobody has checked: resolve it with `image_paths`.
+    """
+
+    images: tuple[Image, ...]
+    categories: tuple[Category, ...]
+    annotations: tuple[Annotation, ...]
+    extra: bytes = b""
+    """A JSON object of the other top-level keys: info, licenses and unknown ones."""
+
+
+def read_coco(path: Path, *, image_sizes: ImageSizes | None = None) -> tuple[Dataset, Report]:
+    """The records of a COCO file, and what became of each item.
+
+    With `image_sizes` the size of the image itself counts where the file says another. Raises FormatError
+    when the file is not JSON or not COCO.
+    """
+    return dataset_of(open_document(path), image_sizes=image_sizes)
+
+
+def dataset_of(document: Document, *, image_sizes: ImageSizes | None = None) -> tuple[Dataset, Report]:
+    """The records of an opened COCO file; see `read_coco`."""
+    reader = _Reader(image_sizes)
+    reader.ledger.extend(document.notes)
+    reader.each("images", document.images, reader.image)
+    reader.each("categories", document.categories, reader.category)
+    reader.each("annotations", document.annotations, reader.annotation)
+    dataset = Dataset(
+        tuple(reader.images.values()),
+        tuple(reader.categories.values()),
+        tuple(reader.annotations),
+        packed(dict(document.extra)),
+    )
+    totals = {name: len(getattr(document, name)) for name in ("images", "categories", "annotations")}
+    return dataset, reader.ledger.report(document.name, totals)
+
+
+class _Reader:
+    """Takes the items of one file in order, knowing those before."""
+
+    def __init__(self, image_sizes: ImageSizes | None) -> None:
+        self.ledger = Ledger()
+        self.images: dict[int, Image] = {}
+        self.categories: dict[int, Category] = {}
+        self.annotations: list[Annotation] = []
+        self._image_sizes = image_sizes
+        self._ids: set[int] = set()
+        self._mask_pixels = 0
+
+    def each(self, kind: str, raws: Sequence[Raw], take: Callable[[Fields, Repairs], None]) -> None:
+        """Let `take` have each item, and note what it repaired or why it refused."""
+        for index, raw in enumerate(raws):
+            repairs: Repairs = []
+            try:
+                take(fields_of(raw, repairs), repairs)
+            except RefusalError as refusal:
+                self.ledger.note("refused", kind, index, refusal.field, refusal.sentence)
+                continue
+            for field, sentence in repairs:
+                self.ledger.note("repaired", kind, index, field, sentence)
+
+    def image(self, fields: Fields, repairs: Repairs) -> None:
+        file_id = whole(fields, "id", repairs)
+        if file_id in self.images:
+            raise RefusalError("id", f"An image before it has the id {file_id}.")
+        name = text(fields, "file_name")
+        if len(name) > LONGEST_NAME or "\0" in name:
+            raise RefusalError(
+                "file_name", f"Is no file name: longer than {LONGEST_NAME} characters, or with a NUL."
+            )
+        width, height = self._size(name, fields, repairs)
+        self.images[file_id] = Image(
+            id=len(self.images) + 1,
+            path=name,
+            width=width,
+            height=height,
+            file_id=file_id,
+            extra=leftover(fields, _IMAGE_KEYS),
+        )
+
+    def _size(self, name: str, fields: Fields, repairs: Repairs) -> tuple[int, int]:
+        """Width and height: the image's own where it can be looked at, else what the file says, else 0."""
+        real = self._image_sizes(name) if self._image_sizes else None
+        said: dict[str, int] = {}
+        for field in ("width", "height"):
+            try:
+                said[field] = whole(fields, field, repairs, least=1, most=LARGEST_SIDE)
+            except RefusalError as refusal:
+                remedy = "the image's own was taken" if real else "taken as not known"
+                repairs.append((field, f"{refusal.sentence.removesuffix('.')}; {remedy}."))
+        given = (said["width"], said["height"]) if len(said) == 2 else None
+        if real and given and real != given:
+            said_size, real_size = (f"{width} by {height}" for width, height in (given, real))
+            repairs.append(
+                ("width", f"The file says {said_size}, the image has {real_size}, which was taken.")
+            )
+        return real or given or (0, 0)
+
+    def category(self, fields: Fields, repairs: Repairs) -> None:
+        file_id = whole(fields, "id", repairs)
+        if file_id in self.categories:
+            raise RefusalError("id", f"A category before it has the id {file_id}.")
+        name = text(fields, "name")
+        known = _CATEGORY_KEYS
+        above = ""
+        if "supercategory" in fields:
+            raw = fields["supercategory"]
+            above = TEXT.read(raw, "supercategory") if TEXT.matches(raw) else ""
+            known = known if above else known - {"supercategory"}
+        self.categories[file_id] = Category(
+            id=len(self.categories) + 1,
+            name=name,
+            color=next_color(category.color for category in self.categories.values()),
+            key=next_key(category.key for category in self.categories.values()),
+            supercategory=above,
+            file_id=file_id,
+            extra=leftover(fields, known),
+        )
+
+    def annotation(self, fields: Fields, repairs: Repairs) -> None:
+        image = known_record("image_id", self.images, fields, repairs)
+        category = known_record("category_id", self.categories, fields, repairs)
+        size = (image.height, image.width) if image.width else None
+        shape = read_shape(fields, size=size, repairs=repairs)
+        if isinstance(shape, Mask):
+            self._mask_pixels += shape.bits.size
+            if self._mask_pixels > MASK_BUDGET:
+                raise RefusalError(
+                    "segmentation", f"The masks before it take {MASK_BUDGET} pixels, which is the limit."
+                )
+        attributes, known = {}, _ANNOTATION_KEYS - {"attributes"}
+        if "attributes" in fields:
+            attributes = plain_object(fields["attributes"]) or {}
+            known = _ANNOTATION_KEYS if attributes else known
+        self.annotations.append(
+            Annotation(
+                id=len(self.annotations) + 1,
+                image_id=image.id,
+                category_id=category.id,
+                shape=shape,
+                source="import",
+                crowd=_crowd(fields, repairs),
+                attributes=attributes,
+                file_id=self._file_id(fields, repairs),
+                extra=leftover(fields, known),
+            )
+        )
+
+    def _file_id(self, fields: Fields, repairs: Repairs) -> int | None:
+        """The annotation's id in the file, None where it cannot be given back."""
+        if "id" not in fields:
+            repairs.append(("id", "Is missing; a new one will be given."))
+            return None
+        file_id = whole(fields, "id", repairs)
+        if file_id in self._ids:
+            repairs.append(("id", f"An annotation before it has the id {file_id}; a new one will be given."))
+            return None
+        self._ids.add(file_id)
+        return file_id
+
+
+def known_record(field: str, records: Mapping[int, R], fields: Fields, repairs: Repairs) -> R:
+    """The image or category that a field names by its id in the file; RefusalError when there is none."""
+    number = whole(fields, field, repairs)
+    if number not in records:
+        raise RefusalError(field, f"There is no {field.removesuffix('_id')} with the id {number}.")
+    return records[number]
+
+
+def _crowd(fields: Fields, repairs: Repairs) -> bool:
+    raw = fields.get("iscrowd")
+    if raw is None:
+        return False
+    if BOOL.matches(raw):
+        crowd = BOOL.read(raw, "iscrowd")
+        repairs.append(("iscrowd", f"Was {str(crowd).lower()}, read as {int(crowd)}."))
+        return crowd
+    return bool(whole(fields, "iscrowd", repairs, most=1))
+
+
+# writing
+
+
+def exported_ids(records: Iterable[Image | Category | Annotation]) -> dict[int, int]:
+    """Each record's id in an exported file: the one it came with, else its own, else the next free one."""
+    records = list(records)
+    ids: dict[int, int] = {}
+    taken: set[int] = set()
+    for record in records:
+        if record.file_id is not None and record.file_id not in taken:
+            ids[record.id] = record.file_id
+            taken.add(record.file_id)
+    free = max(taken | {record.id for record in records}, default=0) + 1
+    for record in records:
+        if record.id in ids:
+            continue
+        number = record.id
+        if number in taken:
+            number, free = free, free + 1
+        ids[record.id] = number
+        taken.add(number)
+    return ids
+
+
+def write_coco(dataset: Dataset, *, source: str = "export", polygons: bool = False) -> tuple[bytes, Report]:
+    """A COCO file of the records, and what could not be written.
+
+    Masks are written as compressed run-length text, with `polygons` as outlines where they have no holes.
+    Annotations that name no image or category of the data set, or whose shape is not finite, are refused.
+    """
+    ledger = Ledger()
+    images = {image.id: image for image in dataset.images}
+    image_ids, category_ids = exported_ids(dataset.images), exported_ids(dataset.categories)
+    ids = exported_ids(dataset.annotations)
+    rows: list[bytes] = []
+    for index, annotation in enumerate(dataset.annotations):
+        try:
+            shape = _shape_text(annotation, images, category_ids, polygons=polygons)
+        except RefusalError as refusal:
+            ledger.note("refused", "annotations", index, refusal.field, refusal.sentence)
+            continue
+        head = b'{"id":%d,"image_id":%d,"category_id":%d,' % (
+            ids[annotation.id],
+            image_ids[annotation.image_id],
+            category_ids[annotation.category_id],
+        )
+        rows.append(head + shape + b',"iscrowd":%d' % annotation.crowd + _annotation_tail(annotation) + b"}")
+    data = encode(
+        images=[_image_text(image, image_ids[image.id]) for image in dataset.images],
+        annotations=rows,
+        categories=[_category_text(category, category_ids[category.id]) for category in dataset.categories],
+        extra=unpacked(dataset.extra),
+    )
+    totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
+    return data, ledger.report(source, totals)
+
+
+def _shape_text(
+    annotation: Annotation, images: Mapping[int, Image], categories: Container[int], *, polygons: bool
+) -> bytes:
+    image = images.get(annotation.image_id)
+    if image is None or annotation.category_id not in categories:
+        raise RefusalError("image_id", "Its image or category is not part of what is written.")
+    return write_shape(annotation.shape, size=(image.height, image.width), polygons=polygons)
+
+
+def _annotation_tail(annotation: Annotation) -> bytes:
+    extra = annotation.extra
+    if not annotation.attributes:
+        return b"," + extra[1:-1] if extra else b""
+    fields = {key: raw for key, raw in unpacked(extra).items() if key != "attributes"}
+    return b"," + packed({"attributes": msgspec.json.encode(annotation.attributes), **fields})[1:-1]
+
+
+def _image_text(image: Image, number: int) -> bytes:
+    """An image's object; a `file_name` in `extra` is the name that the labels file it came from uses."""
+    members: dict[str, Raw | bytes] = {
+        "id": msgspec.json.encode(number),
+        "file_name": msgspec.json.encode(image.path),
+        "width": msgspec.json.encode(image.width),
+        "height": msgspec.json.encode(image.height),
+    }
+    return packed(members | unpacked(image.extra))
+
+
+def _category_text(category: Category, number: int) -> bytes:
+    members: dict[str, Raw | bytes] = {
+        "id": msgspec.json.encode(number),
+        "name": msgspec.json.encode(category.name),
+    }
+    if category.supercategory:
+        members["supercategory"] = msgspec.json.encode(category.supercategory)
+    return packed(unpacked(category.extra) | members)

@@ -1,0 +1,141 @@
+"""What became of every item of a labels file: taken, repaired, refused or skipped, with the reason."""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+Verdict: TypeAlias = Literal["repaired", "refused", "skipped"]
+
+_LINES = 20
+"""Notes that the text form shows before it only counts the rest."""
+
+
+class Note(Struct, frozen=True):
+    """One sentence about one field of one item of a file."""
+
+    verdict: Verdict
+    kind: str
+    """The list it is in: "images", "categories", "annotations", "results"; "file" for the whole file."""
+    index: int | None
+    """The place in that list, from 0; None for the whole file."""
+    field: str
+    sentence: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, as in `annotations[12].bbox`."""
+        item = self.kind if self.index is None else f"{self.kind}[{self.index}]"
+        return f"{item}.{self.field}" if self.field else item
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.place}: {self.sentence}"
+
+
+class Tally(Struct, frozen=True):
+    """How many items of one kind there were and what became of them; the last four sum up to the first."""
+
+    total: int
+    taken: int
+    """Taken exactly as they are."""
+    repaired: int
+    """Taken after a repair that a note names."""
+    refused: int
+    skipped: int
+    """Left out because they are there already."""
+
+
+class Report(Struct, frozen=True):
+    """The whole outcome of reading or writing a labels file."""
+
+    source: str
+    tallies: dict[str, Tally]
+    items: tuple[Note, ...]
+
+    @property
+    def taken(self) -> int:
+        """Items of all kinds taken as they are."""
+        return sum(tally.taken for tally in self.tallies.values())
+
+    @property
+    def repaired(self) -> int:
+        """Items of all kinds taken after a repair."""
+        return sum(tally.repaired for tally in self.tallies.values())
+
+    @property
+    def refused(self) -> int:
+        """Items of all kinds that were not taken, and whole-file refusals."""
+        whole = sum(note.kind == "file" and note.verdict == "refused" for note in self.items)
+        return whole + sum(tally.refused for tally in self.tallies.values())
+
+    @property
+    def skipped(self) -> int:
+        """Items of all kinds that were there already."""
+        return sum(tally.skipped for tally in self.tallies.values())
+
+    def text(self, *, lines: int = _LINES) -> str:
+        """The report for a person: a line of counts a kind, then the first `lines` notes, refusals first."""
+        rows = [self.source]
+        for kind, tally in self.tallies.items():
+            row = f"  {kind}: {tally.taken + tally.repaired} of {tally.total} taken"
+            for count, word in (
+                (tally.repaired, "repaired"),
+                (tally.refused, "refused"),
+                (tally.skipped, "already there"),
+            ):
+                row += f", {count} {word}" if count else ""
+            rows.append(row)
+        notes = sorted(
+            (note for note in self.items if note.verdict != "skipped"),
+            key=lambda note: note.verdict == "repaired",
+        )
+        rows += [f"  {note}" for note in notes[:lines]]
+        if len(notes) > lines:
+            rows.append(f"  and {len(notes) - lines} more")
+        return "\n".join(rows)
+
+    def to_json(self) -> bytes:
+        """The report as a JSON object with `source`, `tallies` and `items`."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+
+class Ledger:
+    """Collects notes while a file is read; `report` closes it."""
+
+    def __init__(self) -> None:
+        self._notes: list[Note] = []
+        self._verdicts: dict[tuple[str, int], Verdict] = {}
+
+    def note(self, verdict: Verdict, kind: str, index: int | None, field: str, sentence: str) -> None:
+        """Record a verdict; the gravest of an item counts (refused, then skipped, then repaired)."""
+        self._notes.append(Note(verdict, kind, index, field, sentence))
+        if index is not None:
+            gravity = ("repaired", "skipped", "refused")
+            before = self._verdicts.get((kind, index), "repaired")
+            self._verdicts[kind, index] = max(before, verdict, key=gravity.index)
+
+    def extend(self, notes: tuple[Note, ...]) -> None:
+        """Take over the notes of an earlier stage."""
+        for note in notes:
+            self.note(note.verdict, note.kind, note.index, note.field, note.sentence)
+
+    def is_refused(self, kind: str, index: int) -> bool:
+        """Whether that item was refused."""
+        return self._verdicts.get((kind, index)) == "refused"
+
+    def report(self, source: str, totals: dict[str, int]) -> Report:
+        """The report, given how many items of each kind the file has."""
+        counts: dict[str, dict[str, int]] = {kind: {} for kind in totals}
+        for (kind, _), verdict in self._verdicts.items():
+            counts[kind][verdict] = counts[kind].get(verdict, 0) + 1
+        tallies = {
+            kind: Tally(
+                total=total,
+                taken=total - sum(counts[kind].values()),
+                repaired=counts[kind].get("repaired", 0),
+                refused=counts[kind].get("refused", 0),
+                skipped=counts[kind].get("skipped", 0),
+            )
+            for kind, total in totals.items()
+        }
+        return Report(source, tallies, tuple(self._notes))

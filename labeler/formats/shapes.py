@@ -1,0 +1,301 @@
+"""The geometry of one COCO item (segmentation, bbox, area) as a shape, and back.
+
+A COCO polygon is a flat list x0, y0, x1, y1, ... and has no holes; an outline with holes is therefore
+written as a run-length mask, with its rings beside it under the key `outlines` so that our own reader gives
+back the same outline. The mask is what counts: outlines that do not fill it exactly are left aside.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+from numpy.typing import NDArray
+
+from labeler.core.geometry import area, bounds, outline, rasterise
+from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
+from labeler.core.rle import MAX_PIXELS, compress, decompress, mask_to_rle, rle_to_mask
+from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError, Repairs, Rle, packed
+
+Size: TypeAlias = tuple[int, int]
+"""(height, width) of an image in pixels."""
+
+OUTLINES = "outlines"
+GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES})
+
+FARTHEST = 1e6
+"""No image is larger, so a coordinate beyond is a mistake."""
+
+_BOX_SLACK = 1.5
+"""Pixels that tools differ by: whether the last pixel counts, and rounding."""
+_AREA_SLACK = 0.02
+
+
+class _Ring(Struct, frozen=True):
+    outer: list[float]
+    holes: list[list[float]] = []
+
+
+_NUMBERS: Kind[list[float]] = Kind(list[float], "a list of finite numbers")
+_RINGS: Kind[list[list[float]]] = Kind(list[list[float]], "a list of lists of finite numbers")
+_RLE: Kind[Rle] = Kind(Rle, "a run-length mask of size [height, width] and counts")
+_OUTLINES: Kind[list[_Ring]] = Kind(list[_Ring], "a list of rings")
+_AREA: Kind[float] = Kind(float, "a finite number")
+_NOTHING = (b"[]", b"null")
+
+
+def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
+    """The shape of an annotation or a result, its `origin` the text of those parts that hold.
+
+    `size` is that of the image, None where it is not known. A wrong bbox or area is a repair. Raises
+    RefusalError when there is no geometry, or none that can be taken.
+    """
+    segmentation = fields.get("segmentation")
+    if segmentation is None or b"".join(bytes(segmentation).split()) in _NOTHING:
+        return _box_only(fields, size=size, repairs=repairs)
+    found = len(repairs)
+    shape = _segmented(segmentation, size=size, repairs=repairs)
+    kept = {} if len(repairs) > found else {"segmentation": segmentation}
+    if isinstance(shape, Mask) and OUTLINES in fields:
+        outlined = _outlined(fields[OUTLINES], shape, size or _RLE.read(segmentation, "segmentation").size)
+        if outlined is None:
+            repairs.append((OUTLINES, "Does not fill the mask beside it; the mask was taken."))
+        else:
+            shape = outlined
+            kept[OUTLINES] = fields[OUTLINES]
+    for name, wrong_value in (("bbox", _wrong_bbox), ("area", _wrong_area)):
+        if name in fields:
+            wrong = wrong_value(fields[name], shape, size)
+            if wrong:
+                repairs.append((name, wrong))
+            else:
+                kept[name] = fields[name]
+    return msgspec.structs.replace(shape, origin=packed(kept))
+
+
+def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
+    """The members `segmentation`, `bbox`, `area` (and `outlines`) of a shape as JSON text without braces.
+
+    An untouched shape gives the text it was read from. Masks become compressed run-length text, or with
+    `polygons` outlines where they have no holes. Raises RefusalError for a shape that has no finite extent.
+    """
+    origin = _origin(shape, size)
+    convert = polygons and isinstance(shape, Mask)
+    members: dict[str, Raw | bytes] = {} if convert else dict(origin)
+    if "segmentation" not in members:
+        members |= _segmentation(shape, size=size, polygons=polygons)
+    for name in ("bbox", "area"):
+        if name in origin:
+            members[name] = origin[name]
+    box = bounds(shape)
+    if not all(map(np.isfinite, (box.x0, box.y0, box.x1, box.y1))):
+        raise RefusalError("bbox", "Its coordinates are not finite.")
+    if "bbox" not in members:
+        members["bbox"] = msgspec.json.encode([box.x0, box.y0, box.width, box.height])
+    if "area" not in members:
+        members["area"] = msgspec.json.encode(area(shape))
+    return packed(members)[1:-1]
+
+
+def same_shape(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are the same geometry, however they were written."""
+    return _bare(a) == _bare(b)
+
+
+def _bare(shape: Shape) -> Shape:
+    return msgspec.structs.replace(shape, origin=b"") if shape.origin else shape
+
+
+def _origin(shape: Shape, size: Size) -> Fields:
+    """The members that the shape was read from; none when it is not that geometry any more."""
+    if not shape.origin:
+        return {}
+    repairs: Repairs = []
+    try:
+        fields = OBJECT.read(Raw(shape.origin), "origin")
+        again = read_shape(fields, size=size if all(size) else None, repairs=repairs)
+    except RefusalError:
+        return {}
+    return fields if same_shape(again, shape) and not repairs else {}
+
+
+# reading
+
+
+def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
+    if "bbox" not in fields:
+        raise RefusalError("segmentation", "Neither a segmentation nor a bbox is there.")
+    numbers = _NUMBERS.read(fields["bbox"], "bbox")
+    if len(numbers) != 4:
+        raise RefusalError("bbox", f"Must be x, y, width and height, but has {len(numbers)} numbers.")
+    x, y, width, height = numbers
+    _check_near(np.array(numbers), "bbox")
+    if width <= 0 or height <= 0:
+        raise RefusalError("bbox", f"Its size {width:g} by {height:g} is not positive.")
+    box = Box(x, y, x + width, y + height)
+    _check_inside(box, size, "bbox")
+    kept: Fields = {name: fields[name] for name in ("segmentation", "bbox") if name in fields}
+    if "area" in fields:
+        wrong = _wrong_area(fields["area"], box, size)
+        if wrong:
+            repairs.append(("area", wrong))
+        else:
+            kept["area"] = fields["area"]
+    return msgspec.structs.replace(box, origin=packed(kept))
+
+
+def _segmented(raw: Raw, *, size: Size | None, repairs: Repairs) -> Polygons | Mask:
+    if OBJECT.matches(raw):
+        return _mask(raw, size)
+    if _NUMBERS.matches(raw):
+        rings = [_NUMBERS.read(raw, "segmentation")]
+        repairs.append(("segmentation", "Was one flat list of numbers, taken as a single polygon."))
+    else:
+        rings = _RINGS.read(raw, "segmentation")
+    parts = []
+    for index, ring in enumerate(rings):
+        if len(ring) % 2:
+            raise RefusalError("segmentation", f"Polygon {index} has {len(ring)} numbers, which is odd.")
+        if len(ring) < 6:
+            repairs.append(("segmentation", f"Polygon {index} has fewer than 3 points and was left out."))
+            continue
+        points = _points(ring)
+        _check_near(points, "segmentation")
+        parts.append(Part(points))
+    if not parts:
+        raise RefusalError("segmentation", "Has no polygon of at least 3 points.")
+    shape = Polygons(tuple(parts))
+    box = bounds(shape)
+    if box.width <= 0 or box.height <= 0:
+        raise RefusalError("segmentation", "Its points lie on one line, so it has no area.")
+    _check_inside(box, size, "segmentation")
+    return shape
+
+
+def _points(ring: list[float]) -> Points:
+    return np.array(ring, dtype=np.float64).reshape(-1, 2)
+
+
+def _mask(raw: Raw, size: Size | None) -> Mask:
+    rle = _RLE.read(raw, "segmentation")
+    height, width = rle.size
+    if height <= 0 or width <= 0 or height * width > MAX_PIXELS:
+        raise RefusalError(
+            "segmentation", f"Its size {height} by {width} is not from 1 to {MAX_PIXELS} pixels."
+        )
+    if size is not None and rle.size != size:
+        sentence = f"Its size {height} by {width} is not that of the image, {size[0]} by {size[1]}."
+        raise RefusalError("segmentation", sentence)
+    try:
+        counts = decompress(rle.counts) if isinstance(rle.counts, str) else rle.counts
+        mask = rle_to_mask(counts, rle.size)
+    except (ValueError, OverflowError) as error:
+        raise RefusalError("segmentation", str(error)) from error
+    if not mask.bits.size:
+        raise RefusalError("segmentation", "The mask has no pixels.")
+    return mask
+
+
+def _outlined(raw: Raw, mask: Mask, size: Size) -> Polygons | None:
+    """The outline that was written beside a mask, if it fills exactly that mask."""
+    try:
+        rings = _OUTLINES.read(raw, OUTLINES)
+    except RefusalError:
+        return None
+    if not rings or any(
+        len(ring) < 6 or len(ring) % 2 for each in rings for ring in (each.outer, *each.holes)
+    ):
+        return None
+    shape = Polygons(tuple(Part(_points(each.outer), tuple(map(_points, each.holes))) for each in rings))
+    points = np.concatenate([ring for part in shape.parts for ring in (part.outer, *part.holes)])
+    if np.abs(points).max() > FARTHEST:
+        return None
+    return shape if rasterise(shape, size=size) == mask else None
+
+
+def _check_near(numbers: NDArray[np.float64], field: str) -> None:
+    if np.abs(numbers).max() > FARTHEST:
+        raise RefusalError(field, f"Has a coordinate beyond {FARTHEST:.0f} pixels.")
+
+
+def _check_inside(box: Box, size: Size | None, field: str) -> None:
+    if size is None:
+        return
+    height, width = size
+    if box.x0 >= width or box.y0 >= height or box.x1 <= 0 or box.y1 <= 0:
+        raise RefusalError(field, f"Lies wholly outside the image of {width} by {height} pixels.")
+
+
+def _wrong_bbox(raw: Raw, shape: Shape, size: Size | None) -> str:
+    """What is wrong with a bbox, "" when it is that of the shape or of what the image shows of it."""
+    try:
+        numbers = _NUMBERS.read(raw, "bbox")
+    except RefusalError as refusal:
+        return refusal.sentence
+    if len(numbers) != 4:
+        return f"Must be x, y, width and height, but has {len(numbers)} numbers; worked out anew."
+    x, y, width, height = numbers
+    box = bounds(shape)
+    true = np.array([box.x0, box.y0, box.x1, box.y1])
+    given = np.array([x, y, x + width, y + height])
+    shown = true if size is None else np.clip(true, 0, [size[1], size[0], size[1], size[0]])
+    if min(np.abs(given - true).max(), np.abs(given - shown).max()) <= _BOX_SLACK:
+        return ""
+    return "Is not the box of the segmentation; worked out anew."
+
+
+def _wrong_area(raw: Raw, shape: Shape, size: Size | None) -> str:
+    """What is wrong with an area, "" when it may be that of the shape.
+
+    Tools give the outline's area or the number of pixels, and a box may carry the area of the object in it.
+    """
+    try:
+        given = _AREA.read(raw, "area")
+    except RefusalError as refusal:
+        return refusal.sentence
+    box = bounds(shape)
+    slack = box.width + box.height
+    if isinstance(shape, Box):
+        fits = 0 < given <= box.area * (1 + _AREA_SLACK) + slack
+    else:
+        measures: tuple[Callable[[], float], ...] = (
+            lambda: area(shape),
+            lambda: area(rasterise(shape, size=size)) if size else given,
+        )
+        fits = given > 0 and any(
+            abs(given - true) <= _AREA_SLACK * true + slack for true in (m() for m in measures)
+        )
+    return "" if fits else f"Is {given:g}, which is not the area of the shape; worked out anew."
+
+
+# writing
+
+
+def _segmentation(shape: Shape, *, size: Size, polygons: bool) -> dict[str, Raw | bytes]:
+    if isinstance(shape, Box):
+        return {"segmentation": b"[]"}
+    if isinstance(shape, Mask) and polygons:
+        traced = outline(shape)
+        if not _has_holes(traced):
+            shape = traced
+    if isinstance(shape, Polygons) and not _has_holes(shape):
+        return {"segmentation": msgspec.json.encode([part.outer.ravel().tolist() for part in shape.parts])}
+    mask = shape if isinstance(shape, Mask) else rasterise(shape, size=size)
+    if not all(size) or not mask.bits.any():
+        raise RefusalError(
+            "segmentation", "The mask has no pixels on the image, or the image's size is not known."
+        )
+    counts = compress(mask_to_rle(mask, size)).decode("ascii")
+    members: dict[str, Raw | bytes] = {"segmentation": msgspec.json.encode({"size": size, "counts": counts})}
+    if isinstance(shape, Polygons):
+        rings = [
+            _Ring(part.outer.ravel().tolist(), [hole.ravel().tolist() for hole in part.holes])
+            for part in shape.parts
+        ]
+        members[OUTLINES] = msgspec.json.encode(rings)
+    return members
+
+
+def _has_holes(shape: Polygons) -> bool:
+    return any(part.holes for part in shape.parts)
