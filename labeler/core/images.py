@@ -55,6 +55,7 @@ SUFFIXES = frozenset(
 
 _ORIENTATION = 0x0112  # the tag's number, in EXIF and in TIFF
 _SAMPLED = 1 << 22  # values that a percentile is worked out from
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
 class Pixels(Struct, frozen=True, eq=False):
@@ -131,10 +132,10 @@ def read_pixels(path: Path, *, budget: int = BUDGET) -> Pixels:
         if _is_plain_jpeg(image):
             file.seek(0)
             data = file.read()
-            rgb = _decoded_jpeg(data, cv2.IMREAD_COLOR_RGB)
+            whole = _jpeg_is_complete(data)
+            rgb = _decoded_jpeg(data if whole else data + b"\xff\xd9", cv2.IMREAD_COLOR_RGB)
             if rgb is not None:
-                damage = "" if _jpeg_is_complete(data) else "damaged: the file ends early"
-                return _pixels(rgb, turn, damage, notes)
+                return _pixels(rgb, turn, "" if whole else "damaged: the file ends early", notes)
         damage = _loaded(path, image)
         rgb, more = _as_rgb(image)
         return _pixels(rgb, turn, damage, [*notes, *more])
@@ -337,18 +338,13 @@ def _jpeg_is_complete(data: bytes) -> bool:
 def _reduced_jpeg(path: Path, size: int) -> Rgb | None:
     """A JPEG decoded at 1/8, 1/4 or 1/2, oriented, still at least `size` on its longer side; else None."""
     with _opened(path) as (file, image):
-        factor = next((factor for factor in (8, 4, 2) if max(image.size) >= size * factor), 0)
+        factor = next((factor for factor in _REDUCED if max(image.size) >= size * factor), 0)
         if not factor or not _is_plain_jpeg(image):
             return None
         _check_size(path, image, BUDGET)
         turn = _orientation(image)
         file.seek(0)
-        reduced = {
-            8: cv2.IMREAD_REDUCED_COLOR_8,
-            4: cv2.IMREAD_REDUCED_COLOR_4,
-            2: cv2.IMREAD_REDUCED_COLOR_2,
-        }[factor]
-        bgr = _decoded_jpeg(file.read(), reduced)
+        bgr = _decoded_jpeg(file.read() + b"\xff\xd9", _REDUCED[factor])  # an end, should it have none
     return None if bgr is None else _turned(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), turn)
 
 
@@ -383,6 +379,8 @@ def _as_rgb(loaded: ImageFile) -> tuple[Rgb, list[str]]:
             white.paste(coloured, mask=alpha)
             return np.asarray(white), ["transparency shown on white"]
         image = coloured
+    if image.mode in {"1", "L"}:
+        return cv2.cvtColor(np.asarray(image.convert("L")), cv2.COLOR_GRAY2RGB), []
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), []
 
 
