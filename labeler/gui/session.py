@@ -4,141 +4,326 @@ Views read from here and subscribe to its signals; nobody else keeps annotations
 once and written by the project's writer thread; `saved_changed` says when it is on disk.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-from PySide6.QtCore import QObject, Signal
+from msgspec import structs
 
-from labeler.core.images import Pixels
-from labeler.core.overlap import Agreement, Overlap
-from labeler.core.records import Annotation, Candidate, Category, Change, Image, Model, Shape
+from labeler.core.agreement import ImageAgreement, compare
+from labeler.core.colors import next_color, next_key
+from labeler.core.geometry import bounds
+from labeler.core.overlap import Agreement, Overlap, agreement, shape_overlap
+from labeler.core.records import (
+    Annotation,
+    Candidate,
+    Category,
+    Change,
+    Edit,
+    Mask,
+    Shape,
+    Source,
+)
+from labeler.gui.browsing import Browsing, Changed
+from labeler.project.journal import JournalEntry
+from labeler.project.merging import merged
+from labeler.project.store import Store
+
+__all__ = ["Changed", "Session"]
+
+LARGE = 1_000_000
+"""Square pixels from which the boundary IoU is left out while an object is dragged: it costs milliseconds."""
 
 
-class Changed(Struct, frozen=True):
-    """What an edit changed, and who did it ("canvas", "history", ...), so that views ignore their own."""
-
-    changes: tuple[Change, ...]
-    by: str
-
-
-class ImageAgreement(Struct, frozen=True):
-    """How the annotations of one image and a model's predictions agree."""
-
-    pairs: Mapping[int, tuple[Candidate, Overlap]]
-    """Annotation id to the candidate matched with it and their overlap."""
-    missed: tuple[int, ...]
-    """Annotations without a candidate."""
-    extra: tuple[Candidate, ...]
-    """Candidates without an annotation."""
-
-
-class Session(QObject):
+class Session(Browsing):
     """The open project as the window sees it. All methods are called on the GUI thread and return at once."""
 
-    project_changed = Signal()
-    """Another project is open, or none."""
-    images_changed = Signal(tuple)
-    """Image ids whose record or annotation count changed; () for all of them."""
-    image_changed = Signal()
-    """Another image is open (its pixels come later), or none."""
-    pixels_changed = Signal()
-    """The pixels of the open image are there, or it turned out that they cannot be read."""
-    changed = Signal(Changed)
-    """Annotations, candidates or categories changed by an edit, an undo or a redo."""
-    selection_changed = Signal()
-    category_changed = Signal()
-    """Another category is the current one."""
-    draft_changed = Signal()
-    """The uncommitted version of the annotation being dragged or painted changed: every frame of a drag."""
-    model_changed = Signal()
-    """Another model's candidates are what annotations are measured against."""
-    history_changed = Signal()
-    saved_changed = Signal(str)
-    """"saved", "saving", "read-only", or a sentence that says why edits are not on disk."""
-
-    # --- what is open -------------------------------------------------------------------------
-    project: Path | None
-    root: Path
-    read_only: str                                  # why, or ""
-    images: list[Image]                             # in folder order
-    image: Image | None                             # the open one
-    pixels: Pixels | None                           # of the open one, None while loading or unreadable
-    problem: str                                    # why the open image cannot be shown, or ""
-    annotations: dict[int, Annotation]              # of the open image, in order of creation
-    candidates: dict[int, Candidate]                # of the open image and `model`, plus those accepted from
-    categories: dict[int, Category]
-    models: list[Model]
-    model: Model | None
-    category: Category | None                       # the current one, for new annotations
-    selection: frozenset[int]
-    draft: Annotation | None
-    can_undo: bool
-    can_redo: bool
-
-    def counts(self, image_id: int) -> Mapping[int, int]:
-        """Annotations of an image by category id."""
-        raise NotImplementedError
-
-    def image_path(self, image: Image) -> Path:
-        """The file of an image."""
-        raise NotImplementedError
-
-    # --- going about --------------------------------------------------------------------------
-    def go_to(self, image_id: int) -> None:
-        """Open an image. What is shown stays until the new pixels are there."""
-
-    def step(self, by: int) -> None:
-        """Open the image `by` places further in the (filtered) order; stays at the ends."""
-
-    def set_order(self, image_ids: Iterable[int]) -> None:
-        """The filtered and sorted order that `step` walks, as the images panel shows it."""
-
-    def select(self, ids: Iterable[int]) -> None:
-        """Replace the selection (annotation ids of the open image)."""
-
-    def choose_category(self, category_id: int) -> None:
-        """Make a category the current one."""
-
-    # --- edits --------------------------------------------------------------------------------
-    def new_annotation_id(self) -> int:
-        """An id that was never used in this project."""
-        raise NotImplementedError
+    # --- edits ------------------------------------------------------------------------------------
 
     def commit(self, label: str, changes: Iterable[Change], *, by: str) -> None:
         """Show an edit, and have it written: the only way to change anything."""
+        edit = Edit(label, tuple(changes))
+        if self.read_only:
+            self.told.emit(f"Nothing was changed: {self.read_only}")
+            self.changed.emit(Changed((), "refused"))
+            return
+        if self._opened is None or not edit.changes:
+            return
+        self._absorb(edit, by)
+        self._note_history(True, False)
+        self._link.apply(edit, failed=self._refused)
 
-    def add(self, shape: Shape, *, by: str, label: str = "") -> Annotation:
-        """A new annotation of the current category on the open image, selected; one edit ("Add person")."""
-        raise NotImplementedError
+    def add(self, shape: Shape, *, by: str, label: str = "", source: Source = "human") -> Annotation | None:
+        """A new annotation of the current category on the open image, selected; one edit ("Add person").
+
+        None where nothing is open or no category is there to give it.
+        """
+        made = self._made(shape, source)
+        if made is not None:
+            self.commit(label or f"Add {self._name(made)}", [Change(None, made)], by=by)
+            self.select([made.id])
+        return made
+
+    def accept(self, mask: Mask, confidence: float, *, by: str) -> Annotation | None:
+        """A proposal of the promptable model becomes an annotation, measured against it from now on."""
+        made = self._made(mask, "model")
+        if made is None:
+            return None
+        prediction = Candidate(
+            id=self._link.ids.candidate(),
+            image_id=made.image_id,
+            model_id=self._link.segmenter_id,
+            category_id=made.category_id,
+            shape=mask,
+            confidence=confidence,
+        )
+        made = structs.replace(made, prediction_id=prediction.id)
+        self.commit(f"Accept {self._name(made)}", [Change(None, prediction), Change(None, made)], by=by)
+        self.select([made.id])
+        return made
 
     def replace(self, annotation: Annotation, shape: Shape, *, label: str, by: str) -> None:
         """The same annotation with another shape; one edit."""
+        edited = structs.replace(annotation, shape=shape, edited=time.time())
+        self.commit(label, [Change(annotation, edited)], by=by)
 
     def delete(self, ids: Iterable[int], *, by: str) -> None:
         """Delete annotations of the open image; one edit. Locked categories are left alone."""
+        gone = [a for a in self._chosen(ids) if not self._locked(a)]
+        if gone:
+            self.commit(f"Delete {self._names(gone)}", [Change(a, None) for a in gone], by=by)
+
+    def recategorise(self, ids: Iterable[int], category_id: int, *, by: str) -> None:
+        """Give annotations of the open image another category; one edit."""
+        now = time.time()
+        moved = [a for a in self._chosen(ids) if a.category_id != category_id and not self._locked(a)]
+        if moved:
+            name = self.categories[category_id].name
+            changes = [Change(a, structs.replace(a, category_id=category_id, edited=now)) for a in moved]
+            self.commit(f"{self._names(moved)} to {name}", changes, by=by)
+
+    def add_category(self, name: str, *, by: str, color: str = "", key: str = "") -> Category | None:
+        """A new category, made the current one; its colour and key are the first free ones by default.
+
+        Gives the existing one where the name is taken, and None where nothing can be changed.
+        """
+        name = name.strip()
+        for known in self.categories.values():
+            if known.name == name:
+                self.choose_category(known.id)
+                return known
+        if not name or self._opened is None or self.read_only:
+            return None
+        known_ones = self.categories.values()
+        made = Category(
+            id=self._link.ids.category(),
+            name=name,
+            color=color or next_color(c.color for c in known_ones),
+            key=key or next_key(c.key for c in known_ones),
+        )
+        self.commit(f"Add category {name}", [Change(None, made)], by=by)
+        self.choose_category(made.id)
+        return made
+
+    def merge_categories(self, source_id: int, target_id: int) -> None:
+        """Give all annotations of one category another one, and delete the first; one edit."""
+        source, target = self.categories[source_id], self.categories[target_id]
+        self._run_on_store(lambda store: merged(store, source, target), by="categories")
+
+    def mark_reviewed(self, reviewed: bool, *, by: str) -> None:
+        """Say of the open image that its annotations are complete and right, or take that back."""
+        image = self.image
+        if image is not None and image.reviewed != reviewed:
+            label = f"{'Reviewed' if reviewed else 'Not reviewed'}: {Path(image.path).name}"
+            self.commit(label, [Change(image, structs.replace(image, reviewed=reviewed))], by=by)
+
+    def new_annotation_id(self) -> int:
+        """An id that was never used in this project."""
+        return self._link.ids.annotation()
+
+    # --- history ----------------------------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take back the last edit, of whatever image, from before a restart too."""
+        if not self.read_only:
+            self._link.undo(lambda edit: self._show_done(_listed(edit), "history"), failed=self._refused)
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        if not self.read_only:
+            self._link.redo(lambda edit: self._show_done(_listed(edit), "history"), failed=self._refused)
+
+    def go_back_to(self, edit_id: int) -> None:
+        """Undo or redo until that edit is the last one done; 0 undoes everything."""
+        if not self.read_only:
+            show = self._show_done
+            self._link.write(
+                lambda store: store.go_back_to(edit_id),
+                lambda edits: show(edits, "history"),
+                failed=self._refused,
+            )
+
+    def restore_image(self, edit_id: int) -> None:
+        """Take the open image back to what it was right after an edit, as one new edit."""
+        image_id = self._document.open_id
+        if image_id is not None:
+            self._run_on_store(lambda store: store.restored(image_id, edit_id), by="history")
+
+    def journal(
+        self, done: Callable[[list[JournalEntry]], None], *, limit: int = 500, image_id: int | None = None
+    ) -> None:
+        """Read the journal, newest first, and hand it to `done` soon."""
+        self._link.read(lambda store: store.journal(limit=limit, image_id=image_id), done)
+
+    def _run_on_store(self, make: Callable[[Store], Edit], *, by: str) -> None:
+        """Have the writer work out an edit from what it holds, apply it, and show it."""
+        if self.read_only:
+            self.told.emit(f"Nothing was changed: {self.read_only}")
+            return
+
+        def work(store: Store) -> Edit:
+            edit = make(store)
+            if edit.changes:
+                store.apply(edit)
+            return edit
+
+        self._link.write(work, lambda edit: self._show_done([edit], by), failed=self._refused)
+
+    def _show_done(self, edits: Sequence[Edit], by: str) -> None:
+        for edit in edits:
+            self._absorb(edit, by)
+        self._link.read(
+            lambda store: (store.can_undo(), store.can_redo()), lambda can: self._note_history(*can)
+        )
+        self._follow(edits)
+
+    def _follow(self, edits: Sequence[Edit]) -> None:
+        """Go to where an undo happened when nothing of it can be seen here."""
+        images = {c.record.image_id for e in edits for c in e.changes if isinstance(c.record, Annotation)}
+        if len(images) == 1 and self._document.open_id not in images:
+            self.go_to(images.pop())
+
+    def _absorb(self, edit: Edit, by: str) -> None:
+        touched = self._document.absorb(edit.changes)
+        self._agreement = None
+        self.draft, self._draft_overlap = None, None
+        self._sync_category()
+        self.selection &= self._document.annotations.keys()
+        self.changed.emit(Changed(edit.changes, by))
+        self.selection_changed.emit()
+        if touched:
+            self.images_changed.emit(touched)
+
+    def _refused(self, error: Exception) -> None:
+        """An edit could not be written for a reason that waiting will not mend: show what is on disk."""
+        self.told.emit(f"The last change was taken back: {error}")
+        self.reload()
+
+    # --- drafts and agreement ---------------------------------------------------------------------
 
     def set_draft(self, annotation: Annotation | None, overlap: Overlap | None = None) -> None:
-        """Show an uncommitted version while it is dragged.
+        """Show an uncommitted version of an annotation while it is dragged.
 
-        `overlap` with its reference shape, where the tool keeps it up to date by itself (a brush does);
-        otherwise it is worked out here.
+        `overlap` is that of its mask with its reference's, where the tool keeps it up to date by itself,
+        as a brush does dab by dab; otherwise it is worked out when asked for.
         """
+        self.draft, self._draft_overlap = annotation, overlap
+        self.draft_changed.emit()
 
-    def undo(self) -> None: ...
-    def redo(self) -> None: ...
-    def go_back_to(self, edit_id: int) -> None:
-        """Undo or redo until that edit is the last one done."""
-
-    # --- agreement ----------------------------------------------------------------------------
     def reference(self, annotation: Annotation) -> Candidate | None:
         """The candidate an annotation is measured against: the one accepted from, else the matched one."""
-        raise NotImplementedError
+        if annotation.prediction_id is not None and annotation.prediction_id in self.candidates:
+            return self.candidates[annotation.prediction_id]
+        pair = self.image_agreement().pairs.get(annotation.id)
+        return pair[0] if pair else None
 
     def agreement(self, annotation_id: int) -> Agreement | None:
-        """IoU, Dice (and boundary IoU) of an annotation, the draft of it first, with its reference."""
-        raise NotImplementedError
+        """IoU, Dice and boundary IoU of an annotation, of its draft first, with its reference.
+
+        None where it has no reference; the boundary is None for boxes, and for a large object while it
+        is dragged.
+        """
+        annotation = self.draft if self.draft and self.draft.id == annotation_id else None
+        dragged = annotation is not None
+        annotation = annotation or self.annotations.get(annotation_id)
+        reference = self.reference(annotation) if annotation else None
+        if annotation is None or reference is None:
+            return None
+        if dragged and self._draft_overlap is not None:
+            overlap = self._draft_overlap
+            return Agreement(overlap.iou, overlap.dice, None)
+        boundary = not dragged or bounds(reference.shape).area < LARGE
+        return agreement(annotation.shape, reference.shape, size=self._size(), boundary=boundary)
+
+    def overlap(self, annotation_id: int) -> Overlap | None:
+        """The overlap of a committed annotation with its reference, None without one."""
+        annotation = self.annotations.get(annotation_id)
+        reference = self.reference(annotation) if annotation else None
+        if annotation is None or reference is None:
+            return None
+        pair = self.image_agreement().pairs.get(annotation_id)
+        if pair is not None and pair[0] is reference:
+            return pair[1]
+        return shape_overlap(annotation.shape, reference.shape, size=self._size())
 
     def image_agreement(self) -> ImageAgreement:
-        """Matched, missed and extra on the open image."""
-        raise NotImplementedError
+        """Matched, missed and extra on the open image, against `model`."""
+        if self._agreement is None:
+            annotations = list(self.annotations.values())
+            self._agreement = compare(annotations, self._measured_against(), size=self._size())
+        return self._agreement
+
+    def _measured_against(self) -> list[Candidate]:
+        """The candidates of the chosen model; without one, those that annotations were accepted from."""
+        if self.model is not None:
+            return [c for c in self.candidates.values() if c.model_id == self.model.id]
+        accepted = {annotation.prediction_id for annotation in self.annotations.values()}
+        return [c for c in self.candidates.values() if c.id in accepted]
+
+    def _size(self) -> tuple[int, int]:
+        image = self.image
+        return (image.height, image.width) if image is not None else (0, 0)
+
+    # --- small words ------------------------------------------------------------------------------
+
+    def _made(self, shape: Shape, source: Source) -> Annotation | None:
+        if self.image is None or self._opened is None or self.read_only:
+            if self.read_only:
+                self.told.emit(f"Nothing was changed: {self.read_only}")
+            return None
+        if self.category is None:
+            self.add_category("object", by="session")
+        if self.category is None:
+            return None
+        now = time.time()
+        return Annotation(
+            id=self.new_annotation_id(),
+            image_id=self.image.id,
+            category_id=self.category.id,
+            shape=shape,
+            source=source,
+            created=now,
+            edited=now,
+        )
+
+    def _chosen(self, ids: Iterable[int]) -> list[Annotation]:
+        return [self.annotations[i] for i in ids if i in self.annotations]
+
+    def _locked(self, annotation: Annotation) -> bool:
+        category = self.categories.get(annotation.category_id)
+        return category is not None and category.locked
+
+    def _name(self, annotation: Annotation) -> str:
+        category = self.categories.get(annotation.category_id)
+        return category.name if category else "object"
+
+    def _names(self, annotations: Sequence[Annotation]) -> str:
+        """What a history line is about: one's name, else how many of which ("3 person", "4 objects")."""
+        names = {self._name(annotation) for annotation in annotations}
+        if len(annotations) == 1:
+            return names.pop()
+        return f"{len(annotations)} {names.pop() if len(names) == 1 else 'objects'}"
+
+
+def _listed(edit: Edit | None) -> list[Edit]:
+    return [] if edit is None else [edit]

@@ -1,0 +1,117 @@
+"""Every action of the window with its keys, in one table: menus, buttons and help are made from it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+from labeler.gui import theme
+
+
+class Spec(Struct, frozen=True):
+    """One action: an id ("undo"), the group it is shown under, its text and keys; the first key is shown."""
+
+    id: str
+    group: str
+    text: str
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+    checkable: bool = False
+
+
+TOOLS = (
+    Spec("select", "Tools", "Select and edit", ("V",), "cursor-default-outline", checkable=True),
+    Spec("box", "Tools", "Box", ("R",), "vector-square", checkable=True),
+    Spec("polygon", "Tools", "Polygon", ("P",), "vector-polygon", checkable=True),
+    Spec("brush", "Tools", "Brush", ("B",), "brush", checkable=True),
+    Spec("eraser", "Tools", "Eraser", ("E",), "eraser", checkable=True),
+    Spec("sam-point", "Tools", "SAM points", ("Q",), "crosshairs", checkable=True),
+    Spec("sam-box", "Tools", "SAM box", ("W",), "select-drag", checkable=True),
+)
+"""The tools by the names that the canvas knows them by."""
+
+ACTIONS = (
+    Spec("open-folder", "Project", "Open folder…", ("Ctrl+O",), "folder-open-outline"),
+    Spec("open-project", "Project", "Open project or image…", ("Ctrl+Shift+O",)),
+    Spec("import-labels", "Project", "Import COCO labels…", ("Ctrl+I",)),
+    Spec("import-results", "Project", "Import COCO results of a model…"),
+    Spec("export", "Project", "Export COCO…", ("Ctrl+E",)),
+    Spec("snapshot", "Project", "Make a snapshot now", ("Ctrl+S",)),
+    Spec("close-project", "Project", "Close project", ("Ctrl+Shift+W",)),
+    Spec("quit", "Project", "Quit", ("Ctrl+Q",)),
+    Spec("undo", "Edit", "Undo", ("Ctrl+Z",)),
+    Spec("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
+    Spec("delete", "Edit", "Delete", ("Del",)),
+    Spec("copy", "Edit", "Copy", ("Ctrl+C",)),
+    Spec("paste", "Edit", "Paste", ("Ctrl+V",)),
+    Spec("duplicate", "Edit", "Duplicate", ("Ctrl+D",)),
+    Spec("select-all", "Edit", "Select all", ("Ctrl+A",)),
+    Spec("settings", "Edit", "Settings…", ("Ctrl+,",)),
+    Spec("next", "Images", "Next image", ("D", "PgDown")),
+    Spec("previous", "Images", "Previous image", ("A", "PgUp")),
+    Spec("reviewed-next", "Images", "Reviewed, and next", ("Ctrl+Return", "Ctrl+Enter")),
+    Spec("reviewed", "Images", "Reviewed", ("Ctrl+R",), checkable=True),
+    Spec("next-open", "Images", "Next image not reviewed", ("Ctrl+Shift+D",)),
+    Spec("previous-open", "Images", "Previous image not reviewed", ("Ctrl+Shift+A",)),
+    Spec("go-to", "Images", "Go to image…", ("Ctrl+G",)),
+    Spec("fit", "View", "Fit image", ("F",)),
+    Spec("actual-size", "View", "100 %", ("Ctrl+0",)),
+    Spec("zoom-in", "View", "Zoom in", ("Ctrl++", "Ctrl+=")),
+    Spec("zoom-out", "View", "Zoom out", ("Ctrl+-",)),
+    Spec("hide-annotations", "View", "Hide annotations", ("H",), checkable=True),
+    Spec("display", "View", "Brightness and contrast", ("Ctrl+B",), checkable=True),
+    Spec("brush-smaller", "Tools", "Smaller brush", ("[",)),
+    Spec("brush-larger", "Tools", "Larger brush", ("]",)),
+    Spec("restart-model", "Model", "Restart the model process"),
+    Spec("encode-all", "Model", "Encode all images ahead"),
+    Spec("keys", "Help", "All keys", ("F1",)),
+    Spec("about", "Help", "About Labeler"),
+)
+
+CANVAS_KEYS = (
+    ("Canvas", "Zoom at the pointer", "Wheel"),
+    ("Canvas", "Pan", "Space-drag, middle-drag, Shift+Wheel"),
+    ("Canvas", "Show the bare image while held", "`"),
+    ("Canvas", "Accept the proposal, close the polygon", "Enter"),
+    ("Canvas", "Drop the proposal or the drag", "Esc"),
+    ("Canvas", "Remove the last prompt or point", "Backspace"),
+    ("Canvas", "Next mask of the proposal, next object", "Tab"),
+    ("Canvas", "Positive point, negative point", "Click, right click or Shift+click"),
+    ("Canvas", "Prompt with a box (SAM points)", "Drag"),
+    ("Canvas", "Brush erases, eraser paints", "Ctrl+drag"),
+    ("Canvas", "A hole in the selected polygon", "Ctrl while drawing a polygon"),
+    ("Canvas", "Insert a corner", "Double click or Alt+click on an edge"),
+    ("Canvas", "Delete a corner", "Alt+Shift+click on it"),
+    ("Canvas", "Move the selection by 1 px, 10 px", "Arrows, Shift+arrows"),
+    ("Categories", "Choose a category, or give it to the selection", "1 … 9, 0"),
+)
+"""What the canvas does by itself: group, text, keys."""
+
+
+def make_actions(
+    specs: Sequence[Spec], handlers: Mapping[str, Callable[..., object]], parent: QObject
+) -> dict[str, QAction]:
+    """A QAction for each spec, calling the handler of its id. Raises KeyError where one has none."""
+    actions = {}
+    for spec in specs:
+        action = QAction(spec.text, parent)
+        action.setObjectName(spec.id)
+        action.setCheckable(spec.checkable)
+        action.setShortcuts([QKeySequence(key) for key in spec.keys])
+        if spec.icon:
+            action.setIcon(theme.icon(spec.icon))
+        if spec.keys:
+            shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+            action.setToolTip(f"{spec.text} ({shown})")
+        action.triggered.connect(handlers[spec.id])
+        actions[spec.id] = action
+    return actions
+
+
+def key_table() -> list[tuple[str, str, str]]:
+    """All keys for the help page: (group, what it does, keys)."""
+    keyed = [spec for spec in (*TOOLS, *ACTIONS) if spec.keys]
+    specs = [(spec.group, spec.text.rstrip("…"), ", ".join(spec.keys)) for spec in keyed]
+    groups = ("Tools", "Canvas", "Categories", "Images", "Edit", "View", "Project", "Help")
+    return sorted([*specs, *CANVAS_KEYS], key=lambda row: groups.index(row[0]))

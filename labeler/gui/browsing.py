@@ -1,0 +1,350 @@
+"""The half of the session that changes no labels: what is open, going about, and what is chosen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct, structs
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.agreement import ImageAgreement
+from labeler.core.images import Pixels
+from labeler.core.overlap import Overlap
+from labeler.core.records import (
+    Annotation,
+    Candidate,
+    Category,
+    Change,
+    Image,
+    Model,
+)
+from labeler.gui.document import Document
+from labeler.gui.loader import PixelLoader
+from labeler.gui.project_link import OpenedProject, ProjectLink, View
+
+T = TypeVar("T")
+
+
+class Changed(Struct, frozen=True):
+    """What an edit changed, and who did it ("canvas", "history", ...), so that views ignore their own."""
+
+    changes: tuple[Change, ...]
+    by: str
+
+
+class Browsing(QObject):
+    """What is open and chosen. All methods are called on the GUI thread and return at once."""
+
+    project_changed = Signal()
+    """Another project is open, or none."""
+    images_changed = Signal(tuple)
+    """Image ids whose record or annotation count changed; () for all of them."""
+    image_changed = Signal()
+    """Another image is open (its pixels come later), or none."""
+    pixels_changed = Signal()
+    """The pixels of the open image are there, or it turned out that they cannot be read."""
+    changed = Signal(Changed)
+    """Annotations, candidates or categories changed by an edit, an undo or a redo."""
+    selection_changed = Signal()
+    category_changed = Signal()
+    """Another category is the current one."""
+    draft_changed = Signal()
+    """The uncommitted version of the annotation being dragged or painted changed: every frame of a drag."""
+    model_changed = Signal()
+    """Another model's candidates are what annotations are measured against."""
+    history_changed = Signal()
+    saved_changed = Signal(str)
+    """"saved", "saving", "read-only", or a sentence that says why edits are not on disk."""
+    refused = Signal(object)
+    """The exception that says why a project was not opened."""
+    told = Signal(str)
+    """A sentence for the person about something that did not work, or that they should know."""
+
+    def __init__(
+        self, parent: QObject | None = None, *, segmenter: tuple[str, str] = ("MobileSAM", "1")
+    ) -> None:
+        super().__init__(parent)
+        self._document = Document()
+        self._link = ProjectLink(segmenter, self)
+        self._link.refused.connect(self.refused)
+        self._link.saved_changed.connect(self.saved_changed)
+        self._link.told.connect(self.told)
+        self._link.viewed.connect(self._take_view)
+        self._loader = PixelLoader(self)
+        self._loader.loaded.connect(self._take_pixels)
+        self._loader.failed.connect(self._take_problem)
+        self._opened: OpenedProject | None = None
+        self._order: list[int] = []
+        self._places: dict[int, int] = {}
+        self._agreement: ImageAgreement | None = None
+        self._draft_overlap: Overlap | None = None
+        self.pixels: Pixels | None = None
+        self.problem = ""
+        """Why the open image cannot be shown, or ""."""
+        self.models: list[Model] = []
+        self.model: Model | None = None
+        """Whose candidates annotations are measured against; None: what each was accepted from."""
+        self.category: Category | None = None
+        """The current one, for new annotations."""
+        self.selection: frozenset[int] = frozenset()
+        self.draft: Annotation | None = None
+        self.can_undo = False
+        self.can_redo = False
+
+    # --- what is open -----------------------------------------------------------------------------
+
+    @property
+    def project(self) -> Path | None:
+        """The project file that is open."""
+        return self._opened.path if self._opened else None
+
+    @property
+    def root(self) -> Path:
+        """The folder that image paths are relative to."""
+        return self._opened.root if self._opened else Path()
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed, or ""."""
+        return self._opened.read_only if self._opened else ""
+
+    @property
+    def saved(self) -> str:
+        """The last state told by `saved_changed`."""
+        return self._link.saved
+
+    @property
+    def images(self) -> list[Image]:
+        """Every image of the project, in folder order."""
+        return list(self._document.images.values())
+
+    @property
+    def order(self) -> Sequence[int]:
+        """The image ids that `step` walks: filtered and sorted as the images panel shows them."""
+        return self._order
+
+    @property
+    def image(self) -> Image | None:
+        """The open image."""
+        return self._document.images.get(self._document.open_id) if self._document.open_id else None
+
+    @property
+    def annotations(self) -> Mapping[int, Annotation]:
+        """The annotations of the open image by id, oldest first."""
+        return self._document.annotations
+
+    @property
+    def candidates(self) -> Mapping[int, Candidate]:
+        """The candidates on the open image by id, of every model."""
+        return self._document.candidates
+
+    @property
+    def categories(self) -> Mapping[int, Category]:
+        """The categories by id."""
+        return self._document.categories
+
+    def find_image(self, image_id: int) -> Image | None:
+        """An image of the project."""
+        return self._document.images.get(image_id)
+
+    def counts(self, image_id: int) -> Mapping[int, int]:
+        """Annotations of an image by category id."""
+        return self._document.counts.get(image_id, {})
+
+    def image_path(self, image: Image) -> Path:
+        """The file of an image."""
+        return self.root / image.path
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    def open(self, path: Path, *, read_only: bool = False) -> None:
+        """Open a folder of images, an image, or a project file; `told` says what does not work."""
+        self._link.open(path, read_only=read_only)
+
+    def close(self) -> None:
+        """Let go of the project; every edit is on disk when this returns."""
+        self._link.close()
+        self._loader.clear()
+        if self._opened is not None:
+            self._opened = None
+            self._reset(Document())
+            self.project_changed.emit()
+
+    def shut_down(self) -> None:
+        """Close, and wait for the threads: the window goes away."""
+        self.close()
+        self._loader.stop()
+
+    def reload(self) -> None:
+        """Read everything again from the project file, after an import for example."""
+        self._link.view()
+
+    def _take_view(self, view: View) -> None:
+        """Show what was read from a project: another one, or the same after it changed underneath."""
+        fresh = self._opened is None or self._opened.path != view.opened.path
+        self._opened = view.opened
+        document = Document()
+        document.images = {image.id: image for image in view.images}
+        document.categories = {category.id: category for category in view.categories}
+        document.counts = view.counts
+        self.models = view.models
+        kept = self._document.open_id
+        if fresh:
+            self._loader.clear()
+            self._reset(document)
+            self._choose_model(view.models)
+            self.project_changed.emit()
+        else:
+            document.annotations, document.candidates = self._document.annotations, self._document.candidates
+            document.open_id = kept
+            self._document = document
+            self._order = []
+        self.images_changed.emit(())
+        if not self._order:
+            self.set_order(document.images)
+        self._sync_category()
+        self._note_history(view.can_undo, view.can_redo)
+        target = view.start if view.start in document.images else next(iter(document.images), None)
+        if target is not None and (fresh or kept is None):
+            self.go_to(target)
+        elif kept is not None:
+            self._read_open_image()
+
+    def _reset(self, document: Document) -> None:
+        self._document = document
+        self._order = []
+        self.pixels, self.problem = None, ""
+        self.model = None
+        self.category = None
+        self._forget_open()
+        self.image_changed.emit()
+        self.selection_changed.emit()
+
+    def _choose_model(self, models: Sequence[Model]) -> None:
+        """Measure against imported results where there are any, else against what was accepted."""
+        imported = [model for model in models if model.id != self._link.segmenter_id]
+        self.model = imported[-1] if imported else None
+        self.model_changed.emit()
+
+    # --- going about ------------------------------------------------------------------------------
+
+    def set_order(self, image_ids: Iterable[int]) -> None:
+        """The filtered and sorted order that `step` walks, as the images panel shows it."""
+        self._order = list(image_ids)
+        self._places = {image_id: place for place, image_id in enumerate(self._order)}
+
+    def place(self, image_id: int) -> int | None:
+        """Where an image stands in the order, from 0; None when it is filtered out."""
+        return self._places.get(image_id)
+
+    def step(self, by: int) -> None:
+        """Open the image `by` places further in the order; stays at the ends."""
+        if not self._order:
+            return
+        here = self._places.get(self._document.open_id or 0, -1 if by > 0 else 0)
+        self.go_to(self._order[min(max(here + by, 0), len(self._order) - 1)])
+
+    def neighbours(self, count: int) -> list[Image]:
+        """The next image, the one before, and then those after, at most `count`."""
+        here = self._places.get(self._document.open_id or 0)
+        if here is None:
+            return []
+        places = [here + 1, here - 1, *range(here + 2, here + count)]
+        return [self._document.images[self._order[p]] for p in places if 0 <= p < len(self._order)][:count]
+
+    def go_to(self, image_id: int) -> None:
+        """Open an image."""
+        if image_id == self._document.open_id or image_id not in self._document.images:
+            return
+        self._forget_open()
+        self._document.open_id = image_id
+        self.pixels, self.problem = self._loader.pixels(image_id), ""
+        self.image_changed.emit()
+        self.selection_changed.emit()
+        self._read_open_image()
+        if self.pixels is not None:
+            self.pixels_changed.emit()
+        self._want_pixels()
+
+    def _forget_open(self) -> None:
+        self._document.open_id = None
+        self._document.annotations, self._document.candidates = {}, {}
+        self.selection = frozenset()
+        self.draft, self._draft_overlap, self._agreement = None, None, None
+
+    def _read_open_image(self) -> None:
+        image_id = self._document.open_id
+        if image_id is not None:
+            self._link.read(
+                lambda store: (image_id, store.annotations(image_id), store.candidates(image_id)),
+                self._take_annotations,
+            )
+
+    def _take_annotations(self, read: tuple[int, Sequence[Annotation], Sequence[Candidate]]) -> None:
+        image_id, annotations, candidates = read
+        if image_id != self._document.open_id:
+            return
+        self._document.annotations = {annotation.id: annotation for annotation in annotations}
+        self._document.candidates = {candidate.id: candidate for candidate in candidates}
+        self._agreement = None
+        self.select(self.selection & self._document.annotations.keys())
+        self.changed.emit(Changed((), "open"))
+
+    def _want_pixels(self) -> None:
+        image = self.image
+        wanted = [image] if image is not None else []
+        self._loader.want([(one.id, self.image_path(one)) for one in (*wanted, *self.neighbours(2))])
+
+    def _take_pixels(self, image_id: int, pixels: Pixels) -> None:
+        height, width = pixels.rgb.shape[:2]
+        image = self._document.images.get(image_id)
+        if image is not None and (image.width, image.height, image.note) != (width, height, pixels.note):
+            known = structs.replace(image, width=width, height=height, note=pixels.note)
+            self._document.images[image_id] = known
+            self._link.note_image(known)
+            self.images_changed.emit((image_id,))
+        if image_id == self._document.open_id:
+            self.pixels, self._agreement = pixels, None
+            self.pixels_changed.emit()
+
+    def _take_problem(self, image_id: int, sentence: str) -> None:
+        image = self._document.images.get(image_id)
+        if image is not None and not image.note:
+            self._document.images[image_id] = structs.replace(image, note="cannot be read")
+            self.images_changed.emit((image_id,))
+        if image_id == self._document.open_id:
+            self.problem = sentence
+            self.pixels_changed.emit()
+
+    # --- choosing ---------------------------------------------------------------------------------
+
+    def select(self, ids: Iterable[int]) -> None:
+        """Replace the selection (annotation ids of the open image)."""
+        chosen = frozenset(ids) & self._document.annotations.keys()
+        if chosen != self.selection:
+            self.selection = chosen
+            self.selection_changed.emit()
+
+    def choose_category(self, category_id: int) -> None:
+        """Make a category the current one."""
+        self.category = self._document.categories.get(category_id)
+        self.category_changed.emit()
+
+    def choose_model(self, model: Model | None) -> None:
+        """Measure annotations against this model's candidates; None: what each was accepted from."""
+        self.model, self._agreement = model, None
+        self.model_changed.emit()
+
+    def _sync_category(self) -> None:
+        """Keep the current category one that exists, in its newest version."""
+        wanted = self.category.id if self.category else None
+        categories = self._document.categories
+        now = categories.get(wanted) if wanted is not None else None
+        now = now or next(iter(categories.values()), None)
+        if now != self.category:
+            self.category = now
+            self.category_changed.emit()
+
+    def _note_history(self, can_undo: bool, can_redo: bool) -> None:
+        self.can_undo, self.can_redo = can_undo, can_redo
+        self.history_changed.emit()

@@ -1,0 +1,282 @@
+"""The session's line to the project's writer thread: opening, reading, writing, and what is on disk."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.records import Category, Edit, Image, Model
+from labeler.errors import LabelerError
+from labeler.gui.courier import Courier, run_in_pool
+from labeler.project.folder import locate, sync_images
+from labeler.project.store import NextIds, Store
+from labeler.project.writer import Writer
+
+T = TypeVar("T")
+
+SAVED, SAVING, READ_ONLY = "saved", "saving", "read-only"
+
+
+class OpenedProject(Struct, frozen=True):
+    """A project that is open."""
+
+    path: Path
+    root: Path
+    read_only: str
+    """Why nothing can be changed, or ""."""
+
+
+class View(Struct, frozen=True, eq=False):
+    """All that the window shows of a project beside the open image, read in one go."""
+
+    opened: OpenedProject
+    images: Sequence[Image]
+    categories: Sequence[Category]
+    counts: dict[int, Counter[int]]
+    models: list[Model]
+    ids: NextIds
+    segmenter_id: int
+    """The model that accepted proposals are kept under; 0 where the project cannot be written to."""
+    can_undo: bool
+    can_redo: bool
+    start: int | None = None
+    """The image to show first, where a person asked for one."""
+
+
+class Ids:
+    """Gives ids that were never used in the project; only this process writes to it."""
+
+    def __init__(self, start: NextIds) -> None:
+        self._annotations = itertools.count(start.annotation)
+        self._categories = itertools.count(start.category)
+        self._candidates = itertools.count(start.candidate)
+
+    def annotation(self) -> int:
+        """The next annotation id."""
+        return next(self._annotations)
+
+    def category(self) -> int:
+        """The next category id."""
+        return next(self._categories)
+
+    def candidate(self) -> int:
+        """The next candidate id."""
+        return next(self._candidates)
+
+
+class ProjectLink(QObject):
+    """Opens projects on a pool thread and posts work to their writer; answers come on the GUI thread."""
+
+    viewed = Signal(object)
+    """A `View`: another project was opened, or this one was read anew."""
+    refused = Signal(object)
+    """The exception that says why a project was not opened."""
+    saved_changed = Signal(str)
+    told = Signal(str)
+
+    def __init__(self, segmenter: tuple[str, str], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._segmenter = segmenter
+        self._courier = Courier(self)
+        self._writer: Writer | None = None
+        self._opened: OpenedProject | None = None
+        self._unsaved = 0
+        self._opening = 0
+        self.ids = Ids(NextIds(1, 1, 1, 1))
+        self.segmenter_id = 0
+        self.saved = SAVED
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    def open(self, path: Path, *, read_only: bool) -> None:
+        """Open a folder, an image or a project; `viewed` or `refused` follows.
+
+        What is open stays so until the other is, and where that does not work.
+        """
+        self._opening += 1
+        turn, here = self._opening, self._writer
+        run_in_pool(
+            lambda: self._open_now(path, here, read_only=read_only),
+            courier=self._courier,
+            done=lambda found: self._take(turn, *found),
+            failed=lambda error: self.refused.emit(error) if turn == self._opening else None,
+        )
+
+    def _open_now(self, path: Path, here: Writer | None, *, read_only: bool) -> tuple[Writer, View, str]:
+        """On a pool thread: everything up to the first view, so that the window can show it at once."""
+        place = locate(path)
+        if here is not None and here.path == place.project:
+            writer, message = here, ""
+        else:
+            writer = Writer.open(place.project, read_only=read_only, on_trouble=self._in_trouble)
+            message = place.message
+        why = "it is open read-only." if writer.read_only else ""
+        opened = OpenedProject(path=place.project, root=place.root, read_only=why)
+        try:
+            return writer, writer.call(lambda store: self._view(store, opened, path)), message
+        except BaseException:
+            if writer is not here:
+                writer.close()
+            raise
+
+    def _view(self, store: Store, opened: OpenedProject, start: Path | None) -> View:
+        """On the writer's thread: read everything; a folder seen for the first time is listed here."""
+        images = store.images()
+        if not images and not opened.read_only:
+            sync_images(store, opened.root)
+            images = store.images()
+        model = Model(0, *self._segmenter) if opened.read_only else store.ensure_model(*self._segmenter)
+        return View(
+            opened=opened,
+            images=images,
+            categories=store.categories(),
+            counts={image_id: Counter(counts) for image_id, counts in store.annotation_counts().items()},
+            models=store.models(),
+            ids=store.next_ids(),
+            segmenter_id=model.id,
+            can_undo=store.can_undo(),
+            can_redo=store.can_redo(),
+            start=_image_at(start, opened.root, images),
+        )
+
+    def _take(self, turn: int, writer: Writer, view: View, message: str) -> None:
+        if turn != self._opening:
+            # a newer request came while this one was being read
+            if writer is not self._writer:
+                run_in_pool(writer.close, courier=self._courier, done=_ignore, failed=_ignore)
+            return
+        old, self._writer, self._opened = self._writer, writer, view.opened
+        self.ids, self.segmenter_id = Ids(view.ids), view.segmenter_id
+        self._unsaved = 0
+        if old is not None and old is not writer:
+            run_in_pool(old.close, courier=self._courier, done=self._closed, failed=_ignore)
+        self._say(READ_ONLY if view.opened.read_only else SAVED)
+        self.viewed.emit(view)
+        if message:
+            self.told.emit(message)
+        if not view.opened.read_only:
+            self._look_for_images()
+
+    def _look_for_images(self) -> None:
+        """Find what was added to the folder, or went from it, since it was last open."""
+        assert self._opened is not None
+        opened = self._opened
+
+        def work(store: Store) -> View | None:
+            return self._view(store, opened, None) if sync_images(store, opened.root) else None
+
+        self.read(work, lambda view: self._show(opened, view))
+
+    def view(self) -> None:
+        """Read everything again; `viewed` follows."""
+        if self._opened is not None:
+            opened = self._opened
+            self.read(lambda store: self._view(store, opened, None), lambda view: self._show(opened, view))
+
+    def _show(self, opened: OpenedProject, view: View | None) -> None:
+        if view is not None and opened is self._opened:
+            self.ids = Ids(view.ids)
+            self.viewed.emit(view)
+
+    def close(self) -> None:
+        """Let go of the project; every edit is on disk, or in the rescue file, when this returns."""
+        self._opening += 1
+        if self._writer is not None:
+            self._closed(self._writer.close())
+            self._writer = self._opened = None
+
+    def _closed(self, trouble: str) -> None:
+        if trouble:
+            self.told.emit(trouble)
+
+    # --- reading and writing ----------------------------------------------------------------------
+
+    def read(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
+        """Have something read after all edits so far; the answer comes on the GUI thread."""
+        if self._writer is not None:
+            self._writer.post(work, self._bring(done), self._bring(self._cannot_read))
+
+    def apply(self, edit: Edit, *, failed: Callable[[Exception], None]) -> None:
+        """Have an edit written."""
+        if self._writer is not None:
+            self._begin()
+            self._writer.apply(edit, self._bring(self._end), self._bring(self._end_failed(failed)))
+
+    def undo(self, done: Callable[[Edit | None], None], *, failed: Callable[[Exception], None]) -> None:
+        """Have the last edit undone."""
+        if self._writer is not None:
+            self._begin()
+            self._writer.undo(self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
+
+    def redo(self, done: Callable[[Edit | None], None], *, failed: Callable[[Exception], None]) -> None:
+        """Have the last undone edit done again."""
+        if self._writer is not None:
+            self._begin()
+            self._writer.redo(self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
+
+    def write(
+        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have something else written, such as an import."""
+        if self._writer is not None:
+            self._begin()
+            self._writer.post(work, self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
+
+    def note_image(self, image: Image) -> None:
+        """Keep what was found out about an image file; no edit, and nobody waits for it."""
+        if self._writer is not None and not self._writer.read_only:
+            self._writer.post(lambda store: store.update_images([image]))
+
+    def _bring(self, take: Callable[[T], None]) -> Callable[[T], None]:
+        return self._courier.bring(take)
+
+    def _begin(self) -> None:
+        self._unsaved += 1
+        if self.saved == SAVED:
+            self._say(SAVING)
+
+    def _end(self, _: object = None) -> None:
+        self._unsaved -= 1
+        if self._unsaved <= 0:
+            self._unsaved = 0
+            self._say(SAVED)
+
+    def _ended(self, done: Callable[[T], None]) -> Callable[[T], None]:
+        def both(value: T) -> None:
+            self._end()
+            done(value)
+
+        return both
+
+    def _end_failed(self, failed: Callable[[Exception], None]) -> Callable[[Exception], None]:
+        return self._ended(failed)
+
+    def _cannot_read(self, error: Exception) -> None:
+        self.told.emit(
+            str(error) if isinstance(error, LabelerError) else f"The project cannot be read: {error}."
+        )
+
+    def _in_trouble(self, sentence: str) -> None:
+        """On the writer's thread: the disk does not take edits, or takes them again ("")."""
+        self._courier.hand(lambda: self._say(sentence or (SAVING if self._unsaved else SAVED)))
+
+    def _say(self, state: str) -> None:
+        if state != self.saved:
+            self.saved = state
+            self.saved_changed.emit(state)
+
+
+def _image_at(path: Path | None, root: Path, images: Sequence[Image]) -> int | None:
+    """The image that a path means, if it is one of the project's."""
+    if path is None or not path.is_file():
+        return None
+    wanted = path.resolve()
+    return next((image.id for image in images if (root / image.path).resolve() == wanted), None)
+
+
+def _ignore(_: object) -> None:
+    """Nobody waits for it."""
