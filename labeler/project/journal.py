@@ -1,0 +1,323 @@
+"""The journal: every edit with what it changed, so that it can be undone, redone and looked back on.
+
+A change is kept as what differs: for an update only the columns that changed, for a creation or a
+deletion the whole row, each as msgpack of {column: value}. `edit.parent` is the edit that was the last
+one done when an edit was made, so that also the way to an abandoned edit is known.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, msgpack
+
+from labeler.core.records import Annotation, Category, Change, Edit
+from labeler.errors import ProjectError
+from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
+
+State: TypeAlias = Literal["done", "undone", "abandoned"]
+_Delta: TypeAlias = dict[str, Any]
+
+
+class JournalEntry(Struct, frozen=True):
+    """One edit as the history shows it."""
+
+    id: int
+    label: str
+    time: float
+    """Seconds since 1970, UTC."""
+    state: State
+    images: int
+    """How many images it touched."""
+    image_id: int | None
+    """The image, where it touched exactly one."""
+
+
+# --- doing ------------------------------------------------------------------------------------
+
+
+def record(db: sqlite3.Connection, edit: Edit, *, midway: Callable[[], None]) -> int:
+    """Apply an edit inside a running transaction and journal it; gives its id.
+
+    `midway` is called when half of its changes are written. Raises `ProjectError` where what a change
+    calls `before` is not what is stored.
+    """
+    parent = last_done(db)
+    db.execute("UPDATE edit SET state = 'abandoned' WHERE state = 'undone'")
+    rows = []
+    for index, change in enumerate(edit.changes):
+        if index == len(edit.changes) // 2:
+            midway()
+        rows.append(_write(db, change))
+    images = {row[2] for row in rows} - {None}
+    cursor = db.execute(
+        "INSERT INTO edit(parent, label, time, state, images, image_id) VALUES (?, ?, ?, 'done', ?, ?)",
+        (parent or None, edit.label, time.time(), len(images), min(images) if len(images) == 1 else None),
+    )
+    edit_id = int(cursor.lastrowid or 0)
+    db.executemany(
+        f"INSERT INTO change(edit_id, kind, record_id, image_id, before, after) VALUES ({edit_id}, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    _count_ids(db, edit.changes)
+    return edit_id
+
+
+def _count_ids(db: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    highest: dict[str, int] = {}
+    for change in changes:
+        if change.before is None and change.after is not None:
+            kind = table_of(change.after).name
+            highest[kind] = max(highest.get(kind, 0), change.after.id)
+    reserve_ids(db, highest)
+
+
+def reserve_ids(db: sqlite3.Connection, highest: dict[str, int]) -> None:
+    """See to it that ids up to and including the highest of each kind are never given again."""
+    for kind, number in highest.items():
+        db.execute("UPDATE sequence SET next = ? WHERE kind = ? AND next <= ?", (number + 1, kind, number))
+
+
+def _write(db: sqlite3.Connection, change: Change) -> tuple[str, int, int | None, bytes | None, bytes | None]:
+    table, key = table_of(change.record), change.record.id
+    before, after = _rows(table, change)
+    stored = _stored(db, table, key)
+    _expect(table, key, stored=stored, before=before, after=after)
+    positions: Sequence[int] = range(len(table.columns))
+    if before is not None and after is not None:
+        positions = [p for p in positions if before[p] != after[p]]
+    _move(db, table, key, exists=stored is not None, new=after, positions=positions)
+    return (
+        table.name,
+        key,
+        image_of(change.record),
+        _pack(table, stored, positions),
+        _pack(table, after, positions),
+    )
+
+
+def _rows(table: Table, change: Change) -> tuple[Row | None, Row | None]:
+    """Both sides as rows; a shape that both share is encoded once."""
+    if change.before is None or change.after is None:
+        return (
+            None if change.before is None else table.to_row(change.before),
+            None if change.after is None else table.to_row(change.after),
+        )
+    if (table_of(change.after), change.after.id) != (table, change.before.id):
+        raise ProjectError("A change cannot make one record into another.")
+    if image_of(change.before) != image_of(change.after):
+        raise ProjectError(f"{table.name.capitalize()} {change.after.id} cannot move to another image.")
+    before = table.to_row(change.before)
+    return before, table.next_row(change, before)
+
+
+def _expect(table: Table, key: int, *, stored: Row | None, before: Row | None, after: Row | None) -> None:
+    if stored is None and before is None:
+        return
+    name = f"{table.name} {key}"
+    if stored is None:
+        raise ProjectError(f"The edit was not saved: {name} is no longer in the project.")
+    if before is None:
+        raise ProjectError(f"The edit was not saved: {name} is in the project already.")
+    if stored == before:
+        return
+    differing = {p for p in range(len(stored)) if stored[p] != before[p]}
+    differing -= {p for p in table.facts if after is None or before[p] == after[p]}
+    # the same shape may have other bytes when another zlib packed it
+    merged = [stored[p] if p not in differing else before[p] for p in range(len(stored))]
+    if differing and table.from_row(merged) != table.from_row(stored):
+        columns = ", ".join(table.columns[p] for p in sorted(differing))
+        raise ProjectError(f"The edit was not saved: {name} has changed since ({columns}). Open the image again.")
+
+
+def _stored(db: sqlite3.Connection, table: Table, key: int) -> Row | None:
+    row: Row | None = db.execute(f"{table.select} WHERE id = ?", (key,)).fetchone()
+    return row
+
+
+def _move(
+    db: sqlite3.Connection, table: Table, key: int, *, exists: bool, new: Row | None, positions: Sequence[int]
+) -> None:
+    """Make the stored row the new one; None deletes it."""
+    if new is None:
+        db.execute(table.delete, (key,))
+    elif not exists:
+        db.execute(table.insert, new)
+    elif positions:
+        db.execute(table.update(positions), (*(new[p] for p in positions), key))
+
+
+def _pack(table: Table, row: Row | None, positions: Sequence[int]) -> bytes | None:
+    return None if row is None else msgpack.encode({table.columns[p]: row[p] for p in positions})
+
+
+def _unpack(data: bytes | None) -> _Delta | None:
+    return None if data is None else msgpack.decode(data)
+
+
+# --- undoing and redoing ----------------------------------------------------------------------
+
+
+def last_done(db: sqlite3.Connection) -> int:
+    """The edit that an undo would undo; 0 for none."""
+    return int(db.execute("SELECT max(id) FROM edit WHERE state = 'done'").fetchone()[0] or 0)
+
+
+def first_undone(db: sqlite3.Connection) -> int:
+    """The edit that a redo would redo; 0 for none."""
+    return int(db.execute("SELECT min(id) FROM edit WHERE state = 'undone'").fetchone()[0] or 0)
+
+
+def state_of(db: sqlite3.Connection, edit_id: int) -> State:
+    """Whether an edit is done, undone or abandoned; `ProjectError` if there is no such edit."""
+    row = db.execute("SELECT state FROM edit WHERE id = ?", (edit_id,)).fetchone()
+    if row is None:
+        raise ProjectError(f"The history of this project has no edit {edit_id}.")
+    state: State = row[0]
+    return state
+
+
+def play(db: sqlite3.Connection, edit_id: int, *, forward: bool, midway: Callable[[], None]) -> Edit:
+    """Redo (forward) or undo an edit inside a running transaction; gives what was applied."""
+    (label,) = db.execute("SELECT label FROM edit WHERE id = ?", (edit_id,)).fetchone()
+    rows = db.execute(
+        f"SELECT kind, record_id, before, after FROM change WHERE edit_id = ? ORDER BY id {'' if forward else 'DESC'}",
+        (edit_id,),
+    ).fetchall()
+    changes = []
+    for index, (kind, key, before, after) in enumerate(rows):
+        if index == len(rows) // 2:
+            midway()
+        old, new = (_unpack(before), _unpack(after)) if forward else (_unpack(after), _unpack(before))
+        changes.append(_replay(db, TABLES[kind], key, old=old, new=new))
+    db.execute("UPDATE edit SET state = ? WHERE id = ?", ("done" if forward else "undone", edit_id))
+    return Edit(label, tuple(changes))
+
+
+def _replay(db: sqlite3.Connection, table: Table, key: int, *, old: _Delta | None, new: _Delta | None) -> Change:
+    stored = _stored(db, table, key)
+    if not _matches(table, stored, old):
+        raise ProjectError(f"The history does not fit the project at {table.name} {key}; nothing was changed.")
+    row = _advanced(table, stored, new)
+    positions = [p for p, column in enumerate(table.columns) if new is not None and column in new]
+    _move(db, table, key, exists=stored is not None, new=row, positions=positions)
+    return Change(
+        None if stored is None else table.from_row(stored), None if row is None else table.from_row(row)
+    )
+
+
+def _matches(table: Table, stored: Row | None, old: _Delta | None) -> bool:
+    if stored is None or old is None:
+        return stored is None and old is None
+    whole = len(old) == len(table.columns)
+    return all(
+        column not in old or stored[p] == old[column] or (whole and p in table.facts)
+        for p, column in enumerate(table.columns)
+    )
+
+
+def _advanced(table: Table, row: Row | None, delta: _Delta | None) -> Row | None:
+    """A row after a delta; a delta of all columns is the row."""
+    if delta is None:
+        return None
+    base = row or (None,) * len(table.columns)
+    return tuple(delta.get(column, value) for column, value in zip(table.columns, base, strict=True))
+
+
+# --- looking back -----------------------------------------------------------------------------
+
+
+def entries(db: sqlite3.Connection, *, limit: int, image_id: int | None) -> list[JournalEntry]:
+    """The newest edits first, of one image or of all."""
+    where, values = "", [limit]
+    if image_id is not None:
+        where = "WHERE id IN (SELECT edit_id FROM change WHERE image_id = ?)"
+        values = [image_id, limit]
+    query = f"SELECT id, label, time, state, images, image_id FROM edit {where} ORDER BY id DESC LIMIT ?"
+    return [JournalEntry(*row) for row in db.execute(query, values)]
+
+
+def restored(db: sqlite3.Connection, image_id: int, edit_id: int) -> Edit:
+    """The edit that takes one image back to what it was right after an edit; not applied here.
+
+    It covers the image's annotations and whether it was reviewed, and brings back categories that
+    these annotations need. The image itself stays.
+    """
+    state_of(db, edit_id)
+    now = _image_rows(db, image_id)
+    then = dict(now)
+    for delta in _way(db, image_id, edit_id):
+        table, key, new = delta
+        old = then.get((table.name, key))
+        then[table.name, key] = _advanced(table, old, new)
+    changes = []
+    for name, key in sorted(now.keys() | then.keys()):
+        before, after = now.get((name, key)), then.get((name, key))
+        if before != after and not (name == IMAGE.name and after is None):
+            from_row = TABLES[name].from_row
+            changes.append(
+                Change(None if before is None else from_row(before), None if after is None else from_row(after))
+            )
+    (label,) = db.execute("SELECT label FROM edit WHERE id = ?", (edit_id,)).fetchone()
+    return Edit(f"Go back to “{label}”", (*_needed_categories(db, changes), *changes))
+
+
+def _image_rows(db: sqlite3.Connection, image_id: int) -> dict[tuple[str, int], Row | None]:
+    rows: dict[tuple[str, int], Row | None] = {}
+    for table, column in ((ANNOTATION, "image_id"), (IMAGE, "id")):
+        for row in db.execute(f"{table.select} WHERE {column} = ?", (image_id,)):
+            rows[table.name, row[0]] = row
+    return rows
+
+
+def _way(db: sqlite3.Connection, image_id: int, target: int) -> Iterator[tuple[Table, int, _Delta | None]]:
+    """The deltas that lead an image from now to right after an edit: back to where the ways part, then on."""
+    parents: dict[int, int | None] = dict(db.execute("SELECT id, parent FROM edit"))
+    there = _ancestors(parents, target)
+    here = _ancestors(parents, last_done(db))
+    back, on = set(here) - set(there), set(there) - set(here)
+    rows = db.execute(
+        "SELECT edit_id, kind, record_id, before, after FROM change WHERE image_id = ? "
+        "AND kind IN ('annotation', 'image') ORDER BY edit_id, id",
+        (image_id,),
+    ).fetchall()
+    for edit_id, kind, key, before, after in reversed(rows):
+        if edit_id in back and not _existence(kind, before, after):
+            yield TABLES[kind], key, _unpack(before)
+    for edit_id, kind, key, before, after in rows:
+        if edit_id in on and not _existence(kind, before, after):
+            yield TABLES[kind], key, _unpack(after)
+
+
+def _existence(kind: str, before: bytes | None, after: bytes | None) -> bool:
+    """Whether a change made or removed the image itself."""
+    return kind == IMAGE.name and (before is None or after is None)
+
+
+def _ancestors(parents: dict[int, int | None], edit_id: int) -> list[int]:
+    way = []
+    at: int | None = edit_id or None
+    while at is not None:
+        way.append(at)
+        at = parents[at]
+    return way
+
+
+def _needed_categories(db: sqlite3.Connection, changes: Sequence[Change]) -> Iterator[Change]:
+    needed = {c.after.category_id for c in changes if isinstance(c.after, Annotation)}
+    for category_id in sorted(needed - {key for (key,) in db.execute("SELECT id FROM category")}):
+        yield Change(None, _lost_category(db, category_id))
+
+
+def _lost_category(db: sqlite3.Connection, category_id: int) -> Category:
+    row = db.execute(
+        "SELECT coalesce(before, after) FROM change WHERE image_id IS NULL AND kind = 'category' "
+        "AND record_id = ? AND (before IS NULL OR after IS NULL) ORDER BY id DESC LIMIT 1",
+        (category_id,),
+    ).fetchone()
+    if row is None:
+        raise ProjectError(f"The history does not have category {category_id} any more.")
+    category = CATEGORY.from_row(_advanced(CATEGORY, None, _unpack(row[0])) or ())
+    assert isinstance(category, Category)
+    return category

@@ -1,0 +1,207 @@
+"""The tables of a project file, its version, and how an older one is brought up to date."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from labeler.errors import ProjectError
+
+APPLICATION_ID = 0x4C41424C
+"""The four letters LABL in the file's header, by which other programs can tell what it is."""
+SUFFIX = ".labeler"
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('revision', '0');
+CREATE TABLE sequence (kind TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO sequence VALUES ('annotation', 1), ('category', 1), ('image', 1), ('candidate', 1);
+CREATE TABLE image (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    reviewed INTEGER NOT NULL, digest TEXT NOT NULL, note TEXT NOT NULL, file_id INTEGER, extra BLOB NOT NULL
+) STRICT;
+CREATE TABLE category (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, color TEXT NOT NULL, key TEXT NOT NULL,
+    supercategory TEXT NOT NULL, hidden INTEGER NOT NULL, locked INTEGER NOT NULL,
+    file_id INTEGER, extra BLOB NOT NULL
+) STRICT;
+CREATE TABLE annotation (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image DEFERRABLE INITIALLY DEFERRED,
+    category_id INTEGER NOT NULL REFERENCES category DEFERRABLE INITIALLY DEFERRED,
+    shape BLOB NOT NULL, origin BLOB NOT NULL, source TEXT NOT NULL, prediction_id INTEGER,
+    crowd INTEGER NOT NULL, attributes TEXT NOT NULL, created REAL NOT NULL, edited REAL NOT NULL,
+    file_id INTEGER, extra BLOB NOT NULL
+) STRICT;
+CREATE INDEX annotation_image ON annotation (image_id, category_id);
+CREATE INDEX annotation_category ON annotation (category_id);
+CREATE TABLE model (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (name, version)
+) STRICT;
+CREATE TABLE candidate (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image DEFERRABLE INITIALLY DEFERRED,
+    model_id INTEGER NOT NULL REFERENCES model DEFERRABLE INITIALLY DEFERRED,
+    category_id INTEGER NOT NULL REFERENCES category DEFERRABLE INITIALLY DEFERRED,
+    shape BLOB NOT NULL, origin BLOB NOT NULL, confidence REAL NOT NULL
+) STRICT;
+CREATE INDEX candidate_image ON candidate (image_id, model_id);
+CREATE INDEX candidate_category ON candidate (category_id);
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, model_id INTEGER REFERENCES model, folder TEXT NOT NULL,
+    started REAL NOT NULL, finished REAL, metrics TEXT NOT NULL
+) STRICT;
+CREATE TABLE agreement (
+    id INTEGER PRIMARY KEY, image_id INTEGER NOT NULL REFERENCES image DEFERRABLE INITIALLY DEFERRED,
+    model_id INTEGER NOT NULL REFERENCES model DEFERRABLE INITIALLY DEFERRED, time REAL NOT NULL,
+    iou REAL NOT NULL, dice REAL NOT NULL, boundary REAL,
+    matched INTEGER NOT NULL, missed INTEGER NOT NULL, extra INTEGER NOT NULL
+) STRICT;
+CREATE INDEX agreement_image ON agreement (image_id, model_id, time);
+CREATE TABLE edit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER REFERENCES edit, label TEXT NOT NULL,
+    time REAL NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'abandoned')),
+    images INTEGER NOT NULL, image_id INTEGER
+) STRICT;
+CREATE INDEX edit_state ON edit (state, id);
+CREATE TABLE change (
+    id INTEGER PRIMARY KEY, edit_id INTEGER NOT NULL REFERENCES edit, kind TEXT NOT NULL,
+    record_id INTEGER NOT NULL, image_id INTEGER, before BLOB, after BLOB
+) STRICT;
+CREATE INDEX change_edit ON change (edit_id);
+CREATE INDEX change_image ON change (image_id, edit_id);
+"""
+
+
+class Step(Struct, frozen=True):
+    """What brings a file to `version` from the version before it.
+
+    A version is major times 1000 plus minor. A newer minor only adds what older programs can leave
+    alone; a newer major is refused by them.
+    """
+
+    version: int
+    sql: str
+
+
+STEPS: tuple[Step, ...] = (Step(1000, _FIRST),)
+
+
+def newest() -> int:
+    """The version that this program writes."""
+    return STEPS[-1].version
+
+
+def connect(path: Path, *, mode: str) -> sqlite3.Connection:
+    """A bare connection in autocommit: `mode` is "rw", "ro" or, for media that cannot change, "immutable"."""
+    options = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None, timeout=2.0
+    )
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A read-only connection, also where the folder cannot take SQLite's side files."""
+    db = connect(path, mode="ro")
+    try:
+        db.execute("SELECT count(*) FROM sqlite_schema")
+    except sqlite3.OperationalError as error:
+        db.close()
+        wal = path.with_name(path.name + "-wal")
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or (wal.exists() and wal.stat().st_size):
+            raise
+        db = connect(path, mode="immutable")
+    return db
+
+
+def configure(db: sqlite3.Connection, *, read_only: bool) -> None:
+    """Set what makes a commit durable and the file safe to read, and assert that SQLite took it."""
+    wanted = {"foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1}
+    if not read_only:
+        db.execute("PRAGMA journal_mode = wal")
+        # 32 MiB: a burst of edits is not slowed by checkpoints, which the idle writer makes
+        wanted |= {"synchronous": 2, "wal_autocheckpoint": 8000}
+    for name, value in wanted.items():
+        db.execute(f"PRAGMA {name} = {value}")
+    expected: dict[str, int | str] = {**wanted, "application_id": APPLICATION_ID}
+    if not read_only:
+        expected["journal_mode"] = "wal"
+    for name, wish in expected.items():
+        (value,) = db.execute(f"PRAGMA {name}").fetchone()
+        if value != wish:
+            raise ProjectError(
+                f"The project file cannot be kept safe here: SQLite has {name} = {value} instead of {wish}. "
+                "Move the project to a local disk."
+            )
+
+
+def version(db: sqlite3.Connection) -> int:
+    """The version of an open file."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def damage(path: Path) -> str:
+    """Why a file is no whole project, or ""; nothing is written to it.
+
+    Raises `ProjectError` for a file that is whole, but of another program or a newer version.
+    """
+    try:
+        with closing(connect_to_read(path)) as db:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            if path.stat().st_size == 0:
+                return "it is empty"
+            if application != APPLICATION_ID:
+                raise ProjectError(f"{path} is a database of another program, not a Labeler project.")
+            if version(db) // 1000 > newest() // 1000:
+                raise ProjectError(
+                    f"{path} was written by a newer version of Labeler, which this one cannot read. "
+                    "It was left as it is; install the newer version to open it."
+                )
+            (answer,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if answer != "ok":
+                return str(answer).strip().splitlines()[-1]
+            if db.execute("PRAGMA foreign_key_check").fetchone():
+                return "it refers to records that are not there"
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return str(error)
+        raise ProjectError(f"{path} cannot be opened ({error}). Check that you may read it.") from error
+    return ""
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; rolled back on any exception."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def migrate(db: sqlite3.Connection, *, before: Callable[[], None], steps: Sequence[Step] = ()) -> None:
+    """Bring an open file to the newest version in one transaction; `before` is called first if there is a need."""
+    due = [step for step in steps or STEPS if step.version > version(db)]
+    if not due:
+        return
+    before()
+    with transaction(db):
+        for step in due:
+            for statement in _statements(step.sql):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {due[-1].version}")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """Single statements: `executescript` would commit between them."""
+    buffer = ""
+    for line in sql.splitlines(keepends=True):
+        buffer += line
+        if buffer.strip() and sqlite3.complete_statement(buffer):
+            yield buffer
+            buffer = ""

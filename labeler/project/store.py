@@ -1,0 +1,408 @@
+"""The project file: everything that is read from it and written to it goes through `Store`."""
+
+import os
+import re
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
+from labeler.errors import ProjectError
+from labeler.project import journal, schema, snapshots
+from labeler.project.journal import JournalEntry
+from labeler.project.lock import Lock, acquire
+from labeler.project.order import natural_key
+from labeler.project.rows import ANNOTATION, CANDIDATE, CATEGORY, IMAGE
+
+Probe = Callable[[str], None]
+"""Called with the name of each point of a write that a fault test may want to stop at."""
+
+
+def no_probe(point: str) -> None:
+    """Nothing is tested."""
+
+
+class NextIds(Struct, frozen=True):
+    """The lowest ids that were never used in this project, not even by a record deleted since."""
+
+    annotation: int
+    category: int
+    image: int
+    candidate: int
+
+
+class Store:
+    """An open project file. All methods belong to the thread that opened it.
+
+    Every method that writes is one transaction of its own, or part of the one that the caller has
+    opened with `transaction`. When it returns outside of one, what it wrote is on disk.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection, lock: Lock | None, probe: Probe) -> None:
+        self.path = path
+        self.read_only = lock is None
+        self._db = db
+        self._lock = lock
+        self._probe = probe
+
+    # --- opening and closing ------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls, path: Path, *, read_only: bool = False, take_over: bool = False, probe: Probe = no_probe
+    ) -> "Store":
+        """Open a project, and make it first where there is none.
+
+        Raises `ProjectLockedError` while another process writes to it (`take_over` overrules a lock
+        that another machine has left behind), `DamagedProjectError` for a damaged file, which is left
+        as it is, and `ProjectError` for what is no project of this or an older version. Opening
+        read-only needs no lock and changes nothing.
+        """
+        lock = None if read_only else acquire(path, take_over=take_over)
+        try:
+            if not read_only and not path.exists():
+                _create(path)
+            db = _connected(path, read_only=read_only)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return cls(path, db, lock, probe)
+
+    def close(self) -> None:
+        """Bring everything into the main file and let go of it; a second call does nothing."""
+        try:
+            self._db.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def reconnect(self) -> None:
+        """Open the file anew under the same lock, after its disk was away; raises as `open` does."""
+        old, self._db = self._db, _connected(self.path, read_only=self.read_only)
+        old.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is on disk together or not at all; may be nested.
+
+        Inside, an exception must not be swallowed: the whole of it is rolled back.
+        """
+        if self.read_only:
+            raise ProjectError(f"{self.path.name} is open read-only; nothing was changed.")
+        if self._db.in_transaction:
+            yield
+            return
+        self._probe("before begin")
+        try:
+            with schema.transaction(self._db):
+                yield
+                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
+                self._probe("before commit")
+        except sqlite3.IntegrityError as error:
+            raise ProjectError(_integrity_sentence(error)) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise ProjectError(f"Nothing was saved: a value does not fit the project file ({error}).") from error
+        self._probe("after commit")
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def images(self) -> list[Image]:
+        """All images in natural order of their paths."""
+        rows = self._db.execute(IMAGE.select).fetchall()
+        rows.sort(key=lambda row: natural_key(row[1]))
+        return [IMAGE.from_row(row) for row in rows]  # type: ignore[misc]
+
+    def image(self, image_id: int) -> Image:
+        """One image; `ProjectError` if it is not there."""
+        row = self._db.execute(f"{IMAGE.select} WHERE id = ?", (image_id,)).fetchone()
+        if row is None:
+            raise ProjectError(f"The project has no image {image_id}.")
+        return IMAGE.from_row(row)  # type: ignore[return-value]
+
+    def categories(self) -> list[Category]:
+        """All categories in order of creation."""
+        return [CATEGORY.from_row(row) for row in self._db.execute(f"{CATEGORY.select} ORDER BY id")]  # type: ignore[misc]
+
+    def models(self) -> list[Model]:
+        """Whatever has made candidates, in order of first use."""
+        return [Model(*row) for row in self._db.execute("SELECT id, name, version FROM model ORDER BY id")]
+
+    def annotations(self, image_id: int) -> tuple[Annotation, ...]:
+        """The annotations of an image in order of creation."""
+        return tuple(self._annotations("WHERE image_id = ? ORDER BY id", (image_id,)))
+
+    def all_annotations(self) -> Iterator[Annotation]:
+        """The annotations of all images, in order of image and creation, read as they are taken."""
+        return self._annotations("ORDER BY image_id, id", ())
+
+    def annotations_of_category(self, category_id: int) -> tuple[Annotation, ...]:
+        """The annotations of a category, on whichever image."""
+        return tuple(self._annotations("WHERE category_id = ? ORDER BY id", (category_id,)))
+
+    def _annotations(self, where: str, values: Sequence[int]) -> Iterator[Annotation]:
+        return map(ANNOTATION.from_row, self._db.execute(f"{ANNOTATION.select} {where}", values))  # type: ignore[arg-type]
+
+    def annotation_counts(self) -> dict[int, dict[int, int]]:
+        """How many annotations each image has of each category: {image id: {category id: n}}, zeros left out."""
+        counts: dict[int, dict[int, int]] = {}
+        query = "SELECT image_id, category_id, count(*) FROM annotation GROUP BY image_id, category_id"
+        for image_id, category_id, number in self._db.execute(query):
+            counts.setdefault(image_id, {})[category_id] = number
+        return counts
+
+    def candidates(self, image_id: int, model_id: int | None = None) -> tuple[Candidate, ...]:
+        """The candidates on an image, of one model or of all."""
+        where, values = ("", (image_id,)) if model_id is None else (" AND model_id = ?", (image_id, model_id))
+        return self._candidates(f"WHERE image_id = ?{where} ORDER BY id", values)
+
+    def candidates_by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
+        """The candidates with these ids that are (still) there, such as those annotations were accepted from."""
+        return tuple(found for key in ids for found in self._candidates("WHERE id = ?", (key,)))
+
+    def candidates_of_category(self, category_id: int) -> tuple[Candidate, ...]:
+        """The candidates of a category, on whichever image and of whichever model."""
+        return self._candidates("WHERE category_id = ? ORDER BY id", (category_id,))
+
+    def _candidates(self, where: str, values: Sequence[int]) -> tuple[Candidate, ...]:
+        return tuple(map(CANDIDATE.from_row, self._db.execute(f"{CANDIDATE.select} {where}", values)))  # type: ignore[arg-type]
+
+    def next_ids(self) -> NextIds:
+        """Where new ids start."""
+        return NextIds(**dict(self._db.execute("SELECT kind, next FROM sequence")))
+
+    def journal(self, *, limit: int = 500, image_id: int | None = None) -> list[JournalEntry]:
+        """The newest edits first, of one image or of all."""
+        return journal.entries(self._db, limit=limit, image_id=image_id)
+
+    def can_undo(self) -> bool:
+        """Whether `undo` would do something."""
+        return journal.last_done(self._db) != 0
+
+    def can_redo(self) -> bool:
+        """Whether `redo` would do something."""
+        return journal.first_undone(self._db) != 0
+
+    def meta(self, key: str) -> str:
+        """A setting of the project; "" if it was never set."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    @property
+    def root(self) -> Path:
+        """The folder that image paths are relative to."""
+        return (self.path.parent / self.meta("root")).resolve()
+
+    @property
+    def revision(self) -> int:
+        """How many transactions have written to this project."""
+        return int(self.meta("revision"))
+
+    # --- edits --------------------------------------------------------------------------------
+
+    def apply(self, edit: Edit) -> int:
+        """Do an edit and journal it, as one transaction and one undo step; gives its journal id.
+
+        Ids of new records are the caller's, from `next_ids` upwards. What each change calls `before`
+        must be what is stored, else nothing is done and `ProjectError` says which record differs. Edits that
+        were undone can then no longer be redone.
+        """
+        with self.transaction():
+            return journal.record(self._db, edit, midway=self._midway)
+
+    def undo(self) -> Edit | None:
+        """Take back the last edit done; gives the inverse edit that was applied, None if there is none."""
+        with self.transaction():
+            edit_id = journal.last_done(self._db)
+            return self._play(edit_id, forward=False) if edit_id else None
+
+    def redo(self) -> Edit | None:
+        """Do the last undone edit again; gives the edit that was applied, None if there is none."""
+        with self.transaction():
+            edit_id = journal.first_undone(self._db)
+            return self._play(edit_id, forward=True) if edit_id else None
+
+    def go_back_to(self, edit_id: int) -> tuple[Edit, ...]:
+        """Undo or redo, in one transaction, until that edit is the last one done; 0 undoes all.
+
+        Gives the edits as applied. An abandoned edit is not on the way: `ProjectError`; `restored` can
+        still look at it.
+        """
+        with self.transaction():
+            if edit_id and journal.state_of(self._db, edit_id) == "abandoned":
+                raise ProjectError("Other edits were made instead of this one, so the project cannot go back to it.")
+            applied = []
+            while (last := journal.last_done(self._db)) > edit_id:
+                applied.append(self._play(last, forward=False))
+            while (following := journal.first_undone(self._db)) and following <= edit_id:
+                applied.append(self._play(following, forward=True))
+            return tuple(applied)
+
+    def restored(self, image_id: int, edit_id: int) -> Edit:
+        """An edit, not yet applied, that takes one image back to what it was right after an edit.
+
+        Without changes where the image is so already.
+        """
+        return journal.restored(self._db, image_id, edit_id)
+
+    def _play(self, edit_id: int, *, forward: bool) -> Edit:
+        return journal.play(self._db, edit_id, forward=forward, midway=self._midway)
+
+    def _midway(self) -> None:
+        self._probe("mid action")
+
+    # --- facts that are no edits --------------------------------------------------------------
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a setting of the project."""
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def set_root(self, root: Path) -> None:
+        """Say where the images are; kept relative to the project file where it lies on the same drive."""
+        try:
+            kept = Path(os.path.relpath(root.resolve(), self.path.parent.resolve())).as_posix()
+        except ValueError:
+            kept = root.resolve().as_posix()
+        # a project in the user's data folder is not moved together with the images
+        inside = not kept.startswith("../")
+        self.set_meta("root", kept if inside else root.resolve().as_posix())
+
+    def add_images(self, paths: Iterable[str]) -> tuple[Image, ...]:
+        """Add images by path, those that are in the project already left out; gives the new ones.
+
+        Not an edit: files that lie in the folder are facts, and undo does not take them away.
+        """
+        with self.transaction():
+            first = self.next_ids().image
+            known = {path for (path,) in self._db.execute("SELECT path FROM image")}
+            fresh = [path for path in dict.fromkeys(paths) if path not in known]
+            added = tuple(Image(first + n, path, 0, 0) for n, path in enumerate(fresh))
+            self._db.executemany(IMAGE.insert, map(astuple, added))
+            journal.reserve_ids(self._db, {"image": first + len(added) - 1})
+        return added
+
+    def update_images(self, images: Iterable[Image]) -> None:
+        """Keep what was found in the files of images: path, size, digest and note. Not an edit."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE image SET path = ?, width = ?, height = ?, digest = ?, note = ? WHERE id = ?",
+                ((i.path, i.width, i.height, i.digest, i.note, i.id) for i in images),
+            )
+
+    def ensure_model(self, name: str, version: str) -> Model:
+        """The model of that name and version, noted down at its first use."""
+        query = "SELECT id, name, version FROM model WHERE name = ? AND version = ?"
+        row = self._db.execute(query, (name, version)).fetchone()
+        if row is None:
+            with self.transaction():
+                self._db.execute("INSERT INTO model(name, version) VALUES (?, ?)", (name, version))
+            row = self._db.execute(query, (name, version)).fetchone()
+        return Model(*row)
+
+    def add_candidates(
+        self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
+    ) -> tuple[Candidate, ...]:
+        """Keep raw outputs of a model; gives them as stored, with new ids and this model's id.
+
+        `replacing` names images whose earlier candidates of the model go first, but for those that
+        annotations were accepted from. Not an edit: labels are not touched.
+        """
+        with self.transaction():
+            self._db.executemany(
+                "DELETE FROM candidate WHERE image_id = ? AND model_id = ? AND id NOT IN "
+                "(SELECT prediction_id FROM annotation WHERE image_id = candidate.image_id "
+                "AND prediction_id IS NOT NULL)",
+                ((image_id, model_id) for image_id in replacing),
+            )
+            first = self.next_ids().candidate
+            added = tuple(replace(c, id=first + n, model_id=model_id) for n, c in enumerate(candidates))
+            self._db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
+            journal.reserve_ids(self._db, {"candidate": first + len(added) - 1})
+        return added
+
+    # --- upkeep -------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Bring all commits into the main file, so that it alone is the whole project."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._probe("mid checkpoint")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def snapshot(self, folder: Path | None = None) -> Path:
+        """A checked copy of the project in a folder, by default the project's own for snapshots; gives its path."""
+        return snapshots.take(self._db, self.path, folder=folder, midway=lambda: self._probe("mid snapshot"))
+
+    def has_new_work(self) -> bool:
+        """Whether there was a write since the newest snapshot."""
+        newest = next(iter(snapshots.listed(self.path)), None)
+        return newest is None or snapshots.revision(newest) != self.revision
+
+    def settings(self) -> Mapping[str, Any]:
+        """What SQLite says about how safe this file is kept, by pragma name."""
+        names = ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "application_id", "user_version")
+        return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+
+
+def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A checked, configured and migrated connection."""
+    if not path.is_file():
+        raise ProjectError(f"There is no project {path}.")
+    if reason := schema.damage(path):
+        raise snapshots.DamagedProjectError(path, reason, snapshots.newest_good(path))
+    db = schema.connect_to_read(path) if read_only else schema.connect(path, mode="rw")
+    try:
+        schema.configure(db, read_only=read_only)
+        if not read_only:
+            schema.migrate(db, before=lambda: snapshots.take(db, path))
+    except sqlite3.Error as error:
+        db.close()
+        raise ProjectError(f"{path} cannot be opened ({error}). Check that its folder can be written to.") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(path: Path) -> None:
+    """An empty project that is there as a whole or not at all; the caller holds its lock."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            with closing(schema.connect(temporary, mode="rw")) as db:
+                db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                schema.migrate(db, before=lambda: None)
+                db.execute("INSERT INTO meta VALUES ('created', ?)", (str(time.time()),))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        snapshots.sync_folder(path.parent)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise ProjectError(f"A project cannot be made at {path} ({error}). Choose another folder.") from error
+
+
+def _integrity_sentence(error: sqlite3.IntegrityError) -> str:
+    if "FOREIGN KEY" in str(error):
+        return (
+            "Nothing was saved: a record would be left that belongs to an image, category or model that is "
+            "not in the project. Delete or move what belongs to it first."
+        )
+    match = re.search(r"UNIQUE constraint failed: (\w+)\.(\w+)", str(error))
+    if match:
+        return f"Nothing was saved: another {match[1]} of the project has the same {match[2]}."
+    return f"Nothing was saved: the project does not take it ({error})."
