@@ -1,0 +1,248 @@
+"""The rules of the house, kept by the test run itself: style, types, layers, weight, names and pins."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from PySide6 import QtCore, QtGui, QtWidgets
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(path for folder in ("labeler", "plugins") for path in (ROOT / folder).rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+LONGEST_FUNCTION, LONGEST_FILE = 60, 450
+
+
+def run(*command: str) -> str:
+    """A command's output, in the repository's root; fails the test with it where the command fails."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+def module(name: str, *arguments: str) -> str:
+    """A module run by this interpreter."""
+    return run(sys.executable, "-m", name, *arguments)
+
+
+def script(name: str, *arguments: str) -> str:
+    """A command of this environment."""
+    return run(str(Path(sys.executable).with_name(name)), *arguments)
+
+
+def tracked() -> list[Path]:
+    """The files of the repository; all but the ignored ones where this is not a checkout."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a git checkout to know which files are the project's")
+    names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+# --- tools --------------------------------------------------------------------------------------------
+def test_style() -> None:
+    module("ruff", "check", ".")
+
+
+def test_types() -> None:
+    module("mypy")
+
+
+def test_layers() -> None:
+    script("lint-imports")
+
+
+# --- what imports what --------------------------------------------------------------------------------
+def imported_by(*modules: str) -> set[str]:
+    """The top-level modules in `sys.modules` of a fresh interpreter after these imports."""
+    code = f"import sys, {', '.join(modules)}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(run(sys.executable, "-c", code).split())
+
+
+def test_the_window_leaves_the_model_libraries_alone() -> None:
+    heavy = {"torch", "torchvision", "ultralytics", "onnxruntime", "segment_anything", "matplotlib"}
+    assert not imported_by("labeler.gui.app") & heavy
+
+
+def test_what_lies_below_the_window_leaves_qt_alone() -> None:
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "labeler") and not path.is_relative_to(ROOT / "labeler" / "gui")
+    ]
+    imported = imported_by(*names)
+    assert "labeler" in imported
+    assert not imported & {"PySide6", "shiboken6", "torch", "onnxruntime", "ultralytics"}
+
+
+# --- docstrings and sizes -----------------------------------------------------------------------------
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions(tree: ast.Module) -> Iterator[tuple[str, Definition, ast.AST]]:
+    """Dotted name, node and parent of a module's functions and classes, and of its classes' methods."""
+    waiting: list[tuple[str, ast.AST]] = [("", tree)]
+    while waiting:
+        prefix, parent = waiting.pop()
+        for node in ast.iter_child_nodes(parent):
+            if isinstance(node, Definition):
+                yield prefix + node.name, node, parent
+            if isinstance(node, ast.ClassDef):
+                waiting.append((f"{prefix}{node.name}.", node))
+            elif isinstance(node, ast.If | ast.Try):
+                waiting.append((prefix, node))
+
+
+def bases(node: ast.ClassDef) -> set[str]:
+    """The bases of a class, by their last name."""
+    return {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
+
+
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    """The classes of all sources by name."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in SOURCES]
+    return {node.name: node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+def documented_above(name: str, node: ast.ClassDef) -> bool:
+    """Whether a base class, ours or Qt's, says what its method of this name does."""
+    for base in bases(node):
+        if any(hasattr(getattr(module, base, None), name) for module in (QtCore, QtGui, QtWidgets)):
+            return True
+        ours = classes().get(base)
+        if ours is None or ours is node:
+            continue
+        if any(getattr(one, "name", "") == name and ast.get_docstring(one) for one in ours.body):
+            return True
+        if documented_above(name, ours):
+            return True
+    return False
+
+
+def said_elsewhere(node: Definition, parent: ast.AST) -> bool:
+    """An override, an overload, a setter, or a Protocol's mirror of a class."""
+    marks = {ast.unparse(mark).rpartition(".")[2] for mark in node.decorator_list}
+    if marks & {"override", "overload", "setter"}:
+        return True
+    if not isinstance(parent, ast.ClassDef):
+        return False
+    mirrored = "Protocol" in bases(parent) and ast.unparse(node.body[-1]) == "..."
+    return mirrored or documented_above(node.name, parent)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_public_names_say_what_they_are(path: Path) -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for name, node, parent in definitions(ast.parse(path.read_text("utf-8")))
+        if not any(part.startswith("_") for part in name.split("."))
+        if not ast.get_docstring(node) and not said_elsewhere(node, parent)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_too_long(path: Path) -> None:
+    text = path.read_text("utf-8")
+    functions = [
+        f"{path.name}:{node.lineno} {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert not functions, "\n".join(functions)
+    assert len(text.splitlines()) <= LONGEST_FILE
+
+
+# --- what is installed --------------------------------------------------------------------------------
+def test_qt_keeps_its_references_to_none() -> None:
+    """PySide6 6.12.0 drops one reference to None at every void call and dies after some thousand."""
+    code = """
+import sys
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QPen
+thing, pen = QObject(), QPen()
+before = sys.getrefcount(None)
+for _ in range(4000):
+    thing.setObjectName("a")
+    pen.setWidth(2)
+print(sys.getrefcount(None) - before)
+"""
+    assert abs(int(run(sys.executable, "-c", code))) < 100
+
+
+def test_the_broken_qt_is_not_installed() -> None:
+    assert importlib.metadata.version("PySide6-Essentials") != "6.12.0"
+
+
+def test_there_is_one_opencv() -> None:
+    """Several of its distributions write into the same folder, and removing one breaks the others."""
+    names = {str(one.metadata["Name"]).lower() for one in importlib.metadata.distributions()}
+    assert {name for name in names if name.startswith("opencv")} == {"opencv-python-headless"}
+
+
+# --- pins and names -----------------------------------------------------------------------------------
+def pins(lines: list[str]) -> dict[tuple[str, str], str]:
+    """Version by name and marker."""
+    found = {}
+    for line in lines:
+        requirement, _, marker = line.partition(";")
+        name, _, version = requirement.strip().partition("==")
+        found[name, marker.strip()] = version
+    return found
+
+
+def locked() -> dict[tuple[str, str], str]:
+    """The pins of requirements.lock."""
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    return pins([line.removesuffix("\\") for line in lines if line[:1].isalnum()])
+
+
+def test_lock_and_constraints_agree() -> None:
+    assert pins(PROJECT["tool"]["uv"]["constraint-dependencies"]) == locked()
+
+
+def test_every_dependency_is_pinned_with_hashes_and_without_addresses() -> None:
+    names = {name for name, _ in locked()}
+    wanted = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
+    assert {re.split(r"[<>=!~ ]", one, maxsplit=1)[0] for one in wanted} <= names
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    assert "://" not in lock
+    entries = re.split(r"^(?=\w)", lock, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_what_runs_here_is_the_pinned_set() -> None:
+    pinned = {(name, version) for (name, _), version in locked().items()}
+    names = {name for name, _ in pinned}
+    installed = importlib.metadata.distributions()
+    here = {(re.sub(r"[-_.]+", "-", one.name).lower(), one.version) for one in installed}
+    other = sorted(one for one in here - pinned if one[0] in names)
+    assert not other, "run `uv sync`, or .ci/lock where newer versions are meant"
+
+
+def test_no_file_names_a_package_index_or_somebodys_machine() -> None:
+    index = "|".join(("py" + "pi.org", "python" + "hosted", "download.py" + "torch", "registry.np" + "mjs"))
+    homes = "|".join(("/ho" + "me/", "/Us" + "ers/", "/ro" + "ot/", "C:" + r"\\Users", "/wo" + "rk/"))
+    forbidden = re.compile(rf"{index}|(?<![\w.])(?:{homes})[A-Za-z]")
+    found = []
+    for path in tracked():
+        data = path.read_bytes()
+        if b"\0" in data[:8000] or path.name == "LICENSE":
+            continue
+        for number, line in enumerate(data.decode("utf-8").splitlines(), 1):
+            if forbidden.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert not found, "\n".join(found)
+
+
+def test_local_files_stay_out() -> None:
+    ignored = (ROOT / ".gitignore").read_text("utf-8").split()
+    assert {"uv.lock", ".venv/", "*.labeler-wal"} <= set(ignored)
