@@ -1,0 +1,183 @@
+"""What a model must do, as protocols, and the records a plugin describes its models with.
+
+Images are RGB uint8 (H, W, 3) as `core.images.read_pixels` gives them; everything comes back in image
+pixels. Models are loaded and called in child processes only (or by the command line in its own).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from labeler.core.records import Candidate, Prompt, Proposal
+from labeler.errors import ModelError
+
+Rgb: TypeAlias = NDArray[np.uint8]
+Task: TypeAlias = Literal["segmenter", "detector", "semantic"]
+
+
+class Embedding(Struct, frozen=True, eq=False):
+    """What a segmenter's encoder makes of an image, once for all prompts on it.
+
+    `arrays` are float32 arrays by name, of any shape: one for SAM, several for models that also keep
+    finer levels. They must survive a round trip through float16, which is how they are cached on disk.
+    """
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    size: tuple[int, int]
+    """(H, W) of the image, in pixels."""
+
+
+class InterruptedWorkError(ModelError):
+    """The work was called off by `Interrupt.set`, because something more urgent came."""
+
+
+class Interrupt:
+    """Calls off running work from another thread: `set` runs what the work registered with `watch`."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+        self._lock = Lock()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """Call the work off; once and for all."""
+        with self._lock:
+            self._event.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def is_set(self) -> bool:
+        """Whether the work was called off."""
+        return self._event.is_set()
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, on the thread of `set`, when the work is called off; at once if it was."""
+        with self._lock:
+            if not self._event.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """A promptable model: one slow pass over the image, then a fast one for each prompt."""
+
+    def embed(self, image: Rgb, *, threads: int = 0, interrupt: Interrupt | None = None) -> Embedding:
+        """The image's embedding.
+
+        `threads`: how many CPU threads may be used, 0 for all. Raises InterruptedWorkError soon after
+        `interrupt` is set, where the model can be stopped in the middle.
+        """
+        ...
+
+    def segment(
+        self, embedding: Embedding, prompt: Prompt, *, threads: int = 0, limit: int = 3
+    ) -> tuple[Proposal, ...]:
+        """The masks offered for `prompt`, at most `limit`, the one that the model itself would choose first.
+
+        Safe to call from one thread while another one is in `embed`.
+        """
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A model that finds the objects of an image by itself."""
+
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:
+        """Raw candidates before NMS, at a low confidence floor; masks as shapes where it has them.
+
+        `text` names what to look for, for models that read; the others ignore it. The ids of image and
+        model are 0; `category_id` is the index into the model's categories.
+        """
+        ...
+
+
+@runtime_checkable
+class SemanticSegmenter(Protocol):
+    """A model that gives every pixel a category."""
+
+    def label(self, image: Rgb) -> NDArray[np.float32]:
+        """Probabilities (C, H, W) float32, in the order of the model's categories, adding up to 1."""
+        ...
+
+
+AnyModel: TypeAlias = Segmenter | Detector | SemanticSegmenter
+
+
+class Weights(Struct, frozen=True):
+    """A file of weights, known by its content."""
+
+    path: Path
+    sha256: str
+
+
+class ModelSpec(Struct, frozen=True):
+    """A model that a plugin offers. Making one imports nothing heavy; `load` does, in a child."""
+
+    id: str
+    title: str
+    task: Task
+    load: Callable[[], AnyModel]
+    """Makes the model, ready to be called; raises ModelError with one sentence."""
+    weights: tuple[Weights, ...] = ()
+    categories: tuple[str, ...] = ()
+    """Names of what it finds; () for a promptable model."""
+    licence: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of id and weights: what embeddings made by this very model are cached under."""
+        text = "\n".join([self.id, *(file.sha256 for file in self.weights)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class TrainerSpec(Struct, frozen=True):
+    """A way to fine-tune models that a plugin offers."""
+
+    id: str
+    title: str
+    task: Task
+    train: Callable[[Any, Any, Callable[[], bool]], ModelSpec]
+    """`train(run, reporter, should_stop)`, in a worker."""
+    options: Mapping[str, Any] = {}
+
+
+class FormatSpec(Struct, frozen=True):
+    """A labels format that a plugin offers: records in and out, never a half result."""
+
+    id: str
+    title: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[Path], bool]
+    """Whether a file of one of the suffixes is of this format; reads as little as it can."""
+    read: Callable[[Path], Any]
+    write: Callable[[Any, Path], None]
+
+
+def verify(weights: Weights) -> None:
+    """Check that the file is there and is the one that was meant.
+
+    Raises ModelError with one sentence when it is missing or its SHA-256 is another.
+    """
+    try:
+        with weights.path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(
+            f"The model file {weights.path} cannot be read ({reason}); install Labeler again to restore it."
+        ) from error
+    if found != weights.sha256:
+        raise ModelError(
+            f"The model file {weights.path} is not the one that belongs here (its SHA-256 differs); "
+            "install Labeler again to restore it."
+        )

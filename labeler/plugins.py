@@ -1,0 +1,258 @@
+"""Plugins: what they offer, where they are found, and what becomes of one that is broken."""
+
+import hashlib
+import importlib.util
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+from msgspec import Struct
+
+from labeler import paths
+from labeler.core.files import atomic_write
+from labeler.errors import PluginError
+from labeler.models.api import FormatSpec, ModelSpec, TrainerSpec
+
+API = 1
+"""The version of the plugin contract."""
+
+GROUP = "labeler.plugins"
+"""The entry-point group of installed plugins; each entry names a module with `plugin`, or that object."""
+
+FOLDERS_VARIABLE = "LABELER_PLUGINS"
+"""Folders of `--plugins`, separated as in PATH; in the environment so that children see them too."""
+
+_log = logging.getLogger(__name__)
+
+
+class Plugin(Struct, frozen=True):
+    """The one name, `plugin`, that a plugin module has."""
+
+    api: int
+    name: str
+    version: str
+    models: tuple[ModelSpec, ...] = ()
+    trainers: tuple[TrainerSpec, ...] = ()
+    formats: tuple[FormatSpec, ...] = ()
+
+    @property
+    def offers(self) -> list[str]:
+        """The ids of everything it offers."""
+        models = [spec.id for spec in self.models]
+        return models + [spec.id for spec in self.trainers] + [spec.id for spec in self.formats]
+
+
+class LeftOut(Struct, frozen=True):
+    """A plugin that was found but is not used."""
+
+    source: str
+    """Its file or entry point."""
+    reason: str
+    """One sentence for the person."""
+    details: str = ""
+    """The traceback, where there is one."""
+
+
+class Registry(Struct, frozen=True):
+    """The plugins of this process, in the order in which they were found."""
+
+    plugins: tuple[Plugin, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """Every model that the plugins offer."""
+        return tuple(spec for plugin in self.plugins for spec in plugin.models)
+
+    @property
+    def formats(self) -> tuple[FormatSpec, ...]:
+        """Every labels format that the plugins offer."""
+        return tuple(spec for plugin in self.plugins for spec in plugin.formats)
+
+    def model(self, model_id: str) -> ModelSpec:
+        """The model of that id; PluginError, naming those there are, when there is none."""
+        for spec in self.models:
+            if spec.id == model_id:
+                return spec
+        known = ", ".join(sorted(spec.id for spec in self.models)) or "none"
+        reasons = "".join(f" {item.reason}" for item in self.left_out)
+        raise PluginError(f"There is no model named “{model_id}”; there are: {known}.{reasons}")
+
+
+class _Source(Struct, frozen=True):
+    """Something to import: a file (or a package's folder), or an installed entry point."""
+
+    name: str
+    path: Path | None = None
+    entry: EntryPoint | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.path is not None else f"{GROUP}: {self.name}"
+
+
+def discover(*, safe_mode: bool = False) -> Registry:
+    """Import every plugin there is: shipped, the user's, installed, and those of `--plugins`.
+
+    In safe mode only the shipped ones. A plugin that cannot be imported, has another api, takes an id that
+    is taken, or was being imported when a process died is listed in `left_out`; nothing is raised.
+    """
+    plugins: list[Plugin] = []
+    left_out: list[LeftOut] = []
+    for source in _sources(safe_mode=safe_mode):
+        try:
+            plugin = _activated(source)
+            _check_ids(plugin, plugins)
+        except PluginError as error:
+            cause = error.__cause__
+            details = "".join(traceback.format_exception(cause)) if cause else ""
+            left_out.append(LeftOut(str(source), str(error), details))
+            _log.warning("%s\n%s", error, details)
+        else:
+            plugins.append(plugin)
+    return Registry(tuple(plugins), tuple(left_out))
+
+
+def user_folder() -> Path:
+    """Where a person puts plugins of their own."""
+    return paths.data_dir() / "plugins"
+
+
+def _sources(*, safe_mode: bool) -> Iterator[_Source]:
+    yield from _in_folder(paths.shipped_plugins())
+    if safe_mode:
+        return
+    yield from _in_folder(user_folder())
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        yield _Source(entry.name, entry=entry)
+    for folder in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep):
+        if folder:
+            yield from _in_folder(Path(folder))
+
+
+def _in_folder(folder: Path) -> Iterator[_Source]:
+    """The modules and packages of a folder by name; those starting with `_` or `.` are no plugins."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return  # not there, or not ours to read
+    for path in entries:
+        if path.name.startswith(("_", ".")):
+            continue
+        if path.suffix == ".py":
+            yield _Source(path.stem, path)
+        elif (path / "__init__.py").is_file():
+            yield _Source(path.name, path / "__init__.py")
+
+
+def _activated(source: _Source) -> Plugin:
+    """Import a plugin behind the crash breaker. Raises PluginError with one sentence, and its cause."""
+    with _Activating(source):
+        try:
+            found = _plugin_object(source)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may raise anything, SystemExit too
+            raise PluginError(
+                f"The plugin {source} could not be imported ({type(error).__name__}: {error}) "
+                "and was left out."
+            ) from error
+    if not isinstance(found, Plugin):
+        raise PluginError(f"The plugin {source} has no `plugin = Plugin(...)` and was left out.")
+    if found.api != API:
+        raise PluginError(
+            f"The plugin {found.name} ({source}) is made for plugin api {found.api}, "
+            f"this version has {API}; it was left out."
+        )
+    return found
+
+
+def _plugin_object(source: _Source) -> object:
+    if source.entry is not None:
+        loaded = source.entry.load()
+    else:
+        assert source.path is not None, "a source is a file or an entry point"
+        loaded = _imported(source.path)
+    return getattr(loaded, "plugin", None) if isinstance(loaded, ModuleType) else loaded
+
+
+def _imported(path: Path) -> ModuleType:
+    """Import a file or a package under a name of its own, so that no plugin shadows a library."""
+    package = path.name == "__init__.py"
+    stem = path.parent.name if package else path.stem
+    name = f"labeler_plugin_{_short_hash(str(path))}_{stem}"
+    spec = importlib.util.spec_from_file_location(
+        name, path, submodule_search_locations=[str(path.parent)] if package else None
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _check_ids(plugin: Plugin, others: list[Plugin]) -> None:
+    if any(other.name == plugin.name for other in others):
+        raise PluginError(f"There is already a plugin named {plugin.name}; the second one was left out.")
+    taken = {offer for other in others for offer in other.offers}
+    for offer in plugin.offers:
+        if offer in taken:
+            raise PluginError(
+                f"The plugin {plugin.name} offers “{offer}”, which is offered already; it was left out."
+            )
+        taken.add(offer)
+
+
+class _Activating:
+    """A crash breaker: while a plugin is imported, a file says so and names the process.
+
+    Found with its process gone, it means that the import took the process down: the plugin is left out
+    this once, and tried again at the start after.
+    """
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+        self._file = paths.data_dir() / "activating" / _short_hash(str(source))
+
+    def __enter__(self) -> None:
+        owner = self._owner()
+        if owner is not None and not _is_alive(*owner):
+            self._file.unlink(missing_ok=True)
+            raise PluginError(
+                f"The plugin {self._source} crashed the last start and was left out; "
+                "it is tried again at the next one."
+            )
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(self._file, f"{os.getpid()} {psutil.Process().create_time()}".encode())
+
+    def __exit__(self, *_: object) -> None:
+        self._file.unlink(missing_ok=True)
+
+    def _owner(self) -> tuple[int, float] | None:
+        try:
+            pid, created = self._file.read_text().split()
+            return int(pid), float(created)
+        except (OSError, ValueError):
+            return None
+
+
+def _is_alive(pid: int, created: float) -> bool:
+    """Whether that very process still runs; a later one may have got its number."""
+    try:
+        return bool(abs(psutil.Process(pid).create_time() - created) < 1.0)
+    except psutil.Error:
+        return False
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,305 @@
+"""The host: a child that keeps one promptable model warm and answers for the open image."""
+
+import logging
+import os
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler import paths, plugins
+from labeler.core.images import read_pixels
+from labeler.errors import LabelerError, ModelError
+from labeler.models.api import Embedding, Interrupt, InterruptedWorkError, ModelSpec, Segmenter
+from labeler.models.embeddings import EmbeddingCache, content_digest
+from labeler.models.threads import all_threads
+from labeler.worker.child import Channel, lower_priority, memory_limit
+from labeler.worker.inbox import AheadItem, Inbox
+from labeler.worker.protocol import (
+    EXIT_LOAD,
+    EXIT_MEMORY,
+    VERSION,
+    Answered,
+    Ask,
+    Beat,
+    Embedded,
+    Failed,
+    Frames,
+    FromHost,
+    Hello,
+    Open,
+    Ready,
+    Stop,
+    decode_to_host,
+    pack,
+)
+
+T = TypeVar("T")
+
+_KEPT_EMBEDDINGS = 8
+"""In memory: the open image, both neighbours, and those seen last; 4 MB each for MobileSAM."""
+_KEPT_AHEAD = 4
+"""Of the images ahead, how many of the first go into memory; the others only on disk."""
+_KEPT_ANSWERS = 32
+"""Clicks on the open image whose logits are kept to be refined; 0.8 MB each for MobileSAM."""
+_BEAT = 1.0
+_READ = 1 << 16
+_LAST_WORDS = 1.0
+"""Seconds that the lanes get to come to an end at a stop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Embedder:
+    """Gives embeddings: from memory, from disk, or by the model. Used by both lanes."""
+
+    def __init__(self, model: Segmenter, fingerprint: str, cache: EmbeddingCache) -> None:
+        self._model = model
+        self._fingerprint = fingerprint
+        self._cache = cache
+        self._memory: OrderedDict[str, Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def embed(
+        self, path: Path, *, threads: int = 0, interrupt: Interrupt | None = None, keep: bool = True
+    ) -> tuple[Embedding, Callable[[], None]]:
+        """The image's embedding, and what is still to be done once it was handed on: the write to disk.
+
+        `keep`: whether it goes into memory. Raises ImageError, ModelError or InterruptedWorkError.
+        """
+        try:
+            digest = content_digest(path)
+        except OSError as error:
+            raise ModelError(f"{path.name} cannot be read ({error.strerror or error}).") from error
+        with self._lock:
+            embedding = self._memory.get(digest)
+        later: Callable[[], None] = _nothing
+        if embedding is None:
+            embedding = self._cache.get(self._fingerprint, digest)
+        if embedding is None:
+            embedding = self._model.embed(read_pixels(path).rgb, threads=threads, interrupt=interrupt)
+            made = embedding
+
+            def later() -> None:
+                self._cache.put(self._fingerprint, digest, made)
+
+        if keep:
+            self._remember(digest, embedding)
+        return embedding, later
+
+    def _remember(self, digest: str, embedding: Embedding) -> None:
+        with self._lock:
+            self._memory[digest] = embedding
+            self._memory.move_to_end(digest)
+            while len(self._memory) > _KEPT_EMBEDDINGS:
+                self._memory.popitem(last=False)
+
+
+def _nothing() -> None:
+    return
+
+
+class Host:
+    """The open image, its embedding and the logits of its answers; runs on the interactive lane."""
+
+    def __init__(
+        self, model: Segmenter, embedder: Embedder, inbox: Inbox, send: Callable[[FromHost], None]
+    ) -> None:
+        self._model = model
+        self._embedder = embedder
+        self._inbox = inbox
+        self._send = send
+        self._key = ""
+        self._embedding: Embedding | None = None
+        self._answers: OrderedDict[int, tuple[NDArray[np.float32], ...]] = OrderedDict()
+
+    def run_interactive(self, done: Callable[[], None]) -> None:
+        """Open images and answer until the inbox closes; `done` is called after each piece of work."""
+        while (work := self._inbox.next_interactive()) is not None:
+            if isinstance(work, Open):
+                self._open(work)
+            else:
+                self._answer(work)
+            done()
+
+    def run_ahead(self, done: Callable[[], None]) -> None:
+        """Embed the images ahead until the inbox closes, on one thread and below everything else."""
+        lower_priority()
+        while (item := self._inbox.next_ahead()) is not None:
+            self._embed_ahead(item)
+            done()
+
+    def _open(self, work: Open) -> None:
+        begun = time.perf_counter()
+        self._key, self._embedding = work.key, None
+        self._answers.clear()
+        self._inbox.wait_for_ahead(work.path)
+        path = Path(work.path)
+        try:
+            self._embedding, later = _guarded(f"encode {path.name}", lambda: self._embedder.embed(path))
+        except LabelerError as error:
+            self._send(Failed(str(error), key=work.key))
+            return
+        self._send(Embedded(work.key, ahead=False, milliseconds=_since(begun)))
+        later()
+
+    def _answer(self, ask: Ask) -> None:
+        if ask.key != self._key:
+            return  # of an image that was left
+        begun = time.perf_counter()
+        embedding = self._embedding
+        if embedding is None:
+            self._send(
+                Failed("This image could not be encoded, so nothing can be proposed.", ask.id, ask.key)
+            )
+            return
+        prompt = ask.prompt
+        if ask.refine is not None:
+            request, index = ask.refine
+            kept = self._answers.get(request, ())
+            if 0 <= index < len(kept):
+                prompt = type(prompt)(prompt.points, prompt.positive, prompt.box, kept[index])
+        threads = 1 if self._inbox.is_ahead_busy else 0
+        limit = 1 if ask.hover else 3
+        try:
+            proposals = _guarded(
+                "answer", lambda: self._model.segment(embedding, prompt, threads=threads, limit=limit)
+            )
+            packed = tuple(pack(proposal) for proposal in proposals)
+        except LabelerError as error:
+            self._send(Failed(str(error), ask.id, ask.key))
+            return
+        self._send(Answered(ask.id, ask.key, ask.hover, packed, _since(begun)))
+        if not ask.hover:
+            self._answers[ask.id] = tuple(proposal.logits for proposal in proposals)
+            while len(self._answers) > _KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+
+    def _embed_ahead(self, item: AheadItem) -> None:
+        begun = time.perf_counter()
+        path = Path(item.path)
+        keep = item.place < _KEPT_AHEAD
+        try:
+            _, later = _guarded(
+                f"encode {path.name}",
+                lambda: self._embedder.embed(path, threads=1, interrupt=item.interrupt, keep=keep),
+            )
+        except InterruptedWorkError:
+            self._inbox.put_back(item)
+        except LabelerError as error:
+            _log.info("Not embedded ahead: %s", error)  # it is said when the image is opened
+        else:
+            self._send(Embedded(item.key, ahead=True, milliseconds=_since(begun)))
+            later()
+
+
+def _since(begun: float) -> float:
+    return (time.perf_counter() - begun) * 1000.0
+
+
+def _guarded(what: str, call: Callable[[], T]) -> T:
+    """Call a model; whatever it raises is a LabelerError with one sentence, its traceback is logged.
+
+    MemoryError goes through: the process has to be made anew.
+    """
+    try:
+        return call()
+    except (LabelerError, MemoryError):
+        raise
+    except BaseException as error:  # a plugin may raise anything, SystemExit too
+        _log.exception("The model failed")
+        text = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        raise ModelError(f"The model could not {what} ({reason}).") from error
+
+
+def load(model_id: str) -> tuple[ModelSpec, Segmenter]:
+    """Find the model among the plugins and load it. Raises LabelerError with one sentence."""
+    spec = plugins.discover().model(model_id)
+    if spec.task != "segmenter":
+        raise ModelError(f"{spec.title} is no promptable model.")
+    model = _guarded("be loaded", spec.load)
+    if not isinstance(model, Segmenter):
+        raise ModelError(f"{spec.title} does not do what a promptable model must (embed, segment).")
+    return spec, model
+
+
+def serve(model_id: str, channel: Channel) -> None:
+    """Run the host until the parent stops it or goes away; does not return."""
+    inbox = Inbox()
+    progress = count(1)
+    done = [0]
+
+    def advance() -> None:
+        done[0] = next(progress)
+
+    def beat() -> None:
+        while True:
+            channel.send(Beat(done[0]))
+            time.sleep(_BEAT)
+
+    channel.send(Hello(VERSION, os.getpid()))
+    lanes = [_started("interactive", lambda: _run(model_id, channel, inbox, advance))]
+    _started("beat", beat)
+    _receive(channel, inbox)
+    inbox.close()
+    for lane in lanes:
+        lane.join(_LAST_WORDS)
+    os._exit(0)
+
+
+def _run(model_id: str, channel: Channel, inbox: Inbox, advance: Callable[[], None]) -> None:
+    """The interactive lane: load the model, say so, start the background lane, and work."""
+    try:
+        spec, model = load(model_id)
+    except LabelerError as error:
+        _log.error("%s", error)
+        channel.send(Failed(str(error)))
+        os._exit(EXIT_LOAD)
+    embedder = Embedder(model, spec.fingerprint, EmbeddingCache(paths.cache_dir() / "embeddings"))
+    host = Host(model, embedder, inbox, channel.send)
+    channel.send(Ready(spec.title, device()))
+    _started("ahead", lambda: host.run_ahead(advance))
+    host.run_interactive(advance)
+
+
+def device() -> str:
+    """What the model runs on, for people."""
+    threads = all_threads()
+    return f"CPU · {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _receive(channel: Channel, inbox: Inbox) -> None:
+    frames = Frames()
+    while data := channel.source.read(_READ):
+        for body in frames.feed(data):
+            message = decode_to_host(body)
+            if isinstance(message, Stop):
+                return
+            inbox.post(message)
+
+
+def _started(name: str, run: Callable[[], None]) -> threading.Thread:
+    """A thread that takes the process with it when it fails, since nothing would answer any more."""
+
+    def guarded() -> None:
+        try:
+            run()
+        except MemoryError:
+            limit = memory_limit() >> 30
+            os.write(2, f"Out of memory: the limit is {limit} GiB.\n".encode())
+            os._exit(EXIT_MEMORY)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
