@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from labeler.core.colors import next_color, next_key
-from labeler.core.records import Annotation, Category, Image, Mask
+from labeler.core.records import Annotation, Category, Image
 from labeler.formats.coco_file import Document, encode, open_document
 from labeler.formats.gates import (
     BOOL,
     TEXT,
     Fields,
+    Kind,
     RefusalError,
     Repairs,
     fields_of,
@@ -30,7 +31,7 @@ from labeler.formats.gates import (
     whole,
 )
 from labeler.formats.report import Ledger, Report
-from labeler.formats.shapes import GEOMETRY, read_shape, write_shape
+from labeler.formats.shapes import GEOMETRY, MaskBudget, write_shape
 
 R = TypeVar("R")
 ImageSizes: TypeAlias = Callable[[str], tuple[int, int] | None]
@@ -38,8 +39,6 @@ ImageSizes: TypeAlias = Callable[[str], tuple[int, int] | None]
 
 LONGEST_NAME = 4096
 LARGEST_SIDE = 1_000_000
-MASK_BUDGET = 1 << 31
-"""Pixels that the masks of one file may take in memory together, one byte each."""
 
 _IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
 _CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
@@ -85,6 +84,19 @@ def dataset_of(document: Document, *, image_sizes: ImageSizes | None = None) -> 
     return dataset, reader.ledger.report(document.name, totals)
 
 
+class _Name(Struct, frozen=True):
+    file_name: str = ""
+
+
+_NAME: Kind[_Name] = Kind(_Name, "an object with a file name")
+
+
+def file_names(document: Document) -> tuple[str, ...]:
+    """The images' file names, of those that have one."""
+    names = (_NAME.read(raw, "").file_name for raw in document.images if _NAME.matches(raw))
+    return tuple(name for name in names if name)
+
+
 class _Reader:
     """Takes the items of one file in order, knowing those before."""
 
@@ -95,7 +107,7 @@ class _Reader:
         self.annotations: list[Annotation] = []
         self._image_sizes = image_sizes
         self._ids: set[int] = set()
-        self._mask_pixels = 0
+        self._budget = MaskBudget()
 
     def each(self, kind: str, raws: Sequence[Raw], take: Callable[[Fields, Repairs], None]) -> None:
         """Let `take` have each item, and note what it repaired or why it refused."""
@@ -171,13 +183,7 @@ class _Reader:
         image = known_record("image_id", self.images, fields, repairs)
         category = known_record("category_id", self.categories, fields, repairs)
         size = (image.height, image.width) if image.width else None
-        shape = read_shape(fields, size=size, repairs=repairs)
-        if isinstance(shape, Mask):
-            self._mask_pixels += shape.bits.size
-            if self._mask_pixels > MASK_BUDGET:
-                raise RefusalError(
-                    "segmentation", f"The masks before it take {MASK_BUDGET} pixels, which is the limit."
-                )
+        shape = self._budget.read_shape(fields, size=size, repairs=repairs)
         attributes, known = {}, _ANNOTATION_KEYS - {"attributes"}
         if "attributes" in fields:
             attributes = plain_object(fields["attributes"]) or {}

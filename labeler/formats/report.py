@@ -73,8 +73,8 @@ class Report(Struct, frozen=True):
         """Items of all kinds that were there already."""
         return sum(tally.skipped for tally in self.tallies.values())
 
-    def text(self, *, lines: int = _LINES) -> str:
-        """The report for a person: a line of counts a kind, then the first `lines` notes, refusals first."""
+    def summary(self) -> str:
+        """The counts, one line a kind, below the file's name."""
         rows = [self.source]
         for kind, tally in self.tallies.items():
             row = f"  {kind}: {tally.taken + tally.repaired} of {tally.total} taken"
@@ -85,14 +85,20 @@ class Report(Struct, frozen=True):
             ):
                 row += f", {count} {word}" if count else ""
             rows.append(row)
-        notes = sorted(
-            (note for note in self.items if note.verdict != "skipped"),
-            key=lambda note: note.verdict == "repaired",
-        )
-        rows += [f"  {note}" for note in notes[:lines]]
-        if len(notes) > lines:
-            rows.append(f"  and {len(notes) - lines} more")
         return "\n".join(rows)
+
+    def problems(self, *, lines: int = _LINES) -> str:
+        """The first `lines` notes on repairs and refusals, refusals first, and how many more there are."""
+        notes = [note for note in self.items if note.verdict != "skipped"]
+        notes.sort(key=lambda note: note.verdict == "repaired")
+        rows = [str(note) for note in notes[:lines]]
+        if len(notes) > lines:
+            rows.append(f"and {len(notes) - lines} more")
+        return "\n".join(rows)
+
+    def text(self) -> str:
+        """The report for a person: the counts, then the problems."""
+        return "\n".join(filter(None, (self.summary(), self.problems())))
 
     def to_json(self) -> bytes:
         """The report as a JSON object with `source`, `tallies` and `items`."""

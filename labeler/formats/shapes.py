@@ -27,6 +27,11 @@ GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES})
 FARTHEST = 1e6
 """No image is larger, so a coordinate beyond is a mistake."""
 
+MASK_BUDGET = 1 << 31
+"""Pixels that the masks of one file may take in memory together, one byte each."""
+
+_MOST_CHECKED = 1 << 24
+"""The largest box, in pixels, in which overlapping polygons are counted to check an area."""
 _BOX_SLACK = 1.5
 """Pixels that tools differ by: whether the last pixel counts, and rounding."""
 _AREA_SLACK = 0.02
@@ -43,6 +48,18 @@ _RLE: Kind[Rle] = Kind(Rle, "a run-length mask of size [height, width] and count
 _OUTLINES: Kind[list[_Ring]] = Kind(list[_Ring], "a list of rings")
 _AREA: Kind[float] = Kind(float, "a finite number")
 _NOTHING = (b"[]", b"null")
+_NO_SEGMENTATION = Raw(b"null")
+
+
+def read_shape(self, fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
+        """As `read_shape`; RefusalError for a mask when those before it have used the budget up."""
+        if self._left <= 0 and OBJECT.matches(fields.get("segmentation", _NO_SEGMENTATION)):
+            sentence = f"The masks before it take the {self._pixels} pixels that one file may."
+            raise RefusalError("segmentation", sentence)
+        shape = read_shape(fields, size=size, repairs=repairs)
+        if isinstance(shape, Mask):
+            self._left -= shape.bits.size
+        return shape
 
 
 def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
@@ -103,7 +120,14 @@ def same_shape(a: Shape, b: Shape) -> bool:
     return _bare(a) == _bare(b)
 
 
-def _bare(shape: Shape) -> Shape:
+class MaskBudget:
+    """Keeps the masks of one file within what fits into memory."""
+
+    def __init__(self, pixels: int = MASK_BUDGET) -> None:
+        self._pixels = pixels
+        self._left = pixels
+
+    def _bare(shape: Shape) -> Shape:
     return msgspec.structs.replace(shape, origin=b"") if shape.origin else shape
 
 
@@ -261,12 +285,19 @@ def _wrong_area(raw: Raw, shape: Shape, size: Size | None) -> str:
     else:
         measures: tuple[Callable[[], float], ...] = (
             lambda: area(shape),
-            lambda: area(rasterise(shape, size=size)) if size else given,
+            lambda: _united(shape, size),
         )
         fits = given > 0 and any(
             abs(given - true) <= _AREA_SLACK * true + slack for true in (m() for m in measures)
         )
     return "" if fits else f"Is {given:g}, which is not the area of the shape; worked out anew."
+
+
+def _united(shape: Shape, size: Size | None) -> float:
+    """The pixels that polygons cover together, where they may overlap and are not too large to count; else 0."""
+    if size is None or not isinstance(shape, Polygons) or len(shape.parts) < 2:
+        return 0.0
+    return area(rasterise(shape, size=size)) if bounds(shape).area <= _MOST_CHECKED else 0.0
 
 
 # writing

@@ -1,0 +1,72 @@
+"""`labeler import`: COCO annotations or results into a project."""
+
+import argparse
+from pathlib import Path
+
+from labeler.cli.labels import add_report_option, project_path, tell
+from labeler.errors import FormatError, LabelerError
+from labeler.formats.exchange import import_coco, import_results
+from labeler.formats.report import Report
+from labeler.project.store import Store
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "import",
+        help="take COCO labels into a project",
+        description="Take a COCO JSON file into a project, which is made where there is none. One undo step.",
+    )
+    parser.add_argument(
+        "labels", type=Path, metavar="COCO.json", help="annotations, or with --results results"
+    )
+    parser.add_argument("project", type=project_path, metavar="PROJECT.labeler")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="where the images are; default: the project's folder of images, for a new one that of the labels",
+    )
+    parser.add_argument(
+        "--results", action="store_true", help="the file is a model's results (a list with scores)"
+    )
+    parser.add_argument("--model", metavar="NAME", help="the model of the results; default: the file's name")
+    parser.add_argument("--model-version", default="", metavar="TEXT", help="and its version")
+    add_report_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import; gives 0, or 1 when items were refused."""
+    images: Path | None = args.images
+    if images is not None and not images.is_dir():
+        raise FormatError(f"“{images}” is no folder; give the folder of the images with --images.")
+    report = _results(args) if args.results else import_into(args.project, args.labels, images=images)
+    return tell(report, keep=args.report)
+
+
+def import_into(project: Path, labels: Path, *, images: Path | None) -> Report:
+    """Take a COCO file into a project file; a new one is gone again when the labels cannot be read."""
+    is_new = not project.exists()
+    with Store.open(project) as store:
+        try:
+            with store.transaction():
+                if is_new:
+                    store.set_root(images or labels.parent)
+                return import_coco(store, labels, images=images)
+        except LabelerError:
+            if is_new:
+                store.close()
+                project.unlink(missing_ok=True)
+            raise
+
+
+def _results(args: argparse.Namespace) -> Report:
+    if not args.project.exists():
+        raise FormatError(
+            f"“{args.project}” does not exist; results need the project of the images they are for."
+        )
+    with Store.open(args.project) as store:
+        return import_results(
+            store, args.labels, model=args.model or args.labels.stem, version=args.model_version
+        )

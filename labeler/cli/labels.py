@@ -1,0 +1,49 @@
+"""What the verbs on labels files share: paths that are projects, and telling a report."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from labeler.core.files import atomic_write
+from labeler.errors import FormatError
+from labeler.formats.report import Report
+
+PROJECT_SUFFIX = ".labeler"
+
+
+def is_project(path: Path) -> bool:
+    """Whether a path names a project file."""
+    return path.suffix.lower() == PROJECT_SUFFIX
+
+
+def project_path(text: str) -> Path:
+    """An argument that is a project file; argparse tells when it is not."""
+    path = Path(text)
+    if not is_project(path):
+        raise argparse.ArgumentTypeError(f"a project file ends in {PROJECT_SUFFIX}, but {text!r} does not")
+    return path
+
+
+def add_report_option(parser: argparse.ArgumentParser) -> None:
+    """The option that keeps the whole report."""
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the whole report to this JSON file"
+    )
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file in one atomic step; FormatError when that cannot be done."""
+    try:
+        atomic_write(path, data)
+    except OSError as error:
+        raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
+
+
+def tell(report: Report, *, keep: Path | None) -> int:
+    """Print the counts to stdout, the problems to stderr; gives the exit code: 1 when items were refused."""
+    print(report.summary())
+    if problems := report.problems():
+        print(problems, file=sys.stderr)
+    if keep is not None:
+        write(keep, report.to_json())
+    return 1 if report.refused else 0

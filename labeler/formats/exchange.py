@@ -1,0 +1,268 @@
+"""Labels files into an open project and out of it.
+
+`Project` is what is needed of `project.store.Store`: formats and project know nothing of each other.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from labeler.core.colors import next_color, next_key
+from labeler.core.records import Annotation, Candidate, Category, Change, Edit, Image, Model
+from labeler.formats.coco import Dataset, dataset_of, exported_ids, file_names, write_coco
+from labeler.formats.coco_file import open_document
+from labeler.formats.gates import packed, unpacked
+from labeler.formats.image_paths import Folder, folded, placeholder
+from labeler.formats.placing import Placing, header_of
+from labeler.formats.report import Ledger, Report
+from labeler.formats.results import read_results
+from labeler.formats.shapes import same_shape
+
+R = TypeVar("R", Image, Category)
+
+TOP_LEVEL = "coco"
+"""The project's setting that keeps the other top-level keys (info, licenses) of imported files."""
+
+
+class NextIds(Protocol):
+    """Where new ids start."""
+
+    @property
+    def annotation(self) -> int: ...
+    @property
+    def category(self) -> int: ...
+    @property
+    def image(self) -> int: ...
+
+
+class Project(Protocol):
+    """An open project: see `labeler.project.store.Store`, which is one."""
+
+    @property
+    def root(self) -> Path: ...
+    def images(self) -> list[Image]: ...
+    def categories(self) -> list[Category]: ...
+    def annotations(self, image_id: int) -> tuple[Annotation, ...]: ...
+    def all_annotations(self) -> Iterator[Annotation]: ...
+    def next_ids(self) -> NextIds: ...
+    def meta(self, key: str) -> str: ...
+    def set_meta(self, key: str, value: str) -> None: ...
+    def transaction(self) -> AbstractContextManager[None]: ...
+    def apply(self, edit: Edit) -> int: ...
+    def ensure_model(self, name: str, version: str) -> Model: ...
+    def add_candidates(
+        self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
+    ) -> tuple[Candidate, ...]: ...
+
+
+def import_coco(project: Project, path: Path, *, images: Path | None = None) -> Report:
+    """Take a COCO file into a project: one transaction, one undo step.
+
+    Images are looked for in the folder `images` (by default the project's image folder) and nowhere else;
+    those not found are kept without a file. What an earlier import brought and is unchanged is skipped.
+    Raises FormatError when the file is not COCO; the project is then as it was.
+    """
+    document = open_document(path)
+    placing = Placing(
+        project.images(),
+        root=project.root,
+        folder=Folder(images or project.root),
+        names=file_names(document),
+    )
+    dataset, report = dataset_of(document, image_sizes=placing.size)
+    ledger = Ledger()
+    ledger.extend(report.items)
+    edit = _Import(project, placing, ledger).edit(dataset, report, f"Import {path.name}")
+    extra = packed(unpacked(dataset.extra) | unpacked(project.meta(TOP_LEVEL).encode()))
+    if edit.changes or extra != project.meta(TOP_LEVEL).encode():
+        with project.transaction():
+            if edit.changes:
+                project.apply(edit)
+            project.set_meta(TOP_LEVEL, extra.decode())
+    return ledger.report(report.source, {kind: tally.total for kind, tally in report.tallies.items()})
+
+
+def import_results(project: Project, path: Path, *, model: str, version: str = "") -> Report:
+    """Take a COCO results file into a project as the candidates of a model, in one transaction.
+
+    The file's ids are those that `export_coco` writes, which are those of an imported COCO file. Earlier
+    candidates of that model on the same images are replaced. Raises FormatError when it is no JSON list.
+    """
+    images, categories = project.images(), project.categories()
+    image_ids, category_ids = exported_ids(images), exported_ids(categories)
+    candidates, report = read_results(
+        path,
+        images={image_ids[image.id]: image for image in images},
+        categories={category_ids[category.id]: category for category in categories},
+    )
+    if candidates:
+        with project.transaction():
+            maker = project.ensure_model(model, version)
+            touched = sorted({candidate.image_id for candidate in candidates})
+            project.add_candidates(maker.id, candidates, replacing=touched)
+    return report
+
+
+def export_coco(
+    project: Project, *, polygons: bool = False, reviewed_only: bool = False
+) -> tuple[bytes, Report]:
+    """The project as a COCO file, and what could not be written.
+
+    Sizes are as displayed, ids and file names those of the file that an item came from, where there is one.
+    With `reviewed_only` only reviewed images and their annotations.
+    """
+    images, categories = project.images(), project.categories()
+    image_ids, category_ids = exported_ids(images), exported_ids(categories)
+    kept = [
+        replace(_sized(image, project.root), file_id=image_ids[image.id])
+        for image in images
+        if image.reviewed or not reviewed_only
+    ]
+    shown = {image.id for image in kept}
+    dataset = Dataset(
+        images=tuple(kept),
+        categories=tuple(replace(c, file_id=category_ids[c.id]) for c in categories),
+        annotations=tuple(a for a in project.all_annotations() if a.image_id in shown),
+        extra=project.meta(TOP_LEVEL).encode(),
+    )
+    return write_coco(dataset, polygons=polygons)
+
+
+def _sized(image: Image, root: Path) -> Image:
+    """The image with its displayed size, looked up in its file where the project does not know it yet."""
+    if image.width:
+        return image
+    header = header_of(root / image.path)
+    return replace(image, width=header.width, height=header.height) if header else image
+
+
+class _Import:
+    """Turns a data set into one edit of a project."""
+
+    def __init__(self, project: Project, placing: Placing, ledger: Ledger) -> None:
+        self._project = project
+        self._placing = placing
+        self._ledger = ledger
+        self._ids = project.next_ids()
+        self._changes: list[Change] = []
+        self._fresh: set[int] = set()
+
+    def edit(self, dataset: Dataset, report: Report, label: str) -> Edit:
+        """The edit that brings what is not there yet; each skip and placing is noted."""
+        places = {
+            kind: [n for n in range(tally.total) if not self._ledger.is_refused(kind, n)]
+            for kind, tally in report.tallies.items()
+        }
+        images = self._images(dataset.images, places["images"])
+        categories = self._categories(dataset.categories, places["categories"])
+        self._annotations(dataset.annotations, places["annotations"], images, categories)
+        return Edit(label, tuple(self._changes))
+
+    def _images(self, images: Sequence[Image], places: Sequence[int]) -> dict[int, int]:
+        """The project's id of each image; new ones are added, known ones get what only the file knows."""
+        ids: dict[int, int] = {}
+        first: dict[str, tuple[int, int]] = {}
+        for image, place in zip(images, places, strict=True):
+            before = self._placing.known(image.path)
+            path = before.path if before else self._placing.path(image.path) or placeholder(image.path)
+            if path in first:
+                ids[image.id], other = first[path]
+                sentence = f"Is the same image as images[{other}]; its annotations go there."
+                self._ledger.note("repaired", "images", place, "file_name", sentence)
+                continue
+            after = self._image(image, before, path)
+            if before is None and self._placing.path(image.path) is None:
+                sentence = "There is no such file in the folder; the image is kept without one."
+                self._ledger.note("repaired", "images", place, "file_name", sentence)
+            elif self._placing.is_guess(image.path):
+                sentence = f"Not found there; taken for “{path}”, which has the same last part."
+                self._ledger.note("repaired", "images", place, "file_name", sentence)
+            if after != before:
+                self._changes.append(Change(before, after))
+            first[path] = after.id, place
+            ids[image.id] = after.id
+        return ids
+
+    def _image(self, image: Image, before: Image | None, path: str) -> Image:
+        """The project's record of an image of the file."""
+        extra = image.extra
+        if path != image.path:
+            extra = packed({"file_name": msgspec.json.encode(image.path), **unpacked(extra)})
+        if before is not None:
+            after = _completed(before, file_id=image.file_id, extra=extra)
+            return after if after.width else replace(after, width=image.width, height=image.height)
+        number = self._ids.image + len(self._fresh)
+        self._fresh.add(number)
+        header = self._placing.header(image.path)
+        note = header.note if header else "missing"
+        return replace(image, id=number, path=path, extra=extra, note=note)
+
+    def _categories(self, categories: Sequence[Category], places: Sequence[int]) -> dict[int, int]:
+        """The project's id of each category, found by name; new ones are added."""
+        there = {folded(category.name.strip()): category for category in self._project.categories()}
+        ids: dict[int, int] = {}
+        first: dict[str, int] = {}
+        number = self._ids.category
+        for category, place in zip(categories, places, strict=True):
+            name = folded(category.name.strip())
+            if name in first:
+                sentence = f"Has the name of categories[{first[name]}]; the two became one."
+                self._ledger.note("repaired", "categories", place, "name", sentence)
+            elif before := there.get(name):
+                after = _completed(before, file_id=category.file_id, extra=category.extra)
+                if after != before:
+                    self._changes.append(Change(before, after))
+            else:
+                color = next_color(other.color for other in there.values())
+                key = next_key(other.key for other in there.values())
+                there[name] = replace(category, id=number, color=color, key=key)
+                self._changes.append(Change(None, there[name]))
+                number += 1
+            first.setdefault(name, place)
+            ids[category.id] = there[name].id
+        return ids
+
+    def _annotations(
+        self,
+        annotations: Sequence[Annotation],
+        places: Sequence[int],
+        images: Mapping[int, int],
+        categories: Mapping[int, int],
+    ) -> None:
+        """Add each annotation that its image does not have already."""
+        now = time.time()
+        number = self._ids.annotation
+        there: dict[int, dict[int | None, list[Annotation]]] = {}
+        for annotation, place in zip(annotations, places, strict=True):
+            image_id, category_id = images[annotation.image_id], categories[annotation.category_id]
+            if image_id not in there:
+                there[image_id] = self._there(image_id)
+            alike = there[image_id].get(annotation.file_id, ())
+            if any(a.category_id == category_id and same_shape(a.shape, annotation.shape) for a in alike):
+                sentence = "The image has this annotation already."
+                self._ledger.note("skipped", "annotations", place, "", sentence)
+                continue
+            after = replace(
+                annotation, id=number, image_id=image_id, category_id=category_id, created=now, edited=now
+            )
+            self._changes.append(Change(None, after))
+            number += 1
+
+    def _there(self, image_id: int) -> dict[int | None, list[Annotation]]:
+        """The annotations that an image of the project had before, by their id in a file."""
+        by_id: dict[int | None, list[Annotation]] = {}
+        if image_id not in self._fresh:
+            for annotation in self._project.annotations(image_id):
+                by_id.setdefault(annotation.file_id, []).append(annotation)
+        return by_id
+
+
+def _completed(record: R, *, file_id: int | None, extra: bytes) -> R:
+    """The project's record with the file's id and other keys, where it has none of its own."""
+    changed = replace(record, file_id=file_id) if record.file_id is None else record
+    return replace(changed, extra=extra) if not record.extra else changed

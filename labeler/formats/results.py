@@ -1,0 +1,61 @@
+"""COCO results, a JSON list of scored objects, as the candidates of a model.
+
+Format: https://cocodataset.org/#format-results: image_id, category_id, score, and a bbox or a segmentation
+(run-length mask or polygons). Other keys are left aside.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from labeler.core.records import Candidate, Category, Image
+from labeler.formats.coco import known_record
+from labeler.formats.coco_file import open_list
+from labeler.formats.gates import NUMBER, Fields, RefusalError, Repairs, fields_of
+from labeler.formats.report import Ledger, Report
+from labeler.formats.shapes import MaskBudget
+
+KIND = "results"
+_SCORE_SLACK = 1e-6
+
+
+def read_results(
+    path: Path, *, images: Mapping[int, Image], categories: Mapping[int, Category], model_id: int = 0
+) -> tuple[tuple[Candidate, ...], Report]:
+    """The candidates of a results file, numbered from 1, and what became of each item.
+
+    `images` and `categories` are keyed by the ids that the file uses for them (see `coco.exported_ids`).
+    Raises FormatError when the file is no JSON list.
+    """
+    items, notes = open_list(path)
+    ledger = Ledger()
+    ledger.extend(notes)
+    candidates: list[Candidate] = []
+    budget = MaskBudget()
+    for index, raw in enumerate(items):
+        repairs: Repairs = []
+        try:
+            fields = fields_of(raw, repairs)
+            image = known_record("image_id", images, fields, repairs)
+            category = known_record("category_id", categories, fields, repairs)
+            confidence = _confidence(fields, repairs)
+            size = (image.height, image.width) if image.width else None
+            shape = budget.read_shape(fields, size=size, repairs=repairs)
+        except RefusalError as refusal:
+            ledger.note("refused", KIND, index, refusal.field, refusal.sentence)
+            continue
+        for field, sentence in repairs:
+            ledger.note("repaired", KIND, index, field, sentence)
+        candidates.append(Candidate(len(candidates) + 1, image.id, model_id, category.id, shape, confidence))
+    return tuple(candidates), ledger.report(path.name, {KIND: len(items)})
+
+
+def _confidence(fields: Fields, repairs: Repairs) -> float:
+    if "score" not in fields:
+        raise RefusalError("score", "Is missing.")
+    score = NUMBER.read(fields["score"], "score")
+    if not -_SCORE_SLACK <= score <= 1 + _SCORE_SLACK:
+        raise RefusalError("score", f"Must be from 0 to 1, but is {score:g}.")
+    confidence = min(max(score, 0.0), 1.0)
+    if confidence != score:
+        repairs.append(("score", f"Was {score!r}, taken as {confidence:g}."))
+    return confidence
