@@ -50,15 +50,15 @@ def record(db: sqlite3.Connection, edit: Edit, *, midway: Callable[[], None]) ->
         if index == len(edit.changes) // 2:
             midway()
         rows.append(_write(db, change))
-    images = {row[2] for row in rows} - {None}
+    images = {image_id for _, _, image_id, _, _ in rows if image_id is not None}
     cursor = db.execute(
         "INSERT INTO edit(parent, label, time, state, images, image_id) VALUES (?, ?, ?, 'done', ?, ?)",
         (parent or None, edit.label, time.time(), len(images), min(images) if len(images) == 1 else None),
     )
     edit_id = int(cursor.lastrowid or 0)
     db.executemany(
-        f"INSERT INTO change(edit_id, kind, record_id, image_id, before, after) VALUES ({edit_id}, ?, ?, ?, ?, ?)",
-        rows,
+        "INSERT INTO change(edit_id, kind, record_id, image_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+        ((edit_id, *row) for row in rows),
     )
     _count_ids(db, edit.changes)
     return edit_id
@@ -128,7 +128,9 @@ def _expect(table: Table, key: int, *, stored: Row | None, before: Row | None, a
     merged = [stored[p] if p not in differing else before[p] for p in range(len(stored))]
     if differing and table.from_row(merged) != table.from_row(stored):
         columns = ", ".join(table.columns[p] for p in sorted(differing))
-        raise ProjectError(f"The edit was not saved: {name} has changed since ({columns}). Open the image again.")
+        raise ProjectError(
+            f"The edit was not saved: {name} has changed since ({columns}). Open the image again."
+        )
 
 
 def _stored(db: sqlite3.Connection, table: Table, key: int) -> Row | None:
@@ -181,10 +183,10 @@ def state_of(db: sqlite3.Connection, edit_id: int) -> State:
 def play(db: sqlite3.Connection, edit_id: int, *, forward: bool, midway: Callable[[], None]) -> Edit:
     """Redo (forward) or undo an edit inside a running transaction; gives what was applied."""
     (label,) = db.execute("SELECT label FROM edit WHERE id = ?", (edit_id,)).fetchone()
-    rows = db.execute(
-        f"SELECT kind, record_id, before, after FROM change WHERE edit_id = ? ORDER BY id {'' if forward else 'DESC'}",
-        (edit_id,),
-    ).fetchall()
+    query = "SELECT kind, record_id, before, after FROM change WHERE edit_id = ? ORDER BY id"
+    rows = db.execute(query, (edit_id,)).fetchall()
+    if not forward:
+        rows.reverse()
     changes = []
     for index, (kind, key, before, after) in enumerate(rows):
         if index == len(rows) // 2:
@@ -195,24 +197,25 @@ def play(db: sqlite3.Connection, edit_id: int, *, forward: bool, midway: Callabl
     return Edit(label, tuple(changes))
 
 
-def _replay(db: sqlite3.Connection, table: Table, key: int, *, old: _Delta | None, new: _Delta | None) -> Change:
+def _replay(
+    db: sqlite3.Connection, table: Table, key: int, *, old: _Delta | None, new: _Delta | None
+) -> Change:
     stored = _stored(db, table, key)
     if not _matches(table, stored, old):
-        raise ProjectError(f"The history does not fit the project at {table.name} {key}; nothing was changed.")
+        raise ProjectError(
+            f"The history does not fit the project at {table.name} {key}; nothing was changed."
+        )
     row = _advanced(table, stored, new)
     positions = [p for p, column in enumerate(table.columns) if new is not None and column in new]
     _move(db, table, key, exists=stored is not None, new=row, positions=positions)
-    return Change(
-        None if stored is None else table.from_row(stored), None if row is None else table.from_row(row)
-    )
+    return Change(table.record(stored), table.record(row))
 
 
 def _matches(table: Table, stored: Row | None, old: _Delta | None) -> bool:
     if stored is None or old is None:
         return stored is None and old is None
-    whole = len(old) == len(table.columns)
     return all(
-        column not in old or stored[p] == old[column] or (whole and p in table.facts)
+        column not in old or stored[p] == old[column] or p in table.facts
         for p, column in enumerate(table.columns)
     )
 
@@ -247,18 +250,13 @@ def restored(db: sqlite3.Connection, image_id: int, edit_id: int) -> Edit:
     state_of(db, edit_id)
     now = _image_rows(db, image_id)
     then = dict(now)
-    for delta in _way(db, image_id, edit_id):
-        table, key, new = delta
-        old = then.get((table.name, key))
-        then[table.name, key] = _advanced(table, old, new)
+    for table, key, delta in _way(db, image_id, edit_id):
+        then[table.name, key] = _advanced(table, then.get((table.name, key)), delta)
     changes = []
     for name, key in sorted(now.keys() | then.keys()):
         before, after = now.get((name, key)), then.get((name, key))
         if before != after and not (name == IMAGE.name and after is None):
-            from_row = TABLES[name].from_row
-            changes.append(
-                Change(None if before is None else from_row(before), None if after is None else from_row(after))
-            )
+            changes.append(Change(TABLES[name].record(before), TABLES[name].record(after)))
     (label,) = db.execute("SELECT label FROM edit WHERE id = ?", (edit_id,)).fetchone()
     return Edit(f"Go back to “{label}”", (*_needed_categories(db, changes), *changes))
 

@@ -174,14 +174,16 @@ def _user() -> str:
 
 def _alive(who: Holder) -> bool:
     try:
-        return abs(psutil.Process(who.pid).create_time() - who.started) < 2.0
+        return bool(abs(psutil.Process(who.pid).create_time() - who.started) < 2.0)
     except psutil.Error:
         return False
 
 
 def _refusal(project: Path, who: Holder | None) -> ProjectLockedError:
     if who is None:
-        return ProjectLockedError(f"{project.name} is being opened by another window. Open it read-only, or wait.")
+        return ProjectLockedError(
+            f"{project.name} is being opened by another window. Open it read-only, or wait."
+        )
     since = datetime.fromtimestamp(who.since).astimezone().strftime("%Y-%m-%d %H:%M")
     place = "on this computer" if who.host == socket.gethostname() else f"on {who.host}"
     return ProjectLockedError(

@@ -2,7 +2,8 @@
 
 import re
 
-_DIGITS = re.compile(r"(\d+)")
+# no name is so long that int() would balk
+_DIGITS = re.compile(r"([0-9]{1,18})")
 
 
 def natural_key(path: str) -> list[tuple[str, int, str]]:
@@ -10,6 +11,7 @@ def natural_key(path: str) -> list[tuple[str, int, str]]:
     key = []
     for part in path.split("/"):
         pieces = _DIGITS.split(part.casefold())
-        key += [(pieces[n], int(pieces[n + 1]) if n + 1 < len(pieces) else -1, "") for n in range(0, len(pieces), 2)]
+        words, numbers = pieces[::2], [*map(int, pieces[1::2]), -1]
+        key += [(word, number, "") for word, number in zip(words, numbers, strict=True)]
         key.append(("", -2, part))
     return key

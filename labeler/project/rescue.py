@@ -22,7 +22,7 @@ class _Line(Struct, frozen=True):
     number: int
     step: Literal["edit", "undo", "redo"]
     label: str = ""
-    changes: list[tuple[str, bytes | None, bytes | None]] = []  # noqa: RUF012 - msgspec copies it
+    changes: list[tuple[str, bytes | None, bytes | None]] = []
     """Kind, and both sides as msgpack of their rows."""
 
 
@@ -85,7 +85,8 @@ def _line(number: int, step: Step) -> _Line:
     if not isinstance(step, Edit):
         return _Line(number, step)
     changes = [
-        (table_of(change.record).name, _packed(change.before), _packed(change.after)) for change in step.changes
+        (table_of(change.record).name, _packed(change.before), _packed(change.after))
+        for change in step.changes
     ]
     return _Line(number, "edit", step.label, changes)
 

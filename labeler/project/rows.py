@@ -34,6 +34,10 @@ class Table:
         self.facts = frozenset(self.columns.index(fact) for fact in facts.split())
         """Positions of columns that say what was found in a file, not what a person decided."""
 
+    def record(self, row: Row | None) -> Record | None:
+        """The record of a row, where there is a row."""
+        return None if row is None else self.from_row(row)
+
     @cached_property
     def select(self) -> str:
         """All columns of the table, for a WHERE to follow."""
@@ -42,7 +46,8 @@ class Table:
     @cached_property
     def insert(self) -> str:
         """A whole new row."""
-        return f"INSERT INTO {self.name}({', '.join(self.columns)}) VALUES ({', '.join('?' * len(self.columns))})"
+        marks = ", ".join("?" * len(self.columns))
+        return f"INSERT INTO {self.name}({', '.join(self.columns)}) VALUES ({marks})"
 
     @cached_property
     def delete(self) -> str:
@@ -50,7 +55,7 @@ class Table:
         return f"DELETE FROM {self.name} WHERE id = ?"
 
     def next_row(self, change: Change, before: Row) -> Row:
-        """The row of `change.after`; `before` is that of `change.before`, whose shape's bytes it takes if it can."""
+        """The row of `change.after`, given that of `change.before`; a shared shape is encoded once."""
         old, new = change.before, change.after
         if not (isinstance(old, Annotation) and isinstance(new, Annotation) and old.shape is new.shape):
             return self.to_row(new)
@@ -80,7 +85,8 @@ def _annotation_row(record: Annotation, shape: bytes | None = None) -> Row:
 
 
 def _annotation(row: Sequence[Any]) -> Annotation:
-    (key, image, category, shape, origin, source, prediction, crowd, attributes, created, edited, file, extra) = row
+    key, image, category, shape, origin, source, prediction, crowd, attributes, *rest = row
+    created, edited, file_id, extra = rest
     return Annotation(
         id=key,
         image_id=image,
@@ -92,7 +98,7 @@ def _annotation(row: Sequence[Any]) -> Annotation:
         attributes={} if attributes == _EMPTY else json.loads(attributes),
         created=created,
         edited=edited,
-        file_id=file,
+        file_id=file_id,
         extra=extra,
     )
 

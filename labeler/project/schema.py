@@ -184,8 +184,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def migrate(db: sqlite3.Connection, *, before: Callable[[], None], steps: Sequence[Step] = ()) -> None:
-    """Bring an open file to the newest version in one transaction; `before` is called first if there is a need."""
+def migrate(db: sqlite3.Connection, *, before: Callable[[], object], steps: Sequence[Step] = ()) -> None:
+    """Bring an open file to the newest version in one transaction; `before` is called if it is older."""
     due = [step for step in steps or STEPS if step.version > version(db)]
     if not due:
         return

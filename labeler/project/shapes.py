@@ -38,7 +38,8 @@ def decode(data: bytes, origin: bytes = b"") -> Shape:
     try:
         match data[:1]:
             case b"B":
-                return Box(*_BOX.unpack(data)[1:], origin)
+                _, x0, y0, x1, y1 = _BOX.unpack(data)
+                return Box(x0, y0, x1, y1, origin)
             case b"P":
                 return _decode_polygons(data, origin)
             case b"r" | b"R" | b"z":

@@ -115,7 +115,9 @@ class Store:
         except sqlite3.IntegrityError as error:
             raise ProjectError(_integrity_sentence(error)) from error
         except (OverflowError, UnicodeEncodeError) as error:
-            raise ProjectError(f"Nothing was saved: a value does not fit the project file ({error}).") from error
+            raise ProjectError(
+                f"Nothing was saved: a value does not fit the project file ({error})."
+            ) from error
         self._probe("after commit")
 
     # --- reading ------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ class Store:
         return map(ANNOTATION.from_row, self._db.execute(f"{ANNOTATION.select} {where}", values))  # type: ignore[arg-type]
 
     def annotation_counts(self) -> dict[int, dict[int, int]]:
-        """How many annotations each image has of each category: {image id: {category id: n}}, zeros left out."""
+        """How many annotations each image has of each category: {image id: {category id: n > 0}}."""
         counts: dict[int, dict[int, int]] = {}
         query = "SELECT image_id, category_id, count(*) FROM annotation GROUP BY image_id, category_id"
         for image_id, category_id, number in self._db.execute(query):
@@ -170,7 +172,7 @@ class Store:
         return self._candidates(f"WHERE image_id = ?{where} ORDER BY id", values)
 
     def candidates_by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
-        """The candidates with these ids that are (still) there, such as those annotations were accepted from."""
+        """The candidates with these ids that are still there, as for `Annotation.prediction_id`."""
         return tuple(found for key in ids for found in self._candidates("WHERE id = ?", (key,)))
 
     def candidates_of_category(self, category_id: int) -> tuple[Candidate, ...]:
@@ -243,7 +245,9 @@ class Store:
         """
         with self.transaction():
             if edit_id and journal.state_of(self._db, edit_id) == "abandoned":
-                raise ProjectError("Other edits were made instead of this one, so the project cannot go back to it.")
+                raise ProjectError(
+                    "Other edits were made instead of this one, so the project cannot go back to it."
+                )
             applied = []
             while (last := journal.last_done(self._db)) > edit_id:
                 applied.append(self._play(last, forward=False))
@@ -343,7 +347,7 @@ class Store:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def snapshot(self, folder: Path | None = None) -> Path:
-        """A checked copy of the project in a folder, by default the project's own for snapshots; gives its path."""
+        """A checked copy of the project, in its folder for snapshots if no other is named; gives its path."""
         return snapshots.take(self._db, self.path, folder=folder, midway=lambda: self._probe("mid snapshot"))
 
     def has_new_work(self) -> bool:
@@ -353,7 +357,7 @@ class Store:
 
     def settings(self) -> Mapping[str, Any]:
         """What SQLite says about how safe this file is kept, by pragma name."""
-        names = ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "application_id", "user_version")
+        names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
         return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
 
 
@@ -370,7 +374,9 @@ def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
             schema.migrate(db, before=lambda: snapshots.take(db, path))
     except sqlite3.Error as error:
         db.close()
-        raise ProjectError(f"{path} cannot be opened ({error}). Check that its folder can be written to.") from error
+        raise ProjectError(
+            f"{path} cannot be opened ({error}). Check that its folder can be written to."
+        ) from error
     except BaseException:
         db.close()
         raise

@@ -1,4 +1,4 @@
-"""What to make of an error while writing: is it the disk's, and what is to be said?"""
+"""Errors while writing: whether the disk is to blame, and what is to be said."""
 
 import contextlib
 import sqlite3
@@ -54,9 +54,11 @@ def told(path: Path, error: Exception) -> Exception:
     why = reason(error)
     if not why:
         return error
-    told = ProjectError(f"{path.name} could not be read or written: {why}. Nothing was changed; try it again.")
-    told.__cause__ = error
-    return told
+    refusal = ProjectError(
+        f"{path.name} could not be read or written: {why}. Nothing was changed; try it again."
+    )
+    refusal.__cause__ = error
+    return refusal
 
 
 def reconnect(store: Store, error: Exception) -> None:

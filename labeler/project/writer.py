@@ -2,7 +2,6 @@
 
 import logging
 import queue
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -55,7 +54,9 @@ class Writer:
     retry_seconds = 5.0
     """How long to wait before waiting work is tried again."""
 
-    def __init__(self, path: Path, *, read_only: bool, on_trouble: Callable[[str], None], probe: Probe) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool, on_trouble: Callable[[str], None], probe: Probe
+    ) -> None:
         self.path = path
         self.read_only = read_only
         self.trouble = ""
@@ -170,7 +171,7 @@ class Writer:
     def _run(self) -> None:
         try:
             store = Store.open(self.path, read_only=self.read_only, probe=self._probe)
-        except Exception as error:  # noqa: BLE001 - raised again where `open` waits
+        except Exception as error:
             self._error = error
             self._opened.set()
             return
@@ -205,7 +206,7 @@ class Writer:
         while not (self._given_up and job.step is not None):
             try:
                 result = _attempt(store, job)
-            except Exception as error:  # noqa: BLE001 - whatever it is, its owner hears of it
+            except Exception as error:
                 reason = trouble.reason(error)
                 if not reason or job.step is None:
                     self._tell(job.failed, trouble.told(self.path, error))
