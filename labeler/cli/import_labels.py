@@ -25,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--images",
         type=Path,
         metavar="DIR",
-        help="where the images are; default: the project's folder of images, for a new one that of the labels",
+        help="where the images are; default: the project's folder of images, or where the labels are",
     )
     parser.add_argument(
         "--results", action="store_true", help="the file is a model's results (a list with scores)"

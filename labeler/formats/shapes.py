@@ -1,7 +1,7 @@
 """The geometry of one COCO item (segmentation, bbox, area) as a shape, and back.
 
 A COCO polygon is a flat list x0, y0, x1, y1, ... and has no holes; an outline with holes is therefore
-written as a run-length mask, with its rings beside it under the key `outlines` so that our own reader gives
+written as a run-length mask, with its rings beside it under a key of ours, so that our own reader gives
 back the same outline. The mask is what counts: outlines that do not fill it exactly are left aside.
 """
 
@@ -21,7 +21,7 @@ from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError, Repairs, R
 Size: TypeAlias = tuple[int, int]
 """(height, width) of an image in pixels."""
 
-OUTLINES = "outlines"
+OUTLINES = "labeler_outlines"
 GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES})
 
 FARTHEST = 1e6
@@ -51,17 +51,6 @@ _NOTHING = (b"[]", b"null")
 _NO_SEGMENTATION = Raw(b"null")
 
 
-def read_shape(self, fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
-        """As `read_shape`; RefusalError for a mask when those before it have used the budget up."""
-        if self._left <= 0 and OBJECT.matches(fields.get("segmentation", _NO_SEGMENTATION)):
-            sentence = f"The masks before it take the {self._pixels} pixels that one file may."
-            raise RefusalError("segmentation", sentence)
-        shape = read_shape(fields, size=size, repairs=repairs)
-        if isinstance(shape, Mask):
-            self._left -= shape.bits.size
-        return shape
-
-
 def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     """The shape of an annotation or a result, its `origin` the text of those parts that hold.
 
@@ -74,10 +63,10 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     found = len(repairs)
     shape = _segmented(segmentation, size=size, repairs=repairs)
     kept = {} if len(repairs) > found else {"segmentation": segmentation}
-    if isinstance(shape, Mask) and OUTLINES in fields:
-        outlined = _outlined(fields[OUTLINES], shape, size or _RLE.read(segmentation, "segmentation").size)
+    if OUTLINES in fields:
+        outlined = _outlined(fields, shape, size)
         if outlined is None:
-            repairs.append((OUTLINES, "Does not fill the mask beside it; the mask was taken."))
+            repairs.append((OUTLINES, "Does not fill a mask beside it; the segmentation alone was taken."))
         else:
             shape = outlined
             kept[OUTLINES] = fields[OUTLINES]
@@ -92,7 +81,7 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
 
 
 def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
-    """The members `segmentation`, `bbox`, `area` (and `outlines`) of a shape as JSON text without braces.
+    """The members `segmentation`, `bbox`, `area` (and `OUTLINES`) of a shape as JSON text without braces.
 
     An untouched shape gives the text it was read from. Masks become compressed run-length text, or with
     `polygons` outlines where they have no holes. Raises RefusalError for a shape that has no finite extent.
@@ -127,7 +116,18 @@ class MaskBudget:
         self._pixels = pixels
         self._left = pixels
 
-    def _bare(shape: Shape) -> Shape:
+    def read_shape(self, fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
+        """As `read_shape`; RefusalError for a mask when those before it have used the budget up."""
+        if self._left <= 0 and OBJECT.matches(fields.get("segmentation", _NO_SEGMENTATION)):
+            sentence = f"The masks before it take the {self._pixels} pixels that one file may."
+            raise RefusalError("segmentation", sentence)
+        shape = read_shape(fields, size=size, repairs=repairs)
+        if isinstance(shape, Mask):
+            self._left -= shape.bits.size
+        return shape
+
+
+def _bare(shape: Shape) -> Shape:
     return msgspec.structs.replace(shape, origin=b"") if shape.origin else shape
 
 
@@ -221,21 +221,21 @@ def _mask(raw: Raw, size: Size | None) -> Mask:
     return mask
 
 
-def _outlined(raw: Raw, mask: Mask, size: Size) -> Polygons | None:
+def _outlined(fields: Fields, shape: Shape, size: Size | None) -> Polygons | None:
     """The outline that was written beside a mask, if it fills exactly that mask."""
-    try:
-        rings = _OUTLINES.read(raw, OUTLINES)
-    except RefusalError:
+    if not isinstance(shape, Mask) or not _OUTLINES.matches(fields[OUTLINES]):
         return None
+    rings = _OUTLINES.read(fields[OUTLINES], OUTLINES)
+    size = size or _RLE.read(fields["segmentation"], "segmentation").size
     if not rings or any(
         len(ring) < 6 or len(ring) % 2 for each in rings for ring in (each.outer, *each.holes)
     ):
         return None
-    shape = Polygons(tuple(Part(_points(each.outer), tuple(map(_points, each.holes))) for each in rings))
-    points = np.concatenate([ring for part in shape.parts for ring in (part.outer, *part.holes)])
+    outlined = Polygons(tuple(Part(_points(each.outer), tuple(map(_points, each.holes))) for each in rings))
+    points = np.concatenate([ring for part in outlined.parts for ring in (part.outer, *part.holes)])
     if np.abs(points).max() > FARTHEST:
         return None
-    return shape if rasterise(shape, size=size) == mask else None
+    return outlined if rasterise(outlined, size=size) == shape else None
 
 
 def _check_near(numbers: NDArray[np.float64], field: str) -> None:
@@ -294,7 +294,7 @@ def _wrong_area(raw: Raw, shape: Shape, size: Size | None) -> str:
 
 
 def _united(shape: Shape, size: Size | None) -> float:
-    """The pixels that polygons cover together, where they may overlap and are not too large to count; else 0."""
+    """The pixels that polygons cover together, where they may overlap and are not too many; else 0."""
     if size is None or not isinstance(shape, Polygons) or len(shape.parts) < 2:
         return 0.0
     return area(rasterise(shape, size=size)) if bounds(shape).area <= _MOST_CHECKED else 0.0
