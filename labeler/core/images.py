@@ -203,7 +203,9 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
         try:
             image = kind(file)
         except Exception as error:  # Pillow's parsers raise a dozen kinds on foreign bytes
-            raise ImageError(f"{path} is damaged: its header cannot be read ({_said(error)}).") from error
+            raise ImageError(
+                f"{path} cannot be shown: its header is damaged or of an unsupported kind ({_said(error)})."
+            ) from error
         yield file, image
 
 
@@ -352,6 +354,8 @@ def _loaded(path: Path, image: ImageFile) -> str:
     """Decode with Pillow; gives "" or what was damaged. What was decoded before the damage is kept."""
     try:
         image.load()
+    except MemoryError as error:
+        raise ImageError(f"{path} needs more memory than there is: close other programs.") from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds on foreign bytes
         image.tile = []  # what is there is all there is
         if image._im is None or not _has_content(image):
