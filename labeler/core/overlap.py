@@ -148,18 +148,26 @@ def updated(overlap: Overlap, *, before: Bits, after: Bits, reference: Bits) -> 
     )
 
 
-def mask_iou(a: Sequence[Mask], b: Sequence[Mask]) -> Matrix:
-    """IoU (N, M) float64 of every mask of `a` with every one of `b`.
+def mask_area(masks: Sequence[Mask]) -> Matrix:
+    """Areas (N,) float64 of masks, in pixels."""
+    return np.array([_count(mask.bits) for mask in masks], dtype=np.float64)
+
+
+def mask_intersection(a: Sequence[Mask], b: Sequence[Mask]) -> Matrix:
+    """Shared pixels (N, M) float64 of every mask of `a` with every one of `b`.
 
     Pixels are only counted for pairs whose crops meet.
     """
-    areas_a = np.array([_count(mask.bits) for mask in a], dtype=np.float64)
-    areas_b = np.array([_count(mask.bits) for mask in b], dtype=np.float64)
     shared = np.zeros((len(a), len(b)))
-    meeting = box_intersection(_crops(a), _crops(b)) > 0
-    for row, column in np.argwhere(meeting).tolist():
+    for row, column in np.argwhere(box_intersection(_crops(a), _crops(b)) > 0).tolist():
         shared[row, column] = _intersection(a[row], b[column])
-    return _ratio(shared, areas_a[:, None] + areas_b[None, :] - shared)
+    return shared
+
+
+def mask_iou(a: Sequence[Mask], b: Sequence[Mask]) -> Matrix:
+    """IoU (N, M) float64 of every mask of `a` with every one of `b`; 0 for a pair of empty masks."""
+    shared = mask_intersection(a, b)
+    return _ratio(shared, mask_area(a)[:, None] + mask_area(b)[None, :] - shared)
 
 
 def _crops(masks: Sequence[Mask]) -> Matrix:
