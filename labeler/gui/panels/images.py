@@ -1,0 +1,280 @@
+"""The list of images: filter, sort, go there; what it shows is the order that D and A walk."""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QInputDialog,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QStackedLayout,
+    QWidget,
+)
+
+from labeler.core.records import Image
+from labeler.gui.panels.common import Card, EmptyState, counted, swatch_icon, timer
+from labeler.gui.panels.rows import Row, RowsModel, RowsView
+from labeler.gui.panels.status import STATUSES, Status, name_of, status_mark, status_of
+from labeler.gui.session import Session
+
+Sorting: TypeAlias = Literal["folder", "name", "most", "fewest"]
+
+_SORTINGS: tuple[tuple[str, Sorting], ...] = (
+    ("Folder order", "folder"),
+    ("File name", "name"),
+    ("Most objects", "most"),
+    ("Fewest objects", "fewest"),
+)
+TYPING_MS = 120
+"""Pause in typing after which the name filter acts."""
+
+
+class ImageFilter(Struct, frozen=True):
+    """Which images are shown, and in which order."""
+
+    name: str = ""
+    """A part of the path, upper or lower case."""
+    status: Status | Literal[""] = ""
+    category_id: int = 0
+    """Only images with objects of this category; 0 for any."""
+    sorting: Sorting = "folder"
+
+
+class ImagesModel(RowsModel):
+    """Image ids, each shown with its status, name, folder and number of objects."""
+
+    def __init__(self, session: Session, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session = session
+
+    def row(self, item_id: int) -> Row:
+        """The row of an image."""
+        image = self._session.find_image(item_id)
+        if image is None:
+            return Row("")
+        objects = sum(self._session.counts(item_id).values())
+        status = status_of(image, objects=objects)
+        mark, color = status_mark(status)
+        told = [image.path, status, counted(objects, "object"), image.note]
+        current = self._session.image is not None and self._session.image.id == item_id
+        return Row(
+            name_of(image),
+            quiet=image.path.rpartition("/")[0],
+            right=f"{objects:,}" if objects else "",
+            mark=mark,
+            mark_color=color,
+            tooltip="\n".join(part for part in told if part),
+            strong=current,
+        )
+
+
+class ImagesPanel(Card):
+    """The images of the project, filtered and sorted."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__("Images", parent)
+        self._session = session
+        self._names: list[tuple[int, str]] = []
+        self._listed: list[tuple[str, str, int]] = []
+        self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
+        self._make_controls()
+        self._model = ImagesModel(session, self)
+        self.view = RowsView("Images", self)
+        self.view.setModel(self._model)
+        self._empty = EmptyState("", "Show all images", self)
+        self._empty.acted.connect(self.clear_filter)
+        stack = QWidget(self)
+        self._stack = QStackedLayout(stack)
+        self._stack.addWidget(self.view)
+        self._stack.addWidget(self._empty)
+        self.body.addWidget(stack, 1)
+        self.view.clicked.connect(self._go_to)
+        self.view.activated.connect(self._go_to)
+        session.project_changed.connect(self._on_project)
+        session.images_changed.connect(self._on_images)
+        session.image_changed.connect(self._show_current)
+        session.changed.connect(lambda _: self._fill_categories())
+        self._on_project()
+
+    def filter(self) -> ImageFilter:
+        """The filter as the controls say it."""
+        return ImageFilter(
+            name=self.search.text().strip(),
+            status=self.status.currentData() or "",
+            category_id=self.category.currentData() or 0,
+            sorting=self.sorting.currentData(),
+        )
+
+    def clear_filter(self) -> None:
+        """Show all images in folder order."""
+        with QSignalBlocker(self.search):
+            self.search.clear()
+        for box in (self.status, self.category, self.sorting):
+            with QSignalBlocker(box):
+                box.setCurrentIndex(0)
+        self.apply()
+
+    def apply(self) -> None:
+        """Filter and sort anew, and make that the order of the session."""
+        self._typed.stop()
+        self._refresh.hide()
+        ids = self._chosen(self.filter())
+        self._model.set_ids(ids)
+        self._session.set_order(ids)
+        total = len(self._session.images)
+        self.set_note(f"{len(ids):,} of {total:,}" if total else "")
+        self._show_empty(total)
+        self._show_current()
+
+    def _make_controls(self) -> None:
+        self.search = QLineEdit(self, placeholderText="Filter by name", clearButtonEnabled=True)
+        self.search.setAccessibleName("Filter images by name")
+        self.search.textChanged.connect(self._typed.start)
+        self.search.returnPressed.connect(self.apply)
+        self.status = self._combo("Status of the images", [("Any status", "")])
+        for status in STATUSES:
+            self.status.addItem(status.capitalize(), status)
+        self.category = self._combo("Category in the images", [("Any category", 0)])
+        self.sorting = self._combo("Order of the images", list(_SORTINGS))
+        self._refresh = QPushButton("Update", self)
+        self._refresh.hide()
+        self._refresh.setToolTip("Some images changed since they were filtered and sorted")
+        self._refresh.clicked.connect(self.apply)
+        self.body.addWidget(self.search)
+        filters = QHBoxLayout()
+        filters.setSpacing(8)
+        filters.addWidget(self.status, 1)
+        filters.addWidget(self.category, 1)
+        self.body.addLayout(filters)
+        order = QHBoxLayout()
+        order.setSpacing(8)
+        order.addWidget(self.sorting, 1)
+        order.addWidget(self._refresh)
+        self.body.addLayout(order)
+
+    def _combo(self, name: str, items: list[tuple[str, object]]) -> QComboBox:
+        box = QComboBox(self)
+        box.setAccessibleName(name)
+        box.setMinimumContentsLength(6)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        for text, value in items:
+            box.addItem(text, value)
+        box.currentIndexChanged.connect(self.apply)
+        return box
+
+    def _chosen(self, wanted: ImageFilter) -> list[int]:
+        """The ids that pass the filter, sorted; 100,000 images take some tens of milliseconds."""
+        counts, find = self._session.counts, self._session.find_image
+        ids = [image_id for image_id, _ in self._folded_names()]
+        if wanted.name:
+            needle = wanted.name.casefold()
+            ids = [image_id for image_id, name in self._folded_names() if needle in name]
+        if wanted.category_id:
+            ids = [image_id for image_id in ids if counts(image_id).get(wanted.category_id, 0)]
+        if wanted.status:
+            images = [image for image in map(find, ids) if image is not None]
+            ids = [i.id for i in images if status_of(i, objects=sum(counts(i.id).values())) == wanted.status]
+        match wanted.sorting:
+            case "name":
+                names = dict(self._folded_names())
+                ids.sort(key=lambda image_id: names[image_id].rpartition("/")[2])
+            case "most":
+                ids.sort(key=lambda image_id: -sum(counts(image_id).values()))
+            case "fewest":
+                ids.sort(key=lambda image_id: sum(counts(image_id).values()))
+            case "folder":
+                pass
+        return ids
+
+    def _folded_names(self) -> list[tuple[int, str]]:
+        """Ids and lower-case paths in folder order, made once a project."""
+        if not self._names:
+            self._names = [(image.id, image.path.casefold()) for image in self._session.images]
+        return self._names
+
+    def _on_project(self) -> None:
+        self._names = []
+        self._fill_categories()
+        self.clear_filter()
+
+    def _on_images(self, image_ids: tuple[int, ...]) -> None:
+        if not image_ids:
+            self._names = []
+            self.apply()
+            return
+        self.view.viewport().update()
+        if self.filter() != ImageFilter(name=self.search.text().strip()):
+            # an image that stops to match stays until the person asks, so that A goes back to it
+            self._refresh.show()
+
+    def _fill_categories(self) -> None:
+        chosen = self.category.currentData()
+        categories = sorted(self._session.categories.values(), key=lambda category: category.name.casefold())
+        wanted = [(category.name, category.color, category.id) for category in categories]
+        if wanted == self._listed:
+            return
+        self._listed = wanted
+        with QSignalBlocker(self.category):
+            while self.category.count() > 1:
+                self.category.removeItem(1)
+            for name, color, category_id in wanted:
+                self.category.addItem(swatch_icon(color), name, category_id)
+            self.category.setCurrentIndex(max(self.category.findData(chosen), 0))
+
+    def _show_empty(self, total: int) -> None:
+        empty = not self._model.ids
+        if empty and total:
+            self._empty.set_text("No image passes this filter.", "Show all images")
+        elif empty:
+            self._empty.set_text("No images yet. Open a folder of photos to begin.")
+        self._stack.setCurrentIndex(int(empty))
+
+    def _show_current(self) -> None:
+        image = self._session.image
+        if image is None or image.id not in self._model.positions:
+            self.view.clearSelection()
+            return
+        index = self._model.index(self._model.positions[image.id], 0)
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self.view.selectionModel().setCurrentIndex(index, flags)
+        self.view.scrollTo(index)
+        self.view.viewport().update()
+
+    def _go_to(self, index: QModelIndex) -> None:
+        if index.isValid():
+            self._session.go_to(self._model.ids[index.row()])
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Repaint in the other theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "view"):
+            self.view.viewport().update()
+
+
+def ask_where_to_go(session: Session, parent: QWidget) -> None:
+    """Ctrl+G: ask for a number in the present order, or a part of a name, and open that image."""
+    order = list(session.order)
+    if not order:
+        return
+    here = order.index(session.image.id) + 1 if session.image and session.image.id in order else 1
+    text, ok = QInputDialog.getText(
+        parent, "Go to image", f"Number (1 to {len(order):,}) or part of the name:", text=str(here)
+    )
+    found = find_image([image for image in map(session.find_image, order) if image], text) if ok else None
+    if found is not None:
+        session.go_to(found.id)
+
+
+def find_image(images: list[Image], text: str) -> Image | None:
+    """The image of that number, counted from 1, or else the first whose path has the text in it."""
+    wanted = text.strip().casefold()
+    if not wanted:
+        return None
+    if wanted.isdigit() and 1 <= int(wanted) <= len(images):
+        return images[int(wanted) - 1]
+    return next((image for image in images if wanted in image.path.casefold()), None)

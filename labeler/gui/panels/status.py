@@ -1,0 +1,40 @@
+"""How far an image is: one word, one colour, one form of dot."""
+
+from typing import Literal, TypeAlias
+
+from labeler.core.records import Image
+from labeler.gui import theme
+from labeler.gui.panels.rows import Mark
+
+Status: TypeAlias = Literal["unlabelled", "labelled", "reviewed", "damaged", "missing"]
+
+STATUSES: tuple[Status, ...] = ("unlabelled", "labelled", "reviewed", "damaged", "missing")
+
+
+def status_of(image: Image, *, objects: int) -> Status:
+    """The status of an image with that many annotations; trouble with the file goes before progress."""
+    if image.note:
+        if image.note.startswith(("damaged", "cannot be read")):
+            return "damaged"
+        if image.note.startswith("missing"):
+            return "missing"
+    if image.reviewed:
+        return "reviewed"
+    return "labelled" if objects else "unlabelled"
+
+
+def status_mark(status: Status) -> tuple[Mark, str]:
+    """The mark of a status and its colour in the theme in force."""
+    colors = theme.colors()
+    if status == "reviewed":
+        return "check", colors.good
+    if status == "labelled":
+        return "dot", colors.middling
+    if status == "unlabelled":
+        return "ring", colors.quiet
+    return "alert", colors.bad
+
+
+def name_of(image: Image) -> str:
+    """The file name without its folders."""
+    return image.path.rpartition("/")[2]
