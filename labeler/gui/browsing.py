@@ -39,6 +39,8 @@ class Browsing(QObject):
     """Another project is open, or none."""
     images_changed = Signal(tuple)
     """Image ids whose record or annotation count changed; () for all of them."""
+    order_changed = Signal()
+    """`order` is another one."""
     image_changed = Signal()
     """Another image is open (its pixels come later), or none."""
     pixels_changed = Signal()
@@ -232,6 +234,7 @@ class Browsing(QObject):
         """The filtered and sorted order that `step` walks, as the images panel shows it."""
         self._order = list(image_ids)
         self._places = {image_id: place for place, image_id in enumerate(self._order)}
+        self.order_changed.emit()
 
     def place(self, image_id: int) -> int | None:
         """Where an image stands in the order, from 0; None when it is filtered out."""
