@@ -95,9 +95,9 @@ def _twice(raw: Raw) -> list[str]:
             found.extend(sorted({key for key in keys if keys.count(key) > 1}))
 
     try:
-        json.loads(bytes(raw), object_pairs_hook=look)
+        json.loads(bytes(raw), object_pairs_hook=look, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
-        raise RefusalError("", "Holds a number too long or lists nested too deeply to be read.") from error
+        raise RefusalError("", "Its lists are nested too deeply to be read.") from error
     return found
 
 
