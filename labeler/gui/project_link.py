@@ -9,6 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
+from labeler.core.images import SUFFIXES
 from labeler.core.records import Category, Edit, Image, Model
 from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
@@ -112,9 +113,10 @@ class ProjectLink(QObject):
         if here is not None and here.path == place.project:
             writer, message = here, ""
         else:
-            writer = Writer.open(place.project, read_only=read_only, on_trouble=self._in_trouble)
+            only_look = read_only or bool(place.read_only_reason)
+            writer = Writer.open(place.project, read_only=only_look, on_trouble=self._in_trouble)
             message = place.message
-        why = "it is open read-only." if writer.read_only else ""
+        why = (place.read_only_reason or "The project is open read-only.") if writer.read_only else ""
         opened = OpenedProject(path=place.project, root=place.root, read_only=why)
         try:
             return writer, writer.call(lambda store: self._view(store, opened, path)), message
@@ -126,9 +128,12 @@ class ProjectLink(QObject):
     def _view(self, store: Store, opened: OpenedProject, start: Path | None) -> View:
         """On the writer's thread: read everything; a folder seen for the first time is listed here."""
         images = store.images()
-        if not images and not opened.read_only:
+        asked_for = _image_at(start, opened.root, images)
+        new = not images or (asked_for is None and start is not None and start.suffix.lower() in SUFFIXES)
+        if new and not opened.read_only:
             sync_images(store, opened.root)
             images = store.images()
+            asked_for = _image_at(start, opened.root, images)
         model = Model(0, *self._segmenter) if opened.read_only else store.ensure_model(*self._segmenter)
         return View(
             opened=opened,
@@ -140,7 +145,7 @@ class ProjectLink(QObject):
             segmenter_id=model.id,
             can_undo=store.can_undo(),
             can_redo=store.can_redo(),
-            start=_image_at(start, opened.root, images),
+            start=asked_for,
         )
 
     def _take(self, turn: int, writer: Writer, view: View, message: str) -> None:

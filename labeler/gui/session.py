@@ -24,6 +24,7 @@ from labeler.core.records import (
     Shape,
     Source,
 )
+from labeler.formats.report import Report
 from labeler.gui.browsing import Browsing, Changed
 from labeler.project.journal import JournalEntry
 from labeler.project.merging import merged
@@ -44,7 +45,7 @@ class Session(Browsing):
         """Show an edit, and have it written: the only way to change anything."""
         edit = Edit(label, tuple(changes))
         if self.read_only:
-            self.told.emit(f"Nothing was changed: {self.read_only}")
+            self.told.emit(f"Nothing was changed. {self.read_only}")
             self.changed.emit(Changed((), "refused"))
             return
         if self._opened is None or not edit.changes:
@@ -175,10 +176,26 @@ class Session(Browsing):
         """Read the journal, newest first, and hand it to `done` soon."""
         self._link.read(lambda store: store.journal(limit=limit, image_id=image_id), done)
 
+    def import_file(self, work: Callable[[Store], Report], done: Callable[[Report], None]) -> None:
+        """Have a file taken in by the writer, show the project anew, and hand the report to `done`."""
+        if self.read_only:
+            self.told.emit(f"Nothing was changed. {self.read_only}")
+            return
+
+        def show(report: Report) -> None:
+            self.reload()
+            done(report)
+
+        self._link.write(work, show, failed=lambda error: self.told.emit(str(error)))
+
+    def snapshot(self, done: Callable[[Path], None]) -> None:
+        """Have a checked copy of the project made beside it, and hand its path to `done`."""
+        self._link.read(lambda store: store.snapshot(), done)
+
     def _run_on_store(self, make: Callable[[Store], Edit], *, by: str) -> None:
         """Have the writer work out an edit from what it holds, apply it, and show it."""
         if self.read_only:
-            self.told.emit(f"Nothing was changed: {self.read_only}")
+            self.told.emit(f"Nothing was changed. {self.read_only}")
             return
 
         def work(store: Store) -> Edit:
@@ -289,7 +306,7 @@ class Session(Browsing):
     def _made(self, shape: Shape, source: Source) -> Annotation | None:
         if self.image is None or self._opened is None or self.read_only:
             if self.read_only:
-                self.told.emit(f"Nothing was changed: {self.read_only}")
+                self.told.emit(f"Nothing was changed. {self.read_only}")
             return None
         if self.category is None:
             self.add_category("object", by="session")

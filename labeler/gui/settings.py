@@ -34,6 +34,8 @@ class Settings(msgspec.Struct):
     geometry: str = ""
     """Window geometry and dock layout, as Qt saves them, in base64."""
     layout: str = ""
+    closed_docks: list[str] = msgspec.field(default_factory=lambda: ["Images", "History"])
+    """The panels that are not shown."""
 
     def remember(self, path: Path) -> None:
         """Put a path in front of the recent ones."""

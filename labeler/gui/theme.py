@@ -15,6 +15,8 @@ Scheme: TypeAlias = Literal["system", "dark", "light"]
 GRID = 4
 """Everything is placed on steps of 4 px: 8 between things, 12 inside cards."""
 
+DEMIBOLD = QFont.Weight.DemiBold
+
 PROPOSAL = "#a371f7"
 POSITIVE = "#3fb950"
 NEGATIVE = "#f85149"
@@ -134,9 +136,7 @@ def icon(name: str, *, active: str | None = None) -> QIcon:
 
     `active` is the colour of the checked state, by default the colour of text on the accent.
     """
-    return draw_icon(
-        name, color=_colors.text, on=active or _colors.on_accent, disabled=_colors.quiet
-    )
+    return draw_icon(name, color=_colors.text, on=active or _colors.on_accent, disabled=_colors.quiet)
 
 
 ICON = QSize(18, 18)
@@ -200,11 +200,13 @@ def _style_sheet(c: Colors) -> str:
     QFrame#card {{ background: {c.card}; border: 1px solid {c.edge}; border-radius: 10px; }}
     QLabel#heading, QLabel#quiet {{ color: {c.quiet}; }}
     QLabel#quiet {{ font-size: 12px; }}
+    QFrame#tools {{ background: {c.panel}; border-right: 1px solid {c.edge}; }}
     QPushButton, QToolButton {{ background: {c.raised}; color: {c.text}; border: 1px solid transparent;
         border-radius: 6px; padding: 5px 12px; }}
     QToolButton {{ background: transparent; padding: 4px; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {c.quiet}; }}
-    QToolButton:checked, QPushButton:default {{ background: {c.accent}; color: {c.on_accent}; }}
+    QToolButton:checked, QPushButton:checked, QPushButton:default {{ background: {c.accent};
+        color: {c.on_accent}; }}
     QPushButton:disabled {{ color: {c.quiet}; }}
     QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus {{ border: 1px solid {c.accent}; }}
     QLineEdit, QComboBox, QSpinBox {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.edge};

@@ -1,0 +1,93 @@
+"""Starts the application: Qt, fonts, theme, crash log, and the window."""
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QtMsgType, qInstallMessageHandler
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
+
+from labeler import __version__, paths
+from labeler.gui import theme
+from labeler.gui.main_window import MainWindow
+from labeler.gui.settings import load_settings
+
+_log = logging.getLogger(__name__)
+_QT_LEVELS = {
+    QtMsgType.QtDebugMsg: logging.DEBUG,
+    QtMsgType.QtInfoMsg: logging.INFO,
+    QtMsgType.QtWarningMsg: logging.WARNING,
+    QtMsgType.QtCriticalMsg: logging.ERROR,
+    QtMsgType.QtFatalMsg: logging.CRITICAL,
+}
+
+
+def has_display() -> bool:
+    """Whether a window can be seen: a screen on Linux, always elsewhere."""
+    if sys.platform != "linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def make_application() -> QApplication:
+    """The one QApplication, with name, icon and fonts; the running one if there is one."""
+    running = QApplication.instance()
+    app = running if isinstance(running, QApplication) else QApplication(sys.argv[:1])
+    app.setApplicationName("labeler")
+    app.setApplicationDisplayName("Labeler")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName("labeler")
+    app.setWindowIcon(QIcon(str(paths.resources() / "icons" / "labeler.svg")))
+    theme.load_fonts()
+    return app
+
+
+def make_window() -> MainWindow:
+    """The main window with the saved settings; not yet shown."""
+    app = make_application()
+    settings = load_settings()
+    theme.apply(app, settings.theme)
+    return MainWindow(settings)
+
+
+def run(path: Path | None, *, read_only: bool = False) -> int:
+    """Show the window until it is closed; gives the exit code."""
+    window = make_window()
+    _catch_crashes(window)
+    window.show()
+    if path is not None:
+        window.open(path, read_only=read_only)
+    window.start_host()
+    return QApplication.exec()
+
+
+def _catch_crashes(window: MainWindow) -> None:
+    """Whatever goes wrong is in the log and told in a sentence; the window lives on."""
+    try:
+        # kept open for the life of the process: the interpreter writes to it when it dies
+        crash_log = (paths.log_dir() / "crash.log").open("a", encoding="utf-8")
+        faulthandler.enable(crash_log)
+    except OSError as error:
+        _log.info("no crash log: %s", error)
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+            return
+        _log.error("unexpected", exc_info=(kind, error, trace))
+        window.notifier.error(
+            f"Something unexpected went wrong ({kind.__name__}: {error}). Your labels are safe; "
+            f"what happened is in {paths.log_dir() / 'labeler.log'}.",
+            key="crash",
+        )
+
+    sys.excepthook = tell
+    threading.excepthook = lambda args: (
+        tell(args.exc_type, args.exc_value, args.exc_traceback) if args.exc_value is not None else None
+    )
+    qInstallMessageHandler(lambda kind, _, text: _log.log(_QT_LEVELS[kind], "Qt: %s", text))

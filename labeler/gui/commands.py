@@ -1,0 +1,280 @@
+"""What the actions do: one short method each, called by menus, buttons and keys alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QFileDialog, QInputDialog
+
+from labeler.formats.exchange import import_coco, import_results
+from labeler.formats.report import Report
+from labeler.gui.actions import TOOLS, key_table
+from labeler.gui.clipboard import Clipboard
+from labeler.gui.dialogs.about import AboutDialog
+from labeler.gui.dialogs.export import ExportDialog
+from labeler.gui.dialogs.settings import SettingsDialog
+from labeler.gui.dialogs.shortcuts import ShortcutsDialog
+from labeler.gui.photos import make_demo_folder
+from labeler.project import snapshots
+from labeler.project.store import Store
+
+if TYPE_CHECKING:
+    from labeler.gui.main_window import MainWindow
+
+BRUSH_STEP = 1.25
+
+
+class Commands:
+    """The handlers of all actions of one window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._session = window.session
+        self._canvas = window.canvas
+        self._clipboard = Clipboard(window.session)
+        self.last_opened = Path()
+        self._waiting_import: Path | None = None
+        self._session.project_changed.connect(self._import_waiting)
+        for digit in "1234567890":
+            QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        """Action id to what it does."""
+        canvas, session = self._canvas, self._session
+        own = {
+            "open-folder": self.open_folder,
+            "open-project": self.open_project,
+            "import-labels": self.import_labels,
+            "import-results": self.import_results,
+            "export": self.export,
+            "snapshot": self.snapshot,
+            "close-project": session.close,
+            "quit": self._window.close,
+            "undo": session.undo,
+            "redo": session.redo,
+            "delete": self.delete,
+            "copy": lambda: self._clipboard.copy(session.selection),
+            "paste": self._clipboard.paste,
+            "duplicate": lambda: self._clipboard.duplicate(session.selection),
+            "select-all": lambda: session.select(session.annotations),
+            "settings": self.settings,
+            "next": lambda: session.step(1),
+            "previous": lambda: session.step(-1),
+            "reviewed-next": self.reviewed_next,
+            "reviewed": lambda on: session.mark_reviewed(on, by="window"),
+            "next-open": lambda: self._to_unreviewed(1),
+            "previous-open": lambda: self._to_unreviewed(-1),
+            "go-to": self.go_to,
+            "fit": canvas.fit,
+            "actual-size": lambda: canvas.zoom_to(1.0),
+            "zoom-in": lambda: canvas.zoom_by(1.25),
+            "zoom-out": lambda: canvas.zoom_by(0.8),
+            "hide-annotations": lambda on: canvas.set_options(annotations=not on),
+            "display": lambda on: self._window.display_card.setVisible(on),
+            "brush-smaller": lambda: self._resize_brush(1 / BRUSH_STEP),
+            "brush-larger": lambda: self._resize_brush(BRUSH_STEP),
+            "restart-model": self._window.host.restart,
+            "encode-all": self.look_ahead_all,
+            "keys": lambda: ShortcutsDialog(key_table(), self._window).exec(),
+            "about": lambda: AboutDialog(self._window).exec(),
+        }
+        # a signal hands over whether the action is checked, which most of these don't take
+        taking = {"reviewed", "hide-annotations", "display"}
+        handlers = {
+            name: call if name in taking else partial(_without_argument, call) for name, call in own.items()
+        }
+        for spec in TOOLS:
+            handlers[spec.id] = partial(self._take_tool, spec.id)
+        return handlers
+
+    # --- project ----------------------------------------------------------------------------------
+
+    def open(self, path: Path, *, read_only: bool = False) -> None:
+        """Open a folder, image or project; a COCO file goes into the open project, or its folder's."""
+        if path.suffix.lower() == ".json":
+            if self._session.project is not None:
+                self._import(path, "Labels", lambda store: import_coco(store, path))
+                return
+            # the images of a COCO file lie beside it or below, so its folder is what to open
+            self._waiting_import, path = path, path.parent
+        self.last_opened = path
+        self._session.open(path, read_only=read_only)
+
+    def open_folder(self) -> None:
+        """Ask for a folder of images and open it."""
+        chosen = QFileDialog.getExistingDirectory(
+            self._window, "Open a folder of images", str(self._session.root)
+        )
+        if chosen:
+            self.open(Path(chosen))
+
+    def open_project(self) -> None:
+        """Ask for a project file or an image and open it."""
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._window,
+            "Open a project or an image",
+            str(self._session.root),
+            "Projects and images (*.labeler *.jpg *.jpeg *.png *.webp *.tif *.tiff *.bmp);;All files (*)",
+        )
+        if chosen:
+            self.open(Path(chosen))
+
+    def open_demo(self) -> None:
+        """Open photos that come with the installed packages."""
+        self.open(make_demo_folder())
+
+    def restore_snapshot(self, project: Path, snapshot: Path) -> None:
+        """Put the damaged file aside and open its newest good snapshot in its place."""
+        aside = snapshots.restore(project, snapshot)
+        self._window.notifier.info(f"The damaged file was kept as {aside.name}.", key="restore")
+        self.open(project)
+
+    def import_labels(self) -> None:
+        """Ask for a COCO file and take its labels in."""
+        path = self._ask_json("Import COCO labels")
+        if path is not None:
+            self._import(path, "Labels", lambda store: import_coco(store, path))
+
+    def import_results(self) -> None:
+        """Ask for a COCO results file and take it in as a model's candidates."""
+        path = self._ask_json("Import COCO results")
+        if path is None:
+            return
+        name, good = QInputDialog.getText(
+            self._window, "Import COCO results", "Name of the model that made them:", text=path.stem
+        )
+        if good and name.strip():
+            model = name.strip()
+            self._import(path, "Results", lambda store: import_results(store, path, model=model))
+
+    def _ask_json(self, title: str) -> Path | None:
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._window, title, str(self._session.root), "COCO JSON (*.json)"
+        )
+        return Path(chosen) if chosen else None
+
+    def _import(self, path: Path, what: str, work: Callable[[Store], Report]) -> None:
+        if self._session.project is None:
+            self._window.notifier.error(
+                f"{path.name} needs images to belong to. Open their folder first, then import it.",
+                key="import",
+            )
+            return
+        self._window.notifier.info(f"Importing {path.name}…", key="import")
+        self._session.import_file(work, lambda report: self._tell_import(what, path, report))
+
+    def _import_waiting(self) -> None:
+        path, self._waiting_import = self._waiting_import, None
+        if path is not None and self._session.project is not None:
+            self.open(path)
+
+    def _tell_import(self, what: str, path: Path, report: Report) -> None:
+        text = f"{what} from {path.name}: {report.summary()}"
+        tell = self._window.notifier.error if report.refused else self._window.notifier.info
+        tell(text, key="import")
+
+    def export(self) -> None:
+        """Ask what to export and where to, and write it."""
+        dialog = ExportDialog(self._session, self._window)
+        dialog.written.connect(lambda text: self._window.notifier.info(text, key="export"))
+        dialog.exec()
+
+    def snapshot(self) -> None:
+        """A checked copy of the project beside it; edits themselves are saved all the time."""
+        self._session.snapshot(
+            lambda path: self._window.notifier.info(
+                f"All edits are saved; snapshot: {path.name}", key="snapshot"
+            )
+        )
+
+    # --- editing ----------------------------------------------------------------------------------
+
+    def delete(self) -> None:
+        """Delete a polygon's corner under the pointer, else the selection."""
+        if not self._canvas.delete_under_pointer():
+            self._session.delete(self._session.selection, by="window")
+
+    def pick_category(self, digit: str) -> None:
+        """A digit: that category for what is selected, or else for what comes next."""
+        session = self._session
+        found = next((c for c in session.categories.values() if c.key == digit), None)
+        if found is None:
+            return
+        if session.selection:
+            session.recategorise(session.selection, found.id, by="keys")
+        session.choose_category(found.id)
+
+    def settings(self) -> None:
+        """Show the settings and put into force what was changed."""
+        window = self._window
+        before = window.settings.theme, window.settings.wheel_zoom
+        SettingsDialog(window.settings, window).exec()
+        if (window.settings.theme, window.settings.wheel_zoom) != before:
+            window.set_theme(window.settings.theme)
+        window.apply_settings()
+
+    def _resize_brush(self, factor: float) -> None:
+        size = self._canvas.options.brush_size
+        # small brushes step by whole pixels, large ones by a quarter
+        wanted = max(size * factor, size + 1) if factor > 1 else min(size * factor, size - 1)
+        self._canvas.set_options(brush_size=float(min(max(round(wanted), 1), 1000)))
+
+    def _take_tool(self, name: str, _: bool = True) -> None:
+        self._canvas.set_tool(name)
+        self._canvas.setFocus()
+
+    # --- images -----------------------------------------------------------------------------------
+
+    def reviewed_next(self) -> None:
+        """Say that the open image is done, and go on."""
+        self._session.mark_reviewed(True, by="window")
+        self._session.step(1)
+
+    def _to_unreviewed(self, direction: int) -> None:
+        session, image = self._session, self._session.image
+        order = list(session.order)
+        here = session.place(image.id) if image is not None else None
+        start = here if here is not None else -1
+        places = range(start + 1, len(order)) if direction > 0 else range(start - 1, -1, -1)
+        for place in places:
+            other = session.find_image(order[place])
+            if other is not None and not other.reviewed:
+                session.go_to(other.id)
+                return
+        self._window.notifier.info("All images in that direction are reviewed.", key="unreviewed")
+
+    def go_to(self) -> None:
+        """Ask for the number of an image in the present order and open it."""
+        session, image = self._session, self._session.image
+        if not session.order:
+            return
+        here = session.place(image.id) if image is not None else None
+        number, good = QInputDialog.getInt(
+            self._window,
+            "Go to image",
+            f"Image 1 to {len(session.order)}:",
+            (here or 0) + 1,
+            1,
+            len(session.order),
+        )
+        if good:
+            session.go_to(session.order[number - 1])
+
+    def look_ahead_all(self) -> None:
+        """Have the embeddings of the whole order computed in the background."""
+        self.look_ahead(len(self._session.order))
+
+    def look_ahead(self, count: int) -> None:
+        """Have the neighbours' embeddings computed in the background, nearest first."""
+        session = self._session
+        self._window.host.look_ahead(
+            [(str(image.id), session.image_path(image)) for image in session.neighbours(count)]
+        )
+
+
+def _without_argument(call: Callable[[], object], *_: object) -> object:
+    return call()

@@ -1,0 +1,87 @@
+"""Panels as docks: cards with a thin grip to move them by, remembered between sessions."""
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QVBoxLayout, QWidget
+
+from labeler.gui import theme
+
+COLUMN = 304
+"""Width of the right column at first, in pixels."""
+
+
+class _Grip(QWidget):
+    """What a dock is moved by: empty until the mouse is over it."""
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self.setFixedHeight(8)
+        self.setCursor(Qt.CursorShape.SizeAllCursor)
+        self.setToolTip(f"Drag to move {dock.windowTitle()}")
+
+    def sizeHint(self) -> QSize:
+        """As wide as the dock."""
+        return QSize(64, 8)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
+        """A short line under the mouse."""
+        if not self.underMouse():
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.colors().quiet))
+        painter.drawRoundedRect(QRectF(self.width() / 2 - 16, 2.5, 32, 3), 1.5, 1.5)
+        painter.end()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Show the line."""
+        self.update()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Hide the line."""
+        self.update()
+        super().leaveEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Close, or let it float."""
+        menu = QMenu(self)
+        menu.addAction("Close", self._dock.toggleViewAction().trigger)
+        menu.addAction("Float", lambda: self._dock.setFloating(not self._dock.isFloating()))
+        menu.exec(event.globalPos())
+
+
+def add_dock(
+    window: QMainWindow,
+    name: str,
+    panel: QWidget,
+    area: Qt.DockWidgetArea,
+    *,
+    margins: tuple[int, int, int, int],
+) -> QDockWidget:
+    """Put a panel into a dock of the window; `name` is its title and what its place is remembered by."""
+    dock = QDockWidget(name, window)
+    dock.setObjectName(f"dock-{name.lower()}")
+    frame = QWidget()
+    column = QVBoxLayout(frame)
+    column.setContentsMargins(*margins)
+    column.setSpacing(0)
+    column.addWidget(panel)
+    dock.setWidget(frame)
+    dock.setTitleBarWidget(_Grip(dock))
+    window.addDockWidget(area, dock)
+    return dock
+
+
+def dock_actions(docks: Mapping[str, QDockWidget]) -> list[QAction]:
+    """The entries of the View menu that show and hide the panels, with Alt and a digit as keys."""
+    actions = []
+    for place, dock in enumerate(docks.values(), start=1):
+        action = dock.toggleViewAction()
+        action.setShortcut(f"Alt+{place}")
+        actions.append(action)
+    return actions

@@ -1,0 +1,32 @@
+"""Photos to try the app on: those that come with the installed packages."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from labeler import paths
+from labeler.errors import LabelerError
+
+_PHOTOS = (
+    ("ultralytics", "assets/bus.jpg"),
+    ("ultralytics", "assets/zidane.jpg"),
+    ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+)
+
+
+def make_demo_folder(folder: Path | None = None) -> Path:
+    """A folder with the demo photos, by default in the user's data folder; those there are kept.
+
+    The packages are looked up and not imported. Raises LabelerError where none of them is installed.
+    """
+    folder = folder or paths.data_dir() / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    for package, name in _PHOTOS:
+        spec = find_spec(package)
+        source = Path(spec.origin).parent / name if spec is not None and spec.origin else None
+        target = folder / Path(name).name
+        if source is not None and source.is_file() and not target.exists():
+            shutil.copyfile(source, target)
+    if not any(folder.iterdir()):
+        raise LabelerError("No demo photos were found: install the packages ultralytics or matplotlib.")
+    return folder
