@@ -1,4 +1,4 @@
-"""Small pictures of images: made on a thread for what is on screen, kept within bounds in memory and on disk."""
+"""Small pictures of images: made on a thread for what is on screen, bounded in memory and on disk."""
 
 import hashlib
 import logging

@@ -1,6 +1,7 @@
 """The journal: what was done, newest first, and the way back to any point of it."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, QTimer
@@ -9,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from labeler.gui import theme
 from labeler.gui.panels.common import Card, EmptyState, counted, timer
-from labeler.gui.panels.rows import Index, Row, RowsModel, RowsView
+from labeler.gui.panels.rows import Index, Mark, Row, RowsModel, RowsView
 from labeler.gui.panels.status import name_of
 from labeler.gui.session import Session
 from labeler.project.journal import JournalEntry
@@ -41,7 +42,7 @@ class HistoryModel(RowsModel):
         """The last edit that is done."""
         self.limit = PAGE
         self.complete = True
-        self.wanted = lambda: None
+        self.wanted: Callable[[], None] = _nobody
         """Called when more entries are wanted, with `limit` raised."""
 
     def show_entries(self, entries: list[JournalEntry]) -> None:
@@ -67,12 +68,12 @@ class HistoryModel(RowsModel):
     def row(self, item_id: int) -> Row:
         """The row of an entry."""
         present = item_id == self.present
-        mark = "present" if present else ""
+        mark: Mark = "present" if present else "ring"
         entry = self.entries.get(item_id)
         if entry is None:
             return Row(
                 "Beginning",
-                mark=mark or "ring",
+                mark=mark,
                 mark_color=_mark_color(present),
                 tooltip="Before the first edit",
             )
@@ -86,7 +87,7 @@ class HistoryModel(RowsModel):
             entry.label,
             quiet=self._where(entry),
             right=ago(time.time() - entry.time),
-            mark=mark or "ring",
+            mark=mark,
             mark_color=_mark_color(present),
             dimmed=entry.state != "done",
             strong=present,
@@ -206,3 +207,7 @@ class HistoryPanel(Card):
 
 def _mark_color(present: bool) -> str:
     return theme.colors().accent if present else theme.colors().edge
+
+
+def _nobody() -> None:
+    """Nobody fetches more entries yet."""
