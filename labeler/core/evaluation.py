@@ -88,7 +88,7 @@ class Evaluation(Struct, frozen=True, eq=False):
         return dict(zip(self.categories, map(float, self.ap.mean(axis=0)), strict=True))
 
     def at(self, threshold: float) -> float:
-        """The mAP at one of the thresholds, as 0.5 for AP50. Raises ValueError for a threshold not evaluated."""
+        """The mAP at one threshold, as 0.5 for AP50. Raises ValueError for one that was not evaluated."""
         return _mean(self.ap[self.thresholds.index(threshold)])
 
 
@@ -248,12 +248,14 @@ def confusion(scenes: Sequence[Scene], *, threshold: float = 0.5, confidence: fl
         rows, columns = np.flatnonzero(item.confidences >= confidence), np.flatnonzero(~item.crowd)
         pairs = match(item.iou[np.ix_(rows, columns)], threshold=threshold)
         partner = dict(pairs)
-        in_crowd = (item.iou[np.ix_(rows, np.flatnonzero(item.crowd))] >= threshold).any(axis=1).tolist()
+        in_crowd = np.any(
+            item.iou[np.ix_(rows, np.flatnonzero(item.crowd))] >= threshold, axis=1, keepdims=True
+        )
         true, predicted = item.true[columns], item.predicted[rows]
         for row, category in enumerate(predicted.tolist()):
             if row in partner:
                 counts[place[int(true[partner[row]])], place[category]] += 1
-            elif not in_crowd[row]:
+            elif not in_crowd[row, 0]:
                 counts[background, place[category]] += 1
         for column in set(range(len(columns))) - set(partner.values()):
             counts[place[int(true[column])], background] += 1

@@ -27,17 +27,17 @@ def ring_bits(ring: Points, *, x: int, y: int, shape: tuple[int, ...]) -> Bits:
     order the pixels between an odd toggle and the next are inside.
     """
     height, width = shape
-    nodes = ring - (x, y)
-    following = np.roll(nodes, -1, axis=0)
-    falls = (nodes[:, 1] <= following[:, 1])[:, None]
-    # edges are read from top to bottom, so that two shapes that share one meet without gap or overlap
-    (x0, y0), (x1, y1) = np.where(falls, nodes, following).T, np.where(falls, following, nodes).T
-    first = np.clip(np.ceil(y0 - 0.5), 0, height).astype(np.int64)
-    counts = np.clip(np.ceil(y1 - 0.5), 0, height).astype(np.int64) - first
-    edge = np.repeat(np.arange(len(nodes)), counts)
+    following = np.roll(ring, -1, axis=0)
+    falls = (ring[:, 1] <= following[:, 1])[:, None]
+    # edges are read from top to bottom, in image coordinates whatever the window, so that two shapes that
+    # share an edge meet without gap or overlap
+    (x0, y0), (x1, y1) = np.where(falls, ring, following).T, np.where(falls, following, ring).T
+    first = np.clip(np.ceil(y0 - 0.5) - y, 0, height).astype(np.int64)
+    counts = np.clip(np.ceil(y1 - 0.5) - y, 0, height).astype(np.int64) - first
+    edge = np.repeat(np.arange(len(ring)), counts)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
-    at = x0[edge] + (row + 0.5 - y0[edge]) * ((x1 - x0)[edge] / (y1 - y0)[edge])
-    toggles = row * width + np.clip(np.ceil(at - 0.5), 0, width).astype(np.int64)
+    at = x0[edge] + (row + (y + 0.5) - y0[edge]) * ((x1 - x0)[edge] / (y1 - y0)[edge])
+    toggles = row * width + np.clip(np.ceil(at - 0.5) - x, 0, width).astype(np.int64)
     toggles.sort()
     runs = np.diff(toggles, prepend=0, append=height * width)
     values = np.zeros(len(runs), dtype=np.bool_)
