@@ -57,8 +57,8 @@ class Toast(QFrame):
         self._text = QLabel(wordWrap=True)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._action = QPushButton()
-        self._action.clicked.connect(self._run)
+        self.action_button = QPushButton()
+        self.action_button.clicked.connect(self._run)
         close = QToolButton()
         close.setText("✕")
         close.setAccessibleName("Close message")
@@ -67,7 +67,7 @@ class Toast(QFrame):
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(8)
         row.addWidget(self._text, 1)
-        row.addWidget(self._action)
+        row.addWidget(self.action_button)
         row.addWidget(close)
         self._timer = QTimer(self, singleShot=True, interval=INFO_MS)
         self._timer.timeout.connect(self.hide)
@@ -89,8 +89,8 @@ class Toast(QFrame):
         self._text.setText(message.text)
         color = theme.colors().bad if message.level == "error" else theme.colors().edge
         self.setStyleSheet(f"QFrame#card {{ border: 1px solid {color}; }}")
-        self._action.setText(message.action)
-        self._action.setVisible(bool(message.action))
+        self.action_button.setText(message.action)
+        self.action_button.setVisible(bool(message.action))
         if message.level == "error":
             self._timer.stop()
         else:
