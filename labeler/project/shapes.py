@@ -19,7 +19,7 @@ from labeler.errors import ProjectError
 
 _BOX = struct.Struct("<c4d")
 _MASK = struct.Struct("<c2i2I")
-_MAX_PIXELS = 1 << 31
+_MAX_PIXELS = 1 << 30
 
 
 def encode(shape: Shape) -> bytes:
@@ -112,6 +112,8 @@ def _decode_mask(data: bytes, origin: bytes) -> Mask:
 
 def _inflate(data: bytes, size: int) -> Bits:
     packed = zlib.decompressobj().decompress(data, (size + 7) // 8)
+    if len(packed) != (size + 7) // 8:
+        _cut()
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(bool)
 
 
