@@ -47,7 +47,7 @@ def tracked() -> list[Path]:
 
 # --- tools --------------------------------------------------------------------------------------------
 def test_style() -> None:
-    module("ruff", "check", ".")
+    module("ruff", "check", "--output-format", "concise", ".")
 
 
 def test_types() -> None:
