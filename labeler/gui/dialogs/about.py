@@ -50,8 +50,8 @@ class AboutDialog(QDialog):
             layout,
             "Licence",
             "Free software under the GNU Affero General Public License, version 3 or later. You may use, "
-            "study, change and share it; it comes without any warranty. The full text is in the file "
-            "LICENSE; the source is the folder that this program was installed from.",
+            "study, change and share it; it comes without any warranty. The source comes with the program, "
+            "the full text of the licence is in its file LICENSE.",
         )
         self._add_text(layout, "Made with", "<br>".join(self._components()))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)

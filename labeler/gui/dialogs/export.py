@@ -5,7 +5,6 @@ from pathlib import Path
 from msgspec import Struct
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from labeler.gui.panels.common import counted
+from labeler.gui.panels.common import Choice, counted
 from labeler.gui.session import Session
 
 
@@ -50,18 +49,20 @@ class ExportDialog(QDialog):
         file_row.setSpacing(8)
         file_row.addWidget(self.path, 1)
         file_row.addWidget(browse)
-        self.images = QComboBox(self)
-        self.images.addItem("All images", False)
-        self.images.addItem("Only reviewed images", True)
+        self.images = Choice("Images to write", [("All images", False), ("Only reviewed images", True)], self)
         self.images.currentIndexChanged.connect(self._refresh)
-        self.masks = QComboBox(self)
-        self.masks.addItem("Run-length encoding (exact, with holes)", False)
-        self.masks.addItem("Polygons (masks with holes stay RLE)", True)
+        ways = [
+            ("Run-length encoding (exact, with holes)", False),
+            ("Polygons (masks with holes stay RLE)", True),
+        ]
+        self.masks = Choice("How masks are written", ways, self)
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(10)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&File", file_row)
+        label = QLabel("&File", self)
+        label.setBuddy(self.path)
+        form.addRow(label, file_row)
         form.addRow("&Images", self.images)
         form.addRow("&Masks as", self.masks)
         self.summary = QLabel(self, wordWrap=True)

@@ -1,29 +1,32 @@
 """The user's choices: each is kept at once, and those who use it are told."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from labeler import paths
 from labeler.gui.courier import Courier, run_in_pool
+from labeler.gui.panels.common import Choice
 from labeler.gui.settings import Settings
 
 _THEMES = (("As the system", "system"), ("Dark", "dark"), ("Light", "light"))
-_MOST_THREADS = 64
+_WHEEL = (("Zooms at the pointer", True), ("Pans; Ctrl+wheel zooms (trackpads)", False))
+_VIEW = (("Fits the window", False), ("Keeps zoom and place", True))
+_THREADS = (("One per core", 0), *((str(count), count) for count in (1, 2, 4, 6, 8, 12, 16)))
+_AHEAD = (("None", 0), *((f"The next {count} images", count) for count in (2, 4, 8, 16, 32)))
+_CACHE = tuple((f"At most {size:g} GB", size) for size in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0))
 
 
 class SettingsDialog(QDialog):
@@ -46,7 +49,9 @@ class SettingsDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("&Theme", self.theme)
         form.addRow("&Wheel", self.wheel)
+        form.addRow("&Next image", self.view)
         form.addRow("Model t&hreads", self.threads)
+        form.addRow("&Encode ahead", self.ahead)
         form.addRow("Embedding &cache", self.cache)
         form.addRow("", self._cache_row())
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
@@ -59,30 +64,25 @@ class SettingsDialog(QDialog):
         self.finished.connect(settings.save)
         self._measure()
 
+    def _choice(self, field: str, name: str, items: Sequence[tuple[str, object]]) -> Choice:
+        """A choice for a field of the settings, which shows what is set."""
+        box = Choice(name, items, self)
+        value = getattr(self._settings, field)
+        if box.findData(value) < 0:
+            box.addItem(f"{value:g}" if isinstance(value, float) else str(value), value)
+        box.choose(value)
+        box.currentIndexChanged.connect(lambda: self._set(field, box.currentData()))
+        return box
+
     def _make_fields(self) -> None:
-        settings = self._settings
-        self.theme = QComboBox(self)
-        for text, value in _THEMES:
-            self.theme.addItem(text, value)
-        self.theme.setCurrentIndex(self.theme.findData(settings.theme))
-        self.theme.currentIndexChanged.connect(lambda: self._set("theme", self.theme.currentData()))
-        self.wheel = QComboBox(self)
-        self.wheel.addItem("Zooms at the pointer", True)
-        self.wheel.addItem("Pans; Ctrl+wheel zooms (trackpads)", False)
-        self.wheel.setCurrentIndex(self.wheel.findData(settings.wheel_zoom))
-        self.wheel.currentIndexChanged.connect(lambda: self._set("wheel_zoom", self.wheel.currentData()))
-        self.threads = QSpinBox(self, minimum=0, maximum=_MOST_THREADS)
-        self.threads.setSpecialValueText("One per core")
+        self.theme = self._choice("theme", "Theme", _THEMES)
+        self.wheel = self._choice("wheel_zoom", "What the wheel does", _WHEEL)
+        self.view = self._choice("keep_view", "View of the next image", _VIEW)
+        self.threads = self._choice("threads", "Threads of the model process", _THREADS)
         self.threads.setToolTip("Takes effect when the model process starts again")
-        self.threads.setValue(settings.threads)
-        self.threads.valueChanged.connect(lambda value: self._set("threads", value))
-        self.cache = QDoubleSpinBox(self, minimum=0.5, maximum=1000.0, singleStep=0.5, decimals=1)
-        self.cache.setSuffix(" GB at most")
-        self.cache.setToolTip(
-            "What is kept of images that a model has seen; the least recently used goes first"
-        )
-        self.cache.setValue(settings.cache_gb)
-        self.cache.valueChanged.connect(lambda value: self._set("cache_gb", value))
+        self.ahead = self._choice("look_ahead", "Images encoded ahead", _AHEAD)
+        self.cache = self._choice("cache_gb", "Size of the embedding cache", _CACHE)
+        self.cache.setToolTip("What models keep of images they have seen; the least recently used goes first")
 
     def _cache_row(self) -> QHBoxLayout:
         self.used = QLabel("…", self)

@@ -65,6 +65,8 @@ class WelcomePage(QWidget):
         self._column.addSpacing(6)
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
+        # the rows' words line up with the heading, their hover reaches over it
+        self._recent.setContentsMargins(-10, 0, -10, 0)
         self._column.addLayout(self._recent)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)

@@ -2,12 +2,12 @@
 
 from PySide6.QtCore import QEvent, QMetaMethod, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from labeler.core.overlap import Agreement
 from labeler.core.records import Annotation
 from labeler.gui import theme
-from labeler.gui.panels.common import Card, EmptyState, timer, tool_button
+from labeler.gui.panels.common import Card, Choice, EmptyState, timer, tool_button
 from labeler.gui.panels.figures import Figure, Sparkline
 from labeler.gui.session import Changed, Session
 
@@ -77,10 +77,7 @@ class AgreementPanel(Card):
         self._sparkline.show_values([*track, measured.iou] if dragged else track)
 
     def _make_widgets(self) -> None:
-        self.model = QComboBox(self)
-        self.model.setAccessibleName("Model that is measured against")
-        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.model.setMinimumContentsLength(8)
+        self.model = Choice("Model that is measured against", parent=self)
         self.model.currentIndexChanged.connect(self._choose_model)
         self.help_button = tool_button("help-circle-outline", "What do IoU and Dice mean?", self)
         self.help_button.setCheckable(True)
@@ -110,6 +107,7 @@ class AgreementPanel(Card):
             self.model, self.explanation, self._figures, self._sparkline, self._empty, self.image_line,
         ):  # fmt: skip
             self.body.addWidget(widget)
+        self.body.addStretch(1)
 
     def _subject(self) -> Annotation | None:
         """The annotation that the numbers are of: the draft, else the only selected one."""
@@ -143,7 +141,7 @@ class AgreementPanel(Card):
         matched, missed, extra = len(found.pairs), len(found.missed), len(found.extra)
         if self._session.model is None:
             # only what was accepted is measured, so nothing can be missed or extra
-            parts = [_link("matched", f"{matched} with a prediction"), _link("missed", f"{missed} without")]
+            parts = [_link("matched", f"{matched} measured"), _link("missed", f"{missed} not")]
         else:
             wired = self.isSignalConnected(QMetaMethod.fromSignal(self.extra_clicked))
             told = _link("extra", f"{extra} extra") if wired else f"{extra} extra"
@@ -186,7 +184,7 @@ class AgreementPanel(Card):
             for model in models:
                 self.model.addItem(f"{model.name} {model.version}".strip(), model.id)
             chosen = self._session.model
-            self.model.setCurrentIndex(max(self.model.findData(chosen.id if chosen else None), 0))
+            self.model.choose(chosen.id if chosen else None)
         self.model.setVisible(len(models) > 1)
 
     def _choose_model(self) -> None:

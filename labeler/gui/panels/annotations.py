@@ -111,6 +111,7 @@ class AnnotationsPanel(Card):
         self.body.addWidget(self._empty)
         self.body.addWidget(self.view, 1)
         self.body.addWidget(self.attributes)
+        self.body.addStretch(0)
         self._refresh_later: QTimer = timer(self, self.refresh)
         self._connect()
         self.refresh()

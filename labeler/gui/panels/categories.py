@@ -18,6 +18,7 @@ from labeler.gui.session import Changed, Session
 
 _BY = "categories"
 _ICON = 20
+_KEY = 18
 Icon: TypeAlias = Literal["eye", "lock"]
 
 
@@ -103,7 +104,7 @@ class _CategoryDelegate(RowDelegate):
     def paint_trailing(
         self, painter: QPainter, rect: QRectF, row: Row, option: QStyleOptionViewItem, index: Index
     ) -> float:
-        """From the right: lock, eye, counts, key."""
+        """From the right: lock, eye, key, counts."""
         category = self._model.category(index.row())
         if category is None:
             return rect.right()
@@ -115,9 +116,11 @@ class _CategoryDelegate(RowDelegate):
                 name = _icon_name(which, is_set)
                 _icon(name, theme.colors().dark).paint(painter, icon_rect(rect, which).toRect())
                 painter.restore()
-        inner = rect.adjusted(0, 0, -2 * _ICON + 4, 0)
-        end = super().paint_trailing(painter, inner, row, option, index)
-        return _paint_key(painter, rect, end, category.key) if category.key else end
+        end = rect.right() - 2 * _ICON - 4
+        if category.key:
+            _paint_key(painter, rect, end, category.key)
+        inner = QRectF(rect.left(), rect.top(), end - _KEY - rect.left(), rect.height())
+        return super().paint_trailing(painter, inner, row, option, index)
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """A plain field over the name."""
@@ -160,18 +163,17 @@ def _icon(name: str, dark: bool) -> QIcon:  # noqa: ARG001 - the theme's colours
     return theme.icon(name)
 
 
-def _paint_key(painter: QPainter, rect: QRectF, end: float, key: str) -> float:
-    """The key as a small cap; returns where the name must end."""
+def _paint_key(painter: QPainter, rect: QRectF, end: float, key: str) -> None:
+    """The key as a small cap that ends at `end`."""
     colors = theme.colors()
     font = theme.ui_font(11, weight=QFont.Weight.Medium)
-    cap = QRectF(end - 18, rect.center().y() - 9, 18, 18)
+    cap = QRectF(end - _KEY, rect.center().y() - 9, _KEY, 18)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(colors.edge))
     painter.drawRoundedRect(cap, 4, 4)
     painter.setFont(font)
     painter.setPen(QColor(colors.text))
     painter.drawText(cap, Qt.AlignmentFlag.AlignCenter, key)
-    return cap.left() - 8
 
 
 class _CategoryView(RowsView):
@@ -213,6 +215,7 @@ class CategoriesPanel(Card):
         self.body.addWidget(self._empty)
         self.body.addWidget(self.view, 1)
         self.body.addWidget(self.name_field)
+        self.body.addStretch(0)
         self.question: QMessageBox | None = None
         """The merge that is being asked about."""
         self._connect()

@@ -1,11 +1,12 @@
 """What the panels share: the card, labels that elide, empty states, painted marks, small timers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -72,6 +73,7 @@ class IconButton(QToolButton):
         super().__init__(parent)
         self._icon = icon
         self.setIconSize(QSize(16, 16))
+        self.setFixedSize(24, 24)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setIcon(theme.icon(icon))
 
@@ -80,6 +82,34 @@ class IconButton(QToolButton):
         if event.type() == QEvent.Type.PaletteChange:
             self.setIcon(theme.icon(self._icon))
         super().changeEvent(event)
+
+
+class Choice(QComboBox):
+    """A combo box that gives way in width and shows a chevron in the theme's colour."""
+
+    def __init__(
+        self, name: str, items: Iterable[tuple[str, object]] = (), parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setMinimumContentsLength(5)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        for text, value in items:
+            self.addItem(text, value)
+
+    def choose(self, value: object) -> None:
+        """Make the item of that value the current one; the first where there is none."""
+        self.setCurrentIndex(max(self.findData(value), 0))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The style sheet leaves the arrow out."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(theme.colors().quiet), 1.5))
+        x, y = self.width() - 14.0, self.height() / 2
+        painter.drawPolyline([QPointF(x - 3.5, y - 1.5), QPointF(x, y + 2), QPointF(x + 3.5, y - 1.5)])
 
 
 class ElidedLabel(QLabel):
@@ -174,6 +204,7 @@ class Card(QFrame):
         self.setAccessibleName(heading)
         self._heading = _Heading(heading, self)
         self._heading.toggled.connect(self._unfold)
+        self._heading.setFixedHeight(24)
         self.note = ElidedLabel("", self)
         self.note.setObjectName("heading")
         self.note.setFont(theme.heading_label("").font())
@@ -187,8 +218,8 @@ class Card(QFrame):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.setSpacing(8)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(12, 8, 12, 12)
-        outer.setSpacing(6)
+        outer.setContentsMargins(12, 6, 12, 10)
+        outer.setSpacing(4)
         outer.addLayout(self.header)
         outer.addWidget(self._content, 1)
 

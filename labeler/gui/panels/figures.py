@@ -99,7 +99,7 @@ class Sparkline(QWidget):
         return QSize(60, 32)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
-        """A line with a dot at its end; before there are two values, only the dot."""
+        """A line with a dot at its end."""
         if not self._values:
             return
         painter = QPainter(self)
@@ -120,11 +120,13 @@ class Sparkline(QWidget):
         # a span of at least 0.1, so that a change of 0.01 does not look like a jump
         middle, span = (low + high) / 2, max(high - low, 0.1)
         left, right, top, foot = 4.0, self.width() - 5.0, 5.0, self.height() - 6.0
-        step = (right - left) / max(len(self._values) - 1, 1)
+        # before anything was changed it is a level line
+        values = self._values if len(self._values) > 1 else self._values * 2
+        step = (right - left) / (len(values) - 1)
         scale = (foot - top) / span
         return [
             QPointF(left + step * place, (top + foot) / 2 - (value - middle) * scale)
-            for place, value in enumerate(self._values)
+            for place, value in enumerate(values)
         ]
 
 

@@ -68,7 +68,7 @@ class HistoryModel(RowsModel):
     def row(self, item_id: int) -> Row:
         """The row of an entry."""
         present = item_id == self.present
-        mark: Mark = "present" if present else "ring"
+        mark: Mark = "dot" if present else "ring"
         entry = self.entries.get(item_id)
         if entry is None:
             return Row(
@@ -85,9 +85,9 @@ class HistoryModel(RowsModel):
         }
         return Row(
             entry.label,
-            quiet=self._where(entry),
+            quiet="" if self._where(entry) in entry.label else self._where(entry),
             right=ago(time.time() - entry.time),
-            mark=mark,
+            mark="point" if entry.state == "done" and not present else mark,
             mark_color=_mark_color(present),
             dimmed=entry.state != "done",
             strong=present,
@@ -206,7 +206,7 @@ class HistoryPanel(Card):
 
 
 def _mark_color(present: bool) -> str:
-    return theme.colors().accent if present else theme.colors().edge
+    return theme.colors().accent if present else theme.colors().quiet
 
 
 def _nobody() -> None:

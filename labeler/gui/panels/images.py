@@ -5,18 +5,16 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QInputDialog,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
     QStackedLayout,
     QWidget,
 )
 
 from labeler.core.records import Image
-from labeler.gui.panels.common import Card, EmptyState, counted, swatch_icon, timer
+from labeler.gui.panels.common import Card, Choice, EmptyState, counted, swatch_icon, timer
 from labeler.gui.panels.rows import Row, RowsModel, RowsView
 from labeler.gui.panels.status import STATUSES, Status, name_of, status_mark, status_of
 from labeler.gui.session import Session
@@ -135,11 +133,11 @@ class ImagesPanel(Card):
         self.search.setAccessibleName("Filter images by name")
         self.search.textChanged.connect(self._typed.start)
         self.search.returnPressed.connect(self.apply)
-        self.status = self._combo("Status of the images", [("Any status", "")])
+        self.status = self._choice("Status of the images", [("Any status", "")])
         for status in STATUSES:
             self.status.addItem(status.capitalize(), status)
-        self.category = self._combo("Category in the images", [("Any category", 0)])
-        self.sorting = self._combo("Order of the images", list(_SORTINGS))
+        self.category = self._choice("Category in the images", [("Any category", 0)])
+        self.sorting = self._choice("Order of the images", list(_SORTINGS))
         self._refresh = QPushButton("Update", self)
         self._refresh.hide()
         self._refresh.setToolTip("Some images changed since they were filtered and sorted")
@@ -156,14 +154,8 @@ class ImagesPanel(Card):
         order.addWidget(self._refresh)
         self.body.addLayout(order)
 
-    def _combo(self, name: str, items: list[tuple[str, object]]) -> QComboBox:
-        box = QComboBox(self)
-        box.setAccessibleName(name)
-        box.setMinimumContentsLength(6)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        for text, value in items:
-            box.addItem(text, value)
+    def _choice(self, name: str, items: list[tuple[str, object]]) -> Choice:
+        box = Choice(name, items, self)
         box.currentIndexChanged.connect(self.apply)
         return box
 
@@ -224,7 +216,7 @@ class ImagesPanel(Card):
                 self.category.removeItem(1)
             for name, color, category_id in wanted:
                 self.category.addItem(swatch_icon(color), name, category_id)
-            self.category.setCurrentIndex(max(self.category.findData(chosen), 0))
+            self.category.choose(chosen)
 
     def _show_empty(self, total: int) -> None:
         empty = not self._model.ids

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 from PySide6.QtCore import (
+    QAbstractItemModel,
     QAbstractTableModel,
     QModelIndex,
     QObject,
@@ -32,10 +33,11 @@ from labeler.gui import theme
 from labeler.gui.panels.common import paint_swatch
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
-Mark: TypeAlias = Literal["", "swatch", "outline", "dot", "ring", "check", "alert", "present"]
+Mark: TypeAlias = Literal["", "swatch", "outline", "dot", "ring", "check", "alert", "point"]
 
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 ROW_HEIGHT = 28
+_MANY = 10_000
 _PAD = 8
 _MARK = 10
 
@@ -171,7 +173,8 @@ class RowDelegate(QStyledItemDelegate):
         small = theme.ui_font(12)
         metrics, small_metrics = QFontMetrics(font), QFontMetrics(small)
         quiet_width = small_metrics.horizontalAdvance(row.quiet) if row.quiet else 0
-        room = rect.width() - (min(quiet_width, rect.width() * 0.4) + _PAD if row.quiet else 0)
+        # the text goes first; quiet words keep a quarter, if they need it
+        room = rect.width() - (min(quiet_width, rect.width() * 0.25) + _PAD if row.quiet else 0)
         text_width = min(metrics.horizontalAdvance(row.text) + 1.0, max(room, 0.0))
         painter.setFont(font)
         painter.setPen(QColor(colors.text))
@@ -208,12 +211,16 @@ def paint_mark(painter: QPainter, rect: QRectF, row: Row) -> None:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(color, 1.5))
             painter.drawEllipse(rect.adjusted(1.5, 1.5, -1.5, -1.5))
-        case "dot" | "check" | "present":
+        case "dot" | "check":
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(color)
             painter.drawEllipse(rect if row.mark == "check" else rect.adjusted(1, 1, -1, -1))
             if row.mark == "check":
                 _paint_check(painter, rect)
+        case "point":
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(color)
+            painter.drawEllipse(rect.center(), 2, 2)
         case "alert":
             _paint_alert(painter, rect, color)
 
@@ -258,6 +265,17 @@ class RowsView(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setItemDelegate(RowDelegate(self))
+
+    def setModel(self, model: QAbstractItemModel | None) -> None:
+        """Be no higher than the rows of the model."""
+        super().setModel(model)
+        if model is not None:
+            model.modelReset.connect(self._fit)
+            self._fit()
+
+    def _fit(self) -> None:
+        self.setMaximumHeight(max(min(self.model().rowCount(), _MANY), 1) * ROW_HEIGHT)
+        self.updateGeometry()
 
     def sizeHint(self) -> QSize:
         """High enough for the rows, at most `most_rows` of them."""
