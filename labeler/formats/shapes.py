@@ -31,7 +31,7 @@ MASK_BUDGET = 1 << 31
 """Pixels that the masks of one file may take in memory together, one byte each."""
 
 _MOST_CHECKED = 1 << 24
-"""The largest box, in pixels, in which overlapping polygons are counted to check an area."""
+"""The largest box, in pixels, in which those of polygons are counted to check an area."""
 _BOX_SLACK = 1.5
 """Pixels that tools differ by: whether the last pixel counts, and rounding."""
 _AREA_SLACK = 0.02
@@ -294,8 +294,8 @@ def _wrong_area(raw: Raw, shape: Shape, size: Size | None) -> str:
 
 
 def _united(shape: Shape, size: Size | None) -> float:
-    """The pixels that polygons cover together, where they may overlap and are not too many; else 0."""
-    if size is None or not isinstance(shape, Polygons) or len(shape.parts) < 2:
+    """The pixels that polygons cover, which may overlap or cross themselves; 0 where they are too many."""
+    if size is None or not isinstance(shape, Polygons):
         return 0.0
     return area(rasterise(shape, size=size)) if bounds(shape).area <= _MOST_CHECKED else 0.0
 

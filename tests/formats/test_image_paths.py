@@ -1,0 +1,131 @@
+"""A stranger's file names: found inside the folder, or not at all."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from labeler.formats.image_paths import Folder, Found, clean, folded, is_clean, placeholder
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"not opened here")
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in (
+        "a.jpg",
+        "sub/b.jpg",
+        "sub/deep/c d.png",
+        "x/same.jpg",
+        "y/same.jpg",
+        "notes.txt",
+        "写真/猫.webp",
+    ):
+        touch(tmp_path / "root" / name)
+    touch(tmp_path / "outside.jpg")
+    touch(tmp_path / "root2" / "secret.jpg")
+    return tmp_path / "root"
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("a.jpg", Found("a.jpg", "path")),
+        ("./a.jpg", Found("a.jpg", "path")),
+        ("sub/b.jpg", Found("sub/b.jpg", "path")),
+        ("sub//b.jpg", Found("sub/b.jpg", "path")),
+        ("sub\\b.jpg", Found("sub/b.jpg", "path")),
+        ("sub/deep/c d.png", Found("sub/deep/c d.png", "path")),
+        ("写真/猫.webp", Found("写真/猫.webp", "path")),
+        ("b.jpg", Found("sub/b.jpg", "name")),
+        ("elsewhere/b.jpg", Found("sub/b.jpg", "name")),
+        ("D:\\photos\\b.jpg", Found("sub/b.jpg", "name")),
+        ("//server/share/b.jpg", Found("sub/b.jpg", "name")),
+        ("../../b.jpg", Found("sub/b.jpg", "name")),
+        ("x/same.jpg", Found("x/same.jpg", "path")),
+        ("same.jpg", None),
+        ("z/same.jpg", None),
+        ("none.jpg", None),
+        ("sub", None),
+        ("", None),
+        ("/", None),
+        ("a.jpg\0", None),
+        ("a" * 300, None),
+        ("a/" * 3000 + "a", None),
+    ],
+)
+def test_names_are_found_below_the_folder(root: Path, name: str, found: Found | None) -> None:
+    assert Folder(root).find(name) == found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.jpg", "../root2/secret.jpg", "sub/../../outside.jpg", "..\\outside.jpg", "/etc/passwd"],
+)
+def test_nothing_outside_is_found(root: Path, name: str) -> None:
+    assert Folder(root).find(name) is None
+
+
+def test_absolute_names_are_found_only_inside(root: Path) -> None:
+    folder = Folder(root)
+    assert folder.find(str(root.resolve() / "sub/b.jpg")) == Found("sub/b.jpg", "path")
+    assert folder.find(str(root.parent.resolve() / "outside.jpg")) is None
+    assert folder.find(str(root.parent.resolve() / "root2/secret.jpg")) is None
+    assert folder.find(str(root.resolve() / "../outside.jpg")) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege on Windows")
+def test_links_that_lead_out_are_not_followed(root: Path) -> None:
+    (root / "link.jpg").symlink_to(root.parent / "outside.jpg")
+    (root / "folder").symlink_to(root.parent / "root2")
+    (root / "inner.jpg").symlink_to(root / "a.jpg")
+    folder = Folder(root)
+    assert folder.find("link.jpg") is None
+    assert folder.find("folder/secret.jpg") is None
+    assert folder.find("secret.jpg") is None
+    assert folder.find("inner.jpg") == Found("inner.jpg", "path")
+
+
+def test_both_unicode_forms_are_one_name(tmp_path: Path) -> None:
+    composed, split = (unicodedata.normalize(form, "Füße/Ünï.jpg") for form in ("NFC", "NFD"))
+    touch(tmp_path / split)
+    found = Folder(tmp_path).find(composed)
+    assert found is not None
+    assert (folded(found.path), found.by) == (composed, "path")
+    assert (tmp_path / found.path).is_file()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.jpg",
+        "/etc/a.jpg",
+        "D:\\x\\a.jpg",
+        "D:a.jpg",
+        "//server/a.jpg",
+        "x/../../a.jpg",
+        "a\n.jpg",
+        "..",
+        "\0",
+        "",
+        "n" * 4000,
+    ],
+)
+def test_placeholders_stay_below_the_folder_and_apart(tmp_path: Path, name: str) -> None:
+    path = placeholder(name)
+    assert is_clean(path)
+    assert path.startswith("unmatched/")
+    assert (tmp_path / path).resolve().is_relative_to(tmp_path.resolve())
+    assert not (tmp_path / path).exists()
+    assert placeholder(name) == path != placeholder(name + "x")
+
+
+def test_harmless_names_are_their_own_placeholders() -> None:
+    assert placeholder("sub/a.jpg") == "sub/a.jpg"
+    assert placeholder("sub\\a.jpg") == "sub/a.jpg"
+    assert clean("./sub//a.jpg") == "sub/a.jpg"
