@@ -151,9 +151,8 @@ class HostClient(QObject):
 
     def close(self) -> None:
         """`stop`, and wait until the child is gone (at most twice `Limits.stop`): at the program's end."""
-        child = self._child
         self.stop()
-        if child is not None:
+        for child in self.findChildren(_Child):  # those that were told to end or killed before, too
             child.wait(self._limits.stop)
 
     # --- asking -------------------------------------------------------------------------------
@@ -279,7 +278,8 @@ class HostClient(QObject):
     def _on_ready(self, message: Ready) -> None:
         self._is_ready = True
         self._clocks.clear("load")
-        self._show(title=message.title, device=message.device, phase="ready")
+        phase = "ready" if self._image is None else "encoding"
+        self._show(title=message.title, device=message.device, phase=phase)
         self._send_image()
         if self._ahead:
             self._send(Ahead(self._ahead))
@@ -458,6 +458,8 @@ class _Child(QObject):
 
     def wait(self, seconds: float) -> None:
         """Block until it is gone, and kill it when it takes longer."""
+        if self._process.state() == QProcess.ProcessState.NotRunning:
+            return
         if not self._process.waitForFinished(math.ceil(seconds * 1000)):
             self._process.kill()
             self._process.waitForFinished(math.ceil(seconds * 1000))

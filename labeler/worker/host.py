@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler import paths, plugins
-from labeler.core.images import read_pixels
 from labeler.errors import LabelerError, ModelError
-from labeler.models.api import Embedding, Interrupt, InterruptedWorkError, ModelSpec, Segmenter
-from labeler.models.embeddings import EmbeddingCache, content_digest
+from labeler.models.api import Embedding, InterruptedWorkError, ModelSpec, Segmenter
+from labeler.models.embedder import Embedder
+from labeler.models.embeddings import EmbeddingCache
 from labeler.models.threads import all_threads
 from labeler.worker.child import Channel, lower_priority, memory_limit
 from labeler.worker.inbox import AheadItem, Inbox
@@ -43,8 +43,6 @@ from labeler.worker.protocol import (
 
 T = TypeVar("T")
 
-_KEPT_EMBEDDINGS = 8
-"""In memory: the open image, both neighbours, and those seen last; 4 MB each for MobileSAM."""
 _KEPT_AHEAD = 4
 """Of the images ahead, how many of the first go into memory; the others only on disk."""
 _KEPT_ANSWERS = 32
@@ -55,55 +53,6 @@ _LAST_WORDS = 1.0
 """Seconds that the lanes get to come to an end at a stop."""
 
 _log = logging.getLogger(__name__)
-
-
-class Embedder:
-    """Gives embeddings: from memory, from disk, or by the model. Used by both lanes."""
-
-    def __init__(self, model: Segmenter, fingerprint: str, cache: EmbeddingCache) -> None:
-        self._model = model
-        self._fingerprint = fingerprint
-        self._cache = cache
-        self._memory: OrderedDict[str, Embedding] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def embed(
-        self, path: Path, *, threads: int = 0, interrupt: Interrupt | None = None, keep: bool = True
-    ) -> tuple[Embedding, Callable[[], None]]:
-        """The image's embedding, and what is still to be done once it was handed on: the write to disk.
-
-        `keep`: whether it goes into memory. Raises ImageError, ModelError or InterruptedWorkError.
-        """
-        try:
-            digest = content_digest(path)
-        except OSError as error:
-            raise ModelError(f"{path.name} cannot be read ({error.strerror or error}).") from error
-        with self._lock:
-            embedding = self._memory.get(digest)
-        later: Callable[[], None] = _nothing
-        if embedding is None:
-            embedding = self._cache.get(self._fingerprint, digest)
-        if embedding is None:
-            embedding = self._model.embed(read_pixels(path).rgb, threads=threads, interrupt=interrupt)
-            made = embedding
-
-            def later() -> None:
-                self._cache.put(self._fingerprint, digest, made)
-
-        if keep:
-            self._remember(digest, embedding)
-        return embedding, later
-
-    def _remember(self, digest: str, embedding: Embedding) -> None:
-        with self._lock:
-            self._memory[digest] = embedding
-            self._memory.move_to_end(digest)
-            while len(self._memory) > _KEPT_EMBEDDINGS:
-                self._memory.popitem(last=False)
-
-
-def _nothing() -> None:
-    return
 
 
 class Host:
@@ -143,12 +92,13 @@ class Host:
         self._inbox.wait_for_ahead(work.path)
         path = Path(work.path)
         try:
-            self._embedding, later = _guarded(f"encode {path.name}", lambda: self._embedder.embed(path))
+            embedded = _guarded(f"encode {path.name}", lambda: self._embedder.embed(path))
         except LabelerError as error:
             self._send(Failed(str(error), key=work.key))
             return
+        self._embedding = embedded.embedding
         self._send(Embedded(work.key, ahead=False, milliseconds=_since(begun)))
-        later()
+        embedded.store()
 
     def _answer(self, ask: Ask) -> None:
         if ask.key != self._key:
@@ -187,7 +137,7 @@ class Host:
         path = Path(item.path)
         keep = item.place < _KEPT_AHEAD
         try:
-            _, later = _guarded(
+            embedded = _guarded(
                 f"encode {path.name}",
                 lambda: self._embedder.embed(path, threads=1, interrupt=item.interrupt, keep=keep),
             )
@@ -197,7 +147,7 @@ class Host:
             _log.info("Not embedded ahead: %s", error)  # it is said when the image is opened
         else:
             self._send(Embedded(item.key, ahead=True, milliseconds=_since(begun)))
-            later()
+            embedded.store()
 
 
 def _since(begun: float) -> float:

@@ -1,4 +1,4 @@
-"""Makes `decoder.onnx` again from the npm package's decoder: `python cut_decoder.py dist/sam.onnx decoder.onnx`.
+"""Makes `decoder.onnx` from the npm package's: `python cut_decoder.py package/dist/sam.onnx decoder.onnx`.
 
 The original chooses one of its four masks and upscales it to the image inside the graph, which costs
 more than the decoding at 4k. The cut ends right before: all four masks, small, and their predicted IoUs.

@@ -1,0 +1,230 @@
+"""`labeler segment`: how well a promptable model finds known objects, with simulated prompts."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct, structs
+
+from labeler import paths, plugins
+from labeler.cli.labels import write
+from labeler.cli.progress import Progress
+from labeler.core.geometry import bounds, rasterise, to_bits
+from labeler.core.overlap import mask_overlap
+from labeler.core.records import Annotation, Box, Image, Mask, Prompt, Proposal
+from labeler.core.rle import compress, mask_to_rle
+from labeler.errors import FormatError, ModelError
+from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.image_paths import Folder
+from labeler.models.api import Embedding, Segmenter
+from labeler.models.embedder import Embedder
+from labeler.models.embeddings import EmbeddingCache
+from labeler.models.simulated import Click, innermost_point, next_click
+
+SMALLEST = 1024
+"""Objects of fewer pixels are not asked for: in them, a pixel of the outline is a matter of taste."""
+
+
+class Step(Struct, frozen=True):
+    """What a model made of an object after one more prompt."""
+
+    click: int
+    """How many clicks were given; 0 for the box alone."""
+    chosen: Proposal
+    iou: float
+    """Of the proposal that the model itself puts first."""
+    best_iou: float
+    """Of the best of its proposals."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "segment",
+        help="measure a promptable model on labelled images",
+        description="Prompt a model on every labelled object of at least 1,024 pixels as a patient person "
+        "would, print the mean IoU after each prompt, and write its masks as COCO results.",
+    )
+    parser.add_argument("labels", type=Path, metavar="GT.json", help="COCO annotations: the known objects")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="where the images are")
+    parser.add_argument(
+        "--prompts",
+        choices=["box", "click"],
+        default="click",
+        help="start with the object's box, or with a click at its innermost point (default)",
+    )
+    parser.add_argument(
+        "--clicks",
+        type=_count,
+        metavar="N",
+        help="clicks in all, each after the first where the mask is most wrong; default: 1, or 0 after a box",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the masks, as COCO results")
+    parser.add_argument("--model", default="mobilesam", metavar="NAME", help="default: %(default)s")
+    parser.set_defaults(run=run)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("the number of clicks must be at least 0")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure; gives 0, or 1 when some images were missing or could not be used."""
+    if not args.images.is_dir():
+        raise FormatError(f"“{args.images}” is no folder; give the folder of the images with --images.")
+    with_box = args.prompts == "box"
+    clicks = args.clicks if args.clicks is not None else 0 if with_box else 1
+    if not with_box and clicks == 0:
+        raise FormatError("Without a box there must be at least one click; give --clicks 1 or more.")
+    dataset, report = read_coco(args.labels)
+    if problems := report.problems():
+        print(problems, file=sys.stderr)
+    model, embedder = _model(args.model)
+    objects = [annotation for annotation in dataset.annotations if not annotation.crowd]
+    results: list[dict[str, Any]] = []
+    steps: list[list[Step]] = []
+    missed: list[str] = []
+    begun = time.perf_counter()
+    with Progress("Images", total=len({annotation.image_id for annotation in objects})) as progress:
+        for image, path, annotations in _by_image(dataset, objects, Folder(args.images)):
+            try:
+                embedding = _embedding(embedder, image, path)
+            except FormatError as error:
+                missed.append(str(error))
+            else:
+                for annotation in annotations:
+                    found = measure(model, embedding, annotation, with_box=with_box, clicks=clicks)
+                    if found:
+                        steps.append(found)
+                        results.append(_result(dataset, image, annotation, found[-1]))
+            progress.advance()
+    for sentence in missed:
+        print(sentence, file=sys.stderr)
+    if not steps:
+        raise FormatError(
+            f"No object of at least {SMALLEST} pixels was found on the images in {args.images}."
+        )
+    write(args.out, msgspec.json.encode(results))
+    print(_table(steps))
+    print(f"{len(steps)} objects in {time.perf_counter() - begun:.0f} s; masks written to {args.out}")
+    return 1 if missed else 0
+
+
+def measure(
+    model: Segmenter, embedding: Embedding, annotation: Annotation, *, with_box: bool, clicks: int
+) -> list[Step]:
+    """Prompt the model on one object, after its box (if `with_box`) and after each of `clicks` clicks.
+
+    The chosen mask's logits are fed back with each next click. Clicking ends early where nothing is wrong
+    any more. [] for an object under `SMALLEST` pixels.
+    """
+    truth = rasterise(annotation.shape, size=embedding.size)
+    known = to_bits(truth, embedding.size)
+    if np.count_nonzero(known) < SMALLEST:
+        return []
+    steps: list[Step] = []
+    prompt = Prompt()
+    if with_box:
+        prompt = Prompt(box=_box(annotation))
+        steps.append(_step(0, model.segment(embedding, prompt), truth))
+    for number in range(1, clicks + 1):
+        click: Click | None
+        if steps:
+            click = next_click(known, to_bits(steps[-1].chosen.mask, embedding.size))
+            prompt = structs.replace(prompt, previous=steps[-1].chosen.logits)
+        else:
+            click = Click(*innermost_point(known), positive=True)
+        if click is None:
+            break
+        prompt = structs.replace(
+            prompt,
+            points=np.vstack([prompt.points, (click.x, click.y)]),
+            positive=np.append(prompt.positive, click.positive),
+        )
+        steps.append(_step(number, model.segment(embedding, prompt), truth))
+    return steps
+
+
+def _box(annotation: Annotation) -> Box:
+    return bounds(annotation.shape)
+
+
+def _step(click: int, proposals: Sequence[Proposal], truth: Mask) -> Step:
+    if not proposals:
+        raise ModelError("The model gave no proposal at all.")
+    overlaps = [mask_overlap(proposal.mask, truth).iou for proposal in proposals]
+    return Step(click, proposals[0], overlaps[0], max(overlaps))
+
+
+def _model(name: str) -> tuple[Segmenter, Embedder]:
+    spec = plugins.discover().model(name)
+    model = spec.load()
+    if not isinstance(model, Segmenter):
+        raise ModelError(f"{spec.title} is no promptable model; it cannot be measured with prompts.")
+    return model, Embedder(model, spec.fingerprint, EmbeddingCache(paths.cache_dir() / "embeddings"))
+
+
+def _by_image(
+    dataset: Dataset, annotations: Sequence[Annotation], folder: Folder
+) -> Iterator[tuple[Image, Path | None, list[Annotation]]]:
+    """Each image that has objects, its file (None where it is not in the folder), and its objects."""
+    images = {image.id: image for image in dataset.images}
+    ordered = sorted(annotations, key=lambda annotation: annotation.image_id)
+    for image_id, group in groupby(ordered, key=lambda annotation: annotation.image_id):
+        image = images[image_id]
+        found = folder.find(image.path)
+        yield image, folder.root / found.path if found else None, list(group)
+
+
+def _embedding(embedder: Embedder, image: Image, path: Path | None) -> Embedding:
+    """Raises FormatError where the labels do not fit the image."""
+    if path is None:
+        raise FormatError(f"{image.path} is not in the folder of the images and was left out.")
+    embedded = embedder.embed(path)
+    embedded.store()
+    height, width = embedded.embedding.size
+    if (image.width, image.height) not in {(width, height), (0, 0)}:
+        raise FormatError(
+            f"{image.path} is {width} x {height}, but {image.width} x {image.height} in the labels; "
+            "it was left out."
+        )
+    return embedded.embedding
+
+
+def _result(dataset: Dataset, image: Image, annotation: Annotation, step: Step) -> dict[str, Any]:
+    """A COCO result with the ids of the labels file, and which object and click it is of."""
+    categories = {category.id: category for category in dataset.categories}
+    category = categories[annotation.category_id]
+    size = (image.height, image.width)
+    mask = step.chosen.mask
+    return {
+        "image_id": image.id if image.file_id is None else image.file_id,
+        "category_id": category.id if category.file_id is None else category.file_id,
+        "annotation_id": annotation.id if annotation.file_id is None else annotation.file_id,
+        "click": step.click,
+        "score": step.chosen.confidence,
+        "bbox": [mask.x, mask.y, mask.width, mask.height],
+        "segmentation": {"size": list(size), "counts": compress(mask_to_rle(mask, size)).decode()},
+    }
+
+
+def _table(steps: Sequence[Sequence[Step]]) -> str:
+    """Mean IoU after each prompt. Where clicking ended early, an object's last mask counts on."""
+    lines = [f"{'prompt':<10}{'mean IoU':>10}{'best of its proposals':>24}"]
+    longest = max(steps, key=len)
+    for place, step in enumerate(longest):
+        reached = [of_object[min(place, len(of_object) - 1)] for of_object in steps]
+        name = f"{step.click} click{'s' if step.click > 1 else ''}" if step.click else "box"
+        chosen = float(np.mean([one.iou for one in reached]))
+        best = float(np.mean([one.best_iou for one in reached]))
+        lines.append(f"{name:<10}{chosen:>10.3f}{best:>24.3f}")
+    return "\n".join(lines)
