@@ -51,6 +51,7 @@ def make_window() -> MainWindow:
     """The main window with the saved settings; not yet shown."""
     app = make_application()
     settings = load_settings()
+    settings.hand_to_children()
     theme.apply(app, settings.theme)
     return MainWindow(settings)
 

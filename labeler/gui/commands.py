@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QFileDialog, QInputDialog
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog
 
-from labeler.formats.exchange import import_coco, import_results
+from labeler.core.files import atomic_write
+from labeler.formats.exchange import export_coco, import_coco, import_results
 from labeler.formats.report import Report
 from labeler.gui.actions import TOOLS, key_table
 from labeler.gui.clipboard import Clipboard
@@ -180,15 +181,28 @@ class Commands:
     def export(self) -> None:
         """Ask what to export and where to, and write it."""
         dialog = ExportDialog(self._session, self._window)
-        dialog.written.connect(lambda text: self._window.notifier.info(text, key="export"))
-        dialog.exec()
+        if dialog.exec() != QDialog.DialogCode.Accepted:
+            return
+        choice, notifier = dialog.choice(), self._window.notifier
+
+        def write(store: Store) -> Report:
+            data, report = export_coco(store, polygons=choice.polygons, reviewed_only=choice.reviewed_only)
+            atomic_write(choice.path, data)
+            return report
+
+        def tell(report: Report) -> None:
+            say = notifier.error if report.refused else notifier.info
+            say(f"{choice.path.name} is written: {report.summary()}", key="export")
+
+        self._session.ask(write, tell)
 
     def snapshot(self) -> None:
         """A checked copy of the project beside it; edits themselves are saved all the time."""
-        self._session.snapshot(
+        self._session.ask(
+            lambda store: store.snapshot(),
             lambda path: self._window.notifier.info(
                 f"All edits are saved; snapshot: {path.name}", key="snapshot"
-            )
+            ),
         )
 
     # --- editing ----------------------------------------------------------------------------------
@@ -209,13 +223,10 @@ class Commands:
         session.choose_category(found.id)
 
     def settings(self) -> None:
-        """Show the settings and put into force what was changed."""
-        window = self._window
-        before = window.settings.theme, window.settings.wheel_zoom
-        SettingsDialog(window.settings, window).exec()
-        if (window.settings.theme, window.settings.wheel_zoom) != before:
-            window.set_theme(window.settings.theme)
-        window.apply_settings()
+        """Show the settings; each is put into force as it is changed."""
+        dialog = SettingsDialog(self._window.settings, self._window)
+        dialog.changed.connect(self._window.apply_setting)
+        dialog.exec()
 
     def _resize_brush(self, factor: float) -> None:
         size = self._canvas.options.brush_size

@@ -55,6 +55,25 @@ class _Grip(QWidget):
         menu.exec(event.globalPos())
 
 
+class _Frame(QWidget):
+    """Holds a panel in its dock; one that does not grow takes no more height than it needs."""
+
+    def __init__(self, panel: QWidget, margins: tuple[int, int, int, int], *, grows: bool) -> None:
+        super().__init__()
+        self._grows = grows
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*margins)
+        column.setSpacing(0)
+        column.addWidget(panel)
+
+    def event(self, event: QEvent) -> bool:
+        """What the panel shows has changed: so may its height."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest and not self._grows:
+            self.setMaximumHeight(self.sizeHint().height())
+        return handled
+
+
 def add_dock(
     window: QMainWindow,
     name: str,
@@ -62,16 +81,12 @@ def add_dock(
     area: Qt.DockWidgetArea,
     *,
     margins: tuple[int, int, int, int],
+    grows: bool,
 ) -> QDockWidget:
     """Put a panel into a dock of the window; `name` is its title and what its place is remembered by."""
     dock = QDockWidget(name, window)
     dock.setObjectName(f"dock-{name.lower()}")
-    frame = QWidget()
-    column = QVBoxLayout(frame)
-    column.setContentsMargins(*margins)
-    column.setSpacing(0)
-    column.addWidget(panel)
-    dock.setWidget(frame)
+    dock.setWidget(_Frame(panel, margins, grows=grows))
     dock.setTitleBarWidget(_Grip(dock))
     window.addDockWidget(area, dock)
     return dock

@@ -4,7 +4,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMenuBar,
+    QStackedWidget,
+    QWidget,
+)
 
 from labeler.errors import ProjectLockedError
 from labeler.gui import theme
@@ -20,6 +29,7 @@ from labeler.gui.options_bar import OptionsBar
 from labeler.gui.panels.agreement import AgreementPanel
 from labeler.gui.panels.annotations import AnnotationsPanel
 from labeler.gui.panels.categories import CategoriesPanel
+from labeler.gui.panels.common import ElidedLabel
 from labeler.gui.panels.film_strip import FilmStrip
 from labeler.gui.panels.history import HistoryPanel
 from labeler.gui.panels.images import ImagesPanel
@@ -99,9 +109,17 @@ class MainWindow(QMainWindow):
             ("History", self.history_panel),
         )
         self.docks = {
-            name: add_dock(self, name, panel, right, margins=(4, 0, 8, 0)) for name, panel in panels
+            name: add_dock(
+                self,
+                name,
+                panel,
+                right,
+                margins=(4, 0, 8, 0),
+                grows=name not in ("Categories", "Agreement"),
+            )
+            for name, panel in panels
         }
-        strip = add_dock(self, "Film strip", self.film_strip, bottom, margins=(8, 0, 8, 4))
+        strip = add_dock(self, "Film strip", self.film_strip, bottom, margins=(8, 0, 8, 4), grows=False)
         self.docks["Film strip"] = strip
         for name, dock in self.docks.items():
             dock.toggleViewAction().triggered.connect(
@@ -110,7 +128,8 @@ class MainWindow(QMainWindow):
         self.resizeDocks([self.docks["Objects"]], [COLUMN], Qt.Orientation.Horizontal)
 
     def _build_menus(self) -> None:
-        bar, actions = self.menuBar(), self.actions_by_id
+        bar, actions = QMenuBar(), self.actions_by_id
+        self._build_top(bar)
         menus = {name: bar.addMenu(name) for name in ("Project", "Edit", "View", "Model", "Help")}
         for spec in ACTIONS:
             home = {"Images": "View", "Tools": "Edit"}.get(spec.group, spec.group)
@@ -128,16 +147,26 @@ class MainWindow(QMainWindow):
             action.setCheckable(True)
             action.setChecked(self.settings.theme == scheme)
             group.addAction(action)
-        corner = QWidget()
-        row = QHBoxLayout(corner)
-        row.setContentsMargins(0, 0, 12, 0)
-        row.setSpacing(16)
-        self.where = QLabel()
+
+    def _build_top(self, bar: QMenuBar) -> None:
+        """The app's name, the menus, and at the right where one is and whether all is saved."""
+        top = QFrame()
+        top.setObjectName("top")
+        row = QHBoxLayout(top)
+        row.setContentsMargins(12, 0, 12, 0)
+        row.setSpacing(8)
+        name = QLabel("Labeler")
+        name.setFont(theme.ui_font(13, weight=theme.DEMIBOLD))
+        self.where = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
+        self.where.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.saved = QLabel()
         self.saved.setTextFormat(Qt.TextFormat.RichText)
-        row.addWidget(self.where)
+        row.addWidget(name)
+        row.addWidget(bar)
+        row.addWidget(self.where, 1)
+        row.addSpacing(8)
         row.addWidget(self.saved)
-        bar.setCornerWidget(corner, Qt.Corner.TopRightCorner)
+        self.setMenuWidget(top)
 
     def _connect(self) -> None:
         session, host, canvas = self.session, self.host, self.canvas
@@ -162,6 +191,7 @@ class MainWindow(QMainWindow):
         self.welcome.open_project.connect(self.commands.open_project)
         self.welcome.open_path.connect(self.open)
         self.welcome.demo.connect(self.commands.open_demo)
+        self.welcome.forgotten.connect(self._forget)
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -198,7 +228,7 @@ class MainWindow(QMainWindow):
         for name, dock in self.docks.items():
             wanted = is_open and name not in self.settings.closed_docks
             dock.setVisible(wanted)
-        self.menuBar().cornerWidget(Qt.Corner.TopRightCorner).setVisible(is_open)
+        self.saved.setVisible(is_open)
         self.statusBar().setVisible(is_open)
         for spec in (*TOOLS, *ACTIONS):
             if spec.group not in ("Help",) and spec.id not in (
@@ -232,6 +262,7 @@ class MainWindow(QMainWindow):
         session, image = self.session, self.session.image
         if session.project is None:
             self.setWindowTitle("Labeler")
+            self.where.setText("")
             return
         name = session.root.name or str(session.root)
         if image is None:
@@ -287,6 +318,20 @@ class MainWindow(QMainWindow):
             action = self._recent_menu.addAction(name, lambda path=path: self.open(path))
             action.setEnabled(path.exists())
 
+    def _forget(self, path: Path) -> None:
+        self.settings.recent = [name for name in self.settings.recent if Path(name) != path]
+        self.settings.save()
+
+    def apply_setting(self, name: str) -> None:
+        """Put one setting into force after it was changed."""
+        if name == "theme":
+            self.set_theme(self.settings.theme)
+        elif name == "wheel_zoom":
+            self.canvas.set_options(wheel_zoom=self.settings.wheel_zoom)
+        elif name in ("threads", "cache_gb"):
+            self.settings.hand_to_children()
+            self.host.restart()
+
     def set_theme(self, scheme: theme.Scheme) -> None:
         """Put a colour scheme in force and remember it."""
         self.settings.theme = scheme
@@ -330,7 +375,7 @@ class MainWindow(QMainWindow):
             self.settings.save()
         self.film_strip.stop()
         self.session.shut_down()
-        self.host.stop()
+        self.host.close()
         event.accept()
 
     # --- drag and drop --------------------------------------------------------------------

@@ -7,6 +7,7 @@ once and written by the project's writer thread; `saved_changed` says when it is
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import structs
 
@@ -31,6 +32,8 @@ from labeler.project.merging import merged
 from labeler.project.store import Store
 
 __all__ = ["Changed", "Session"]
+
+T = TypeVar("T")
 
 LARGE = 1_000_000
 """Square pixels from which the boundary IoU is left out while an object is dragged: it costs milliseconds."""
@@ -174,7 +177,7 @@ class Session(Browsing):
         self, done: Callable[[list[JournalEntry]], None], *, limit: int = 500, image_id: int | None = None
     ) -> None:
         """Read the journal, newest first, and hand it to `done` soon."""
-        self._link.read(lambda store: store.journal(limit=limit, image_id=image_id), done)
+        self.ask(lambda store: store.journal(limit=limit, image_id=image_id), done)
 
     def import_file(self, work: Callable[[Store], Report], done: Callable[[Report], None]) -> None:
         """Have a file taken in by the writer, show the project anew, and hand the report to `done`."""
@@ -188,9 +191,9 @@ class Session(Browsing):
 
         self._link.write(work, show, failed=lambda error: self.told.emit(str(error)))
 
-    def snapshot(self, done: Callable[[Path], None]) -> None:
-        """Have a checked copy of the project made beside it, and hand its path to `done`."""
-        self._link.read(lambda store: store.snapshot(), done)
+    def ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
+        """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
+        self._link.read(work, done)
 
     def _run_on_store(self, make: Callable[[Store], Edit], *, by: str) -> None:
         """Have the writer work out an edit from what it holds, apply it, and show it."""
@@ -209,9 +212,7 @@ class Session(Browsing):
     def _show_done(self, edits: Sequence[Edit], by: str) -> None:
         for edit in edits:
             self._absorb(edit, by)
-        self._link.read(
-            lambda store: (store.can_undo(), store.can_redo()), lambda can: self._note_history(*can)
-        )
+        self.ask(lambda store: (store.can_undo(), store.can_redo()), lambda can: self._note_history(*can))
         self._follow(edits)
 
     def _follow(self, edits: Sequence[Edit]) -> None:

@@ -13,6 +13,7 @@ from labeler.core.files import atomic_write
 _log = logging.getLogger(__name__)
 
 RECENT = 10
+THREADS_VARIABLE, CACHE_VARIABLE = "LABELER_THREADS", "LABELER_CACHE_GB"
 
 
 class Settings(msgspec.Struct):
@@ -41,6 +42,14 @@ class Settings(msgspec.Struct):
         """Put a path in front of the recent ones."""
         name = str(path)
         self.recent = [name, *(other for other in self.recent if other != name)][:RECENT]
+
+    def hand_to_children(self) -> None:
+        """Put what model processes must know into the environment that they inherit."""
+        for name, value in ((THREADS_VARIABLE, self.threads), (CACHE_VARIABLE, self.cache_gb)):
+            if value:
+                os.environ[name] = str(value)
+            else:
+                os.environ.pop(name, None)
 
     def save(self) -> None:
         """Write the settings file, whole or not at all."""

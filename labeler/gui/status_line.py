@@ -14,7 +14,7 @@ class StatusLine(QStatusBar):
         self._pixel, self._color, self._zoom = QLabel(), QLabel(), QLabel()
         self._note = QLabel()
         self._model, self._device = QLabel(), QLabel()
-        for label in (self._pixel, self._color, self._zoom, self._note):
+        for label in (self._zoom, self._pixel, self._color, self._note):
             self.addWidget(label)
         for label in (self._model, self._device):
             self.addPermanentWidget(label)

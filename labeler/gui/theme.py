@@ -184,7 +184,8 @@ def _style_sheet(c: Colors) -> str:
     return f"""
     QMainWindow, QMainWindow::separator {{ background: {c.panel}; }}
     QMainWindow::separator {{ width: 4px; height: 4px; }}
-    QMenuBar {{ background: {c.panel}; padding: 4px 8px; border-bottom: 1px solid {c.edge}; }}
+    QFrame#top {{ background: {c.panel}; border-bottom: 1px solid {c.edge}; }}
+    QMenuBar {{ background: transparent; padding: 4px 0; }}
     QMenuBar::item {{ padding: 4px 8px; border-radius: 6px; background: transparent; color: {c.text}; }}
     QMenuBar::item:selected {{ background: {c.raised}; }}
     QMenu {{ background: {c.card}; border: 1px solid {c.edge}; border-radius: 8px; padding: 4px; }}
