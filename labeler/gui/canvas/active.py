@@ -1,0 +1,220 @@
+"""The active layer: what is selected, dragged or proposed, painted live in every frame."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PySide6.QtCore import QObject, QRectF, QVariantAnimation, Signal
+from PySide6.QtGui import QFontMetricsF, QPainter
+
+from labeler.core.colors import rgb
+from labeler.core.overlap import Agreement
+from labeler.core.records import Annotation, Candidate, Polygons
+from labeler.gui import theme
+from labeler.gui.canvas import ink
+from labeler.gui.canvas.drawing import PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
+from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.scene import Scene
+from labeler.gui.canvas.sprite import Job, Sprite, rough_bounds
+from labeler.gui.canvas.stage import Stage
+from labeler.gui.canvas.tags import CROWDED, Tag, arranged, paint_tags
+from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.canvas.tools.brush import BrushTool
+from labeler.gui.canvas.tools.select import SelectTool, handle_points
+
+_FADE = 80
+"""Milliseconds in which a proposal comes up: the one motion there is."""
+_CROWDED_VERTICES = 7.0
+"""Widget pixels: where vertices lie closer than this on average, only the hovered one is shown."""
+
+
+class ActiveLayer(QObject):
+    """Paints everything that the overlay leaves out."""
+
+    faded = Signal()
+    """A step of the fade: paint again."""
+
+    def __init__(
+        self, stage: Stage, predictions: Scene, prompting: Prompting, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._stage, self._predictions, self._prompting = stage, predictions, prompting
+        self._selected, self._proposed = Sprite(), Sprite()
+        self._measured: tuple[Annotation, Agreement | None] | None = None
+        self._fade = QVariantAnimation(self)
+        self._fade.setDuration(_FADE)
+        self._fade.setStartValue(0.0)
+        self._fade.setEndValue(1.0)
+        self._fade.valueChanged.connect(self.faded)
+        prompting.arrived.connect(self._fade.start)
+
+    def forget_measure(self) -> None:
+        """The agreement of the selected annotation may be another one now."""
+        self._measured = None
+
+    def paint(self, painter: QPainter, tool: Tool, size: tuple[int, int], ratio: float) -> None:
+        """Paint for a widget of this size (width, height) with `ratio` device pixels to a pixel."""
+        stage = self._stage
+        if stage.options.annotations:
+            self._selected.paint(painter, self._selected_jobs(tool), stage.view, size, ratio)
+            if isinstance(tool, BrushTool) and tool.picture is not None:
+                tool.picture.paint(painter, stage.view, size, ratio)
+        self._paint_proposal(painter, size, ratio)
+        taken = self._paint_handles(painter, tool) if stage.options.annotations else []
+        if stage.options.tags and stage.options.annotations:
+            self._paint_tags(painter, tool, size, taken)
+        self._paint_prompts(painter)
+        tool.paint(painter)
+
+    # --- what is selected -------------------------------------------------------------------------
+
+    def _selected_jobs(self, tool: Tool) -> list[Job]:
+        stage, jobs = self._stage, []
+        active = stage.active()
+        reference = self.reference()
+        if reference is not None:
+            color = _lightened(stage.scene.color(reference.category_id))
+            jobs.append(Job(reference.shape, color, REFERENCE))
+        painted = tool.target_id if isinstance(tool, BrushTool) else None
+        for annotation in active:
+            if annotation.id != painted:
+                jobs.append(Job(annotation.shape, stage.scene.color(annotation.category_id), SELECTED))
+        return jobs
+
+    def reference(self) -> Candidate | None:
+        """What the one selected annotation is measured against, where it differs from it."""
+        stage = self._stage
+        if len(stage.session.selection) != 1:
+            return None
+        annotation = stage.session.annotations.get(next(iter(stage.session.selection)))
+        reference = stage.session.reference(annotation) if annotation is not None else None
+        measured = self._agreement()
+        same = measured is not None and measured.iou > 0.9999
+        return None if same else reference
+
+    def _agreement(self) -> Agreement | None:
+        """Of the one selected annotation, or its draft, worked out once for each change of it."""
+        session = self._stage.session
+        if len(session.selection) != 1:
+            return None
+        annotation = session.annotations.get(next(iter(session.selection)))
+        if annotation is None:
+            return None
+        if self._measured is None or self._measured[0] is not annotation:
+            self._measured = (annotation, session.agreement(annotation.id))
+        return self._measured[1]
+
+    def _paint_handles(self, painter: QPainter, tool: Tool) -> list[QRectF]:
+        """Frames, handles and vertices; gives the rectangles that tags leave free."""
+        stage, taken = self._stage, []
+        active = stage.active()
+        for annotation in active:
+            if isinstance(annotation.shape, Polygons) and len(active) == 1:
+                if isinstance(tool, SelectTool):
+                    self._paint_vertices(painter, annotation, annotation.shape, tool)
+                continue
+            box = rough_bounds(annotation.shape)
+            corners = stage.view.to_screen([(box.x0, box.y0), (box.x1, box.y1)])
+            rect = QRectF(*corners[0], *(corners[1] - corners[0]))
+            if len(active) <= CROWDED:
+                ink.paint_frame(painter, rect)
+            if tool.shows_handles and len(active) == 1 and stage.editable(annotation.id):
+                centers = [stage.view.point_on_screen(*point) for point in handle_points(box)]
+                ink.paint_handles(painter, centers)
+                half = ink.HANDLE / 2 + 1
+                taken += [QRectF(x - half, y - half, 2 * half, 2 * half) for x, y in centers]
+        return taken
+
+    def _paint_vertices(
+        self, painter: QPainter, annotation: Annotation, shape: Polygons, tool: SelectTool
+    ) -> None:
+        color = _hex(self._stage.scene.color(annotation.category_id))
+        for part_at, part in enumerate(shape.parts):
+            for ring_at, ring in enumerate((part.outer, *part.holes)):
+                points = self._stage.view.to_screen(ring)
+                around = float(np.hypot(*(points - np.roll(points, 1, axis=0)).T).sum())
+                hovered = None
+                if tool.hovered and (tool.hovered.part, tool.hovered.ring) == (part_at, ring_at):
+                    hovered = tool.hovered.index
+                if around / len(points) >= _CROWDED_VERTICES:
+                    ink.paint_vertices(painter, [(x, y) for x, y in points.tolist()], color, hovered)
+                elif hovered is not None and hovered < len(points):
+                    ink.paint_vertices(painter, [tuple(points[hovered].tolist())], color, 0)
+
+    # --- what is proposed -------------------------------------------------------------------------
+
+    def _paint_proposal(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
+        prompting, violet = self._prompting, rgb(theme.PROPOSAL)
+        jobs = []
+        if prompting.current is not None:
+            jobs.append(Job(prompting.current.mask, violet, PROPOSAL))
+        elif prompting.preview is not None and not prompting.pending:
+            jobs.append(Job(prompting.preview.mask, violet, PREVIEW))
+        fading = self._fade.state() == QVariantAnimation.State.Running
+        painter.setOpacity(float(self._fade.currentValue()) if fading else 1.0)
+        self._proposed.paint(painter, jobs, self._stage.view, size, ratio)
+        painter.setOpacity(1.0)
+
+    def _paint_prompts(self, painter: QPainter) -> None:
+        view, prompting = self._stage.view, self._prompting
+        if prompting.box is not None:
+            box = prompting.box
+            corner = view.point_on_screen(box.x0, box.y0)
+            ink.paint_prompt_box(painter, QRectF(*corner, box.width * view.scale, box.height * view.scale))
+        for point in prompting.points:
+            ink.paint_prompt_point(painter, *view.point_on_screen(point.x, point.y), positive=point.positive)
+
+    # --- tags -------------------------------------------------------------------------------------
+
+    def _paint_tags(self, painter: QPainter, tool: Tool, size: tuple[int, int], taken: list[QRectF]) -> None:
+        metrics = QFontMetricsF(theme.ui_font(12))
+        tags = [*self._selected_tags(tool), *self._scene_tags(self._stage.scene, size)]
+        if self._stage.options.predictions:
+            tags += self._scene_tags(self._predictions, size)
+        paint_tags(painter, arranged(tags, metrics, size, taken))
+
+    def _selected_tags(self, tool: Tool) -> Iterator[Tag]:
+        active = self._stage.active()
+        for annotation in active[:CROWDED]:
+            measured = self._agreement() if len(active) == 1 else None
+            yield Tag(
+                self._stage.name_of(annotation),
+                _hex(self._stage.scene.color(annotation.category_id)),
+                self._frame(annotation),
+                note=f"IoU {measured.iou:.2f}" if measured else "",
+                note_color=theme.agreement_color(measured.iou) if measured else "#ffffff",
+                handles=tool.shows_handles and len(active) == 1,
+                forced=len(active) == 1,
+            )
+
+    def _scene_tags(self, scene: Scene, size: tuple[int, int]) -> list[Tag]:
+        """A tag for each painted entry in sight, none where there are too many."""
+        places = scene.painted(self._stage.view.extent((0, 0, *size)))
+        if len(places) > CROWDED:
+            return []
+        tags = []
+        for place in places.tolist():
+            entry = scene.entries[place]
+            category = self._stage.session.categories.get(entry.category_id)
+            name = category.name if category is not None else "object"
+            x0, y0, x1, y1 = scene.boxes[place].tolist()
+            frame = (*self._stage.view.point_on_screen(x0, y0), *self._stage.view.point_on_screen(x1, y1))
+            color = _hex(scene.color(entry.category_id))
+            if isinstance(entry, Candidate):
+                tags.append(Tag(f"{name} {entry.confidence:.2f}", color, frame, dot=False))
+            else:
+                tags.append(Tag(name, color, frame))
+        return tags
+
+    def _frame(self, annotation: Annotation) -> tuple[float, float, float, float]:
+        box, view = rough_bounds(annotation.shape), self._stage.view
+        return (*view.point_on_screen(box.x0, box.y0), *view.point_on_screen(box.x1, box.y1))
+
+
+def _hex(color: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _lightened(color: Rgb) -> Rgb:
+    """Half way to white, to stand out from the solid line of the same category."""
+    r, g, b = ((channel + 255) // 2 for channel in color)
+    return r, g, b

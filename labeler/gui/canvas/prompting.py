@@ -1,0 +1,170 @@
+"""The pending proposals of the open image: what was asked, what came back, which one is looked at."""
+
+import numpy as np
+from msgspec import Struct
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.geometry import area
+from labeler.core.records import Annotation, Box, Prompt, Proposal
+from labeler.gui.canvas.stage import BY
+from labeler.gui.host_client import Answer, HostClient
+from labeler.gui.session import Session
+
+NAMES = {1: ("object",), 2: ("part", "whole"), 3: ("part", "object", "whole")}
+"""What the candidates of a prompt are called, from the smallest to the largest."""
+
+
+class PromptPoint(Struct, frozen=True):
+    """A click on the image."""
+
+    x: float
+    y: float
+    positive: bool
+
+
+class Prompting(QObject):
+    """Asks the host and keeps what it answers. Proposals are sorted from small to large."""
+
+    changed = Signal()
+    """Prompts, proposals, the chosen one, or the preview."""
+    arrived = Signal()
+    """New proposals came in."""
+
+    def __init__(self, session: Session, host: HostClient | None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._host = session, host
+        self.points: tuple[PromptPoint, ...] = ()
+        self.box: Box | None = None
+        self.proposals: tuple[Proposal, ...] = ()
+        self.index = 0
+        self.preview: Proposal | None = None
+        """What a click here would give, as far as is known."""
+        self._asked: int | None = None
+        self._answered: int | None = None
+        self._ranks: tuple[int, ...] = ()
+        """The place of each proposal in the host's own order."""
+        if host is not None:
+            host.proposed.connect(self._take)
+            host.failed.connect(self._give_up)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are prompts or proposals to accept or drop."""
+        return bool(self.points or self.box or self.proposals)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer is on its way."""
+        return self._asked is not None
+
+    @property
+    def current(self) -> Proposal | None:
+        """The proposal that Enter would accept."""
+        return self.proposals[self.index] if self.proposals else None
+
+    def names(self) -> tuple[str, ...]:
+        """A word for each proposal."""
+        count = len(self.proposals)
+        return NAMES.get(count) or tuple(str(at + 1) for at in range(count))
+
+    def add_point(self, x: float, y: float, *, positive: bool) -> None:
+        """One more click, refining what is pending."""
+        self.points = (*self.points, PromptPoint(x, y, positive))
+        self._ask(refine=True)
+
+    def set_box(self, box: Box) -> None:
+        """A box around the object; clicks stay."""
+        self.box = box
+        self._ask(refine=False)
+
+    def remove_last(self) -> bool:
+        """Take the last prompt back; False without any."""
+        if self.points:
+            self.points = self.points[:-1]
+        elif self.box is not None:
+            self.box = None
+        else:
+            return False
+        if self.box is None and not any(point.positive for point in self.points):
+            self.drop()
+        else:
+            self._ask(refine=False)
+        return True
+
+    def step(self, by: int) -> None:
+        """Look at another candidate, around the ends."""
+        if self.proposals:
+            self.index = (self.index + by) % len(self.proposals)
+            self.changed.emit()
+
+    def choose(self, index: int) -> None:
+        """Look at this candidate."""
+        self.step(index - self.index)
+
+    def accept(self) -> Annotation | None:
+        """Make the current proposal an annotation, measured against itself from now on."""
+        proposal = self.current
+        if proposal is None:
+            return None
+        self.drop()
+        return self._session.accept(proposal.mask, proposal.confidence, by=BY)
+
+    def drop(self) -> bool:
+        """Forget prompts, proposals and preview; False when there were none."""
+        dropped = self.pending
+        self.points, self.box, self.proposals, self.index = (), None, (), 0
+        self._asked = self._answered = None
+        self.preview = None
+        if self._host is not None:
+            self._host.cancel_hover()
+        self.changed.emit()
+        return dropped
+
+    def hover(self, x: float, y: float) -> None:
+        """Ask what a click here would give; the host keeps only the latest."""
+        if self._host is not None and not self.pending:
+            self._host.hover(x, y)
+
+    def stop_hover(self) -> None:
+        """The pointer is no longer over the image."""
+        if self._host is not None:
+            self._host.cancel_hover()
+        if self.preview is not None:
+            self.preview = None
+            self.changed.emit()
+
+    def _ask(self, *, refine: bool) -> None:
+        self.preview = None
+        if self._host is not None:
+            self._host.cancel_hover()
+            earlier = None
+            if refine and self._answered is not None and self.proposals:
+                earlier = (self._answered, self._ranks[self.index])
+            self._asked = self._host.segment(self._prompt(), refine=earlier)
+        self.changed.emit()
+
+    def _prompt(self) -> Prompt:
+        return Prompt(
+            points=np.array([(p.x, p.y) for p in self.points], dtype=np.float64).reshape(-1, 2),
+            positive=np.array([p.positive for p in self.points], dtype=bool),
+            box=self.box,
+        )
+
+    def _take(self, answer: Answer) -> None:
+        if answer.hover:
+            if not self.pending:
+                self.preview = answer.proposals[0] if answer.proposals else None
+                self.changed.emit()
+            return
+        if answer.request_id != self._asked:
+            return
+        best_first = answer.proposals
+        self._ranks = tuple(sorted(range(len(best_first)), key=lambda at: area(best_first[at].mask)))
+        self.proposals = tuple(best_first[rank] for rank in self._ranks)
+        self.index = self._ranks.index(0) if self._ranks else 0
+        self._asked, self._answered = None, answer.request_id
+        self.arrived.emit()
+        self.changed.emit()
+
+    def _give_up(self, _reason: str) -> None:
+        self._asked = None

@@ -1,0 +1,158 @@
+"""What tools work with: the session, the view, what can be picked, and what is being changed."""
+
+from collections.abc import Generator, Iterable
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, structs
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.geometry import bounds
+from labeler.core.records import Annotation, Box, Shape
+from labeler.gui.canvas.scene import Scene
+from labeler.gui.canvas.viewport import Viewport
+from labeler.gui.session import Session
+
+BY = "canvas"
+"""Who did it, in `Session.changed`."""
+REACH = 6.0
+"""Widget pixels within which a handle, a vertex or an edge is hit."""
+
+
+class Options(Struct, frozen=True):
+    """What the person can set for the canvas and its tools."""
+
+    brush_size: float = 24.0
+    """Diameter of brush and eraser, image pixels."""
+    negative: bool = False
+    """A plain click of the SAM tool says "this is not the object"."""
+    hole: bool = False
+    """The polygon tool cuts a hole into the selected polygon."""
+    hover_preview: bool = True
+    brightness: float = 0.0
+    contrast: float = 0.0
+    """Of the display only, -1 to 1."""
+    annotations: bool = True
+    predictions: bool = True
+    tags: bool = True
+    """What is painted over the photo."""
+    wheel_zoom: bool = True
+    """The wheel zooms; otherwise it pans, and zooms with Ctrl."""
+    keep_view: bool = True
+    """Stay where one looks when stepping among images of the same size."""
+
+
+class Pointer(Struct, frozen=True):
+    """Where the mouse is and what is held down."""
+
+    x: float
+    y: float
+    """Image coordinates, hundredths of a pixel."""
+    sx: float
+    sy: float
+    """Widget coordinates."""
+    button: Literal["", "left", "right"] = ""
+    shift: bool = False
+    ctrl: bool = False
+    alt: bool = False
+    released: bool = False
+    """The last one of a drag."""
+
+
+Drag: TypeAlias = Generator[None, Pointer, None]
+"""One press, all moves and the release: each is sent in; `close()` takes it back."""
+
+
+class Stage(QObject):
+    """The state that the canvas and its tools share."""
+
+    repaint = Signal()
+    """Something over the photo looks different now."""
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.options = Options()
+        self.view = Viewport()
+        self.scene = Scene()
+        """The annotations of the open image."""
+        self.drafts: dict[int, Annotation] = {}
+        """Uncommitted versions of what is being dragged, by id."""
+        self.pointer: Pointer | None = None
+        """Where the mouse is over the canvas."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the open image, 0 by 0 without one."""
+        image = self.session.image
+        if self.session.pixels is not None:
+            height, width = self.session.pixels.rgb.shape[:2]
+            return width, height
+        return (image.width, image.height) if image is not None else (0, 0)
+
+    @property
+    def shape_size(self) -> tuple[int, int]:
+        """(H, W) of the open image, as geometry asks for it."""
+        width, height = self.size
+        return height, width
+
+    def reach(self) -> float:
+        """Image pixels within which something is hit."""
+        return REACH / self.view.scale
+
+    def clamped(self, x: float, y: float) -> tuple[float, float]:
+        """The nearest point of the image."""
+        width, height = self.size
+        return min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))
+
+    def editable(self, annotation_id: int) -> Annotation | None:
+        """An annotation of the open image that may be changed: neither locked nor hidden."""
+        annotation = self.session.annotations.get(annotation_id)
+        category = self.session.categories.get(annotation.category_id) if annotation else None
+        if self.session.read_only or (category is not None and (category.locked or category.hidden)):
+            return None
+        return annotation
+
+    def sole(self) -> Annotation | None:
+        """The selected annotation, where it is the only one and may be changed."""
+        if len(self.session.selection) != 1:
+            return None
+        return self.editable(next(iter(self.session.selection)))
+
+    def active(self) -> list[Annotation]:
+        """What the active layer paints: the selected annotations, their drafts in place of them."""
+        ids = [key for key in self.session.annotations if key in self.session.selection]
+        found = [self.drafts.get(key) or self.session.annotations[key] for key in ids]
+        return [annotation for annotation in found if not self.scene.is_hidden(annotation.category_id)]
+
+    def show_drafts(self, drafts: Iterable[Annotation]) -> None:
+        """Show uncommitted versions; the first one is measured in the same frame."""
+        self.drafts = {draft.id: draft for draft in drafts}
+        first = next(iter(self.drafts.values()), None)
+        if first is not None or self.session.draft is not None:
+            self.session.set_draft(first)
+        self.repaint.emit()
+
+    def show_draft_shape(self, annotation: Annotation, shape: Shape) -> None:
+        """Show one annotation with another shape."""
+        self.show_drafts([structs.replace(annotation, shape=shape)])
+
+    def name_of(self, annotation: Annotation) -> str:
+        """The name of its category, for the label of an edit."""
+        category = self.session.categories.get(annotation.category_id)
+        return category.name if category is not None else "object"
+
+
+def box_between(a: tuple[float, float], b: tuple[float, float]) -> Box:
+    """The box with these two opposite corners."""
+    return Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
+
+
+def frame_of(shapes: Iterable[Shape]) -> Box:
+    """The bounds of several shapes together."""
+    boxes = [bounds(shape) for shape in shapes]
+    return Box(
+        min(box.x0 for box in boxes),
+        min(box.y0 for box in boxes),
+        max(box.x1 for box in boxes),
+        max(box.y1 for box in boxes),
+    )

@@ -1,0 +1,58 @@
+"""What a tool is: the answers to a mouse and a few keys, with one generator for each drag."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter
+
+from labeler.gui.canvas.stage import Drag, Pointer, Stage
+
+
+class Tool:
+    """Does nothing by itself; each tool answers what it needs to."""
+
+    name = ""
+    crosshair = False
+    """Whether full-length lines through the pointer help to aim."""
+    shows_handles = False
+    """Whether the selected annotation shows handles to drag."""
+    cursor = Qt.CursorShape.CrossCursor
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits for Enter, Backspace or Esc."""
+        return False
+
+    def press(self, pointer: Pointer) -> Drag | None:
+        """A button goes down on the image or beside it: the drag that this starts, if any."""
+
+    def double(self, pointer: Pointer) -> None:
+        """A double click, after its first press and release."""
+
+    def hover(self, pointer: Pointer) -> Qt.CursorShape:
+        """The mouse moves with no button down: the cursor to show."""
+        del pointer
+        return self.cursor
+
+    def leave(self) -> None:
+        """The mouse leaves the canvas, or another tool is taken."""
+
+    def confirm(self) -> bool:
+        """Enter; False where it means nothing now. So with the next ones."""
+        return False
+
+    def remove_last(self) -> bool:
+        """Backspace."""
+        return False
+
+    def delete(self) -> bool:
+        """Del, before it deletes the selection."""
+        return False
+
+    def drop(self) -> bool:
+        """Esc with no drag under way."""
+        return False
+
+    def paint(self, painter: QPainter) -> None:
+        """Paint what the tool shows, in widget pixels."""

@@ -1,0 +1,97 @@
+"""Q and W: prompt the model with clicks or with a box, and see what it proposes."""
+
+import math
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QPainter
+
+from labeler.core.records import Box
+from labeler.gui.canvas.ink import paint_prompt_box
+from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.stage import Drag, Pointer, Stage, box_between
+from labeler.gui.canvas.tools.base import Tool
+
+_STILL = 6.0
+"""Widget pixels: a shorter drag is a click."""
+
+
+class PromptTool(Tool):
+    """Clicks for "this" (left) and "not this" (right, or Shift); a drag is a box."""
+
+    name = "sam-point"
+    box_only = False
+
+    def __init__(self, stage: Stage, prompting: Prompting) -> None:
+        super().__init__(stage)
+        self.prompting = prompting
+        self._drawn: Box | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self.prompting.pending
+
+    def press(self, pointer: Pointer) -> Drag | None:
+        width, height = self.stage.size
+        inside = 0 <= pointer.x < width and 0 <= pointer.y < height
+        return self._click_or_drag(pointer) if inside and self.stage.session.pixels is not None else None
+
+    def _click_or_drag(self, start: Pointer) -> Drag:
+        stage = self.stage
+        positive = start.button == "left" and start.shift == stage.options.negative
+        self.prompting.stop_hover()
+        try:
+            while True:
+                pointer = yield
+                far = math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) >= _STILL
+                if far and start.button == "left":
+                    corner = stage.clamped(pointer.x, pointer.y)
+                    self._drawn = box_between((start.x, start.y), corner)
+                    stage.repaint.emit()
+                if pointer.released:
+                    break
+            box = self._drawn
+            if box is not None and min(box.width, box.height) >= 1:
+                self.prompting.set_box(box)
+            elif not self.box_only or self.prompting.pending:
+                self.prompting.add_point(start.x, start.y, positive=positive)
+        finally:
+            self._drawn = None
+            stage.repaint.emit()
+
+    def hover(self, pointer: Pointer) -> Qt.CursorShape:
+        width, height = self.stage.size
+        inside = 0 <= pointer.x < width and 0 <= pointer.y < height
+        if not inside or self.box_only or not self.stage.options.hover_preview:
+            self.prompting.stop_hover()
+        else:
+            self.prompting.hover(pointer.x, pointer.y)
+        return self.cursor
+
+    def leave(self) -> None:
+        self.prompting.stop_hover()
+
+    def confirm(self) -> bool:
+        if not self.prompting.proposals:
+            return False
+        self.prompting.accept()
+        return True
+
+    def remove_last(self) -> bool:
+        return self.prompting.remove_last()
+
+    def drop(self) -> bool:
+        return self.prompting.drop()
+
+    def paint(self, painter: QPainter) -> None:
+        if self._drawn is not None:
+            view, box = self.stage.view, self._drawn
+            corner = view.point_on_screen(box.x0, box.y0)
+            paint_prompt_box(painter, QRectF(*corner, box.width * view.scale, box.height * view.scale))
+
+
+class PromptBoxTool(PromptTool):
+    """A box around the object; clicks refine what it gives."""
+
+    name = "sam-box"
+    crosshair = True
+    box_only = True

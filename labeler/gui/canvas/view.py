@@ -1,0 +1,538 @@
+"""The canvas: the open image, what is on it, and the tools that change that."""
+
+import math
+from typing import Any
+
+from msgspec import structs
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from labeler.core.geometry import translated
+from labeler.core.records import Annotation, Candidate, Category, Change, Proposal
+from labeler.gui import theme
+from labeler.gui.canvas import ink
+from labeler.gui.canvas.active import ActiveLayer
+from labeler.gui.canvas.chooser import Chooser, place_beside
+from labeler.gui.canvas.drawing import ANNOTATION, PREDICTION
+from labeler.gui.canvas.gestures import Gestures
+from labeler.gui.canvas.image_layer import ImageLayer
+from labeler.gui.canvas.overlay import Overlay
+from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.scene import Scene
+from labeler.gui.canvas.stage import BY, Options, Stage
+from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.canvas.tools.box import BoxTool
+from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
+from labeler.gui.canvas.tools.polygon import PolygonTool
+from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
+from labeler.gui.canvas.tools.select import SelectTool
+from labeler.gui.canvas.viewport import Viewport, fitted
+from labeler.gui.host_client import HostClient
+from labeler.gui.session import Changed, Session
+
+_SETTLE = 60
+"""Milliseconds after the last step of a zoom until everything is drawn sharp again."""
+_ARROWS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+
+
+class Canvas(QWidget):
+    """Shows the session's open image and edits its annotations."""
+
+    pointer_moved = Signal(float, float, object)
+    """x, y in the image, and its (R, G, B) there, None outside."""
+    zoom_changed = Signal(float)
+    """Device pixels to an image pixel."""
+    tool_changed = Signal(str)
+    proposal_changed = Signal()
+    """Prompts, proposals, or which of them is looked at."""
+    options_changed = Signal()
+
+    def __init__(self, session: Session, host: HostClient | None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName("Image")
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(240, 180)
+        self._session = session
+        self._stage = Stage(session, self)
+        self._predictions = Scene()
+        self._image = ImageLayer(self)
+        self._overlay = Overlay([(self._predictions, PREDICTION), (self._stage.scene, ANNOTATION)])
+        self._prompting = Prompting(session, host, self)
+        self._active = ActiveLayer(self._stage, self._predictions, self._prompting, self)
+        self._chooser = Chooser(self)
+        self._gestures = Gestures(self._stage, self.pan)
+        self._tools = self._make_tools()
+        self._tool: Tool = self._tools["select"]
+        self._shown_size = (0, 0)
+        self._fits = True
+        self._peeks = False
+        self._moving = False
+        self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
+        self._connect()
+        self._take_image()
+
+    def _make_tools(self) -> dict[str, Tool]:
+        stage, prompting = self._stage, self._prompting
+        own = (SelectTool, BoxTool, PolygonTool, BrushTool, EraserTool)
+        tools: list[Tool] = [kind(stage) for kind in own]
+        tools += [PromptTool(stage, prompting), PromptBoxTool(stage, prompting)]
+        return {tool.name: tool for tool in tools}
+
+    def _connect(self) -> None:
+        session = self._session
+        session.image_changed.connect(self._take_image)
+        session.pixels_changed.connect(self._take_pixels)
+        session.changed.connect(self._take_changes)
+        session.selection_changed.connect(self._take_selection)
+        session.draft_changed.connect(self._take_draft)
+        session.model_changed.connect(self._take_predictions)
+        session.category_changed.connect(self.update)
+        self._stage.repaint.connect(self.update)
+        self._active.faded.connect(self.update)
+        self._image.sharpened.connect(self.update)
+        self._prompting.changed.connect(self._take_proposal)
+        self._chooser.chosen.connect(self._prompting.choose)
+        self._settle.timeout.connect(self._come_to_rest)
+
+    # --- tools and options ------------------------------------------------------------------------
+
+    @property
+    def tool(self) -> str:
+        """The name of the tool in hand."""
+        return self._tool.name
+
+    def set_tool(self, name: str) -> None:
+        """Take a tool; what the last one had half done is dropped. Raises KeyError for an unknown name."""
+        tool = self._tools[name]
+        if tool is self._tool:
+            return
+        self._gestures.cancel()
+        self._tool.leave()
+        keeps = isinstance(tool, PromptTool) and isinstance(self._tool, PromptTool)
+        if not keeps:
+            self._tool.drop()
+        self._tool = tool
+        self.setCursor(tool.cursor)
+        self.tool_changed.emit(name)
+        self.update()
+
+    @property
+    def options(self) -> Options:
+        """What is set for the canvas and its tools."""
+        return self._stage.options
+
+    def set_options(self, **values: Any) -> None:
+        """Change some of the options, by name."""
+        before = self.options
+        self._stage.options = structs.replace(before, **values)
+        if self.options == before:
+            return
+        self._image.set_tone(self.options.brightness, self.options.contrast)
+        if self.options.predictions != before.predictions:
+            self._take_predictions()
+        self.options_changed.emit()
+        self.update()
+
+    # --- proposals --------------------------------------------------------------------------------
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What the model offers for the prompts, from small to large."""
+        return self._prompting.proposals
+
+    @property
+    def proposal_index(self) -> int:
+        """Which of them is shown."""
+        return self._prompting.index
+
+    def step_proposal(self, by: int) -> None:
+        """Look at another candidate."""
+        self._prompting.step(by)
+
+    def accept_proposal(self) -> Annotation | None:
+        """Make the proposal looked at an annotation."""
+        return self._prompting.accept()
+
+    def remove_last_prompt(self) -> None:
+        """Take back the last click of a model prompt or of a polygon."""
+        self._tool.remove_last()
+
+    def drop(self) -> None:
+        """Take back what is half done: the drag, else what the tool holds, else the selection."""
+        if not self._gestures.cancel() and not self._tool.drop():
+            self._session.select(())
+        self.update()
+
+    def delete_under_pointer(self) -> bool:
+        """Delete the polygon's vertex under the pointer; False where there is none."""
+        return self._tool.delete()
+
+    def step_object(self, by: int) -> None:
+        """Select the next object that can be edited, from left to right as they were made."""
+        ids = [key for key in self._session.annotations if self._stage.editable(key)]
+        if ids:
+            here = next((at for at, key in enumerate(ids) if key in self._session.selection), None)
+            at = (0 if by > 0 else -1) if here is None else (here + by) % len(ids)
+            self._session.select([ids[at]])
+
+    def nudge(self, dx: float, dy: float) -> bool:
+        """Move the selection by image pixels; False where nothing is selected."""
+        ids = sorted(self._session.selection)
+        found = [annotation for key in ids if (annotation := self._stage.editable(key))]
+        if not found or self._gestures.dragging:
+            return False
+        moved = [structs.replace(one, shape=translated(one.shape, dx, dy)) for one in found]
+        what = self._stage.name_of(found[0]) if len(found) == 1 else f"{len(found)} objects"
+        changes = [Change(old, new) for old, new in zip(found, moved, strict=True)]
+        self._session.commit(f"Move {what}", changes, by=BY)
+        return True
+
+    # --- the view ---------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> Viewport:
+        """Where the image lies in the widget."""
+        return self._stage.view
+
+    def fit(self) -> None:
+        """Show the whole image."""
+        if all(self._stage.size):
+            self._show(fitted(self._stage.size, (self.width(), self.height())))
+            self._fits = True
+
+    def zoom_to(self, scale: float) -> None:
+        """Show the image with `scale` device pixels to its pixel; the middle stays."""
+        self.zoom_by(scale / (self.view.scale * self.devicePixelRatioF()))
+
+    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom around a point of the widget, its middle by default."""
+        middle = QPointF(self.width() / 2, self.height() / 2)
+        spot = at or middle
+        self._moving = True
+        self._settle.start()
+        self._show(self.view.zoomed(factor, at=(spot.x(), spot.y())))
+
+    def pan(self, dx: float, dy: float) -> None:
+        """Move the image by widget pixels."""
+        self._show(self.view.panned(dx, dy))
+
+    def _show(self, view: Viewport) -> None:
+        """Look at another part, with at least a corner of the image in sight."""
+        if not all(self._stage.size):
+            return
+        before = self.view.scale
+        room = (self.width(), self.height())
+        view = view.within_reach(self._stage.size, room).snapped(self.devicePixelRatioF())
+        self._stage.view = view
+        self._fits = False
+        self._place_chooser()
+        if view.scale != before:
+            self.zoom_changed.emit(view.scale * self.devicePixelRatioF())
+        self.update()
+
+    def _come_to_rest(self) -> None:
+        self._moving = False
+        self.update()
+
+    # --- following the session --------------------------------------------------------------------
+
+    def _take_image(self) -> None:
+        self._gestures.cancel()
+        for tool in self._tools.values():
+            tool.drop()
+        self._stage.drafts = {}
+        if self._session.image is None:
+            self._image.set_pixels(None)
+        self._load()
+        self._take_pixels()
+
+    def _take_pixels(self) -> None:
+        """Show the new pixels; until they are there the last image stays, without its annotations."""
+        pixels = self._session.pixels
+        if pixels is None:
+            if self._session.problem:
+                self._image.set_pixels(None)
+            self.update()
+            return
+        self._image.set_pixels(pixels.rgb)
+        same = self._shown_size == self._stage.size and self.options.keep_view
+        self._shown_size = self._stage.size
+        if not same or self._fits:
+            self.fit()
+        self._overlay.invalidate()
+        self.update()
+
+    def _load(self) -> None:
+        self._stage.scene.load(self._session.annotations.values())
+        self._stage.scene.set_categories(self._session.categories)
+        self._take_selection()
+        self._take_predictions()
+
+    def _take_predictions(self) -> None:
+        """What the chosen model predicts, without what has become an annotation."""
+        session = self._session
+        taken = {annotation.prediction_id for annotation in session.annotations.values()}
+        shown = [
+            candidate
+            for candidate in session.candidates.values()
+            if session.model is not None
+            and candidate.model_id == session.model.id
+            and candidate.id not in taken
+        ]
+        self._predictions.load(shown if self.options.predictions else ())
+        self._predictions.set_categories(session.categories)
+        self._active.forget_measure()
+        self._overlay.invalidate()
+        self.update()
+
+    def _take_changes(self, changed: Changed) -> None:
+        if changed.by != BY:
+            self._gestures.cancel()
+        records = [change.record for change in changed.changes]
+        if not records or any(isinstance(record, Category) for record in records):
+            self._load()
+            return
+        for change in changed.changes:
+            if isinstance(change.record, Annotation):
+                self._take_change(change, change.record)
+        if any(isinstance(record, Candidate) for record in records):
+            self._take_predictions()
+        self._active.forget_measure()
+        self._take_selection()
+
+    def _take_change(self, change: Change, record: Annotation) -> None:
+        image = self._session.image
+        if image is None or record.image_id != image.id:
+            return
+        scene = self._stage.scene
+        self._dirty(record.id)
+        if isinstance(change.after, Annotation):
+            scene.put(change.after)
+        else:
+            scene.remove(record.id)
+        self._dirty(record.id)
+
+    def _take_selection(self) -> None:
+        """Lift the selected annotations out of the overlay, and lay the others back."""
+        scene = self._stage.scene
+        before = set(scene.lifted_ids())
+        for key in before ^ self._session.selection:
+            self._dirty(key)
+        scene.lift(self._session.selection)
+        self._active.forget_measure()
+        self.update()
+
+    def _dirty(self, annotation_id: int) -> None:
+        box = self._stage.scene.box_of(annotation_id)
+        if box is not None:
+            self._overlay.invalidate(box)
+
+    def _take_draft(self) -> None:
+        self._active.forget_measure()
+        self.update()
+
+    def _take_proposal(self) -> None:
+        prompting = self._prompting
+        self._chooser.show_rows(
+            prompting.names(), [proposal.confidence for proposal in prompting.proposals], prompting.index
+        )
+        self._place_chooser()
+        self.proposal_changed.emit()
+        self.update()
+
+    def _place_chooser(self) -> None:
+        """Beside the proposal, where nothing else floats; hidden where there is no room."""
+        current = self._prompting.current
+        place = None
+        if current is not None and len(self.proposals) > 1:
+            children = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+            taken = [
+                child.geometry() for child in children if child.isVisible() and child is not self._chooser
+            ]
+            place = place_beside(current.mask, self.view, self._chooser.sizeHint(), self.size(), taken)
+        self._chooser.setVisible(place is not None)
+        if place is not None:
+            self._chooser.setGeometry(place)
+
+    # --- painting ---------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        rect = event.rect()
+        painter = QPainter(self)
+        painter.fillRect(rect, QColor(theme.colors().background))
+        ratio, size = self.devicePixelRatioF(), (self.width(), self.height())
+        clip = (rect.left(), rect.top(), rect.right() + 1, rect.bottom() + 1)
+        self._image.paint(painter, self.view, clip, ratio)
+        if self._peeks or self._session.pixels is None:
+            return
+        if self.options.annotations:
+            sharp = self._overlay.paint(painter, self.view, size, ratio, moving=self._moving)
+            if not sharp and not self._settle.isActive():
+                self._settle.start()
+        self._active.paint(painter, self._tool, size, ratio)
+        pointer = self._stage.pointer
+        if pointer is not None and self._tool.crosshair and not self._gestures.panning:
+            ink.paint_crosshair(painter, pointer.sx, pointer.sy, *size)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if self._fits:
+            self.fit()
+        else:
+            old = event.oldSize()
+            self.pan((self.width() - old.width()) / 2, (self.height() - old.height()) / 2)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+
+    # --- mouse and keys ---------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._gestures.press(event, self._tool)
+        self._show_cursor(None)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held:
+            self._tool.double(self._gestures.pointer(event.position(), event.modifiers(), "left"))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._show_cursor(self._gestures.move(event, self._tool))
+        pointer = self._stage.pointer
+        if pointer is not None:
+            color = self._image.color_at(math.floor(pointer.x), math.floor(pointer.y))
+            self.pointer_moved.emit(pointer.x, pointer.y, color)
+        if self._tool.crosshair or isinstance(self._tool, BrushTool):
+            self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._gestures.release(event)
+        self._show_cursor(None)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._stage.pointer = None
+        self._tool.leave()
+        self.update()
+
+    def _show_cursor(self, wanted: Qt.CursorShape | None) -> None:
+        if self._gestures.panning:
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        elif self._gestures.space_held:
+            self.setCursor(Qt.CursorShape.OpenHandCursor)
+        elif not self._gestures.dragging:
+            self.setCursor(wanted if wanted is not None else self._tool.cursor)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        turn, held = event.angleDelta(), event.modifiers()
+        shift = bool(held & Qt.KeyboardModifier.ShiftModifier)
+        zooms = self.options.wheel_zoom or bool(held & Qt.KeyboardModifier.ControlModifier)
+        if zooms and not shift:
+            self.zoom_by(1.2 ** (turn.y() / 120), event.position())
+        else:
+            # a plain wheel goes sideways with Shift, a touchpad both ways
+            moved = turn if event.pixelDelta().isNull() else event.pixelDelta()
+            moved = QPoint(moved.y(), 0) if shift and moved.x() == 0 else moved
+            self.pan(moved.x(), moved.y())
+        event.accept()
+
+    def event(self, event: QEvent) -> bool:
+        # Tab would move the focus, and a shortcut of the window would come before the tool's own keys
+        if isinstance(event, QKeyEvent):
+            if event.type() == QEvent.Type.KeyPress and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+                self._step(-1 if event.key() == Qt.Key.Key_Backtab else 1)
+                return True
+            if event.type() == QEvent.Type.ShortcutOverride and self._wants(event.key()):
+                event.accept()
+                return True
+        return super().event(event)
+
+    def _wants(self, key: int) -> bool:
+        """Whether the canvas takes a key before any shortcut does."""
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace):
+            return self._tool.pending
+        return key in (Qt.Key.Key_Escape, Qt.Key.Key_Space, Qt.Key.Key_QuoteLeft)
+
+    def _step(self, by: int) -> None:
+        if self.proposals:
+            self.step_proposal(by)
+        else:
+            self.step_object(by)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self._press_key(Qt.Key(event.key()), event):
+            super().keyPressEvent(event)
+
+    def _press_key(self, key: Qt.Key, event: QKeyEvent) -> bool:
+        """Do what a key means here; False where it means nothing."""
+        match key:
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
+                return self._tool.confirm()
+            case Qt.Key.Key_Escape:
+                self.drop()
+            case Qt.Key.Key_Backspace:
+                return self._tool.remove_last()
+            case Qt.Key.Key_Delete:
+                return self.delete_under_pointer()
+            case Qt.Key.Key_Space:
+                self._gestures.space_held = True
+                self._show_cursor(None)
+            case Qt.Key.Key_QuoteLeft:
+                self._peek(True)
+            case Qt.Key.Key_Control | Qt.Key.Key_Shift | Qt.Key.Key_Alt:
+                self._take_modifiers(event)
+            case Qt.Key.Key_Left | Qt.Key.Key_Right | Qt.Key.Key_Up | Qt.Key.Key_Down:
+                dx, dy = _ARROWS[key]
+                far = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
+                return self.nudge(dx * far, dy * far)
+            case _:
+                return False
+        return True
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.isAutoRepeat():
+            return
+        if event.key() == Qt.Key.Key_Space:
+            self._gestures.space_held = False
+            self._show_cursor(None)
+        elif event.key() == Qt.Key.Key_QuoteLeft:
+            self._peek(False)
+        else:
+            self._take_modifiers(event)
+            super().keyReleaseEvent(event)
+
+    def _take_modifiers(self, event: QKeyEvent) -> None:
+        """Show at once what a modifier changes, such as a brush that erases."""
+        pointer = self._stage.pointer
+        if pointer is not None:
+            place = QPointF(pointer.sx, pointer.sy)
+            self._stage.pointer = self._gestures.pointer(place, event.modifiers())
+            self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._gestures.space_held = False
+        self._peek(False)
+
+    def _peek(self, on: bool) -> None:
+        if on != self._peeks:
+            self._peeks = on
+            self.update()
