@@ -64,7 +64,7 @@ def _below(entries: Sequence["os.DirEntry[str]"], prefix: str, trail: tuple[str,
                 logger.warning("The folder %s was left out: %s", entry.path, error)
                 continue
             yield from _below(inner, f"{prefix}{entry.name}/", (*trail, real or os.path.realpath(entry.path)))
-        elif f".{entry.name.rpartition('.')[2]}".lower() in SUFFIXES:
+        elif entry.name[entry.name.rfind(".") :].lower() in SUFFIXES:
             yield prefix + entry.name
 
 

@@ -71,8 +71,6 @@ class RescueFile:
         if not self.path.exists():
             return []
         head, *lines = self.path.read_bytes().split(b"\n")
-        if not lines:
-            return []
         self.name = msgspec.json.decode(head, type=str)
         whole = [msgspec.json.decode(line, type=_Line) for line in lines[:-1]]
         self._number = max((line.number for line in whole), default=0)

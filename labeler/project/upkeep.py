@@ -19,25 +19,31 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._worked = True
+        self._paused = False
+        self._has_news = True
+        """Whether there may be something that no snapshot has."""
         self._next_snapshot = time.monotonic()
 
     def seconds_left(self) -> float | None:
         """How long to wait for work before `idle` should be called; None for as long as it takes."""
         if self._store.read_only:
             return None
-        return IDLE_SECONDS if self._worked else None
+        if not self._paused:
+            return IDLE_SECONDS
+        return max(self._next_snapshot - time.monotonic(), 0.0) if self._has_news else None
 
     def worked(self) -> None:
         """Work was done just now."""
-        self._worked = True
+        self._paused = False
+        self._has_news = True
 
     def idle(self) -> None:
         """Work has paused."""
-        self._worked = False
-        self._try("checkpoint", self._store.checkpoint)
-        if time.monotonic() >= self._next_snapshot:
-            self._try("snapshot", self._snapshot)
+        if not self._paused:
+            self._try("checkpoint", self._store.checkpoint)
+            self._paused = True
+        if self._has_news and time.monotonic() >= self._next_snapshot:
+            self._has_news = not self._try("snapshot", self._snapshot)
             self._next_snapshot = time.monotonic() + SNAPSHOT_SECONDS
 
     def last(self) -> None:
@@ -50,9 +56,11 @@ class Upkeep:
         if self._store.has_new_work():
             self._store.snapshot()
 
-    def _try(self, what: str, upkeep: Callable[[], object]) -> None:
-        """The labels are safe without it, so a failure is only noted; the next pause tries again."""
+    def _try(self, what: str, upkeep: Callable[[], object]) -> bool:
+        """Whether it worked. The labels are safe without it, so a failure is only noted."""
         try:
             upkeep()
         except (LabelerError, OSError, sqlite3.Error) as error:
             logger.warning("No %s of %s could be made: %s", what, self._store.path, error)
+            return False
+        return True

@@ -67,8 +67,8 @@ class Worker:
                 writer.apply(step, done, fail)
             while writer.pending > 4:
                 time.sleep(0.0003)
-            if number % 8 == 7:
-                time.sleep(rng.random() * 0.01)
+            if number % 6 == 5:
+                time.sleep(rng.random() * 0.02)
 
 
 def fail(error: Exception) -> None:

@@ -6,7 +6,19 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec.structs import replace
 
-from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask, Part, Polygons, Record, Shape
+from labeler.core.records import (
+    Annotation,
+    Box,
+    Category,
+    Change,
+    Edit,
+    Image,
+    Mask,
+    Part,
+    Polygons,
+    Record,
+    Shape,
+)
 from labeler.project.rows import table_of
 from labeler.project.store import Store
 
@@ -85,8 +97,9 @@ class ProjectModel:
             image = rng.choice(self.of("image"))
             yield Change(image, replace(image, reviewed=not image.reviewed))
         for _ in range(rng.randrange(3)):
-            image_id, category_id = rng.randint(1, len(IMAGES)), rng.choice(categories).id
-            yield Change(None, Annotation(self._id("annotation"), image_id, category_id, any_shape(rng), edited=1.5))
+            key, image_id = self._id("annotation"), rng.randint(1, len(IMAGES))
+            category_id = rng.choice(categories).id
+            yield Change(None, Annotation(key, image_id, category_id, any_shape(rng), edited=1.5))
 
     @staticmethod
     def _changed(annotation: Annotation, rng: random.Random) -> Annotation | None:

@@ -66,7 +66,7 @@ class Field:
             "project": str(self.project),
             "seed": self.model.seed,
             "point": point,
-            "count": self.rng.randrange(4),
+            "count": self.rng.randrange(2 if point in ("mid checkpoint", "mid snapshot") else 4),
             "broken": self.broken,
         }
         self.nursery.stdin.write(json.dumps(request) + "\n")

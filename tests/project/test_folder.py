@@ -1,0 +1,197 @@
+"""Finding images, and where a folder's project is kept."""
+
+import os
+from collections import namedtuple
+from pathlib import Path
+
+import psutil
+import pytest
+from msgspec.structs import replace
+
+from labeler.core.images import digest
+from labeler.errors import ProjectError
+from labeler.paths import data_dir
+from labeler.project import folder
+from labeler.project.folder import find_images, find_moved, locate, sync_images
+from labeler.project.order import natural_key
+from labeler.project.store import Store
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+
+
+def test_images_are_found_below_in_natural_order(tmp_path: Path) -> None:
+    names = ["a b/ü.webp", "b/2.png", "b/10.png", "b.tif", "c/d/e/1.bmp", "Img1.jpg", "img2.jpg", "img10.JPG"]
+    touch(tmp_path, *names, ".hidden.jpg", ".cache/x.jpg", "notes.txt", "jpg", "b/.x/1.png", "labels.labeler")
+    assert list(find_images(tmp_path)) == names
+    assert sorted(names[::-1], key=natural_key) == names
+
+
+def test_images_come_while_the_folder_is_read(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg", "b/2.jpg")
+    found = find_images(tmp_path)
+    assert next(found) == "a/1.jpg"
+    touch(tmp_path, "b/3.jpg")
+    assert list(found) == ["b/2.jpg", "b/3.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs rights on Windows")
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/a/1.jpg", "elsewhere/2.jpg")
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "a" / "up").symlink_to(tmp_path / "photos")
+    (tmp_path / "elsewhere" / "self").symlink_to(tmp_path / "elsewhere")
+    assert list(find_images(tmp_path / "photos")) == ["a/1.jpg", "link/2.jpg"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX names are bytes")
+def test_a_name_that_is_no_text_is_left_out_and_said(tmp_path: Path, expect_log) -> None:
+    expect_log("was left out: its name is no valid text")
+    touch(tmp_path, "fine.jpg")
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).touch()
+    except OSError:
+        pytest.skip("this file system takes only Unicode names")
+    assert list(find_images(tmp_path)) == ["fine.jpg"]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="nowhere cannot be read"):
+        list(find_images(tmp_path / "nowhere"))
+
+
+def test_names_with_long_numbers_sort_too() -> None:
+    assert sorted(["a" + "9" * 5000, "a2", "A1", "a"], key=natural_key)[:3] == ["a", "A1", "a2"]
+
+
+# --- keeping up with the folder ---------------------------------------------------------------
+
+
+def test_a_project_keeps_up_with_its_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    with Store.open(tmp_path / "labels.labeler") as store:
+        assert [image.path for image in sync_images(store, tmp_path).added] == ["a.jpg", "b.jpg", "c.jpg"]
+        assert not sync_images(store, tmp_path)
+        seen = replace(store.image(2), width=8, height=6, digest=digest(tmp_path / "b.jpg"))
+        store.update_images([seen])
+        (tmp_path / "a.jpg").rename(tmp_path / "was_a.jpg")
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "b.jpg").rename(tmp_path / "deep" / "moved.jpg")
+        sync = sync_images(store, tmp_path)
+        assert sync.moved == (replace(seen, path="deep/moved.jpg"),)
+        assert [image.path for image in sync.missing] == ["a.jpg"]
+        assert [image.path for image in sync.added] == ["was_a.jpg"]
+        assert store.image(1).note == "missing"
+        assert not sync_images(store, tmp_path)
+        touch(tmp_path, "a.jpg")
+        assert [image.id for image in sync_images(store, tmp_path).returned] == [1]
+        assert store.image(1).note == ""
+        assert not store.can_undo()
+
+
+def test_when_the_whole_folder_is_away_nothing_is_marked(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    touch(photos, "a.jpg")
+    with Store.open(tmp_path / "labels.labeler") as store:
+        sync_images(store, photos)
+        photos.rename(tmp_path / "unmounted")
+        with pytest.raises(ProjectError, match="cannot be read"):
+            sync_images(store, photos)
+        assert store.images()[0].note == ""
+        assert store.root == photos
+
+
+def test_two_images_of_the_same_content_are_not_found_in_one_file(tmp_path: Path) -> None:
+    touch(tmp_path, "new.jpg")
+    with Store.open(tmp_path / "labels.labeler") as store:
+        images = store.add_images(["x.jpg", "y.jpg"])
+    same = [replace(image, digest=digest(tmp_path / "new.jpg")) for image in images]
+    assert len(find_moved(same, ["gone.jpg", "new.jpg"], tmp_path)) == 1
+
+
+# --- where the project is ---------------------------------------------------------------------
+
+
+def test_a_folder_has_its_project_in_it(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg")
+    place = locate(tmp_path)
+    assert (place.project, place.root) == (tmp_path / "labels.labeler", tmp_path.resolve())
+    assert (place.read_only_reason, place.message) == ("", "")
+    assert locate(tmp_path / "a.jpg") == place
+    assert locate(tmp_path / "labels.labeler") == place
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg"]
+
+
+def test_a_project_file_knows_its_images(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with Store.open(tmp_path / "mine.labeler") as store:
+        sync_images(store, tmp_path / "photos")
+    assert locate(tmp_path / "mine.labeler").root == tmp_path / "photos"
+    (tmp_path / "mine.labeler").write_bytes(b"damaged")
+    assert locate(tmp_path / "mine.labeler").root == tmp_path
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="There is no"):
+        locate(tmp_path / "photos")
+    with pytest.raises(ProjectError, match="There is no folder"):
+        locate(tmp_path / "nowhere" / "mine.labeler")
+
+
+def _read_only(monkeypatch, where: Path) -> None:
+    """As root nothing is read-only, so the probe is told."""
+    real = folder.tempfile.TemporaryFile
+
+    def refusing(**kwargs):
+        if Path(kwargs["dir"]) == where:
+            raise PermissionError(13, "Permission denied")
+        return real(**kwargs)
+
+    monkeypatch.setattr(folder.tempfile, "TemporaryFile", refusing)
+
+
+def test_a_read_only_folder_has_its_project_in_the_data_folder(tmp_path: Path, monkeypatch) -> None:
+    photos = tmp_path / "photos"
+    touch(photos, "a.jpg")
+    _read_only(monkeypatch, photos)
+    place = locate(photos)
+    assert place.project.parent == data_dir() / "projects"
+    assert place.project.name.startswith("photos-")
+    assert place.root == photos
+    assert place.message == f"The folder photos is read-only, so its labels are kept in {place.project}."
+    with Store.open(place.project) as store:
+        sync_images(store, place.root)
+    assert locate(photos) == place
+    assert locate(photos / "a.jpg") == place
+    again = locate(place.project)
+    assert (again.project, again.root, again.read_only_reason) == (place.project, photos, "")
+
+
+def test_a_project_in_a_read_only_folder_can_be_looked_at(tmp_path: Path, monkeypatch) -> None:
+    photos = tmp_path / "photos"
+    touch(photos, "a.jpg")
+    with Store.open(photos / "labels.labeler") as store:
+        sync_images(store, photos)
+    _read_only(monkeypatch, photos)
+    place = locate(photos)
+    assert place.project == photos / "labels.labeler"
+    assert place.read_only_reason == "The project can only be looked at: its folder is read-only."
+    with Store.open(place.project, read_only=True) as store:
+        assert len(store.images()) == 1
+
+
+def test_a_network_folder_gets_its_project_in_the_data_folder(tmp_path: Path, monkeypatch) -> None:
+    Disk = namedtuple("Disk", "mountpoint fstype opts")
+    mounts = [Disk("/", "ext4", "rw"), Disk(str(tmp_path / "net"), "nfs4", "rw")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
+    (tmp_path / "net" / "photos").mkdir(parents=True)
+    place = locate(tmp_path / "net" / "photos")
+    assert place.project.parent == data_dir() / "projects"
+    assert "is on a network disk (nfs4)" in place.message
+    assert locate(tmp_path).message == ""
+    mounts[0] = Disk("/", "nfs4", "rw")
+    assert locate(tmp_path / "net" / "photos").message == "", "a home on the network is no better place"
