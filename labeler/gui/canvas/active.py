@@ -1,6 +1,6 @@
 """The active layer: what is selected, dragged or proposed, painted live in every frame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PySide6.QtCore import QObject, QRectF, QVariantAnimation, Signal
@@ -38,7 +38,7 @@ class ActiveLayer(QObject):
     ) -> None:
         super().__init__(parent)
         self._stage, self._predictions, self._prompting = stage, predictions, prompting
-        self._selected, self._proposed = Sprite(), Sprite()
+        self._selected, self._reference, self._proposed = Sprite(), Sprite(), Sprite()
         self._measured: tuple[Annotation, Agreement | None] | None = None
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(_FADE)
@@ -51,17 +51,24 @@ class ActiveLayer(QObject):
         """The agreement of the selected annotation may be another one now."""
         self._measured = None
 
-    def paint(self, painter: QPainter, tool: Tool, size: tuple[int, int], ratio: float) -> None:
-        """Paint for a widget of this size (width, height) with `ratio` device pixels to a pixel."""
+    def paint(
+        self, painter: QPainter, tool: Tool, size: tuple[int, int], ratio: float, taken: Sequence[QRectF]
+    ) -> None:
+        """Paint for a widget of this size (width, height) with `ratio` device pixels to a pixel.
+
+        No tag goes under what floats on the rectangles `taken`.
+        """
         stage = self._stage
         if stage.options.annotations:
             self._selected.paint(painter, self._selected_jobs(tool), stage.view, size, ratio)
             if isinstance(tool, BrushTool) and tool.picture is not None:
                 tool.picture.paint(painter, stage.view, size, ratio)
+            self._reference.paint(painter, self._reference_jobs(), stage.view, size, ratio)
         self._paint_proposal(painter, size, ratio)
-        taken = self._paint_handles(painter, tool) if stage.options.annotations else []
-        if stage.options.tags and stage.options.annotations:
-            self._paint_tags(painter, tool, size, taken)
+        if stage.options.annotations:
+            handles = self._paint_handles(painter, tool)
+            if stage.options.tags:
+                self._paint_tags(painter, tool, size, [*taken, *handles])
         self._paint_prompts(painter)
         tool.paint(painter)
 
@@ -70,15 +77,17 @@ class ActiveLayer(QObject):
     def _selected_jobs(self, tool: Tool) -> list[Job]:
         stage, jobs = self._stage, []
         active = stage.active()
-        reference = self.reference()
-        if reference is not None:
-            color = _lightened(stage.scene.color(reference.category_id))
-            jobs.append(Job(reference.shape, color, REFERENCE))
         painted = tool.target_id if isinstance(tool, BrushTool) else None
         for annotation in active:
             if annotation.id != painted:
                 jobs.append(Job(annotation.shape, stage.scene.color(annotation.category_id), SELECTED))
         return jobs
+
+    def _reference_jobs(self) -> list[Job]:
+        reference = self.reference()
+        if reference is None:
+            return []
+        return [Job(reference.shape, _lightened(self._stage.scene.color(reference.category_id)), REFERENCE)]
 
     def reference(self) -> Candidate | None:
         """What the one selected annotation is measured against, where it differs from it."""

@@ -49,6 +49,7 @@ class Chooser(QWidget):
         return QSize(max(round(widest) + 2 * _PAD + 28, 116), _ROW * (len(self._rows) + 1) + 2 * 4)
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        del event
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(255, 255, 255, 28), 1))
@@ -103,9 +104,10 @@ def place_beside(
     ]
     for x, y in places:
         rect = QRect(x, y, width, height)
-        if _GAP <= x <= right and _GAP <= y <= foot and not any(rect.intersects(other) for other in taken):
-            if not _covers(rect, mask, view):
-                return rect
+        on_view = _GAP <= x <= right and _GAP <= y <= foot
+        free = on_view and not any(rect.intersects(other) for other in taken)
+        if free and not _covers(rect, mask, view):
+            return rect
     return None
 
 

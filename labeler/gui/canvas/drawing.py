@@ -174,7 +174,7 @@ class _Plot:
         for kind, (r, g, b) in enumerate(names.tolist()):
             raster.stroke(
                 self.buffer,
-                lines[kinds == kind],
+                list(lines[kinds == kind]),
                 premultiplied((r, g, b), look.line),
                 width=max(round(self.ratio), 1),
                 smooth=False,

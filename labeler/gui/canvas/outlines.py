@@ -46,7 +46,7 @@ def mask_rings(mask: Mask, level: int) -> list[Ring]:
     corner = np.array((mask.x, mask.y), dtype=np.float32)
     if level < 0:
         # pixel p covers the samples 2p to 2p + 2, so contours through samples run along pixel edges
-        return [_smoothed(ring, level) / 2 + corner for ring in _contours(_doubled(mask.bits))]
+        return [_smoothed(ring, level) * np.float32(0.5) + corner for ring in _contours(_doubled(mask.bits))]
     step = 2**level
     coarse = _reduced(mask.bits, step)
     return [
@@ -86,7 +86,7 @@ def _smoothed(ring: Ring, level: int) -> Ring:
     if level == EXACT or len(ring) < 8:
         return ring
     for _ in range(3 if level == NEAR else 1):
-        ring = (np.roll(ring, 1, axis=0) + 2 * ring + np.roll(ring, -1, axis=0)) / 4
+        ring = (np.roll(ring, 1, axis=0) + ring + ring + np.roll(ring, -1, axis=0)) * np.float32(0.25)
     return ring
 
 

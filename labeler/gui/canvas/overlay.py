@@ -104,7 +104,7 @@ class Overlay:
         return self._buffer.shape[1], self._buffer.shape[0]
 
     def _scroll(self, device: Viewport, room: tuple[int, int], ratio: float) -> bool:
-        """Move the picture by whole pixels and draw the strips that come into sight; False where it cannot."""
+        """Move the picture by whole pixels and draw the strips that come into sight; False if it cannot."""
         if self._stale or device.scale != self._view.scale or not self._fits(room, ratio):
             return False
         shift = (device.offset[0] - self._view.offset[0], device.offset[1] - self._view.offset[1])

@@ -41,4 +41,5 @@ def display_table(brightness: float, contrast: float) -> Bytes:
     4 ** contrast; brightness then shifts by half the range.
     """
     values = (np.arange(256) / 255 - 0.5) * 4.0**contrast + 0.5 + brightness / 2
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    table: Bytes = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return table

@@ -22,7 +22,8 @@ _MOST_DASHES = 4000
 
 def fixed(points: Ring) -> NDArray[np.int32]:
     """Float points as OpenCV's fixed point ones, pixel centres of ours at whole numbers of its."""
-    return np.rint((points - np.float32(0.5)) * np.float32(2**SHIFT)).astype(np.int32)
+    places: NDArray[np.int32] = np.rint((points - np.float32(0.5)) * np.float32(2**SHIFT)).astype(np.int32)
+    return places
 
 
 def fill(buffer: Bytes, rings: Sequence[NDArray[np.int32]], color: Color) -> None:
@@ -33,7 +34,7 @@ def fill(buffer: Bytes, rings: Sequence[NDArray[np.int32]], color: Color) -> Non
 
 def stroke(
     buffer: Bytes,
-    rings: Sequence[NDArray[np.int32]] | NDArray[np.int32],
+    rings: Sequence[NDArray[np.int32]],
     color: Color,
     *,
     width: int,
@@ -41,9 +42,15 @@ def stroke(
     closed: bool = True,
 ) -> None:
     """Draw the lines of `fixed` rings, `width` pixels wide, all of them in one call."""
-    if len(rings):
-        kind = cv2.LINE_AA if smooth else cv2.LINE_8
-        cv2.polylines(buffer, rings, closed, color, width, kind, SHIFT)
+    if not len(rings):
+        return
+    if not smooth:
+        cv2.polylines(buffer, rings, closed, color, width, cv2.LINE_8, SHIFT)
+        return
+    # OpenCV's smooth lines come out wider than asked for: thickness 1 is 1.3 px, 2 is 3.4 px. The thinnest
+    # one drawn three times is 2.0 px wide, and still much faster than one of thickness 2
+    for _ in range(3 if width == 2 else 1):
+        cv2.polylines(buffer, rings, closed, color, max(width - 1, 1), cv2.LINE_AA, SHIFT)
 
 
 def frame_box(words: NDArray[np.uint32], box: Sequence[int], color: int, width: int) -> None:

@@ -129,7 +129,7 @@ class Scene:
         return found[np.argsort(-sizes.prod(axis=1), kind="stable")]
 
     def pick(self, x: float, y: float, *, reach: float) -> list[Entry]:
-        """The entries under an image point, the smallest first; `reach` image pixels make it easier to hit."""
+        """The entries under an image point, the smallest first; `reach` image pixels are added around."""
         near = _meets(self.boxes, x - reach, y - reach, x + reach, y + reach)
         closed = self._hidden | self._locked
         if closed:

@@ -78,6 +78,6 @@ class StrokePicture:
 
 def _sources(count: int, offset: float, scale: float, size: int) -> NDArray[np.int64]:
     """For each of `count` device pixels the image pixel under its centre, -1 for none."""
-    at = np.floor((np.arange(count) + 0.5 - offset) / scale).astype(np.int64)
+    at: NDArray[np.int64] = np.floor((np.arange(count) + 0.5 - offset) / scale).astype(np.int64)
     at[(at < 0) | (at >= size)] = -1
     return at

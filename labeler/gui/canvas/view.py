@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from msgspec import structs
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -363,14 +363,16 @@ class Canvas(QWidget):
         current = self._prompting.current
         place = None
         if current is not None and len(self.proposals) > 1:
-            children = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
-            taken = [
-                child.geometry() for child in children if child.isVisible() and child is not self._chooser
-            ]
+            taken = [rect for rect in self._floating() if rect != self._chooser.geometry()]
             place = place_beside(current.mask, self.view, self._chooser.sizeHint(), self.size(), taken)
         self._chooser.setVisible(place is not None)
         if place is not None:
             self._chooser.setGeometry(place)
+
+    def _floating(self) -> list[QRect]:
+        """Where something stands on the canvas: bars, notices, the chooser."""
+        children = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        return [child.geometry() for child in children if child.isVisible()]
 
     # --- painting ---------------------------------------------------------------------------------
 
@@ -387,7 +389,7 @@ class Canvas(QWidget):
             sharp = self._overlay.paint(painter, self.view, size, ratio, moving=self._moving)
             if not sharp and not self._settle.isActive():
                 self._settle.start()
-        self._active.paint(painter, self._tool, size, ratio)
+        self._active.paint(painter, self._tool, size, ratio, [QRectF(one) for one in self._floating()])
         pointer = self._stage.pointer
         if pointer is not None and self._tool.crosshair and not self._gestures.panning:
             ink.paint_crosshair(painter, pointer.sx, pointer.sy, *size)

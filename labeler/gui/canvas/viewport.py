@@ -13,7 +13,7 @@ Rect = tuple[int, int, int, int]
 
 
 class Viewport(Struct, frozen=True):
-    """`screen = image * scale + offset`, both x right and y down, in pixels of any one kind of screen pixel."""
+    """`screen = image * scale + offset`, both x right and y down, in any one kind of screen pixels."""
 
     scale: float = 1.0
     offset: tuple[float, float] = (0.0, 0.0)
@@ -35,7 +35,7 @@ class Viewport(Struct, frozen=True):
         return (x - self.offset[0]) / self.scale, (y - self.offset[1]) / self.scale
 
     def zoomed(self, factor: float, *, at: tuple[float, float]) -> "Viewport":
-        """The scale times `factor`, within limits; the screen point `at` keeps showing the same image point."""
+        """The scale times `factor`, within limits; at the screen point `at` the image stays put."""
         scale = min(max(self.scale * factor, SMALLEST), LARGEST)
         x, y = self.point_in_image(*at)
         return Viewport(scale, (at[0] - x * scale, at[1] - y * scale))

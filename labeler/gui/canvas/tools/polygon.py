@@ -39,7 +39,7 @@ class PolygonTool(Tool):
             return None
         if not self.points:
             self._hole = pointer.ctrl or self.hole_held or self.stage.options.hole
-        if len(self.points) >= 3 and self._distance(pointer, self.points[0]) <= REACH:
+        if self._closes(pointer):
             self.confirm()
             return None
         self._place(pointer)
@@ -56,14 +56,20 @@ class PolygonTool(Tool):
             self.points.append(point)
             self.stage.repaint.emit()
 
+    def _closes(self, pointer: Pointer) -> bool:
+        """Whether a click here is on the first point, and there are enough of them."""
+        return len(self.points) >= 3 and self._distance(pointer, self.points[0]) <= REACH
+
     def _distance(self, pointer: Pointer, point: tuple[float, float]) -> float:
         """Widget pixels from the pointer to an image point."""
         return float(np.hypot(pointer.x - point[0], pointer.y - point[1])) * self.stage.view.scale
 
     def double(self, pointer: Pointer) -> None:
+        del pointer
         self.confirm()
 
     def hover(self, pointer: Pointer) -> Qt.CursorShape:
+        del pointer
         self.stage.repaint.emit()
         return self.cursor
 
@@ -115,5 +121,5 @@ class PolygonTool(Tool):
         view, pointer, category = self.stage.view, self.stage.pointer, self.stage.session.category
         placed = [QPointF(*view.point_on_screen(*point)) for point in self.points]
         tip = QPointF(pointer.sx, pointer.sy) if pointer else None
-        closes = bool(pointer) and len(placed) >= 3 and self._distance(pointer, self.points[0]) <= REACH
+        closes = pointer is not None and self._closes(pointer)
         paint_draft_ring(painter, placed, tip, category.color if category else "#ffffff", closes=closes)
