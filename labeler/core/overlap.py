@@ -104,11 +104,13 @@ def box_overlap(a: Box, b: Box) -> Overlap:
 
 
 def _count(bits: Bits) -> int:
-    return int(cv2.countNonZero(bits.view(np.uint8))) if bits.size else 0
+    # the sum of 0 and 1: OpenCV reads it off faster than its countNonZero does
+    return int(cv2.norm(bits.view(np.uint8), cv2.NORM_L1)) if bits.size else 0
 
 
 def _count_both(a: Bits, b: Bits) -> int:
-    return int(cv2.countNonZero(cv2.bitwise_and(a.view(np.uint8), b.view(np.uint8)))) if a.size else 0
+    # the sum of a where b is set: one pass over both, and nothing written in between
+    return int(cv2.norm(a.view(np.uint8), cv2.NORM_L1, b.view(np.uint8))) if a.size else 0
 
 
 def _shared(a: Mask, b: Mask) -> tuple[Bits, Bits]:
@@ -189,11 +191,31 @@ def boundary_iou(a: Mask, b: Mask, *, image_size: tuple[int, int], dilation: flo
 
 
 def _rim(mask: Mask, distance: int) -> Mask:
-    if not mask.bits.size:
+    inner = mask.bits
+    for axis in (0, 1):
+        inner = _all_along(inner, 2 * distance + 1, axis)
+    if not inner.size:
         return mask
-    padded = cv2.copyMakeBorder(mask.bits.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = cv2.distanceTransform(padded, cv2.DIST_C, 3)[1:-1, 1:-1]
-    return Mask(mask.x, mask.y, mask.bits & (depth <= distance))
+    rim = mask.bits.copy()
+    rim[distance:-distance, distance:-distance] &= ~inner
+    return Mask(mask.x, mask.y, rim)
+
+
+def _all_along(bits: Bits, length: int, axis: int) -> Bits:
+    """Whether all of every `length` neighbours along an axis are set: `length` - 1 shorter along it.
+
+    Windows are doubled, so the cost grows with the logarithm of their length.
+    """
+    wide = max(bits.shape[axis] - length + 1, 0)
+    if not wide:
+        return bits[:0] if axis == 0 else bits[:, :0]
+    lines = bits if axis == 0 else bits.T
+    done = 1
+    while done < length:
+        step = min(done, length - done)
+        lines = lines[: len(lines) - step] & lines[step:]
+        done += step
+    return lines if axis == 0 else lines.T
 
 
 def shape_overlap(a: Shape, b: Shape, *, size: tuple[int, int]) -> Overlap:

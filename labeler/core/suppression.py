@@ -41,7 +41,7 @@ class Suppression(Struct, frozen=True, eq=False):
     suppressor: Indices
     """(N,) index of the box that suppressed each, the most confident one of several; -1 for kept boxes.
 
-    Of the soft kinds: the box that took its confidence under the least one.
+    Of the soft kinds: the box that took its confidence under the least one; -1 for those that began there.
     """
     iou: Floats
     """(N,) IoU of each suppressed box with its suppressor; 0 for kept boxes."""
