@@ -83,6 +83,7 @@ class ShortcutsDialog(QDialog):
     def __init__(self, keys: Sequence[tuple[str, str, str]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("All keys")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(620, 680)
         self._rows: list[tuple[str, str, list[QWidget]]] = []
         self._headings: dict[str, QLabel] = {}

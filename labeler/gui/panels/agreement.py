@@ -141,11 +141,11 @@ class AgreementPanel(Card):
         matched, missed, extra = len(found.pairs), len(found.missed), len(found.extra)
         if self._session.model is None:
             # only what was accepted is measured, so nothing can be missed or extra
-            parts = [_link("matched", f"{matched} measured"), _link("missed", f"{missed} not")]
+            parts = [_link("matched", f"{matched:,} measured"), _link("missed", f"{missed:,} not")]
         else:
             wired = self.isSignalConnected(QMetaMethod.fromSignal(self.extra_clicked))
-            told = _link("extra", f"{extra} extra") if wired else f"{extra} extra"
-            parts = [_link("matched", f"{matched} matched"), _link("missed", f"{missed} missed"), told]
+            told = _link("extra", f"{extra:,} extra") if wired else f"{extra:,} extra"
+            parts = [_link("matched", f"{matched:,} matched"), _link("missed", f"{missed:,} missed"), told]
         mean = f"mean {found.mean_iou:.2f}"
         self.image_line.setText("image: " + " · ".join([*parts, mean]))
 

@@ -76,10 +76,14 @@ class AttributesEditor(QWidget):
     def show_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Show the attributes of an annotation; None hides the editor."""
         self.setVisible(attributes is not None)
-        fresh = self._typed is None and self.table.rowCount() > 0
-        if attributes is None or (fresh and attributes == self._attributes):
+        if attributes is None:
+            return
+        as_shown = self.table.rowCount() > 0 and attributes == self._attributes
+        if as_shown and (self._typed is None or self._tell_later.isActive()):
+            # nothing new, or a value was typed that is about to be told
             return
         self._typed = None
+        self._tell_later.stop()
         self._attributes = dict(attributes)
         self.button.setText(counted(len(attributes), "attribute") if attributes else "Attributes")
         self._filling = True
