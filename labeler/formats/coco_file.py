@@ -9,6 +9,7 @@ take more than half of the time.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,21 +35,58 @@ class Head(Struct, frozen=True, gc=False):
     id: int | None = None
 
 
-class Document(Struct, frozen=True):
-    """A COCO file, opened. Items are raw JSON texts that share the file's buffer."""
+class Document:
+    """A COCO file, opened: all of it is known to be JSON, and its annotations are indexed by image.
 
-    name: str
-    images: list[Raw]
-    annotations: list[Raw]
-    categories: list[Raw]
-    extra: dict[str, Raw]
-    """All other keys of the top level: info, licenses and unknown ones."""
-    heads: list[Head]
-    """One for each annotation."""
-    by_image: dict[int | None, list[int]]
-    """Places in `annotations` by image id."""
-    notes: tuple[Note, ...] = ()
-    """What had to be put right in the text before it was JSON."""
+    The items themselves, raw JSON texts that share the file's buffer, are cut out when first asked for.
+    """
+
+    def __init__(self, name: str, data: bytes, heads: list[Head], notes: tuple[Note, ...]) -> None:
+        self.name = name
+        self.heads = heads
+        """One for each annotation."""
+        self._data = data
+        self._notes = notes
+
+    @cached_property
+    def by_image(self) -> dict[int | None, list[int]]:
+        """Places in `annotations` by image id."""
+        places: defaultdict[int | None, list[int]] = defaultdict(list)
+        for place, head in enumerate(self.heads):
+            places[head.image_id].append(place)
+        return dict(places)
+
+    @property
+    def images(self) -> list[Raw]:
+        """The items of that list, [] where it is missing."""
+        return self._top.images or []
+
+    @property
+    def annotations(self) -> list[Raw]:
+        """The items of that list, [] where it is missing."""
+        return self._top.annotations or []
+
+    @property
+    def categories(self) -> list[Raw]:
+        """The items of that list, [] where it is missing."""
+        return self._top.categories or []
+
+    @cached_property
+    def extra(self) -> dict[str, Raw]:
+        """All other keys of the top level: info, licenses and unknown ones."""
+        return {key: raw for key, raw in _FIELDS.decode(self._rest).items() if key not in LISTS}
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        """What is wrong with the file as a whole, put right where that could be done."""
+        notes = self._notes
+        for name in LISTS:
+            if getattr(self._top, name) is None:
+                notes += (Note("repaired", "file", None, name, "Has no such list; taken as empty."),)
+            if len(re.findall(rb'"%s"\s*:\s*\[' % name.encode(), self._rest)) > 1:
+                sentence = "The key occurs twice at the top; only the last list was taken."
+                notes += (Note("refused", "file", None, name, sentence),)
+        return notes
 
     def encode(self) -> bytes:
         """The document as JSON, one item a line."""
@@ -60,6 +98,21 @@ class Document(Struct, frozen=True):
         """Write it in one atomic step."""
         atomic_write(path, self.encode())
 
+    @cached_property
+    def _top(self) -> "_Top":
+        with no_collection():
+            return _TOP.decode(self._data)
+
+    @cached_property
+    def _rest(self) -> bytes:
+        return _without(self._data, (self.images, self.annotations, self.categories))
+
+
+class _Index(Struct):
+    images: list[Raw]
+    annotations: list[Head] | None = None
+    categories: list[Raw] | None = None
+
 
 class _Top(Struct):
     images: list[Raw] | None = None
@@ -67,6 +120,7 @@ class _Top(Struct):
     categories: list[Raw] | None = None
 
 
+_INDEX = msgspec.json.Decoder(_Index)
 _TOP = msgspec.json.Decoder(_Top)
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
@@ -77,25 +131,22 @@ def open_document(path: Path) -> Document:
     """Open a COCO file. Raises FormatError, one sentence, when it is not JSON or not COCO."""
     data = read_bytes(path)
     with no_collection():
+        try:
+            if not data.isascii():
+                data.decode("utf-8")
+            index = _INDEX.decode(data)
+        except BAD_JSON:
+            return _open_slowly(path, data)
+    return Document(path.name, data, index.annotations or [], ())
+
+
+def _open_slowly(path: Path, data: bytes) -> Document:
+    """Open a file of which something is wrong, item by item, or say what it is."""
+    with no_collection():
         top, data, notes = parsed(data, path, _TOP)
         if top.images is None:
             raise FormatError(f"“{path}” has no list “images”, so it is no COCO annotations file.")
-        lists = {name: getattr(top, name) or [] for name in LISTS}
-        missing = [name for name in LISTS if getattr(top, name) is None]
-        notes += tuple(
-            Note("repaired", "file", None, name, "Has no such list; taken as empty.") for name in missing
-        )
-        rest = _without(data, lists.values())
-        for name in LISTS:
-            if len(re.findall(rb'"%s"\s*:\s*\[' % name.encode(), rest)) > 1:
-                sentence = "The key occurs twice at the top; only the last list was taken."
-                notes += (Note("refused", "file", None, name, sentence),)
-        extra = {key: raw for key, raw in _FIELDS.decode(rest).items() if key not in LISTS}
-        heads = _heads(lists["annotations"])
-        by_image: defaultdict[int | None, list[int]] = defaultdict(list)
-        for place, head in enumerate(heads):
-            by_image[head.image_id].append(place)
-        return Document(path.name, **lists, extra=extra, heads=heads, by_image=dict(by_image), notes=notes)
+        return Document(path.name, data, [_head(raw) for raw in top.annotations or ()], notes)
 
 
 def open_list(path: Path) -> tuple[list[Raw], tuple[Note, ...]]:
@@ -122,14 +173,6 @@ def encode(
         members += [f'"{name}": ['.encode(), b"\n" if body else b"", body, b"],\n"]
     members[-1] = b"]"
     return b"".join([b"{", *members, b"}\n"])
-
-
-def _heads(annotations: Sequence[Raw]) -> list[Head]:
-    decode = _HEAD.decode
-    try:
-        return [decode(raw) for raw in annotations]
-    except BAD_JSON:
-        return [_head(raw) for raw in annotations]
 
 
 def _head(raw: Raw) -> Head:

@@ -1,5 +1,6 @@
 """Mutated COCO files: whatever comes in, what comes out is a report or one sentence."""
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from labeler.formats.results import read_results
 
 Coco = Callable[..., Path]
 
+NUMBERS = itertools.count()
 SECONDS = 2.0
 """No file of this size may take longer."""
 
@@ -73,12 +75,20 @@ def check_complete(report: Report) -> None:
     assert report.to_json()
 
 
+def put(folder: Path, data: bytes) -> Path:
+    """A new file; writing into an old one would wait for the disk each time."""
+    path = folder / f"{next(NUMBERS)}.json"
+    path.write_bytes(data)
+    return path
+
+
 def outcomes(coco: Coco, count: int, seed: int) -> Iterator[Report | str]:
     """Reads `count` mutated files; what is taken is written and must then be read without a refusal."""
     rng = random.Random(seed)
-    good = coco().read_bytes()
+    original = coco()
+    good = original.read_bytes()
     for _ in range(count):
-        path = coco(mutated(good, rng))
+        path = put(original.parent, mutated(good, rng))
         began = time.perf_counter()
         try:
             dataset, report = read_coco(path)
@@ -91,7 +101,7 @@ def outcomes(coco: Coco, count: int, seed: int) -> Iterator[Report | str]:
             assert len(items) == report.tallies[kind].taken + report.tallies[kind].repaired
         data, written = write_coco(dataset)
         assert not written.refused
-        assert read_coco(coco(data))[1].refused == 0
+        assert read_coco(put(original.parent, data))[1].refused == 0
         yield report
 
 
@@ -114,7 +124,7 @@ def test_twenty_thousand_mutated_files(coco: Coco) -> None:
     check_fuzz(coco, 20_000, seed=2)
 
 
-def test_mutated_results(coco: Coco) -> None:
+def test_mutated_results(coco: Coco, tmp_path: Path) -> None:
     rng = random.Random(3)
     dataset, _ = read_coco(coco())
     images = {image.file_id or 0: image for image in dataset.images}
@@ -125,7 +135,7 @@ def test_mutated_results(coco: Coco) -> None:
     )
     read = 0
     for _ in range(1000):
-        path = coco(mutated(good, rng))
+        path = put(tmp_path, mutated(good, rng))
         try:
             candidates, report = read_results(path, images=images, categories=categories)
         except FormatError:

@@ -1,0 +1,134 @@
+"""Opening and saving 100,000 annotations, against the libraries that everyone uses (rows 9 and 10)."""
+
+import contextlib
+import gc
+import io
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pycocotools.coco import COCO
+
+from labeler.formats.coco_file import open_document
+from tests.benchmarks.harness import compare, report
+
+ANNOTATIONS, IMAGES, CATEGORIES = 100_000, 5_000, 80
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A COCO file of 100,000 polygons of 20 points, about 48 MB, with a key that nobody knows."""
+    rng = random.Random(0)
+    path = tmp_path_factory.mktemp("big") / "big.json"
+    images = [
+        {"id": n, "file_name": f"{n:012d}.jpg", "width": 640, "height": 480} for n in range(1, IMAGES + 1)
+    ]
+    annotations = [
+        {
+            "id": n,
+            "image_id": rng.randint(1, IMAGES),
+            "category_id": rng.randint(1, CATEGORIES),
+            "segmentation": [[round(rng.uniform(0, 480), 2) for _ in range(40)]],
+            "area": round(rng.uniform(10, 5000), 4),
+            "bbox": [round(rng.uniform(0, 400), 2) for _ in range(4)],
+            "iscrowd": 0,
+            "note": f"unknown {n}",
+        }
+        for n in range(1, ANNOTATIONS + 1)
+    ]
+    categories = [{"id": n, "name": f"category {n}"} for n in range(1, CATEGORIES + 1)]
+    whole = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(whole))
+    return path
+
+
+def as_a_program_has_it(action: Callable[[], object]) -> Callable[[], None]:
+    """The action with the collector on, as it is outside of benchmarks; its result is dropped."""
+
+    def run() -> None:
+        gc.enable()
+        with contextlib.redirect_stdout(io.StringIO()):
+            action()
+
+    return run
+
+
+def load(path: Path) -> object:
+    with path.open() as file:
+        return json.load(file)
+
+
+def opened_whole(path: Path) -> object:
+    document = open_document(path)
+    return document.by_image, document.annotations, document.extra
+
+
+def test_open_100k_annotations(big: Path) -> None:
+    document, theirs = open_document(big), load(big)
+    assert json.loads(document.encode()) == theirs
+    assert {key: len(places) for key, places in document.by_image.items()} == {
+        key: len(rows) for key, rows in COCO(str(big)).imgToAnns.items()
+    }
+    del document, theirs
+    timings = compare(
+        {
+            "open_document": as_a_program_has_it(lambda: open_document(big).by_image),
+            "and all items": as_a_program_has_it(lambda: opened_whole(big)),
+            "json.load": as_a_program_has_it(lambda: load(big)),
+            "pycocotools COCO()": as_a_program_has_it(lambda: COCO(str(big))),
+        },
+        baseline="pycocotools COCO()",
+    )
+    to_json = timings.ratio("open_document") / timings.ratio("json.load")
+    report("9 open 100k annotations, to COCO()", "<= 0.12 x", timings.figure("open_document"))
+    report("9 open 100k annotations, to json.load", "<= 0.15 x", f"{to_json:.3g} x")
+    report("9 and cut out every item, to COCO()", "no goal", timings.figure("and all items"))
+    assert timings.ratio("open_document") <= 0.12
+    assert to_json <= 0.15
+
+
+GROWTH = """
+import json, sys
+from pathlib import Path
+import psutil
+from labeler.formats.coco_file import open_document
+path, ours = Path(sys.argv[1]), sys.argv[2] == "ours"
+def whole(document):
+    return document, document.by_image, document.annotations, document.extra
+before = psutil.Process().memory_info().rss
+kept = whole(open_document(path)) if ours else json.load(path.open())
+print(psutil.Process().memory_info().rss - before)
+"""
+
+
+def test_memory_of_100k_annotations(big: Path) -> None:
+    ours, theirs = (
+        int(subprocess.check_output([sys.executable, "-c", GROWTH, str(big), who], timeout=120))
+        for who in ("ours", "json")
+    )
+    report(
+        "9 memory of 100k annotations, to json.load", "<= 0.45 x", f"{ours / theirs:.3g} x ({ours >> 20} MB)"
+    )
+    assert ours <= 0.45 * theirs
+
+
+def test_save_100k_annotations(big: Path, tmp_path: Path) -> None:
+    document, plain = open_document(big), load(big)
+    ours, theirs = tmp_path / "ours.json", tmp_path / "theirs.json"
+    document.save(ours)
+    assert load(ours) == plain
+    timings = compare(
+        {
+            "Document.save": as_a_program_has_it(lambda: document.save(ours)),
+            "json.dumps + write": as_a_program_has_it(lambda: theirs.write_text(json.dumps(plain))),
+        },
+        baseline="json.dumps + write",
+    )
+    report("10 save 100k annotations, atomic", "<= 0.20 x", timings.figure("Document.save"))
+    assert timings.ratio("Document.save") <= 0.20

@@ -1,0 +1,74 @@
+"""`labeler convert` as a person types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def whole(*boxes: list[float]) -> dict[str, list[dict[str, object]]]:
+    return {
+        "images": [{"id": 5, "file_name": "gone/a.png", "width": 40, "height": 30}],
+        "annotations": [
+            {
+                "id": n,
+                "image_id": 5,
+                "category_id": 2,
+                "segmentation": [],
+                "area": 12.0,
+                "bbox": box,
+                "iscrowd": 0,
+            }
+            for n, box in enumerate(boxes, 1)
+        ],
+        "categories": [{"id": 2, "name": "cat"}],
+    }
+
+
+def test_to_a_project_and_back(tmp_path: Path) -> None:
+    source, project, back = (tmp_path / name for name in ("in.json", "p.labeler", "back.json"))
+    source.write_text(json.dumps(whole([1, 2, 3, 4])))
+    done = labeler("convert", source, project)
+    assert done.returncode == 0
+    assert "no such file" in done.stderr
+    assert labeler("convert", project, back).returncode == 0
+    assert json.loads(back.read_bytes()) == whole([1, 2, 3, 4])
+    again = labeler("convert", source, project)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+
+
+def test_to_clean_json(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.json", tmp_path / "out.json"
+    data = whole([1, 2, 3, 4], [1, 2, 0, 4], [2, 2, 3, 4])
+    data["annotations"][2]["area"] = 9000
+    source.write_text(json.dumps(data))
+    done = labeler("convert", source, out)
+    assert done.returncode == 1
+    assert "annotations: 2 of 3 taken, 1 repaired, 1 refused" in done.stdout
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "refused annotations[1].bbox",
+        "repaired annotations[2].area",
+    ]
+    written = json.loads(out.read_bytes())
+    assert [(row["id"], row["area"]) for row in written["annotations"]] == [(1, 12.0), (3, 12.0)]
+    clean = labeler("convert", out, tmp_path / "again.json")
+    assert (clean.returncode, clean.stderr) == (0, "")
+    assert (tmp_path / "again.json").read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "out"), [("a.labeler", "b.labeler"), ("none.json", "b.labeler"), ("none.json", "b.json")]
+)
+def test_what_cannot_be_done_is_one_line(tmp_path: Path, source: str, out: str) -> None:
+    done = labeler("convert", tmp_path / source, tmp_path / out)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / out).exists()

@@ -1,0 +1,104 @@
+"""`labeler import` as a person types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from labeler.project.store import Store
+
+
+def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """A COCO file of one photo with a good and a bad box, beside the folder `photos` with that photo."""
+    (tmp_path / "photos").mkdir()
+    assert cv2.imwrite(str(tmp_path / "photos" / "a.png"), np.zeros((30, 40, 3), np.uint8))
+    box = {"id": 1, "image_id": 5, "category_id": 2, "segmentation": [], "bbox": [1, 2, 3, 4], "area": 12}
+    whole = {
+        "images": [{"id": 5, "file_name": "a.png", "width": 40, "height": 30}],
+        "categories": [{"id": 2, "name": "cat"}],
+        "annotations": [box, box | {"id": 2, "bbox": [1, 2, -3, 4]}],
+    }
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(whole))
+    return path
+
+
+def test_a_new_project_is_made(labels: Path, tmp_path: Path) -> None:
+    project, kept = tmp_path / "p.labeler", tmp_path / "report.json"
+    done = labeler("import", labels, "--images", tmp_path / "photos", project, "--report", kept)
+    assert done.returncode == 1  # an item was refused
+    assert done.stdout.splitlines() == [
+        "labels.json",
+        "  images: 1 of 1 taken",
+        "  categories: 1 of 1 taken",
+        "  annotations: 1 of 2 taken, 1 refused",
+    ]
+    assert done.stderr == "refused annotations[1].bbox: Its size -3 by 4 is not positive.\n"
+    report = json.loads(kept.read_bytes())
+    assert report["tallies"]["annotations"] == {
+        "total": 2,
+        "taken": 1,
+        "repaired": 0,
+        "refused": 1,
+        "skipped": 0,
+    }
+    assert [item["index"] for item in report["items"]] == [1]
+    with Store.open(project, read_only=True) as store:
+        (image,) = store.images()
+        assert (image.path, image.note) == ("a.png", "")
+        assert (store.root / image.path).is_file()
+        assert len(store.annotations(image.id)) == 1
+
+
+def test_again_adds_nothing(labels: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p.labeler"
+    labeler("import", labels, "--images", tmp_path / "photos", project)
+    done = labeler("import", labels, project)
+    assert "annotations: 0 of 2 taken, 1 refused, 1 already there" in done.stdout
+    with Store.open(project, read_only=True) as store:
+        assert len(list(store.all_annotations())) == 1
+
+
+def test_results(labels: Path, tmp_path: Path) -> None:
+    project, results = tmp_path / "p.labeler", tmp_path / "scored.json"
+    results.write_text(json.dumps([{"image_id": 5, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]))
+    early = labeler("import", "--results", results, project)
+    assert early.returncode == 1
+    assert "does not exist" in early.stderr
+    labeler("import", labels, "--images", tmp_path / "photos", project)
+    done = labeler("import", "--results", "--model", "yolo", "--model-version", "8n", results, project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "results: 1 of 1 taken" in done.stdout
+    with Store.open(project, read_only=True) as store:
+        assert [(model.name, model.version) for model in store.models()] == [("yolo", "8n")]
+        assert len(store.candidates(store.images()[0].id)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"annotations": []}', "\0\0"])
+def test_a_bad_file_is_one_line_and_leaves_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad.json").write_text(text)
+    done = labeler("import", tmp_path / "bad.json", tmp_path / "p.labeler")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("labeler: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["bad.json"]
+
+
+def test_wrong_use(labels: Path, tmp_path: Path) -> None:
+    assert labeler("import", labels).returncode == 2
+    assert labeler("import", labels, tmp_path / "project.txt").returncode == 2
+    done = labeler("import", labels, tmp_path / "p.labeler", "--images", tmp_path / "none")
+    assert done.returncode == 1
+    assert "is no folder" in done.stderr
+    assert not (tmp_path / "p.labeler").exists()
