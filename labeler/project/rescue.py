@@ -1,5 +1,6 @@
 """Edits that could not be written to the project, kept in the user's data folder until they can be."""
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -52,13 +53,18 @@ class RescueFile:
 
     def discard(self) -> None:
         """All of it is in the project: the file goes, and the next one has another name."""
-        self.path.unlink(missing_ok=True)
+        # a file that stays does no harm: the project says that all of it is done
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
         self.name, self._number = uuid.uuid4().hex, 0
 
     def put_aside(self) -> Path:
         """Keep the file under another name for a person to look at; gives its path."""
         aside = self.path.with_name(f"{self.path.stem}-{self.name}.jsonl")
-        self.path.replace(aside)
+        try:
+            self.path.replace(aside)
+        except OSError:
+            aside = self.path
         self.name, self._number = uuid.uuid4().hex, 0
         return aside
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project import schema
+from labeler.project.lock import acquire
 
 KEEP_NEWEST = 10
 KEEP_DAYS = 7
@@ -34,11 +35,10 @@ class DamagedProjectError(ProjectError):
         self.snapshot = snapshot
         self.minutes_behind = None if snapshot is None else _minutes_behind(path, snapshot)
         """How much older the snapshot is than the last write to the damaged file."""
-        offer = (
-            "There is no whole copy of it"
-            if self.minutes_behind is None
-            else f"The newest whole copy is {self.minutes_behind:.0f} minutes older and can be restored"
-        )
+        offer = "There is no whole copy of it"
+        if self.minutes_behind is not None:
+            minutes = round(self.minutes_behind)
+            offer = f"The newest whole copy is {minutes} min older and can be restored"
         super().__init__(f"{path} is damaged ({reason}). It was left as it is. {offer}.")
 
 
@@ -137,12 +137,14 @@ def _superfluous(newest_first: Sequence[Path]) -> list[Path]:
 def restore(project: Path, snapshot: Path) -> Path:
     """Put a damaged project aside and a copy of a snapshot in its place; gives where the damaged one is.
 
-    The damaged file keeps its side files and is never deleted. The caller holds the project's lock.
+    The damaged file keeps its side files and is never deleted. Raises `ProjectLockedError` while
+    another process has the project, and `ProjectError` for a snapshot that is not whole.
     """
     if not is_good(snapshot):
         raise ProjectError(f"The snapshot {snapshot} is not whole; choose another one.")
     aside = project.with_name(f"{project.stem}.damaged-{datetime.now(UTC).strftime(_STAMP)}{schema.SUFFIX}")
     temporary = project.with_name(f".{project.name}-{uuid.uuid4().hex}{_TEMPORARY}")
+    lock = acquire(project)
     try:
         shutil.copyfile(snapshot, temporary)
         _sync(temporary)
@@ -150,9 +152,10 @@ def restore(project: Path, snapshot: Path) -> Path:
             with contextlib.suppress(FileNotFoundError):
                 project.with_name(project.name + suffix).rename(aside.with_name(aside.name + suffix))
         temporary.replace(project)
+        sync_folder(project.parent)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(project.parent)
+        lock.release()
     return aside
 
 

@@ -1,5 +1,6 @@
 """The project file: everything that is read from it and written to it goes through `Store`."""
 
+import logging
 import os
 import re
 import sqlite3
@@ -23,6 +24,12 @@ from labeler.project.rows import ANNOTATION, CANDIDATE, CATEGORY, IMAGE
 
 Probe = Callable[[str], None]
 """Called with the name of each point of a write that a fault test may want to stop at."""
+
+
+BULK = 1000
+"""From so many changes on, an edit is preceded by a snapshot."""
+
+logger = logging.getLogger(__name__)
 
 
 def no_probe(point: str) -> None:
@@ -222,6 +229,7 @@ class Store:
         must be what is stored, else nothing is done and `ProjectError` says which record differs. Edits that
         were undone can then no longer be redone.
         """
+        self._secure_before(edit)
         with self.transaction():
             return journal.record(self._db, edit, midway=self._midway)
 
@@ -350,10 +358,21 @@ class Store:
         """A checked copy of the project, in its folder for snapshots if no other is named; gives its path."""
         return snapshots.take(self._db, self.path, folder=folder, midway=lambda: self._probe("mid snapshot"))
 
-    def has_new_work(self) -> bool:
-        """Whether there was a write since the newest snapshot."""
+    def secure(self) -> Path | None:
+        """A snapshot if there was a write since the newest one, as before an import; gives its path."""
         newest = next(iter(snapshots.listed(self.path)), None)
-        return newest is None or snapshots.revision(newest) != self.revision
+        if newest is not None and snapshots.revision(newest) == self.revision:
+            return None
+        return self.snapshot()
+
+    def _secure_before(self, edit: Edit) -> None:
+        """A bulk edit can be undone; the snapshot is for the case that it shows a fault of ours."""
+        if len(edit.changes) < BULK or self.read_only or self._db.in_transaction:
+            return
+        try:
+            self.secure()
+        except (ProjectError, OSError, sqlite3.Error) as error:
+            logger.warning("No snapshot of %s could be made before “%s”: %s", self.path, edit.label, error)
 
     def settings(self) -> Mapping[str, Any]:
         """What SQLite says about how safe this file is kept, by pragma name."""

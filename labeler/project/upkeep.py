@@ -43,18 +43,14 @@ class Upkeep:
             self._try("checkpoint", self._store.checkpoint)
             self._paused = True
         if self._has_news and time.monotonic() >= self._next_snapshot:
-            self._has_news = not self._try("snapshot", self._snapshot)
+            self._has_news = not self._try("snapshot", self._store.secure)
             self._next_snapshot = time.monotonic() + SNAPSHOT_SECONDS
 
     def last(self) -> None:
         """The project is about to be closed."""
         if not self._store.read_only:
-            self._try("snapshot", self._snapshot)
+            self._try("snapshot", self._store.secure)
             self._try("checkpoint", self._store.checkpoint)
-
-    def _snapshot(self) -> None:
-        if self._store.has_new_work():
-            self._store.snapshot()
 
     def _try(self, what: str, upkeep: Callable[[], object]) -> bool:
         """Whether it worked. The labels are safe without it, so a failure is only noted."""

@@ -113,12 +113,11 @@ class Writer:
         """
         if self._closing:
             raise ProjectError(f"{self.path.name} is closed.")
-        with self._count:
-            self._pending += 1
+        self._count_pending(1)
         self._inbox.put(_Job(work, done, failed, step))
 
     def call(self, work: Callable[[Store], T]) -> T:
-        """Have work done and wait for what it gives; raises what it raises."""
+        """Have work done and wait for what it gives; raises what it raises. Not for callbacks."""
         answers: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
         self.post(work, lambda value: answers.put((value, None)), lambda error: answers.put((None, error)))
         value, error = answers.get()
@@ -173,19 +172,17 @@ class Writer:
             store = Store.open(self.path, read_only=self.read_only, probe=self._probe)
         except Exception as error:
             self._error = error
-            self._opened.set()
             return
-        try:
+        finally:
+            self._opened.set()
+        with store:
             if not self.read_only:
                 self._take_up_rescued(store)
-            self._opened.set()
             upkeep = Upkeep(store)
             while (job := self._next(upkeep)) is not None:
                 self._finish(store, job)
                 upkeep.worked()
             upkeep.last()
-        finally:
-            store.close()
 
     def _next(self, upkeep: Upkeep) -> _Job[Any] | None:
         """The next job; None when it is time to close. Does the upkeep while there is nothing else."""
@@ -220,12 +217,15 @@ class Writer:
         self._tell(job.failed, ProjectError(self.trouble))
 
     def _tell(self, callback: Callable[[Any], None], value: object) -> None:
-        with self._count:
-            self._pending -= 1
+        self._count_pending(-1)
         try:
             callback(value)
         except Exception:
             logger.exception("A callback of the writer of %s failed", self.path)
+
+    def _count_pending(self, by: int) -> None:
+        with self._count:
+            self._pending += by
 
     def _say(self, sentence: str) -> None:
         if sentence != self.trouble:
@@ -277,13 +277,16 @@ class Writer:
         except (msgspec.MsgspecError, ValueError):
             self._put_rescue_aside()
             return
+        except OSError as error:
+            logger.warning("The rescue file %s cannot be read: %s", self._rescue.path, error)
+            return
         if not steps:
             self._rescue.discard()
         for step, token in steps:
             job = _Job(_work_of(step), lambda _: None, self._misfit, step)
             job.token = token
             self._waiting.append(job)
-            self._pending += 1
+            self._count_pending(1)
 
     def _misfit(self, error: Exception) -> None:
         """A rescued edit was refused: what follows it may build on it, so all of them wait for a person."""
@@ -291,7 +294,7 @@ class Writer:
             return
         rescued = [job for job in self._waiting if job.token]
         self._waiting = deque(job for job in self._waiting if not job.token)
-        self._pending -= len(rescued)
+        self._count_pending(-len(rescued))
         logger.warning("A rescued edit of %s was refused: %s", self.path, error)
         self._put_rescue_aside()
 

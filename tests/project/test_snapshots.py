@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from project_model import ProjectModel, prepare, state
 
+from labeler.core.records import Category, Change, Edit
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project import schema, snapshots
@@ -46,14 +47,25 @@ def test_a_snapshot_is_a_whole_project_of_its_own(path: Path) -> None:
         assert store.settings()["journal_mode"] == "delete"
 
 
-def test_there_is_new_work_after_a_write_only(path: Path) -> None:
+def test_a_project_is_secured_once_for_each_state(path: Path) -> None:
     fill(path)
     with Store.open(path) as store:
-        assert not store.has_new_work()
+        assert store.secure() is None
         store.undo()
-        assert store.has_new_work()
-        store.snapshot()
-        assert not store.has_new_work()
+        assert store.secure() == snapshots.listed(path)[0]
+        assert store.secure() is None
+    assert len(snapshots.listed(path)) == 2
+
+
+def test_a_bulk_edit_is_preceded_by_a_snapshot(path: Path) -> None:
+    with Store.open(path) as store:
+        prepare(store)
+        store.apply(Edit("Few", tuple(Change(None, Category(n, "c", "#000000")) for n in range(1, 10))))
+        assert snapshots.listed(path) == []
+        store.apply(Edit("Many", tuple(Change(None, Category(n, "c", "#000000")) for n in range(10, 1010))))
+    (taken,) = snapshots.listed(path)
+    with Store.open(taken, read_only=True) as store:
+        assert len(store.categories()) == 9
 
 
 def test_where_the_folder_takes_none_they_go_to_the_data_folder(path: Path) -> None:
@@ -109,7 +121,7 @@ def test_a_damaged_project_is_left_alone_and_the_newest_good_snapshot_offered(pa
     assert path.read_bytes() == content
     assert caught.value.snapshot == good
     assert caught.value.minutes_behind == pytest.approx(10, abs=0.1)
-    assert "10 minutes older" in str(caught.value)
+    assert "10 min older" in str(caught.value)
     aside = snapshots.restore(path, good)
     assert aside.read_bytes() == content
     with Store.open(path) as store:
