@@ -135,14 +135,14 @@ def test_overlapping_parts_are_united():
     assert geometry.rasterise(shape, size=(20, 20)).bits.sum() == 2 * 48 - 6 * 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rings)
 def test_pixels_of_a_ring_are_those_of_every_centre_tried(ring):
     mask = geometry.rasterise(Polygons((Part(ring),)), size=(24, 28))
     assert np.array_equal(geometry.to_bits(mask, (24, 28)), naive_pixels(ring, (24, 28)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rings, finite, finite)
 def test_neighbours_that_share_edges_neither_overlap_nor_leave_gaps(ring, x, y):
     """A fan of triangles around any point covers, counted mod 2, exactly what the ring does."""
@@ -170,7 +170,6 @@ def test_points_that_are_not_finite_are_refused():
         geometry.rasterise(Polygons((Part(ring),)), size=(5, 5))
 
 
-@settings(deadline=None)
 @given(masks)
 def test_outline_rasterises_to_exactly_the_same_mask(mask):
     size = (40, 40)
@@ -265,7 +264,6 @@ def test_a_flat_box_cannot_be_resized():
         geometry.resized(Box(1, 1, 1, 5), Box(1, 1, 1, 5), Box(0, 0, 2, 2))
 
 
-@settings(deadline=None)
 @given(rings)
 def test_clipping_changes_no_pixel_of_the_image(ring):
     size = (24, 28)

@@ -29,7 +29,7 @@ def best_sum(gain):
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(matrices, st.sampled_from([0.0, 0.3, 0.5]))
 def test_hungarian_reaches_the_best_sum_there_is(iou, threshold):
     pairs = match(iou, threshold=threshold)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
@@ -167,7 +167,6 @@ def eroded_boundary_iou(a, b, dilation):
     return (rims[0] & rims[1]).sum() / union if union else 0.0
 
 
-@settings(deadline=None)
 @given(masks, masks, st.sampled_from([0.005, 0.02, 0.08, 0.3]))
 def test_boundary_iou_equals_the_erosion_exactly(a, b, dilation):
     expected = eroded_boundary_iou(geometry.to_bits(a, SIZE), geometry.to_bits(b, SIZE), dilation)

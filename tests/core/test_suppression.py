@@ -60,7 +60,7 @@ def test_a_chain_keeps_every_other_box():
 coarse = st.tuples(*(st.integers(0, 8) for _ in range(4)), st.sampled_from([0.2, 0.5, 0.5, 0.9]))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(coarse, min_size=1, max_size=40), st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 0.75]))
 def test_greedy_equals_torchvision_with_ties(rows, threshold):
     table = np.array(rows, dtype=np.float64)
