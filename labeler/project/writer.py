@@ -71,6 +71,7 @@ class Writer:
         self._opened = threading.Event()
         self._error: Exception | None = None
         self._closing = False
+        self._last_try = False
         self._given_up = False
         """Closing, and the disk still does not take it: what can be rescued is not tried any more."""
         self._rescue = RescueFile(path)
@@ -207,10 +208,11 @@ class Writer:
                 reason = trouble.reason(error)
                 if not reason or job.step is None:
                     self._tell(job.failed, trouble.told(self.path, error))
+                    self._settle(job)
                     return
                 self._sit_out(store, job, error)
             else:
-                self._succeeded(job)
+                self._settle(job)
                 self._tell(job.done, result)
                 return
         self._rescue_steps(job)
@@ -237,9 +239,12 @@ class Writer:
     def _sit_out(self, store: Store, job: _Job[Any], error: Exception) -> None:
         """Wait until it is worth trying again, and rescue meanwhile what is posted."""
         until = time.monotonic() + self.retry_seconds
-        while not self._given_up:
+        while True:
             rescued = self._rescue_steps(job)
             self._say(trouble.sentence(self.path, error, self._rescue.path if rescued else None))
+            if self._last_try:
+                self._given_up = True
+                return
             left = None if trouble.is_damage(error) else max(until - time.monotonic(), 0.0)
             try:
                 message = self._inbox.get(timeout=left)
@@ -252,7 +257,9 @@ class Writer:
                 until = 0.0
             else:
                 self._inbox.put("close")
-                self._given_up = True
+                self._last_try = True
+                self._given_up = trouble.is_damage(error)
+                return
 
     def _rescue_steps(self, first: _Job[Any]) -> bool:
         """Write down, in order, all edits that wait and are not written down; False if that fails too."""
@@ -265,7 +272,10 @@ class Writer:
             return False
         return True
 
-    def _succeeded(self, job: _Job[Any]) -> None:
+    def _settle(self, job: _Job[Any]) -> None:
+        """The disk took a job, or there was a better reason than the disk to refuse it."""
+        if self._given_up:
+            return
         self._say("")
         if job.token and not any(waiting.token for waiting in self._waiting):
             self._rescue.discard()

@@ -279,6 +279,53 @@ def test_any_trouble_of_the_disk_is_waited_out(path: Path, code: int) -> None:
     assert writer.close() == ""
 
 
+def test_a_read_while_closing_does_not_hide_that_edits_were_not_saved(path: Path) -> None:
+    probe, told, failed, reads = _Failing(sqlite3.SQLITE_FULL), [], [], []
+    writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.call(prepare)
+    writer.call(lambda store: store.apply(CATEGORY))
+    probe.on = True
+    writer.apply(add(1), failed=failed.append)
+    writer.apply(add(2), failed=failed.append)
+    writer.post(lambda store: store.images(), reads.append)
+    wait_until(lambda: told)
+    assert "the disk is full. They are safe in" in writer.close()
+    assert (len(failed), len(reads)) == (2, 1)
+    again = Writer.open(path)
+    assert len(again.call(lambda store: store.annotations(1))) == 2
+    again.close()
+
+
+def test_closing_tries_once_more(path: Path) -> None:
+    probe, told, done = _Failing(sqlite3.SQLITE_FULL), [], []
+    writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.call(prepare)
+    writer.call(lambda store: store.apply(CATEGORY))
+    probe.on = True
+    writer.apply(add(1), done.append)
+    wait_until(lambda: told)
+    probe.on = False
+    assert writer.close() == ""
+    assert len(done) == 1
+
+
+def test_an_edit_refused_after_the_trouble_is_not_kept_for_the_next_session(path: Path) -> None:
+    probe, told, failed = _Failing(sqlite3.SQLITE_FULL), [], []
+    writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.call(prepare)
+    writer.call(lambda store: store.apply(CATEGORY))
+    probe.on = True
+    writer.apply(add(1))
+    writer.apply(add(1), failed=failed.append)
+    wait_until(lambda: told)
+    probe.on = False
+    writer.retry()
+    wait_until(lambda: writer.pending == 0)
+    assert "is in the project already" in str(failed[0])
+    assert writer.close() == ""
+    assert not list((data_dir() / "rescue").iterdir())
+
+
 def test_a_file_found_damaged_while_working_is_not_tried_again(path: Path) -> None:
     probe, told = _Failing(sqlite3.SQLITE_CORRUPT), []
     writer = Writer.open(path, on_trouble=told.append, probe=probe)
