@@ -163,6 +163,10 @@ class Browsing(QObject):
         """Open a folder of images, an image, or a project file; `told` says what does not work."""
         self._link.open(path, read_only=read_only)
 
+    def use_segmenter(self, name: str, version: str = "1") -> None:
+        """Keep accepted proposals under another promptable model from now on."""
+        self._link.use_segmenter(name, version)
+
     def close(self) -> None:
         """Let go of the project; every edit is on disk when this returns."""
         self._link.close()

@@ -46,7 +46,7 @@ class Commands:
     def handlers(self) -> dict[str, Callable[..., object]]:
         """Action id to what it does."""
         canvas, session = self._canvas, self._session
-        own = {
+        plain: dict[str, Callable[[], object]] = {
             "open-folder": self.open_folder,
             "open-project": self.open_project,
             "import-labels": self.import_labels,
@@ -66,7 +66,6 @@ class Commands:
             "next": lambda: session.step(1),
             "previous": lambda: session.step(-1),
             "reviewed-next": self.reviewed_next,
-            "reviewed": lambda on: session.mark_reviewed(on, by="window"),
             "next-open": lambda: self._to_unreviewed(1),
             "previous-open": lambda: self._to_unreviewed(-1),
             "go-to": self.go_to,
@@ -74,8 +73,6 @@ class Commands:
             "actual-size": lambda: canvas.zoom_to(1.0),
             "zoom-in": lambda: canvas.zoom_by(1.25),
             "zoom-out": lambda: canvas.zoom_by(0.8),
-            "hide-annotations": lambda on: canvas.set_options(annotations=not on),
-            "display": lambda on: self._window.display_card.setVisible(on),
             "brush-smaller": lambda: self._resize_brush(1 / BRUSH_STEP),
             "brush-larger": lambda: self._resize_brush(BRUSH_STEP),
             "restart-model": self._window.host.restart,
@@ -83,14 +80,17 @@ class Commands:
             "keys": lambda: ShortcutsDialog(key_table(), self._window).exec(),
             "about": lambda: AboutDialog(self._window).exec(),
         }
-        # a signal hands over whether the action is checked, which most of these don't take
-        taking = {"reviewed", "hide-annotations", "display"}
-        handlers = {
-            name: call if name in taking else partial(_without_argument, call) for name, call in own.items()
+        switches: dict[str, Callable[[bool], object]] = {
+            "reviewed": lambda on: session.mark_reviewed(on, by="window"),
+            "hide-annotations": lambda on: canvas.set_options(annotations=not on),
+            "display": self._window.display_card.setVisible,
         }
-        for spec in TOOLS:
-            handlers[spec.id] = partial(self._take_tool, spec.id)
-        return handlers
+        # the signal hands over whether the action is checked, which only switches take
+        handlers: dict[str, Callable[..., object]] = {
+            name: partial(_without_argument, call) for name, call in plain.items()
+        }
+        tools = {spec.id: partial(self._take_tool, spec.id) for spec in TOOLS}
+        return handlers | switches | tools
 
     # --- project ----------------------------------------------------------------------------------
 

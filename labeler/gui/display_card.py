@@ -1,6 +1,7 @@
 """Brightness and contrast of what is shown: two sliders that float over the canvas."""
 
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QSlider
 
 from labeler.gui.canvas.view import Canvas
@@ -44,9 +45,9 @@ class DisplayCard(QFrame):
         for slider in self._sliders.values():
             slider.setValue(0)
 
-    def showEvent(self, event: QEvent) -> None:  # type: ignore[override]
+    def showEvent(self, event: QShowEvent) -> None:
         """Take the place at the canvas's top right."""
-        super().showEvent(event)  # type: ignore[arg-type]
+        super().showEvent(event)
         self._place()
 
     def _place(self) -> None:

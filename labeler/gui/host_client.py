@@ -141,6 +141,13 @@ class HostClient(QObject):
         self._drop_child()
         self._launch("starting", message="")
 
+    def use(self, model: str) -> None:
+        """Run another promptable model, by its id, from now on."""
+        if model != self._model:
+            self._model = model
+            self._show(title=model)
+            self.restart()
+
     def stop(self) -> None:
         """Have the child end: asked, then terminated, then killed. Nothing is answered any more."""
         child, self._child = self._child, None

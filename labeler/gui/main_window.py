@@ -1,5 +1,6 @@
 """The window: wires panels, canvas, session and model process together, and decides nothing itself."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
@@ -24,6 +25,7 @@ from labeler.gui.dialogs.welcome import WelcomePage
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.docks import COLUMN, add_dock, dock_actions
 from labeler.gui.host_client import HostClient
+from labeler.gui.model_menu import ModelMenu
 from labeler.gui.notify import Notifier, Toast
 from labeler.gui.options_bar import OptionsBar
 from labeler.gui.panels.agreement import AgreementPanel
@@ -38,6 +40,7 @@ from labeler.gui.session import Session
 from labeler.gui.settings import Settings
 from labeler.gui.status_line import StatusLine
 from labeler.gui.tool_column import ToolColumn
+from labeler.models.api import ModelSpec
 from labeler.project.snapshots import DamagedProjectError
 
 SMALLEST = QSize(800, 560)
@@ -53,7 +56,7 @@ class MainWindow(QMainWindow):
         self.settings = settings
         self.notifier = Notifier(self)
         self.session = Session(self)
-        self.host = HostClient(self)
+        self.host = HostClient(self, model=settings.model)
         self.setWindowTitle("Labeler")
         self.setMinimumSize(SMALLEST)
         self.resize(1440, 900)
@@ -140,10 +143,13 @@ class MainWindow(QMainWindow):
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         menus["View"].addSeparator()
         menus["View"].addActions(dock_actions(self.docks))
+        self.model_menu = ModelMenu(menus["Model"], self, current=self.settings.model)
+        self.model_menu.chosen.connect(self._use_model)
         themes = menus["View"].addMenu("Theme")
         group = QActionGroup(self)
-        for scheme in ("system", "dark", "light"):
-            action = themes.addAction(scheme.capitalize(), lambda scheme=scheme: self.set_theme(scheme))
+        schemes: tuple[theme.Scheme, ...] = ("system", "dark", "light")
+        for scheme in schemes:
+            action = themes.addAction(scheme.capitalize(), partial(self.set_theme, scheme))
             action.setCheckable(True)
             action.setChecked(self.settings.theme == scheme)
             group.addAction(action)
@@ -202,6 +208,14 @@ class MainWindow(QMainWindow):
     def start_host(self) -> None:
         """Start the model process, after the first paint so that the window is there at once."""
         QTimer.singleShot(0, self.host.start)
+        QTimer.singleShot(0, self.model_menu.look_up)
+
+    def _use_model(self, spec: ModelSpec) -> None:
+        """Prompt another model from now on; what it proposes is kept under its name."""
+        self.settings.model = spec.id
+        self.settings.save()
+        self.host.use(spec.id)
+        self.session.use_segmenter(spec.title)
 
     def _show_refusal(self, error: Exception) -> None:
         if isinstance(error, ProjectLockedError):
@@ -315,7 +329,7 @@ class MainWindow(QMainWindow):
         self._recent_menu.clear()
         for name in self.settings.recent:
             path = Path(name)
-            action = self._recent_menu.addAction(name, lambda path=path: self.open(path))
+            action = self._recent_menu.addAction(name, partial(self.open, path))
             action.setEnabled(path.exists())
 
     def _forget(self, path: Path) -> None:

@@ -231,6 +231,15 @@ class ProjectLink(QObject):
             self._begin()
             self._writer.post(work, self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
 
+    def use_segmenter(self, name: str, version: str) -> None:
+        """Keep accepted proposals under another model from now on."""
+        self._segmenter = (name, version)
+        if self._writer is not None and not self._writer.read_only:
+            self.read(lambda store: store.ensure_model(name, version), self._take_segmenter)
+
+    def _take_segmenter(self, model: Model) -> None:
+        self.segmenter_id = model.id
+
     def note_image(self, image: Image) -> None:
         """Keep what was found out about an image file; no edit, and nobody waits for it."""
         if self._writer is not None and not self._writer.read_only:

@@ -9,11 +9,12 @@ import msgspec
 
 from labeler import paths
 from labeler.core.files import atomic_write
+from labeler.models.embeddings import LIMIT_VARIABLE
+from labeler.models.threads import THREADS_VARIABLE
 
 _log = logging.getLogger(__name__)
 
 RECENT = 10
-THREADS_VARIABLE, CACHE_VARIABLE = "LABELER_THREADS", "LABELER_CACHE_GB"
 
 
 class Settings(msgspec.Struct):
@@ -22,6 +23,8 @@ class Settings(msgspec.Struct):
     theme: Literal["system", "dark", "light"] = "dark"
     wheel_zoom: bool = True
     """The wheel zooms; otherwise it pans and Ctrl+wheel zooms, which suits trackpads."""
+    model: str = "mobilesam"
+    """The promptable model, by its id."""
     threads: int = 0
     """Threads of the model process; 0 for one per core."""
     cache_gb: float = 5.0
@@ -45,7 +48,7 @@ class Settings(msgspec.Struct):
 
     def hand_to_children(self) -> None:
         """Put what model processes must know into the environment that they inherit."""
-        for name, value in ((THREADS_VARIABLE, self.threads), (CACHE_VARIABLE, self.cache_gb)):
+        for name, value in ((THREADS_VARIABLE, self.threads), (LIMIT_VARIABLE, self.cache_gb)):
             if value:
                 os.environ[name] = str(value)
             else:

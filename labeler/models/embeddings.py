@@ -16,6 +16,8 @@ from labeler.models.api import Embedding
 
 DEFAULT_LIMIT = 5 << 30
 """Bytes on disk, over all models."""
+LIMIT_VARIABLE = "LABELER_CACHE_GB"
+"""The bound of the cache in gigabytes, where another than the default is wanted."""
 
 _MAGIC = b"LBEMBED1"
 _HEAD = struct.Struct(">8s16sI")
@@ -45,12 +47,20 @@ def content_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
 
 
+def wanted_limit() -> int:
+    """The bound of the cache in bytes: as set in the environment, else the default."""
+    try:
+        return int(float(os.environ.get(LIMIT_VARIABLE, "")) * (1 << 30))
+    except ValueError:
+        return DEFAULT_LIMIT
+
+
 class EmbeddingCache:
     """Embeddings by model and image content, least recently used out first; shared between processes."""
 
-    def __init__(self, folder: Path, *, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, folder: Path, *, limit: int | None = None) -> None:
         self._folder = folder
-        self._limit = limit
+        self._limit = wanted_limit() if limit is None else limit
         self._bytes: int | None = None  # what is on disk, as far as this process knows; None before a scan
 
     def get(self, fingerprint: str, digest: str) -> Embedding | None:
