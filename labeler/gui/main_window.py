@@ -62,6 +62,7 @@ class MainWindow(QMainWindow):
         self.resize(1440, 900)
         self.setAcceptDrops(True)
         self.canvas = Canvas(self.session, self.host)
+        self.display_card = DisplayCard(self.canvas)
         self.commands = Commands(self)
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), self.commands.handlers(), self)
         self.addActions(list(self.actions_by_id.values()))
@@ -78,7 +79,6 @@ class MainWindow(QMainWindow):
 
     def _build_center(self) -> None:
         self.options_bar = OptionsBar(self.canvas)
-        self.display_card = DisplayCard(self.canvas)
         self.toast = Toast(self.canvas)
         self.tools = ToolColumn(self.actions_by_id)
         work = QWidget()
