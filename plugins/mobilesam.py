@@ -26,6 +26,8 @@ _DECODER = Weights(
 # of ImageNet, in the order of RGB, as SAM was trained with
 _MEAN = np.array((123.675, 116.28, 103.53), dtype=np.float32)
 _DEVIATION = np.array((58.395, 57.12, 57.375), dtype=np.float32)
+_NORMALISED = (np.arange(256, dtype=np.float32)[:, None] - _MEAN) / _DEVIATION
+"""(256, 3): what each 8-bit value of each channel becomes."""
 
 _NO_LOGITS = np.zeros((1, 1, LOGITS, LOGITS), dtype=np.float32)
 
@@ -122,18 +124,24 @@ def _new_session(weights: Weights, threads: int) -> Any:
 def preprocessed(image: Rgb) -> NDArray[np.float32]:
     """The encoder's input (1, 3, 1024, 1024) float32: scaled, normalised, padded with 0."""
     height, width = frame_size((image.shape[0], image.shape[1]))
-    scaled = _scaled(image, height, width)
     frame = np.zeros((1, 3, FRAME, FRAME), dtype=np.float32)
-    for channel in range(3):
-        plane = frame[0, channel, :height, :width]
-        np.subtract(scaled[:, :, channel], _MEAN[channel], out=plane)
-        plane /= _DEVIATION[channel]
+    for channel, plane in enumerate(cv2.split(_scaled(image, height, width))):
+        frame[0, channel, :height, :width] = cv2.LUT(plane, _NORMALISED[:, channel])
     return frame
 
 
 def _scaled(image: Rgb, height: int, width: int) -> Rgb:
+    """The image at another size, without aliasing.
+
+    SAM scales by Pillow's bilinear filter, which takes a sixth of the encoder's time at 4k. Halves and one
+    area-averaged step take a thirtieth, and the embedding's cosine to SAM's is 0.9998 there.
+    """
+    while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
+        half = (image.shape[1] // 2, image.shape[0] // 2)
+        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
     interpolation = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), dtype=np.uint8)
+    scaled: Rgb = cv2.resize(image, (width, height), interpolation=interpolation)
+    return scaled
 
 
 plugin = Plugin(

@@ -17,9 +17,9 @@ from labeler.cli.labels import write
 from labeler.cli.progress import Progress
 from labeler.core.geometry import bounds, rasterise, to_bits
 from labeler.core.overlap import mask_overlap
-from labeler.core.records import Annotation, Box, Image, Mask, Prompt, Proposal
+from labeler.core.records import Annotation, Image, Mask, Prompt, Proposal
 from labeler.core.rle import compress, mask_to_rle
-from labeler.errors import FormatError, ModelError
+from labeler.errors import FormatError, ImageError, ModelError
 from labeler.formats.coco import Dataset, read_coco
 from labeler.formats.image_paths import Folder
 from labeler.models.api import Embedding, Segmenter
@@ -78,7 +78,7 @@ def _count(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure; gives 0, or 1 when some images were missing or could not be used."""
+    """Measure; gives 0, or 1 when some labels or images could not be used."""
     if not args.images.is_dir():
         raise FormatError(f"“{args.images}” is no folder; give the folder of the images with --images.")
     with_box = args.prompts == "box"
@@ -86,37 +86,48 @@ def run(args: argparse.Namespace) -> int:
     if not with_box and clicks == 0:
         raise FormatError("Without a box there must be at least one click; give --clicks 1 or more.")
     dataset, report = read_coco(args.labels)
-    if problems := report.problems():
-        print(problems, file=sys.stderr)
-    model, embedder = _model(args.model)
-    objects = [annotation for annotation in dataset.annotations if not annotation.crowd]
-    results: list[dict[str, Any]] = []
-    steps: list[list[Step]] = []
-    missed: list[str] = []
+    if report.refused:
+        print(report.problems(), file=sys.stderr)
     begun = time.perf_counter()
+    measured = _measure_all(args.model, dataset, Folder(args.images), with_box=with_box, clicks=clicks)
+    for sentence in measured.left_out:
+        print(sentence, file=sys.stderr)
+    if not measured.steps:
+        raise FormatError(f"In {args.images} there is no labelled object of at least {SMALLEST} pixels.")
+    write(args.out, msgspec.json.encode(measured.results))
+    print(_table(measured.steps))
+    seconds = time.perf_counter() - begun
+    print(f"{len(measured.steps)} objects in {seconds:.0f} s; masks written to {args.out}")
+    return 1 if measured.left_out or report.refused else 0
+
+
+class _Measured(Struct, frozen=True):
+    steps: list[list[Step]]
+    """Of each object, in the order of the images."""
+    results: list[dict[str, Any]]
+    """Of each object, as COCO writes them."""
+    left_out: list[str]
+    """Sentences about images that could not be used."""
+
+
+def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool, clicks: int) -> _Measured:
+    model, embedder = _model(name)
+    objects = [annotation for annotation in dataset.annotations if not annotation.crowd]
+    measured = _Measured([], [], [])
     with Progress("Images", total=len({annotation.image_id for annotation in objects})) as progress:
-        for image, path, annotations in _by_image(dataset, objects, Folder(args.images)):
+        for image, path, annotations in _by_image(dataset, objects, folder):
             try:
                 embedding = _embedding(embedder, image, path)
-            except FormatError as error:
-                missed.append(str(error))
-            else:
-                for annotation in annotations:
-                    found = measure(model, embedding, annotation, with_box=with_box, clicks=clicks)
-                    if found:
-                        steps.append(found)
-                        results.append(_result(dataset, image, annotation, found[-1]))
+            except (FormatError, ImageError) as error:
+                measured.left_out.append(str(error))
+                annotations.clear()
+            for annotation in annotations:
+                steps = measure(model, embedding, annotation, with_box=with_box, clicks=clicks)
+                if steps:
+                    measured.steps.append(steps)
+                    measured.results.append(_result(dataset, image, annotation, steps[-1]))
             progress.advance()
-    for sentence in missed:
-        print(sentence, file=sys.stderr)
-    if not steps:
-        raise FormatError(
-            f"No object of at least {SMALLEST} pixels was found on the images in {args.images}."
-        )
-    write(args.out, msgspec.json.encode(results))
-    print(_table(steps))
-    print(f"{len(steps)} objects in {time.perf_counter() - begun:.0f} s; masks written to {args.out}")
-    return 1 if missed else 0
+    return measured
 
 
 def measure(
@@ -134,7 +145,7 @@ def measure(
     steps: list[Step] = []
     prompt = Prompt()
     if with_box:
-        prompt = Prompt(box=_box(annotation))
+        prompt = Prompt(box=bounds(annotation.shape))
         steps.append(_step(0, model.segment(embedding, prompt), truth))
     for number in range(1, clicks + 1):
         click: Click | None
@@ -152,10 +163,6 @@ def measure(
         )
         steps.append(_step(number, model.segment(embedding, prompt), truth))
     return steps
-
-
-def _box(annotation: Annotation) -> Box:
-    return bounds(annotation.shape)
 
 
 def _step(click: int, proposals: Sequence[Proposal], truth: Mask) -> Step:

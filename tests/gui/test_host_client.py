@@ -17,7 +17,7 @@ from labeler.gui.host_client import HostClient, Limits
 
 QUICK = Limits(click=2.0, load=30.0, beat=3.0)
 
-FAULTY = '''
+FAULTY = """
 import ctypes, os, re, signal, sys, time
 from pathlib import Path
 import numpy as np
@@ -42,10 +42,8 @@ class Faulty:
         fault_once()
         x, y = (int(value) for value in prompt.points[-1])
         previous = prompt.previous is not None
-        return tuple(
-            Proposal(Mask(x, y, np.ones((2, 3 + previous), dtype=bool)), 0.9, np.zeros((4, 4), dtype=np.float32))
-            for _ in range(limit)
-        )
+        mask = Mask(x, y, np.ones((2, 3 + previous), dtype=bool))
+        return (Proposal(mask, 0.9, np.zeros((4, 4), dtype=np.float32)),) * limit
 
 def load():
     exec((HERE / "load").read_text(), globals()) if (HERE / "load").exists() else None
@@ -53,7 +51,7 @@ def load():
 
 plugin = Plugin(api=1, name="Faulty", version="1",
                 models=(ModelSpec(id="faulty", title="Faulty", task="segmenter", load=load),))
-'''
+"""
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -65,7 +63,12 @@ CRASHES = {
     "hung with the GIL": "ctypes.PyDLL(None).sleep(100)",
     "SIGSTOP": "os.kill(os.getpid(), signal.SIGSTOP)",
 }
-SENTENCES = {"memory": "ran out of memory", "endless loop": "hung", "hung with the GIL": "hung", "SIGSTOP": "hung"}
+SENTENCES = {
+    "memory": "ran out of memory",
+    "endless loop": "hung",
+    "hung with the GIL": "hung",
+    "SIGSTOP": "hung",
+}
 HARMLESS = ["raise ValueError('no luck')", "sys.exit(3)", "raise KeyboardInterrupt"]
 NOISE = [
     "print('x' * 100_000, flush=True)",
@@ -349,7 +352,10 @@ def test_after_the_budget_it_stays_off_until_a_person_asks(qtbot, clients, fault
     [
         ("raise ValueError('no weights')", "no weights"),
         ("sys.exit(1)", "SystemExit"),
-        ("from labeler.errors import ModelError; raise ModelError('Put the file there.')", "Put the file there."),
+        (
+            "from labeler.errors import ModelError; raise ModelError('Put the file there.')",
+            "Put the file there.",
+        ),
     ],
     ids=["exception", "sys.exit", "sentence"],
 )
