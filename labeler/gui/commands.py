@@ -1,42 +1,61 @@
 """What the actions do: one short method each, called by menus, buttons and keys alike."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
 from labeler.core.files import atomic_write
 from labeler.formats.exchange import export_coco, import_coco, import_results
 from labeler.formats.report import Report
 from labeler.gui.actions import TOOLS, key_table
+from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
 from labeler.gui.dialogs.about import AboutDialog
 from labeler.gui.dialogs.export import ExportDialog
 from labeler.gui.dialogs.settings import SettingsDialog
 from labeler.gui.dialogs.shortcuts import ShortcutsDialog
+from labeler.gui.display_card import DisplayCard
+from labeler.gui.host_client import HostClient
+from labeler.gui.notify import Notifier
 from labeler.gui.photos import make_demo_folder
+from labeler.gui.session import Session
+from labeler.gui.settings import Settings
 from labeler.project import snapshots
 from labeler.project.store import Store
-
-if TYPE_CHECKING:
-    from labeler.gui.main_window import MainWindow
 
 BRUSH_STEP = 1.25
 
 
-class Commands:
+class Commands(QObject):
     """The handlers of all actions of one window."""
 
-    def __init__(self, window: MainWindow) -> None:
+    setting_changed = Signal(str)
+    """The name of a field of `Settings` that a person has changed."""
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        *,
+        session: Session,
+        canvas: Canvas,
+        host: HostClient,
+        display: DisplayCard,
+        notifier: Notifier,
+        settings: Settings,
+    ) -> None:
+        super().__init__(window)
         self._window = window
-        self._session = window.session
-        self._canvas = window.canvas
-        self._clipboard = Clipboard(window.session)
+        self._session = session
+        self._canvas = canvas
+        self._host = host
+        self._display = display
+        self._notifier = notifier
+        self._settings = settings
+        self._clipboard = Clipboard(session)
         self.last_opened = Path()
         self._waiting_import: Path | None = None
         self._session.project_changed.connect(self._import_waiting)
@@ -75,7 +94,7 @@ class Commands:
             "zoom-out": lambda: canvas.zoom_by(0.8),
             "brush-smaller": lambda: self._resize_brush(1 / BRUSH_STEP),
             "brush-larger": lambda: self._resize_brush(BRUSH_STEP),
-            "restart-model": self._window.host.restart,
+            "restart-model": self._host.restart,
             "encode-all": self.look_ahead_all,
             "keys": lambda: ShortcutsDialog(key_table(), self._window).exec(),
             "about": lambda: AboutDialog(self._window).exec(),
@@ -83,7 +102,7 @@ class Commands:
         switches: dict[str, Callable[[bool], object]] = {
             "reviewed": lambda on: session.mark_reviewed(on, by="window"),
             "hide-annotations": lambda on: canvas.set_options(annotations=not on),
-            "display": self._window.display_card.setVisible,
+            "display": self._display.setVisible,
         }
         # the signal hands over whether the action is checked, which only switches take
         handlers: dict[str, Callable[..., object]] = {
@@ -131,7 +150,7 @@ class Commands:
     def restore_snapshot(self, project: Path, snapshot: Path) -> None:
         """Put the damaged file aside and open its newest good snapshot in its place."""
         aside = snapshots.restore(project, snapshot)
-        self._window.notifier.info(f"The damaged file was kept as {aside.name}.", key="restore")
+        self._notifier.info(f"The damaged file was kept as {aside.name}.", key="restore")
         self.open(project)
 
     def import_labels(self) -> None:
@@ -160,12 +179,12 @@ class Commands:
 
     def _import(self, path: Path, what: str, work: Callable[[Store], Report]) -> None:
         if self._session.project is None:
-            self._window.notifier.error(
+            self._notifier.error(
                 f"{path.name} needs images to belong to. Open their folder first, then import it.",
                 key="import",
             )
             return
-        self._window.notifier.info(f"Importing {path.name}…", key="import")
+        self._notifier.info(f"Importing {path.name}…", key="import")
         self._session.import_file(work, lambda report: self._tell_import(what, path, report))
 
     def _import_waiting(self) -> None:
@@ -175,7 +194,7 @@ class Commands:
 
     def _tell_import(self, what: str, path: Path, report: Report) -> None:
         text = f"{what} from {path.name}: {report.summary()}"
-        tell = self._window.notifier.error if report.refused else self._window.notifier.info
+        tell = self._notifier.error if report.refused else self._notifier.info
         tell(text, key="import")
 
     def export(self) -> None:
@@ -183,7 +202,7 @@ class Commands:
         dialog = ExportDialog(self._session, self._window)
         if dialog.exec() != QDialog.DialogCode.Accepted:
             return
-        choice, notifier = dialog.choice(), self._window.notifier
+        choice, notifier = dialog.choice(), self._notifier
 
         def write(store: Store) -> Report:
             data, report = export_coco(store, polygons=choice.polygons, reviewed_only=choice.reviewed_only)
@@ -200,9 +219,7 @@ class Commands:
         """A checked copy of the project beside it; edits themselves are saved all the time."""
         self._session.ask(
             lambda store: store.snapshot(),
-            lambda path: self._window.notifier.info(
-                f"All edits are saved; snapshot: {path.name}", key="snapshot"
-            ),
+            lambda path: self._notifier.info(f"All edits are saved; snapshot: {path.name}", key="snapshot"),
         )
 
     # --- editing ----------------------------------------------------------------------------------
@@ -224,8 +241,8 @@ class Commands:
 
     def settings(self) -> None:
         """Show the settings; each is put into force as it is changed."""
-        dialog = SettingsDialog(self._window.settings, self._window)
-        dialog.changed.connect(self._window.apply_setting)
+        dialog = SettingsDialog(self._settings, self._window)
+        dialog.changed.connect(self.setting_changed)
         dialog.exec()
 
     def _resize_brush(self, factor: float) -> None:
@@ -256,7 +273,7 @@ class Commands:
             if other is not None and not other.reviewed:
                 session.go_to(other.id)
                 return
-        self._window.notifier.info("All images in that direction are reviewed.", key="unreviewed")
+        self._notifier.info("All images in that direction are reviewed.", key="unreviewed")
 
     def go_to(self) -> None:
         """Ask for the number of an image in the present order and open it."""
@@ -282,7 +299,7 @@ class Commands:
     def look_ahead(self, count: int) -> None:
         """Have the neighbours' embeddings computed in the background, nearest first."""
         session = self._session
-        self._window.host.look_ahead(
+        self._host.look_ahead(
             [(str(image.id), session.image_path(image)) for image in session.neighbours(count)]
         )
 

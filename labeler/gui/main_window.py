@@ -63,7 +63,15 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.canvas = Canvas(self.session, self.host)
         self.display_card = DisplayCard(self.canvas)
-        self.commands = Commands(self)
+        self.commands = Commands(
+            self,
+            session=self.session,
+            canvas=self.canvas,
+            host=self.host,
+            display=self.display_card,
+            notifier=self.notifier,
+            settings=settings,
+        )
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), self.commands.handlers(), self)
         self.addActions(list(self.actions_by_id.values()))
         self._build_center()
@@ -193,6 +201,7 @@ class MainWindow(QMainWindow):
         canvas.tool_changed.connect(self._show_tool)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.told.connect(self._welcome_toast.show_message)
+        self.commands.setting_changed.connect(self.apply_setting)
         self.welcome.open_folder.connect(self.commands.open_folder)
         self.welcome.open_project.connect(self.commands.open_project)
         self.welcome.open_path.connect(self.open)
