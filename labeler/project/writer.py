@@ -54,15 +54,12 @@ class Writer:
     retry_seconds = 5.0
     """How long to wait before waiting work is tried again."""
 
-    def __init__(
-        self, path: Path, *, read_only: bool, on_trouble: Callable[[str], None], probe: Probe
-    ) -> None:
+    def __init__(self, path: Path, *, read_only: bool, on_trouble: Callable[[str], None]) -> None:
         self.path = path
         self.read_only = read_only
         self.trouble = ""
         """Why edits are not on disk, or ""."""
         self._on_trouble = on_trouble
-        self._probe = probe
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._waiting: deque[_Job[Any]] = deque()
         """Work taken from the inbox while earlier work waited for the disk."""
@@ -75,7 +72,6 @@ class Writer:
         self._given_up = False
         """Closing, and the disk still does not take it: what can be rescued is not tried any more."""
         self._rescue = RescueFile(path)
-        self._thread = threading.Thread(target=self._run, name=f"writer of {path.name}", daemon=True)
 
     @classmethod
     def open(
@@ -83,17 +79,23 @@ class Writer:
         path: Path,
         *,
         read_only: bool = False,
+        take_over: bool = False,
         on_trouble: Callable[[str], None] = lambda _: None,
         probe: Probe = no_probe,
     ) -> "Writer":
         """Open a project (see `Store.open`, whose errors it raises) and replay what was rescued of it."""
-        writer = cls(path, read_only=read_only, on_trouble=on_trouble, probe=probe)
-        writer._thread.start()
+        writer = cls(path, read_only=read_only, on_trouble=on_trouble)
+        writer._start(lambda: Store.open(path, read_only=read_only, take_over=take_over, probe=probe))
         writer._opened.wait()
         if writer._error is not None:
             writer._thread.join()
             raise writer._error
         return writer
+
+    def _start(self, open_store: Callable[[], Store]) -> None:
+        name = f"writer of {self.path.name}"
+        self._thread = threading.Thread(target=self._run, args=(open_store,), name=name, daemon=True)
+        self._thread.start()
 
     @property
     def pending(self) -> int:
@@ -168,9 +170,9 @@ class Writer:
 
     # --- on the writer's thread ---------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self, open_store: Callable[[], Store]) -> None:
         try:
-            store = Store.open(self.path, read_only=self.read_only, probe=self._probe)
+            store = open_store()
         except Exception as error:
             self._error = error
             return

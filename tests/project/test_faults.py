@@ -71,13 +71,17 @@ class Field:
         }
         self.nursery.stdin.write(json.dumps(request) + "\n")
         self.nursery.stdin.flush()
-        acknowledged = self.model.revision
+        # some while they open the project, most while they write to it
+        when = "" if point else self.rng.choice(("pid", "ready", "ready"))
+        acknowledged, pid = self.model.revision, 0
         for line in self.nursery.stdout:
             word, _, value = line.strip().partition(" ")
             assert word != "failed", line
-            if word == "pid" and not point:
-                time.sleep(self.rng.random() * 0.08)
-                os.kill(int(value), signal.SIGKILL)
+            if word == "pid":
+                pid = int(value)
+            if word == when:
+                time.sleep(self.rng.random() * 0.06)
+                os.kill(pid, signal.SIGKILL)
             elif word == "ack":
                 acknowledged = int(value)
             elif word == "gone":

@@ -15,6 +15,7 @@ from labeler.errors import ProjectError, ProjectLockedError
 from labeler.project import lock
 from labeler.project.lock import Holder, acquire, holder, lock_path
 from labeler.project.store import Store
+from labeler.project.writer import Writer
 
 HOLD = """
 import sys
@@ -100,7 +101,9 @@ def test_another_machine_is_never_robbed_unasked(project: Path) -> None:
     with pytest.raises(ProjectLockedError, match="open on elsewhere by ann since"):
         acquire(project)
     assert lock_path(project).read_bytes() == foreign(since=holder(project).since)
-    Store.open(project, take_over=True).close()
+    with pytest.raises(ProjectLockedError):
+        Writer.open(project)
+    Writer.open(project, take_over=True).close()
     assert not lock_path(project).exists()
 
 
