@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Shape
 from labeler.gui.canvas import raster
-from labeler.gui.canvas.outlines import level_for, rings
+from labeler.gui.canvas.outlines import Ring, level_for, rings
 from labeler.gui.canvas.pixels import Bytes, premultiplied
 from labeler.gui.canvas.scene import Outlines, Scene
 from labeler.gui.canvas.viewport import Viewport
@@ -19,6 +19,7 @@ _SMOOTH_POINTS = 5_000
 _WIDE_POINTS = 25_000
 _WIDE_BOXES = 1_500
 _DASHED = 400
+_DASHED_POINTS = 4_000
 """Past so many points, or boxes, the lines are drawn plainer, to stay within a frame."""
 _TINY = 16
 _FAR = 1 << 24
@@ -77,23 +78,37 @@ def _stroke_look(
     )
 
 
-def draw_scene(buffer: Bytes, view: Viewport, scene: Scene, look: Look, *, ratio: float) -> None:
+class Detail(Struct, frozen=True):
+    """How plainly a scene is drawn: the more there is of it, the plainer."""
+
+    smooth: bool = True
+    wide: bool = True
+    few_boxes: bool = True
+    dashed: bool = True
+
+
+def draw_scene(
+    buffer: Bytes, view: Viewport, scene: Scene, look: Look, *, ratio: float, detail: Detail | None = None
+) -> Detail:
     """Draw what a buffer shows of a scene: all fills first, then all lines, large shapes under small ones.
 
-    The more there is to draw the plainer the lines are: smooth and wide, then stepped, then thin.
+    `view` maps image pixels to the buffer's. `detail` is how plainly; worked out from how much there is
+    where it is None, and given back so that a part can be drawn like the whole later.
     """
     height, width = buffer.shape[:2]
     reach = round(REACH * ratio)
     places = scene.painted(view.extent((-reach, -reach, width + reach, height + reach)))
     if not len(places):
-        return
+        return detail or Detail()
     plot = _Plot(buffer, view, scene, places, ratio)
-    plot.fill(look)
-    if look.dash and plot.amount < _DASHED * 10 and len(places) < _DASHED:
+    detail = detail or plot.detail()
+    plot.fill(look, detail)
+    if look.dash and detail.dashed:
         plot.stroke_each(look)
     else:
-        plot.stroke_rings(look)
-        plot.frame_boxes(look)
+        plot.stroke_rings(look, detail)
+        plot.frame_boxes(look, detail)
+    return detail
 
 
 class _Plot:
@@ -104,95 +119,103 @@ class _Plot:
     ) -> None:
         self.buffer, self.ratio = buffer, ratio
         self.words = buffer.view(np.uint32)[..., 0]
-        boxed = scene.is_box[places]
-        self.places = places.tolist()
-        self.boxed = boxed.tolist()
-        self.box_count = int(boxed.sum())
+        self.boxed = scene.is_box[places]
         self.colors = [scene.color(key) for key in scene.category_ids[places].tolist()]
-        outlines = scene.outlines(level_for(view.scale))
-        self.amount = _amount(outlines, places[~boxed])
-        self.starts, self.first = outlines.ring_starts.tolist(), outlines.first_ring.tolist()
-        self.moved = outlines.points * np.float32(view.scale) + np.asarray(view.offset, dtype=np.float32)
+        points, self.spans = _gathered(scene.outlines(level_for(view.scale)), places.tolist())
+        self.moved = points * np.float32(view.scale) + np.asarray(view.offset, dtype=np.float32)
         self.fixed = raster.fixed(self.moved)
         corners = np.rint(scene.boxes[places] * view.scale + np.tile(view.offset, 2))
-        self.corners = np.clip(corners, -(2**30), 2**30).astype(np.int64)
+        self.corners = np.clip(corners, -_FAR, _FAR).astype(np.int64)
 
-    def rings(self, place: int, points: NDArray[Any]) -> list[NDArray[Any]]:
-        """The rings of the entry at a place of the scene, cut from all points."""
-        a, b = self.first[place], self.first[place + 1]
-        return [points[self.starts[at] : self.starts[at + 1]] for at in range(a, b)]
+    def detail(self) -> Detail:
+        """What can be afforded for so much."""
+        amount, boxes = len(self.moved), int(self.boxed.sum())
+        return Detail(
+            smooth=amount < _SMOOTH_POINTS,
+            wide=amount < _WIDE_POINTS,
+            few_boxes=boxes < _WIDE_BOXES,
+            dashed=amount < _DASHED_POINTS and len(self.spans) < _DASHED,
+        )
 
-    def fill(self, look: Look) -> None:
+    def rings(self, at: int, points: NDArray[Any]) -> list[NDArray[Any]]:
+        """The rings of the entry drawn at this turn, cut from all points."""
+        return [points[a:b] for a, b in self.spans[at]]
+
+    def fill(self, look: Look, detail: Detail) -> None:
         """The insides, from the largest to the smallest; not of tiny boxes where there are very many."""
         height, width = self.words.shape
-        inner = np.clip(self.corners, 0, (width, height, width, height))
+        inner = np.clip(self.corners, 0, (width, height, width, height)).tolist()
         paints = {color: premultiplied(color, look.fill) for color in set(self.colors)}
         words = {color: raster.word(paint) for color, paint in paints.items()}
-        worth = np.ones(len(inner), dtype=bool)
-        if self.box_count > _WIDE_BOXES:
-            worth = ~np.array(self.boxed) | ((inner[:, 2:] - inner[:, :2]).max(axis=1) >= _TINY * self.ratio)
+        sides = (self.corners[:, 2:] - self.corners[:, :2]).max(axis=1)
+        worth = ~self.boxed | (sides >= _TINY * self.ratio) | detail.few_boxes
+        boxed = self.boxed.tolist()
         for at in np.flatnonzero(worth).tolist():
             color = self.colors[at]
-            if self.boxed[at]:
-                x0, y0, x1, y1 = inner[at].tolist()
+            if boxed[at]:
+                x0, y0, x1, y1 = inner[at]
                 self.words[y0:y1, x0:x1] = words[color]
             else:
-                raster.fill(self.buffer, self.rings(self.places[at], self.fixed), paints[color])
+                raster.fill(self.buffer, self.rings(at, self.fixed), paints[color])
 
-    def stroke_rings(self, look: Look) -> None:
+    def stroke_rings(self, look: Look, detail: Detail) -> None:
         """The lines of polygons and masks, a call for each colour."""
         by_color: dict[Rgb, list[Ring32]] = {}
-        for place, box, color in zip(self.places, self.boxed, self.colors, strict=True):
-            if not box:
-                by_color.setdefault(color, []).extend(self.rings(place, self.fixed))
-        wide = look.width if self.amount < _WIDE_POINTS else 1.0
-        for color, lines in by_color.items():
+        for at in np.flatnonzero(~self.boxed).tolist():
+            by_color.setdefault(self.colors[at], []).extend(self.rings(at, self.fixed))
+        # in an order that a part of the picture shares with the whole
+        for color, lines in sorted(by_color.items()):
             raster.stroke(
                 self.buffer,
                 lines,
                 premultiplied(color, look.line),
-                width=max(round(wide * self.ratio), 1),
-                smooth=self.amount < _SMOOTH_POINTS,
+                width=max(round((look.width if detail.wide else 1.0) * self.ratio), 1),
+                smooth=detail.smooth,
             )
 
-    def frame_boxes(self, look: Look) -> None:
+    def frame_boxes(self, look: Look, detail: Detail) -> None:
         """The lines of boxes, on whole pixels; thin where there are very many."""
-        if self.box_count > _WIDE_BOXES:
+        if not detail.few_boxes:
             self._frame_many(look)
             return
         width = max(round(look.width * self.ratio), 1)
         words = {color: raster.word(premultiplied(color, look.line)) for color in set(self.colors)}
-        for box, color, corners in zip(self.boxed, self.colors, self.corners.tolist(), strict=True):
-            if box:
-                raster.frame_box(self.words, corners, words[color], width)
+        corners = self.corners.tolist()
+        for at in np.flatnonzero(self.boxed).tolist():
+            raster.frame_box(self.words, corners[at], words[self.colors[at]], width)
 
     def _frame_many(self, look: Look) -> None:
-        boxed = np.array(self.boxed)
-        names, kinds = np.unique(np.array(self.colors)[boxed], axis=0, return_inverse=True)
-        corners = self.corners[boxed][:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
-        lines = np.clip(corners, -_FAR, _FAR).astype(np.int32) << raster.SHIFT
-        for kind, (r, g, b) in enumerate(names.tolist()):
-            raster.stroke(
-                self.buffer,
-                list(lines[kinds == kind]),
-                premultiplied((r, g, b), look.line),
-                width=max(round(self.ratio), 1),
-                smooth=False,
-            )
+        """All boxes of a colour in one call."""
+        by_color: dict[Rgb, list[int]] = {}
+        for at in np.flatnonzero(self.boxed).tolist():
+            by_color.setdefault(self.colors[at], []).append(at)
+        corners = self.corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+        lines = corners.astype(np.int32) << raster.SHIFT
+        for color, places in sorted(by_color.items()):
+            paint = premultiplied(color, look.line)
+            width = max(round(self.ratio), 1)
+            raster.stroke(self.buffer, list(lines[places]), paint, width=width, smooth=False)
 
     def stroke_each(self, look: Look) -> None:
         """The lines of all, one by one, dashed."""
-        for place, box, color, (x0, y0, x1, y1) in zip(
-            self.places, self.boxed, self.colors, self.corners.tolist(), strict=True
-        ):
-            if box:
-                lines = [np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)]
-            else:
-                lines = self.rings(place, self.moved)
+        corners = self.corners.astype(np.float32).tolist()
+        for at, (box, color) in enumerate(zip(self.boxed.tolist(), self.colors, strict=True)):
+            x0, y0, x1, y1 = corners[at]
+            outline = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)
+            lines = [outline] if box else self.rings(at, self.moved)
             _stroke_look(self.buffer, lines, color, look, self.ratio)
 
 
-def _amount(outlines: Outlines, places: NDArray[np.int64]) -> int:
-    """How many points the rings at these places have together."""
-    starts, first = outlines.ring_starts, outlines.first_ring
-    return int((starts[first[places + 1]] - starts[first[places]]).sum())
+def _gathered(outlines: Outlines, places: list[int]) -> tuple[Ring, list[list[tuple[int, int]]]]:
+    """The points of the entries at these places in one array, and where in it the rings of each are."""
+    starts, first = outlines.ring_starts.tolist(), outlines.first_ring.tolist()
+    parts, spans, end = [np.zeros((0, 2), dtype=np.float32)], [], 0
+    for place in places:
+        own = []
+        for ring in range(first[place], first[place + 1]):
+            part = outlines.points[starts[ring] : starts[ring + 1]]
+            parts.append(part)
+            own.append((end, end + len(part)))
+            end += len(part)
+        spans.append(own)
+    return np.concatenate(parts), spans

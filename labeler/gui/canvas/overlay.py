@@ -12,13 +12,15 @@ import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
 
-from labeler.gui.canvas.drawing import REACH, Look, draw_scene
+from labeler.gui.canvas.drawing import REACH, Detail, Look, draw_scene
 from labeler.gui.canvas.pixels import Bytes, shared_overlay
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Rect, Viewport, clipped, united
 
 _CHEAP = 0.006
 """Seconds: a redraw that took no longer is made in every frame of a zoom too."""
+_EDGE = 8
+"""Widget pixels around a part that is drawn by itself."""
 
 
 class Overlay:
@@ -33,6 +35,7 @@ class Overlay:
         self._ratio = 1.0
         self._stale = True
         self._dirty: Rect | None = None
+        self._details: list[Detail | None] = [None] * len(layers)
         self.cost = 0.0
         """Seconds that the last redraw of everything took."""
 
@@ -126,10 +129,22 @@ class Overlay:
         return True
 
     def _draw(self, rect: Rect) -> None:
-        """Draw one rectangle of the picture anew."""
+        """Draw one rectangle of the picture anew, as plainly as the rest of it.
+
+        It is drawn with a margin, since OpenCV rounds lines differently where it clips them.
+        """
         x0, y0, x1, y1 = rect
-        part: Bytes = self._buffer[y0:y1, x0:x1]
-        part[:] = 0
-        view = self._view.panned(-x0, -y0)
-        for scene, look in self._layers:
-            draw_scene(part, view, scene, look, ratio=self._ratio)
+        whole = rect == (0, 0, *self._room)
+        edge = 0 if whole else math.ceil(_EDGE * self._ratio)
+        part: Bytes = self._buffer
+        if not whole:
+            part = np.zeros((y1 - y0 + 2 * edge, x1 - x0 + 2 * edge, 4), dtype=np.uint8)
+        else:
+            part[:] = 0
+            self._details = [None] * len(self._layers)
+        view = self._view.panned(edge - x0, edge - y0)
+        for at, (scene, look) in enumerate(self._layers):
+            detail = draw_scene(part, view, scene, look, ratio=self._ratio, detail=self._details[at])
+            self._details[at] = detail
+        if not whole:
+            self._buffer[y0:y1, x0:x1] = part[edge : edge + y1 - y0, edge : edge + x1 - x0]
