@@ -83,7 +83,9 @@ class Gestures:
             self.cancel()
 
     def cancel(self) -> bool:
-        """Take the drag back; False where there is none."""
+        """Take the drag back; False where there is none, or where it is itself making an edit just now."""
+        if self._drag is not None and self._drag.gi_running:
+            return False
         drag, self._drag = self._drag, None
         self.panning = False
         if drag is None:
