@@ -2,12 +2,12 @@
 
 from PySide6.QtCore import QEvent, QMetaMethod, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from labeler.core.overlap import Agreement
 from labeler.core.records import Annotation
 from labeler.gui import theme
-from labeler.gui.panels.common import Card, Choice, EmptyState, timer, tool_button
+from labeler.gui.panels.common import Card, Choice, EmptyState, Yields, timer, tool_button
 from labeler.gui.panels.figures import Figure, Sparkline
 from labeler.gui.session import Changed, Session
 
@@ -57,7 +57,7 @@ class AgreementPanel(Card):
         annotation = self._subject()
         measured = self._session.agreement(annotation.id) if annotation is not None else None
         self._figures.setVisible(measured is not None)
-        self._sparkline.setVisible(measured is not None)
+        self._track.setVisible(measured is not None)
         self._empty.setVisible(measured is None)
         self.set_note(self._note(annotation))
         if annotation is None or measured is None:
@@ -94,6 +94,7 @@ class AgreementPanel(Card):
         for figure in (self._iou, self._dice, self._boundary):
             row.addWidget(figure, 1)
         self._sparkline = Sparkline(self)
+        self._track = Yields(self._sparkline, self)
         self._empty = EmptyState("", parent=self)
         self.image_line = QLabel(self, wordWrap=True)
         self.image_line.setObjectName("quiet")
@@ -103,10 +104,15 @@ class AgreementPanel(Card):
         )
         self.image_line.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.image_line.linkActivated.connect(self._follow)
-        for widget in (
-            self.model, self.explanation, self._figures, self._sparkline, self._empty, self.image_line,
-        ):  # fmt: skip
-            self.body.addWidget(widget)
+        numbers = QVBoxLayout()
+        numbers.setSpacing(0)
+        numbers.addWidget(self._figures)
+        numbers.addWidget(self._track)
+        self.body.addWidget(self.model)
+        self.body.addWidget(self.explanation)
+        self.body.addLayout(numbers)
+        self.body.addWidget(self._empty)
+        self.body.addWidget(self.image_line)
         self.body.addStretch(1)
 
     def _subject(self) -> Annotation | None:

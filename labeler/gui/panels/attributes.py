@@ -36,7 +36,7 @@ def shown(value: object) -> str:
 
 
 class AttributesEditor(QWidget):
-    """A disclosure with a key/value table; the last, empty row adds one."""
+    """A disclosure with a key/value table, for objects that have any; the last, empty row adds one."""
 
     edited = Signal(dict)
     """All attributes, after one of them was changed."""
@@ -74,8 +74,8 @@ class AttributesEditor(QWidget):
         layout.addWidget(self.table)
 
     def show_attributes(self, attributes: Mapping[str, Any] | None) -> None:
-        """Show the attributes of an annotation; None hides the editor."""
-        self.setVisible(attributes is not None)
+        """Show the attributes of an annotation; None, or none while it is folded, hides the editor."""
+        self.setVisible(attributes is not None and (bool(attributes) or self.button.isChecked()))
         if attributes is None:
             return
         as_shown = self.table.rowCount() > 0 and attributes == self._attributes
@@ -96,12 +96,14 @@ class AttributesEditor(QWidget):
 
     def unfold(self) -> None:
         """Open the disclosure and go to the last row."""
+        self.show()
         self.button.setChecked(True)
         self.table.setFocus()
         self.table.setCurrentCell(self.table.rowCount() - 1, 0)
 
     def _unfolded(self, on: bool) -> None:
         self.table.setVisible(on)
+        self.setVisible(on or bool(self._attributes))
         self.button.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
 
     def _changed(self, row: int, column: int) -> None:

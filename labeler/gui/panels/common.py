@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtGui import QColor, QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -110,6 +110,33 @@ class Choice(QComboBox):
         painter.setPen(QPen(QColor(theme.colors().quiet), 1.5))
         x, y = self.width() - 14.0, self.height() / 2
         painter.drawPolyline([QPointF(x - 3.5, y - 1.5), QPointF(x, y + 2), QPointF(x + 3.5, y - 1.5)])
+
+
+class Yields(QWidget):
+    """Shows its content, and a gap above it, whole or, where there is no room, not at all: it goes first."""
+
+    GAP = 8
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._content = content
+        content.setParent(self)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def sizeHint(self) -> QSize:
+        """The content's and the gap's."""
+        return self._content.sizeHint() + QSize(0, self.GAP)
+
+    def minimumSizeHint(self) -> QSize:
+        """The content's width, and no height."""
+        return QSize(self._content.minimumSizeHint().width(), 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the content if it fits."""
+        super().resizeEvent(event)
+        wanted = self._content.sizeHint().height()
+        self._content.setGeometry(0, self.GAP, self.width(), wanted)
+        self._content.setVisible(self.height() >= wanted + self.GAP)
 
 
 class ElidedLabel(QLabel):

@@ -110,7 +110,7 @@ class HistoryPanel(Card):
         self._asked = 0
         self._model = HistoryModel(session, self)
         self._model.wanted = self.load
-        self.view = RowsView("History", self)
+        self.view = RowsView("History", self, most_rows=5)
         self.view.setModel(self._model)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self._empty = EmptyState("Nothing done yet. Every edit is kept here, across restarts.")

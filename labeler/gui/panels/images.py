@@ -5,16 +5,18 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker
 from PySide6.QtWidgets import (
+    QGridLayout,
     QHBoxLayout,
     QInputDialog,
     QLineEdit,
     QPushButton,
     QStackedLayout,
+    QVBoxLayout,
     QWidget,
 )
 
 from labeler.core.records import Image
-from labeler.gui.panels.common import Card, Choice, EmptyState, counted, swatch_icon, timer
+from labeler.gui.panels.common import Card, Choice, EmptyState, Yields, counted, swatch_icon, timer
 from labeler.gui.panels.rows import Row, RowsModel, RowsView
 from labeler.gui.panels.status import STATUSES, Status, name_of, status_mark, status_of
 from labeler.gui.session import Session
@@ -81,7 +83,7 @@ class ImagesPanel(Card):
         self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
         self._make_controls()
         self._model = ImagesModel(session, self)
-        self.view = RowsView("Images", self)
+        self.view = RowsView("Images", self, most_rows=3)
         self.view.setModel(self._model)
         self._empty = EmptyState("", "Show all images", self)
         self._empty.acted.connect(self.clear_filter)
@@ -142,17 +144,21 @@ class ImagesPanel(Card):
         self._refresh.hide()
         self._refresh.setToolTip("Some images changed since they were filtered and sorted")
         self._refresh.clicked.connect(self.apply)
-        self.body.addWidget(self.search)
-        filters = QHBoxLayout()
-        filters.setSpacing(8)
-        filters.addWidget(self.status, 1)
-        filters.addWidget(self.category, 1)
-        self.body.addLayout(filters)
+        choices = QWidget(self)
+        grid = QGridLayout(choices)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(8)
+        grid.addWidget(self.status, 0, 0)
+        grid.addWidget(self.category, 0, 1)
         order = QHBoxLayout()
-        order.setSpacing(8)
         order.addWidget(self.sorting, 1)
         order.addWidget(self._refresh)
-        self.body.addLayout(order)
+        grid.addLayout(order, 1, 0, 1, 2)
+        fields = QVBoxLayout()
+        fields.setSpacing(0)
+        fields.addWidget(self.search)
+        fields.addWidget(Yields(choices, self))
+        self.body.addLayout(fields)
 
     def _choice(self, name: str, items: list[tuple[str, object]]) -> Choice:
         box = Choice(name, items, self)

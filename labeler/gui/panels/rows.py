@@ -284,6 +284,5 @@ class RowsView(QTableView):
         return QSize(240, max(min(rows, most), 1) * ROW_HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        """Three rows, or fewer where there are fewer."""
-        rows = self.model().rowCount() if self.model() else 0
-        return QSize(120, max(min(rows, 3), 1) * ROW_HEIGHT)
+        """One row: lists are what gives way when panels share a low window."""
+        return QSize(120, ROW_HEIGHT)

@@ -20,9 +20,14 @@ from labeler.gui.settings import Settings, load_settings
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 
 
-@pytest.fixture(autouse=True)
-def _dark(qapp: QApplication):
+@pytest.fixture(scope="session")
+def _fonts(qapp: QApplication) -> None:
+    """The shipped typeface, registered once, as the app does it."""
     theme.load_fonts()
+
+
+@pytest.fixture(autouse=True)
+def _dark(qapp: QApplication, _fonts: None):
     theme.apply(qapp, "dark")
     yield
     qapp.setStyleSheet("")

@@ -10,10 +10,15 @@ from pytestqt.qtbot import QtBot
 from labeler.gui import theme
 
 
-@pytest.fixture(autouse=True)
-def _dark(qapp: QApplication) -> Iterator[None]:
-    """The look of the app, so that sizes and hit areas are those a person meets."""
+@pytest.fixture(scope="session")
+def _fonts(qapp: QApplication) -> None:
+    """The shipped typeface, registered once, as the app does it."""
     theme.load_fonts()
+
+
+@pytest.fixture(autouse=True)
+def _dark(qapp: QApplication, _fonts: None) -> Iterator[None]:
+    """The look of the app, so that sizes and hit areas are those a person meets."""
     theme.apply(qapp, "dark")
     yield
     qapp.setStyleSheet("")
