@@ -1,6 +1,7 @@
 """From Qt's mouse events to tools: pointers in image coordinates, and one drag at a time."""
 
 from collections.abc import Callable
+from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Literal
 
 from PySide6.QtCore import QPointF, Qt
@@ -84,7 +85,7 @@ class Gestures:
 
     def cancel(self) -> bool:
         """Take the drag back; False where there is none, or where it is itself making an edit just now."""
-        if self._drag is not None and self._drag.gi_running:
+        if self._drag is not None and getgeneratorstate(self._drag) == GEN_RUNNING:
             return False
         drag, self._drag = self._drag, None
         self.panning = False
