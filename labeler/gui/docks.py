@@ -10,6 +10,10 @@ from labeler.gui import theme
 
 COLUMN = 304
 """Width of the right column at first, in pixels."""
+ENOUGH = 200
+"""Height that a panel with much to show is content with, in pixels."""
+GRIP = 8
+"""Height of what a dock is moved by, in pixels."""
 
 
 class _Grip(QWidget):
@@ -18,13 +22,13 @@ class _Grip(QWidget):
     def __init__(self, dock: QDockWidget) -> None:
         super().__init__(dock)
         self._dock = dock
-        self.setFixedHeight(8)
+        self.setFixedHeight(GRIP)
         self.setCursor(Qt.CursorShape.SizeAllCursor)
         self.setToolTip(f"Drag to move {dock.windowTitle()}")
 
     def sizeHint(self) -> QSize:
         """As wide as the dock."""
-        return QSize(64, 8)
+        return QSize(64, GRIP)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
         """A short line under the mouse."""
@@ -56,7 +60,7 @@ class _Grip(QWidget):
 
 
 class _Frame(QWidget):
-    """Holds a panel in its dock; one that does not grow takes no more height than it needs."""
+    """Holds a panel in its dock; one that does not grow takes the height it needs, where there is room."""
 
     def __init__(self, panel: QWidget, margins: tuple[int, int, int, int], *, grows: bool) -> None:
         super().__init__()
@@ -70,7 +74,10 @@ class _Frame(QWidget):
         """What the panel shows has changed: so may its height."""
         handled = super().event(event)
         if event.type() == QEvent.Type.LayoutRequest and not self._grows:
-            self.setMaximumHeight(self.sizeHint().height())
+            height = self.sizeHint().height()
+            self.setMaximumHeight(height)
+            # the window's layout gives a dock more room only when it must
+            self.setMinimumHeight(min(height, ENOUGH))
         return handled
 
 

@@ -112,23 +112,24 @@ class MainWindow(QMainWindow):
         self.annotations_panel = AnnotationsPanel(self.session)
         self.agreement_panel = AgreementPanel(self.session)
         self.history_panel = HistoryPanel(self.session)
+        left = Qt.DockWidgetArea.LeftDockWidgetArea
         panels = (
-            ("Categories", self.categories_panel),
-            ("Objects", self.annotations_panel),
-            ("Agreement", self.agreement_panel),
-            ("Images", self.images_panel),
-            ("History", self.history_panel),
+            ("Categories", self.categories_panel, right),
+            ("Objects", self.annotations_panel, right),
+            ("Agreement", self.agreement_panel, right),
+            ("Images", self.images_panel, left),
+            ("History", self.history_panel, left),
         )
         self.docks = {
             name: add_dock(
                 self,
                 name,
                 panel,
-                right,
-                margins=(4, 0, 8, 0),
+                area,
+                margins=(4, 0, 8, 0) if area is right else (8, 0, 4, 0),
                 grows=name not in ("Categories", "Agreement"),
             )
-            for name, panel in panels
+            for name, panel, area in panels
         }
         strip = add_dock(self, "Film strip", self.film_strip, bottom, margins=(8, 0, 8, 4), grows=False)
         self.docks["Film strip"] = strip

@@ -105,11 +105,11 @@ class OptionsBar(QFrame):
     def _fit(self) -> None:
         """As wide as what it shows; where the canvas is narrower, the hint goes first."""
         room = self._canvas.width() - 2 * _MARGIN
-        self._row.invalidate()
-        if self._row.sizeHint().width() > room:
+        self._row.activate()
+        if self.sizeHint().width() > room:
             self._hint.hide()
-            self._row.invalidate()
-        size = self._row.sizeHint()
+            self._row.activate()
+        size = self.sizeHint()
         self.setGeometry(_MARGIN, _MARGIN, min(size.width(), max(room, 80)), size.height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
