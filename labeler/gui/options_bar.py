@@ -103,12 +103,15 @@ class OptionsBar(QFrame):
         self._fit()
 
     def _fit(self) -> None:
-        """As wide as what it shows; where the canvas is narrower, the hint goes first."""
+        """As wide as what it shows; on a narrow canvas the least needed goes first."""
         room = self._canvas.width() - 2 * _MARGIN
-        self._row.activate()
-        if self.sizeHint().width() > room:
-            self._hint.hide()
+        self._title.show()
+        for spare in (None, self._hint, self._title, self._place):
+            if spare is not None:
+                spare.hide()
             self._row.activate()
+            if self.sizeHint().width() <= room:
+                break
         size = self.sizeHint()
         self.setGeometry(_MARGIN, _MARGIN, min(size.width(), max(room, 80)), size.height())
 
