@@ -30,6 +30,7 @@ from labeler.formats.gates import (
     unpacked,
     whole,
 )
+from labeler.formats.json_text import no_collection
 from labeler.formats.report import Ledger, Report
 from labeler.formats.shapes import GEOMETRY, MaskBudget, write_shape
 
@@ -71,9 +72,10 @@ def dataset_of(document: Document, *, image_sizes: ImageSizes | None = None) -> 
     """The records of an opened COCO file; see `read_coco`."""
     reader = _Reader(image_sizes)
     reader.ledger.extend(document.notes)
-    reader.each("images", document.images, reader.image)
-    reader.each("categories", document.categories, reader.category)
-    reader.each("annotations", document.annotations, reader.annotation)
+    with no_collection():
+        reader.each("images", document.images, reader.image)
+        reader.each("categories", document.categories, reader.category)
+        reader.each("annotations", document.annotations, reader.annotation)
     dataset = Dataset(
         tuple(reader.images.values()),
         tuple(reader.categories.values()),
