@@ -159,9 +159,12 @@ class Browsing(QObject):
 
     # --- opening ----------------------------------------------------------------------------------
 
-    def open(self, path: Path, *, read_only: bool = False) -> None:
-        """Open a folder of images, an image, or a project file; `told` says what does not work."""
-        self._link.open(path, read_only=read_only)
+    def open(self, path: Path, *, read_only: bool = False, take_over: bool = False) -> None:
+        """Open a folder of images, an image, or a project file; `refused` says what does not work.
+
+        `take_over` overrules a lock that another machine left behind.
+        """
+        self._link.open(path, read_only=read_only, take_over=take_over)
 
     def use_segmenter(self, name: str, version: str = "1") -> None:
         """Keep accepted proposals under another promptable model from now on."""
@@ -308,7 +311,7 @@ class Browsing(QObject):
         if image is not None and (image.width, image.height, image.note) != (width, height, pixels.note):
             known = structs.replace(image, width=width, height=height, note=pixels.note)
             self._document.images[image_id] = known
-            self._link.note_image(known)
+            self._link.note_image(known, self.image_path(known))
             self.images_changed.emit((image_id,))
         if image_id == self._document.open_id:
             self.pixels, self._agreement = pixels, None

@@ -1,5 +1,6 @@
 """What the actions do: one short method each, called by menus, buttons and keys alike."""
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
 from labeler.core.files import atomic_write
+from labeler.errors import ProjectLockedError
 from labeler.formats.exchange import export_coco, import_coco, import_results
 from labeler.formats.report import Report
 from labeler.gui.actions import TOOLS, key_table
@@ -16,6 +18,7 @@ from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
 from labeler.gui.dialogs.about import AboutDialog
 from labeler.gui.dialogs.export import ExportDialog
+from labeler.gui.dialogs.locked import LockedDialog
 from labeler.gui.dialogs.settings import SettingsDialog
 from labeler.gui.dialogs.shortcuts import ShortcutsDialog
 from labeler.gui.display_card import DisplayCard
@@ -25,6 +28,8 @@ from labeler.gui.photos import make_demo_folder
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
 from labeler.project import snapshots
+from labeler.project.folder import locate
+from labeler.project.lock import holder
 from labeler.project.store import Store
 
 BRUSH_STEP = 1.25
@@ -146,6 +151,26 @@ class Commands(QObject):
     def open_demo(self) -> None:
         """Open photos that come with the installed packages."""
         self.open(make_demo_folder())
+
+    def offer_locked(self, error: ProjectLockedError) -> None:
+        """Say who has the project; offer to look on, or, where it is another computer, to take it over."""
+        path, there = self.last_opened, holder(locate(self.last_opened).project)
+        if there is None or there.host == socket.gethostname():
+            self._notifier.error(
+                str(error),
+                action="Open read-only",
+                run=lambda: self._session.open(path, read_only=True),
+                key="open",
+            )
+            return
+
+        def choose() -> None:
+            dialog = LockedDialog(str(error), there, self._window)
+            if dialog.exec() == QDialog.DialogCode.Accepted:
+                taken = dialog.take_over
+                self._session.open(path, read_only=not taken, take_over=taken)
+
+        self._notifier.error(str(error), action="Choose…", run=choose, key="open")
 
     def restore_snapshot(self, project: Path, snapshot: Path) -> None:
         """Put the damaged file aside and open its newest good snapshot in its place."""

@@ -229,10 +229,7 @@ class MainWindow(QMainWindow):
 
     def _show_refusal(self, error: Exception) -> None:
         if isinstance(error, ProjectLockedError):
-            again = self.commands.last_opened
-            self.notifier.error(
-                str(error), action="Open read-only", run=lambda: self.open(again, read_only=True), key="open"
-            )
+            self.commands.offer_locked(error)
         elif isinstance(error, DamagedProjectError) and error.snapshot is not None:
             snapshot = error.snapshot
             self.notifier.error(

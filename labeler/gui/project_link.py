@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.images import SUFFIXES
+from labeler.core.images import SUFFIXES, digest
 from labeler.core.records import Category, Edit, Image, Model
 from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
@@ -93,28 +93,33 @@ class ProjectLink(QObject):
 
     # --- opening ----------------------------------------------------------------------------------
 
-    def open(self, path: Path, *, read_only: bool) -> None:
+    def open(self, path: Path, *, read_only: bool, take_over: bool = False) -> None:
         """Open a folder, an image or a project; `viewed` or `refused` follows.
 
-        What is open stays so until the other is, and where that does not work.
+        What is open stays so until the other is, and where that does not work. `take_over` overrules the
+        lock that another machine left behind.
         """
         self._opening += 1
         turn, here = self._opening, self._writer
         run_in_pool(
-            lambda: self._open_now(path, here, read_only=read_only),
+            lambda: self._open_now(path, here, read_only=read_only, take_over=take_over),
             courier=self._courier,
             done=lambda found: self._take(turn, *found),
             failed=lambda error: self.refused.emit(error) if turn == self._opening else None,
         )
 
-    def _open_now(self, path: Path, here: Writer | None, *, read_only: bool) -> tuple[Writer, View, str]:
+    def _open_now(
+        self, path: Path, here: Writer | None, *, read_only: bool, take_over: bool
+    ) -> tuple[Writer, View, str]:
         """On a pool thread: everything up to the first view, so that the window can show it at once."""
         place = locate(path)
         if here is not None and here.path == place.project:
             writer, message = here, ""
         else:
             only_look = read_only or bool(place.read_only_reason)
-            writer = Writer.open(place.project, read_only=only_look, on_trouble=self._in_trouble)
+            writer = Writer.open(
+                place.project, read_only=only_look, take_over=take_over, on_trouble=self._in_trouble
+            )
             message = place.message
         why = (place.read_only_reason or "The project is open read-only.") if writer.read_only else ""
         opened = OpenedProject(path=place.project, root=place.root, read_only=why)
@@ -240,10 +245,12 @@ class ProjectLink(QObject):
     def _take_segmenter(self, model: Model) -> None:
         self.segmenter_id = model.id
 
-    def note_image(self, image: Image) -> None:
-        """Keep what was found out about an image file; no edit, and nobody waits for it."""
+    def note_image(self, image: Image, path: Path) -> None:
+        """Keep what was found out about an image file, and by what to find it again; nobody waits for it."""
         if self._writer is not None and not self._writer.read_only:
-            self._writer.post(lambda store: store.update_images([image]))
+            self._writer.post(
+                lambda store: store.update_images([structs.replace(image, digest=digest(path))])
+            )
 
     def _bring(self, take: Callable[[T], None]) -> Callable[[T], None]:
         return self._courier.bring(take)

@@ -132,7 +132,7 @@ class Session(Browsing):
     def merge_categories(self, source_id: int, target_id: int) -> None:
         """Give all annotations of one category another one, and delete the first; one edit."""
         source, target = self.categories[source_id], self.categories[target_id]
-        self._run_on_store(lambda store: merged(store, source, target), by="categories")
+        self._work_out(lambda store: merged(store, source, target), by="categories")
 
     def mark_reviewed(self, reviewed: bool, *, by: str) -> None:
         """Say of the open image that its annotations are complete and right, or take that back."""
@@ -171,7 +171,7 @@ class Session(Browsing):
         """Take the open image back to what it was right after an edit, as one new edit."""
         image_id = self._document.open_id
         if image_id is not None:
-            self._run_on_store(lambda store: store.restored(image_id, edit_id), by="history")
+            self._work_out(lambda store: store.restored(image_id, edit_id), by="history")
 
     def journal(
         self, done: Callable[[list[JournalEntry]], None], *, limit: int = 500, image_id: int | None = None
@@ -185,29 +185,23 @@ class Session(Browsing):
             self.told.emit(f"Nothing was changed. {self.read_only}")
             return
 
+        def secured(store: Store) -> Report:
+            store.secure()
+            return work(store)
+
         def show(report: Report) -> None:
             self.reload()
             done(report)
 
-        self._link.write(work, show, failed=lambda error: self.told.emit(str(error)))
+        self._link.write(secured, show, failed=lambda error: self.told.emit(str(error)))
 
     def ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
         """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
         self._link.read(work, done)
 
-    def _run_on_store(self, make: Callable[[Store], Edit], *, by: str) -> None:
-        """Have the writer work out an edit from what it holds, apply it, and show it."""
-        if self.read_only:
-            self.told.emit(f"Nothing was changed. {self.read_only}")
-            return
-
-        def work(store: Store) -> Edit:
-            edit = make(store)
-            if edit.changes:
-                store.apply(edit)
-            return edit
-
-        self._link.write(work, lambda edit: self._show_done([edit], by), failed=self._refused)
+    def _work_out(self, make: Callable[[Store], Edit], *, by: str) -> None:
+        """Have the writer make an edit from all that is saved, and commit it as any other."""
+        self.ask(make, lambda edit: self.commit(edit.label, edit.changes, by=by))
 
     def _show_done(self, edits: Sequence[Edit], by: str) -> None:
         for edit in edits:
