@@ -1,7 +1,6 @@
 """The categories: choose, add, rename, recolour, merge, hide, lock; each change is one undo step."""
 
 from collections import Counter
-from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from PySide6.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QPoint, QRectF, Qt, Signal
@@ -39,9 +38,10 @@ class CategoriesModel(RowsModel):
     def total(self, category_id: int) -> int:
         """Objects of a category in the whole project."""
         if self._totals is None:
-            self._totals = Counter()
+            self._totals = totals = Counter[int]()
             for image in self._session.images:
-                self._totals.update(self._session.counts(image.id))
+                for one, number in self._session.counts(image.id).items():
+                    totals[one] += number
         return self._totals[category_id]
 
     def forget_totals(self) -> None:
@@ -100,6 +100,7 @@ class _CategoryDelegate(RowDelegate):
     def __init__(self, model: CategoriesModel, parent: QObject) -> None:
         super().__init__(parent)
         self._model = model
+        self._icons: dict[tuple[str, bool], QIcon] = {}
 
     def paint_trailing(
         self, painter: QPainter, rect: QRectF, row: Row, option: QStyleOptionViewItem, index: Index
@@ -113,14 +114,20 @@ class _CategoryDelegate(RowDelegate):
             if is_set or in_hand:
                 painter.save()
                 painter.setOpacity(1.0 if is_set else 0.55)
-                name = _icon_name(which, is_set)
-                _icon(name, theme.colors().dark).paint(painter, icon_rect(rect, which).toRect())
+                self._icon(_icon_name(which, is_set)).paint(painter, icon_rect(rect, which).toRect())
                 painter.restore()
         end = rect.right() - 2 * _ICON - 4
         if category.key:
             _paint_key(painter, rect, end, category.key)
         inner = QRectF(rect.left(), rect.top(), end - _KEY - rect.left(), rect.height())
         return super().paint_trailing(painter, inner, row, option, index)
+
+    def _icon(self, name: str) -> QIcon:
+        """An icon in the colours of the theme in force; drawing one takes longer than a whole list."""
+        key = name, theme.colors().dark
+        if key not in self._icons:
+            self._icons[key] = theme.icon(name)
+        return self._icons[key]
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """A plain field over the name."""
@@ -156,11 +163,6 @@ def _icon_name(which: str, is_set: bool) -> str:
     if which == "eye":
         return "eye-off-outline" if is_set else "eye-outline"
     return "lock-outline" if is_set else "lock-open-variant-outline"
-
-
-@lru_cache(maxsize=16)
-def _icon(name: str, dark: bool) -> QIcon:  # noqa: ARG001 - the theme's colours are in the icon
-    return theme.icon(name)
 
 
 def _paint_key(painter: QPainter, rect: QRectF, end: float, key: str) -> None:

@@ -78,7 +78,8 @@ class ImagesPanel(Card):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Images", parent)
         self._session = session
-        self._names: list[tuple[int, str]] = []
+        self._names: list[str] = []
+        self._total = 0
         self._listed: list[tuple[str, str, int]] = []
         self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
         self._make_controls()
@@ -125,7 +126,7 @@ class ImagesPanel(Card):
         ids = self._chosen(self.filter())
         self._model.set_ids(ids)
         self._session.set_order(ids)
-        total = len(self._session.images)
+        self._total = total = len(self._session.images)
         self.set_note(f"{len(ids):,} of {total:,}" if total else "")
         self._show_empty(total)
         self._show_current()
@@ -135,10 +136,10 @@ class ImagesPanel(Card):
         self.search.setAccessibleName("Filter images by name")
         self.search.textChanged.connect(self._typed.start)
         self.search.returnPressed.connect(self.apply)
-        self.status = self._choice("Status of the images", [("Any status", "")])
+        self.status = self._choice("Status of the images", [("Status", "")])
         for status in STATUSES:
             self.status.addItem(status.capitalize(), status)
-        self.category = self._choice("Category in the images", [("Any category", 0)])
+        self.category = self._choice("Category in the images", [("Category", 0)])
         self.sorting = self._choice("Order of the images", list(_SORTINGS))
         self._refresh = QPushButton("Update", self)
         self._refresh.hide()
@@ -167,32 +168,31 @@ class ImagesPanel(Card):
 
     def _chosen(self, wanted: ImageFilter) -> list[int]:
         """The ids that pass the filter, sorted; 100,000 images take some tens of milliseconds."""
-        counts, find = self._session.counts, self._session.find_image
-        ids = [image_id for image_id, _ in self._folded_names()]
+        counts, images = self._session.counts, self._session.images
         if wanted.name:
             needle = wanted.name.casefold()
-            ids = [image_id for image_id, name in self._folded_names() if needle in name]
+            images = [
+                image for image, name in zip(images, self._folded_names(), strict=True) if needle in name
+            ]
         if wanted.category_id:
-            ids = [image_id for image_id in ids if counts(image_id).get(wanted.category_id, 0)]
+            images = [image for image in images if counts(image.id).get(wanted.category_id, 0)]
         if wanted.status:
-            images = [image for image in map(find, ids) if image is not None]
-            ids = [i.id for i in images if status_of(i, objects=sum(counts(i.id).values())) == wanted.status]
+            images = [i for i in images if status_of(i, objects=any(counts(i.id).values())) == wanted.status]
         match wanted.sorting:
             case "name":
-                names = dict(self._folded_names())
-                ids.sort(key=lambda image_id: names[image_id].rpartition("/")[2])
+                images.sort(key=lambda image: name_of(image).casefold())
             case "most":
-                ids.sort(key=lambda image_id: -sum(counts(image_id).values()))
+                images.sort(key=lambda image: -sum(counts(image.id).values()))
             case "fewest":
-                ids.sort(key=lambda image_id: sum(counts(image_id).values()))
+                images.sort(key=lambda image: sum(counts(image.id).values()))
             case "folder":
                 pass
-        return ids
+        return [image.id for image in images]
 
-    def _folded_names(self) -> list[tuple[int, str]]:
-        """Ids and lower-case paths in folder order, made once a project."""
+    def _folded_names(self) -> list[str]:
+        """Lower-case paths in folder order, made when a name is first looked for."""
         if not self._names:
-            self._names = [(image.id, image.path.casefold()) for image in self._session.images]
+            self._names = [image.path.casefold() for image in self._session.images]
         return self._names
 
     def _on_project(self) -> None:
@@ -201,7 +201,8 @@ class ImagesPanel(Card):
         self.clear_filter()
 
     def _on_images(self, image_ids: tuple[int, ...]) -> None:
-        if not image_ids:
+        if not image_ids or len(self._session.images) != self._total:
+            # all of them, or an undone import took some away
             self._names = []
             self.apply()
             return

@@ -11,8 +11,8 @@ Status: TypeAlias = Literal["unlabelled", "labelled", "reviewed", "damaged", "mi
 STATUSES: tuple[Status, ...] = ("unlabelled", "labelled", "reviewed", "damaged", "missing")
 
 
-def status_of(image: Image, *, objects: int) -> Status:
-    """The status of an image with that many annotations; trouble with the file goes before progress."""
+def status_of(image: Image, *, objects: int | bool) -> Status:
+    """The status of an image with that many, or any, annotations; trouble goes before progress."""
     if image.note:
         if image.note.startswith(("damaged", "cannot be read")):
             return "damaged"

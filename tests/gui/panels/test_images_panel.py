@@ -1,6 +1,6 @@
 from PySide6.QtCore import Qt
 
-from labeler.core.records import Box
+from labeler.core.records import Box, Change, Image
 from labeler.gui.panels.images import ImagesPanel, find_image
 from labeler.gui.panels.rows import ROW_ROLE
 
@@ -101,3 +101,15 @@ def test_go_to_takes_a_number_or_a_part_of_a_name(session):
     assert find_image(images, "IDA").path == "zidane.jpg"
     assert find_image(images, "9") is None
     assert find_image(images, "") is None
+
+
+def test_images_that_an_undo_takes_away_leave_the_list(qtbot, session, shown):
+    panel = shown(ImagesPanel(session))
+    panel.search.setText("jpg")
+    panel.apply()
+    added = Image(id=77, path="later.jpg", width=10, height=10)
+    session.commit("Import one", [Change(None, added)], by="test")
+    assert names(panel)[-1] == "later.jpg"
+    session.undo()
+    qtbot.waitUntil(lambda: names(panel) == ["bus.jpg", "grace_hopper.jpg", "zidane.jpg"])
+    assert 77 not in session.order
