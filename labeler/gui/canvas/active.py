@@ -20,6 +20,7 @@ from labeler.gui.canvas.tags import CROWDED, Tag, arranged, paint_tags
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.brush import BrushTool
 from labeler.gui.canvas.tools.select import SelectTool, handle_points
+from labeler.gui.canvas.viewport import Viewport
 
 _FADE = 80
 """Milliseconds in which a proposal comes up: the one motion there is."""
@@ -40,6 +41,7 @@ class ActiveLayer(QObject):
         self._stage, self._predictions, self._prompting = stage, predictions, prompting
         self._selected, self._reference, self._proposed = Sprite(), Sprite(), Sprite()
         self._measured: tuple[Annotation, Agreement | None] | None = None
+        self._tags: dict[int, tuple[tuple[int, Viewport, tuple[int, int]], list[Tag]]] = {}
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(_FADE)
         self._fade.setStartValue(0.0)
@@ -197,6 +199,14 @@ class ActiveLayer(QObject):
 
     def _scene_tags(self, scene: Scene, size: tuple[int, int]) -> list[Tag]:
         """A tag for each painted entry in sight, none where there are too many."""
+        key = (scene.version, self._stage.view, size)
+        known = self._tags.get(id(scene))
+        if known is None or known[0] != key:
+            known = (key, self._made_tags(scene, size))
+            self._tags[id(scene)] = known
+        return known[1]
+
+    def _made_tags(self, scene: Scene, size: tuple[int, int]) -> list[Tag]:
         places = scene.painted(self._stage.view.extent((0, 0, *size)))
         if len(places) > CROWDED:
             return []

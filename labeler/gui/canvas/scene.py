@@ -38,6 +38,8 @@ class Scene:
         self.category_ids = np.zeros(0, dtype=np.int64)
         self.lifted = np.zeros(0, dtype=bool)
         """(N,) bool: painted by the active layer, and not with the rest."""
+        self.version = 0
+        """Another one after every change."""
         self._places: dict[int, int] = {}
         self._outlines: dict[int, Outlines] = {}
         self._rings: dict[tuple[int, int], list[Ring]] = {}
@@ -59,12 +61,14 @@ class Scene:
         self.category_ids = np.array([entry.category_id for entry in self.entries], dtype=np.int64)
         self.lifted = np.zeros(len(self.entries), dtype=bool)
         self._outlines, self._rings = {}, {}
+        self.version += 1
 
     def set_categories(self, categories: Mapping[int, Category]) -> None:
         """Take colours, and what is hidden or locked, from these categories."""
         self._colors = {key: rgb(category.color) for key, category in categories.items()}
         self._hidden = frozenset(key for key, category in categories.items() if category.hidden)
         self._locked = frozenset(key for key, category in categories.items() if category.locked)
+        self.version += 1
 
     def put(self, entry: Entry) -> None:
         """Add an entry, or replace the one of the same id."""
@@ -105,6 +109,7 @@ class Scene:
         """Leave these to the active layer, and nothing else."""
         self.lifted[:] = False
         self.lifted[[self._places[key] for key in ids if key in self._places]] = True
+        self.version += 1
 
     def lifted_ids(self) -> list[int]:
         """Ids of the entries that the active layer paints."""
@@ -169,6 +174,7 @@ class Scene:
         return self._rings[key]
 
     def _forget(self, entry_id: int) -> None:
+        self.version += 1
         self._outlines.clear()
         for key in [key for key in self._rings if key[0] == entry_id]:
             del self._rings[key]

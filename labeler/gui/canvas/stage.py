@@ -67,6 +67,8 @@ class Stage(QObject):
 
     repaint = Signal()
     """Something over the photo looks different now."""
+    moved = Signal(object)
+    """Only shapes within this image Box, and their tags, look different."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -120,17 +122,23 @@ class Stage(QObject):
 
     def active(self) -> list[Annotation]:
         """What the active layer paints: the selected annotations, their drafts in place of them."""
-        ids = [key for key in self.session.annotations if key in self.session.selection]
-        found = [self.drafts.get(key) or self.session.annotations[key] for key in ids]
+        found = [
+            self.drafts.get(key) or self.session.annotations[key] for key in sorted(self.session.selection)
+        ]
         return [annotation for annotation in found if not self.scene.is_hidden(annotation.category_id)]
 
     def show_drafts(self, drafts: Iterable[Annotation]) -> None:
         """Show uncommitted versions; the first one is measured in the same frame."""
+        before = self.drafts.values()
         self.drafts = {draft.id: draft for draft in drafts}
         first = next(iter(self.drafts.values()), None)
         if first is not None or self.session.draft is not None:
             self.session.set_draft(first)
-        self.repaint.emit()
+        after = self.drafts.values()
+        if before and after:
+            self.moved.emit(frame_of(draft.shape for draft in (*before, *after)))
+        else:
+            self.repaint.emit()
 
     def show_draft_shape(self, annotation: Annotation, shape: Shape) -> None:
         """Show one annotation with another shape."""

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from labeler.core.geometry import translated
-from labeler.core.records import Annotation, Candidate, Category, Change, Proposal
+from labeler.core.records import Annotation, Box, Candidate, Category, Change, Proposal
 from labeler.gui import theme
 from labeler.gui.canvas import ink
 from labeler.gui.canvas.active import ActiveLayer
@@ -42,6 +42,8 @@ from labeler.gui.session import Changed, Session
 
 _SETTLE = 60
 """Milliseconds after the last step of a zoom until everything is drawn sharp again."""
+_AROUND, _TAG_WIDTH = 34, 260
+"""Widget pixels that handles and tags stand out of a shape, and that a tag is wide at most."""
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -102,10 +104,11 @@ class Canvas(QWidget):
         session.pixels_changed.connect(self._take_pixels)
         session.changed.connect(self._take_changes)
         session.selection_changed.connect(self._take_selection)
-        session.draft_changed.connect(self._take_draft)
+        session.draft_changed.connect(self._active.forget_measure)
         session.model_changed.connect(self._take_predictions)
         session.category_changed.connect(self.update)
         self._stage.repaint.connect(self.update)
+        self._stage.moved.connect(self._update_around)
         self._active.faded.connect(self.update)
         self._image.sharpened.connect(self.update)
         self._prompting.changed.connect(self._take_proposal)
@@ -345,9 +348,13 @@ class Canvas(QWidget):
         if box is not None:
             self._overlay.invalidate(box)
 
-    def _take_draft(self) -> None:
-        self._active.forget_measure()
-        self.update()
+    def _update_around(self, box: Box) -> None:
+        """Paint again where a shape and its handles and tag are."""
+        x0, y0 = self.view.point_on_screen(box.x0, box.y0)
+        x1, y1 = self.view.point_on_screen(box.x1, box.y1)
+        left = min(x0 - _AROUND, self.width() - _TAG_WIDTH)
+        right = max(x1 + _AROUND, x0 + _TAG_WIDTH)
+        self.update(QRectF(left, y0 - _AROUND, right - left, y1 - y0 + 2 * _AROUND).toAlignedRect())
 
     def _take_proposal(self) -> None:
         prompting = self._prompting

@@ -23,7 +23,7 @@ def annotations(count=30, seed=0, extent=400):
         if at % 3 == 0:
             shape = Box(x, y, x + w, y + h)
         elif at % 3 == 1:
-            shape = Polygons((Part(rng.uniform(0, 60, (7, 2)) + (x, y)),))
+            shape = Polygons((Part(rng.uniform(0, 60, (7, 2)) + np.array((x, y))),))
         else:
             shape = Mask(int(x), int(y), rng.random((int(h), int(w))) > 0.2)
         made.append(Annotation(at + 1, 1, at % 2 + 1, shape))
