@@ -52,7 +52,10 @@ class AttributesEditor(QWidget):
         self.button.setCheckable(True)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setArrowType(Qt.ArrowType.RightArrow)
-        self.button.setStyleSheet("QToolButton { padding: 4px 6px 4px 0; background: transparent; }")
+        self.button.setStyleSheet(
+            "QToolButton { padding: 4px 6px 4px 0; } "
+            "QToolButton:checked { background: transparent; color: palette(text); }"
+        )
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.toggled.connect(self._unfolded)
         self.table = QTableWidget(0, 2, self)
