@@ -36,7 +36,7 @@ from labeler.gui.panels.film_strip import FilmStrip
 from labeler.gui.panels.history import HistoryPanel
 from labeler.gui.panels.images import ImagesPanel
 from labeler.gui.project_link import READ_ONLY, SAVED, SAVING
-from labeler.gui.session import Session
+from labeler.gui.session import Changed, Session
 from labeler.gui.settings import Settings
 from labeler.gui.status_line import StatusLine
 from labeler.gui.tool_column import ToolColumn
@@ -189,19 +189,21 @@ class MainWindow(QMainWindow):
         session.image_changed.connect(self._show_image)
         session.images_changed.connect(lambda _: self._show_place())
         session.pixels_changed.connect(self._show_image)
+        session.changed.connect(self._show_refused)
         session.saved_changed.connect(self._show_saved)
         session.history_changed.connect(self._show_history)
         session.told.connect(lambda text: self.notifier.error(text, key="session"))
         session.refused.connect(self._show_refusal)
         host.state_changed.connect(self.status_line.show_host)
         host.failed.connect(self._show_host_trouble)
-        host.ready.connect(self._encode_open)
         session.pixels_changed.connect(self._encode_open)
+        session.pixels_changed.connect(self._show_problem)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.zoom_changed.connect(self.status_line.show_zoom)
         canvas.tool_changed.connect(self._show_tool)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.told.connect(self._welcome_toast.show_message)
+        self.notifier.taken_back.connect(self.toast.take_back)
         self.commands.setting_changed.connect(self.apply_setting)
         self.welcome.open_folder.connect(self.commands.open_folder)
         self.welcome.open_project.connect(self.commands.open_project)
@@ -278,6 +280,18 @@ class MainWindow(QMainWindow):
         self.status_line.show_note(image.note if image else "")
         self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
         self._show_place()
+
+    def _show_problem(self) -> None:
+        """Why the open image cannot be shown, for as long as it is open."""
+        if self.session.problem:
+            self.notifier.error(self.session.problem, key="image")
+        else:
+            self.notifier.take_back("image")
+
+    def _show_refused(self, changed: Changed) -> None:
+        """A menu entry that ticked itself shows again what is."""
+        if changed.by == "refused":
+            self._show_image()
 
     def _show_place(self) -> None:
         session, image = self.session, self.session.image

@@ -30,6 +30,8 @@ class Notifier(QObject):
     """Everything that wants to tell the person something calls this."""
 
     told = Signal(Message)
+    taken_back = Signal(str)
+    """The key of messages that hold no longer."""
 
     def info(
         self, text: str, *, action: str = "", run: Callable[[], None] | None = None, key: str = ""
@@ -44,6 +46,10 @@ class Notifier(QObject):
         """Something failed: what, where, what to do."""
         _log.info("shown as an error: %s", text)
         self.told.emit(Message(text, "error", action, run, key))
+
+    def take_back(self, key: str) -> None:
+        """What was told under this key is over."""
+        self.taken_back.emit(key)
 
 
 class Toast(QFrame):
@@ -98,6 +104,11 @@ class Toast(QFrame):
         self._place()
         self.show()
         self.raise_()
+
+    def take_back(self, key: str) -> None:
+        """Hide the message with this key, if it is the one shown."""
+        if self._message is not None and self._message.key == key:
+            self.hide()
 
     def _run(self) -> None:
         self.hide()

@@ -165,7 +165,7 @@ def locate(path: Path) -> Place:
 
     It is `labels.labeler` in the folder. A folder that cannot be written to, or that lies on a network
     disk, gets its project in the user's data folder, under a name by which it is found again. Raises
-    `ProjectError` where there is nothing at the path.
+    `ProjectError` where there is nothing at the path, or a file of another kind.
     """
     path = path.absolute()
     if path.suffix == schema.SUFFIX and not path.is_dir():
@@ -173,6 +173,10 @@ def locate(path: Path) -> Place:
     folder = path if path.is_dir() else path.parent
     if not path.exists():
         raise ProjectError(f"There is no {path}. Choose a folder of images or a project.")
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        raise ProjectError(
+            f"{path.name} is neither an image nor a project. Choose a folder, an image or a project."
+        )
     inside = folder / PROJECT_NAME
     obstacle = _obstacle(folder)
     at_home = _home_of(folder)
