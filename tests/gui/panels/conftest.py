@@ -25,11 +25,15 @@ def _dark(qapp: QApplication, _fonts: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def shown(qtbot: QtBot) -> Callable[..., QWidget]:
+def shown(qtbot: QtBot) -> Iterator[Callable[..., QWidget]]:
     """`shown(widget, width=300, height=500)`: the widget, on screen inside a plain window."""
+    # held until pytest-qt has closed them: a window that the garbage collector finds while it is painted
+    # takes the process with it
+    windows = []
 
     def show(widget: QWidget, width: int = 300, height: int = 500) -> QWidget:
         window = QWidget()
+        windows.append(window)
         widget.setParent(window)
         widget.setGeometry(0, 0, width, height)
         window.resize(width, height)
@@ -38,11 +42,10 @@ def shown(qtbot: QtBot) -> Callable[..., QWidget]:
         window.show()
         window.activateWindow()
         qtbot.waitUntil(window.isActiveWindow)
-        # pytest-qt keeps only a weak reference, and the window owns the widget
-        widget.window_of_test = window
         return widget
 
-    return show
+    yield show
+    windows.clear()
 
 
 @pytest.fixture
