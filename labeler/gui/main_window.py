@@ -204,6 +204,7 @@ class MainWindow(QMainWindow):
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.told.connect(self._welcome_toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
+        self.notifier.taken_back.connect(self._welcome_toast.take_back)
         self.commands.setting_changed.connect(self.apply_setting)
         self.welcome.open_folder.connect(self.commands.open_folder)
         self.welcome.open_project.connect(self.commands.open_project)
