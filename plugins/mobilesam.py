@@ -1,5 +1,6 @@
 """MobileSAM (Zhang et al. 2023) on ONNX Runtime: the promptable model that comes with the app."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
@@ -43,6 +44,7 @@ class MobileSam:
             verify(weights)
         self._sessions: dict[tuple[Weights, int], Any] = {}
         self._making = Lock()
+        self._side_by_side = ThreadPoolExecutor(3)  # at 4k upscaling three masks takes as long as decoding
         self._session(_ENCODER, 0)
         self._session(_DECODER, 0)
 
@@ -85,14 +87,13 @@ class MobileSam:
             },
         )
         lone = len(prompt.points) == 1 and prompt.box is None and previous is None
-        return tuple(
-            Proposal(
-                mask=mask_of(logits[0, index], embedding.size),
-                confidence=float(np.clip(predicted[0, index], 0.0, 1.0)),
-                logits=logits[0, index].copy(),
-            )
-            for index in _order(predicted[0], lone=lone)[:limit]
-        )
+
+        def proposal(index: int) -> Proposal:
+            confidence = float(np.clip(predicted[0, index], 0.0, 1.0))
+            return Proposal(mask_of(logits[0, index], embedding.size), confidence, logits[0, index].copy())
+
+        order = _order(predicted[0], lone=lone)[:limit]
+        return tuple(map(proposal, order) if threads == 1 else self._side_by_side.map(proposal, order))
 
     def _session(self, weights: Weights, threads: int) -> Any:
         threads = threads or all_threads()
@@ -115,6 +116,8 @@ def _new_session(weights: Weights, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # else its threads keep cores busy after an answer, while the window draws it
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return ort.InferenceSession(str(weights.path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has one class of its own per status code

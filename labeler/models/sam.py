@@ -79,6 +79,8 @@ def mask_of(logits: NDArray[np.float32], size: tuple[int, int]) -> Mask:
         return _empty()  # all of it lies in the padding
     y = _Taps(length=size[0], source=height, start=y0 * _STEP, count=fine.shape[0])
     x = _Taps(length=size[1], source=width, start=x0 * _STEP, count=fine.shape[1])
+    if len(y.low) == 0 or len(x.low) == 0:
+        return _empty()  # a small image may have no pixel there
     return tight(Mask(x.first, y.first, _signs(fine, y, x)))
 
 
@@ -116,16 +118,26 @@ def _signs(fine: NDArray[np.float32], y: _Taps, x: _Taps) -> Bits:
     pairs = positive + np.concatenate([positive[1:], positive[-1:]])
     corners = pairs + np.concatenate([pairs[:, 1:], pairs[:, -1:]], axis=1)  # 0 to 4 of them positive
     # rows are copied whole, so columns are picked as rows too: a third of the time
-    columns = cv2.transpose(cv2.transpose(cv2.LUT(corners, _KINDS))[x.low])
-    kinds = columns[y.low]
-    bits: Bits = kinds == _INSIDE
-    between = np.flatnonzero(kinds == _BETWEEN)
-    row, column = np.divmod(between, bits.shape[1])
+    kinds = cv2.transpose(cv2.transpose(cv2.LUT(corners, _KINDS))[x.low])
+    bits: Bits = (kinds == _INSIDE)[y.low]
+    row, column = _spread(kinds == _BETWEEN, y.low)
     upper_row, lower_row = y.low[row] * fine.shape[1], y.high[row] * fine.shape[1]
     left, right = x.low[column], x.high[column]
     across, down = x.weight[column], y.weight[row]
     values = fine.reshape(-1)
     upper = values[upper_row + left] * (1 - across) + values[upper_row + right] * across
     lower = values[lower_row + left] * (1 - across) + values[lower_row + right] * across
-    bits.reshape(-1)[between] = upper * (1 - down) + lower * down > 0
+    bits.reshape(-1)[row * bits.shape[1] + column] = upper * (1 - down) + lower * down > 0
     return bits
+
+
+def _spread(marked: Bits, low: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of what is marked once row i of the result is row `low[i]` (ascending) of `marked`.
+
+    The same as `np.nonzero(marked[low])`, without making those rows.
+    """
+    source, column = np.divmod(np.flatnonzero(marked), marked.shape[1])
+    edges = np.searchsorted(low, np.arange(marked.shape[0] + 1))
+    times = np.diff(edges)[source]
+    nth = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    return np.repeat(edges[source], times) + nth, np.repeat(column, times)
