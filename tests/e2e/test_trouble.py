@@ -1,0 +1,109 @@
+"""What goes wrong is said in a sentence, and the work goes on."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from labeler.core.geometry import contains
+from tests.e2e.user import User
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+
+Start = Callable[..., User]
+
+
+def test_a_killed_host_is_told_and_the_next_click_works(sam: User) -> None:
+    made = sam.draw_box(400, 300, 500, 500)
+    sam.session.select(())
+    sam.prompt_at(132, 560)
+    (host,) = sam.hosts()
+    sam.key("Esc")
+    host.kill()
+    sam.wait(lambda: "MobileSAM crashed and is being started again; no label was lost." in sam.said())
+    sam.click_at(132, 560)
+    sam.wait(lambda: sam.canvas.proposals)
+    accepted = sam.accept()
+    assert contains(accepted.shape, 132, 560)
+    assert sam.annotations() == [made, accepted]
+    assert [one.pid for one in sam.hosts()] != [host.pid]
+
+
+def test_a_host_killed_while_a_proposal_is_pending_loses_nothing(sam: User) -> None:
+    sam.prompt_at(132, 560)
+    (host,) = sam.hosts()
+    host.kill()
+    sam.wait(lambda: "crashed" in sam.said())
+    assert contains(sam.accept().shape, 132, 560)
+
+
+def test_a_closed_window_leaves_no_process_and_all_edits(start: Start, photos: Path) -> None:
+    user = start(photos, host=True)
+    user.wait_encoded()
+    made = [user.draw_box(x, 300, x + 20, 500) for x in range(100, 700, 40)]
+    (host,) = user.hosts()
+    user.close()
+    assert not psutil.pid_exists(host.pid)
+    assert not (photos / "labels.labeler-wal").exists()
+    again = start(photos)
+    again.wait(lambda: again.annotations() == made)
+
+
+def test_a_window_closed_while_the_model_starts_leaves_no_process(start: Start, photos: Path) -> None:
+    user = start(photos, host=True)
+    user.wait(user.hosts)
+    user.close()
+    assert not user.hosts()
+
+
+def test_a_cut_off_photo_is_shown_with_a_note(start: Start, photos: Path) -> None:
+    data = (photos / "zidane.jpg").read_bytes()
+    (photos / "cut.jpg").write_bytes(data[: len(data) // 2])
+    user = start(photos / "cut.jpg")
+    assert user.image == "cut.jpg"
+    assert user.session.image is not None
+    assert user.session.image.note.startswith("damaged")
+    assert user.window.status_line._note.text() == user.session.image.note
+    strip = user.window.film_strip
+    column = [one.path for one in user.session.images].index("cut.jpg")
+    assert "damaged" in str(strip.model().index(0, column).data(3))  # its tool tip
+    assert user.draw_box(100, 100, 200, 200) in user.annotations()
+
+
+def test_an_image_that_cannot_be_read_says_why_and_the_next_one_works(start: Start, photos: Path) -> None:
+    (photos / "a-broken.jpg").write_bytes(b"no image at all")
+    user = start()
+    user.window.open(photos)
+    user.wait(lambda: user.session.problem)
+    assert user.image == "a-broken.jpg"
+    user.wait(lambda: "a-broken.jpg" in user.said())
+    user.key("R")
+    user.key("D")
+    user.wait_shown()
+    assert user.image == "bus.jpg"
+    assert "a-broken.jpg" not in user.said()
+    user.draw_box(100, 300, 300, 500)
+
+
+def test_a_decompression_bomb_is_refused_with_its_numbers(start: Start, photos: Path) -> None:
+    done, png = cv2.imencode(".png", np.zeros((1, 1), dtype=np.uint8))
+    assert done
+    (photos / "a-bomb.png").write_bytes(_resized(png.tobytes(), 60_000, 60_000))
+    user = start()
+    user.window.open(photos)
+    user.wait(lambda: user.session.problem)
+    user.wait(lambda: "a-bomb.png is 60000 × 60000 pixels" in user.said())
+    user.key("D")
+    user.wait_shown()
+    assert user.image == "bus.jpg"
+
+
+def _resized(png: bytes, width: int, height: int) -> bytes:
+    """A PNG whose header claims another size."""
+    header = b"IHDR" + struct.pack(">II", width, height) + png[24:29]
+    return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
