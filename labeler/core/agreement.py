@@ -36,16 +36,36 @@ class ImageAgreement(Struct, frozen=True, eq=False):
         return _mean([overlap.dice for _, overlap in self.pairs.values()])
 
 
+class Overlaps:
+    """The overlaps of annotations and candidates of one image, each worked out once for a shape.
+
+    An edit changes one object, so that comparing a full image again costs one overlap and not thousands.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._known: dict[tuple[int, int], tuple[Shape, Overlap]] = {}
+
+    def of(self, annotation: Annotation, candidate: Candidate) -> Overlap:
+        """The overlap of these two in an image of size (H, W)."""
+        key = annotation.id, candidate.id
+        shape, overlap = self._known.get(key, (None, None))
+        if overlap is None or shape is not annotation.shape:
+            overlap = shape_overlap(annotation.shape, candidate.shape, size=self._size)
+            self._known[key] = annotation.shape, overlap
+        return overlap
+
+
 def compare(
     annotations: Sequence[Annotation],
     candidates: Sequence[Candidate],
     *,
-    size: tuple[int, int],
+    overlaps: Overlaps,
     threshold: float = MATCHED_FROM,
 ) -> ImageAgreement:
     """Match annotations and candidates of one image one to one, within categories, by largest total IoU.
 
-    `size` is (H, W) of the image. An annotation that was accepted from one of the candidates is paired
+    An annotation that was accepted from one of the candidates is paired
     with it whatever their overlap, since that is the object the model meant; the others are matched by
     the Hungarian method from `threshold` up.
     """
@@ -54,12 +74,12 @@ def compare(
     for annotation in annotations:
         accepted = by_id.get(annotation.prediction_id) if annotation.prediction_id is not None else None
         if accepted is not None:
-            pairs[annotation.id] = accepted, shape_overlap(annotation.shape, accepted.shape, size=size)
+            pairs[annotation.id] = accepted, overlaps.of(annotation, accepted)
             by_id.pop(accepted.id)
     free = [annotation for annotation in annotations if annotation.id not in pairs]
     rest = list(by_id.values())
     for group in _groups(free, rest):
-        pairs.update(_matched(*group, size=size, threshold=threshold))
+        pairs.update(_matched(*group, overlaps=overlaps, threshold=threshold))
     taken = {candidate.id for candidate, _ in pairs.values()}
     return ImageAgreement(
         pairs=pairs,
@@ -76,12 +96,12 @@ def _matched(
     annotations: Sequence[Annotation],
     candidates: Sequence[Candidate],
     *,
-    size: tuple[int, int],
+    overlaps: Overlaps,
     threshold: float,
 ) -> dict[int, tuple[Candidate, Overlap]]:
-    overlaps = [[shape_overlap(a.shape, c.shape, size=size) for c in candidates] for a in annotations]
-    iou = np.array([[overlap.iou for overlap in row] for row in overlaps], dtype=np.float64)
-    return {annotations[i].id: (candidates[j], overlaps[i][j]) for i, j in match(iou, threshold=threshold)}
+    found = [[overlaps.of(a, c) for c in candidates] for a in annotations]
+    iou = np.array([[overlap.iou for overlap in row] for row in found], dtype=np.float64)
+    return {annotations[i].id: (candidates[j], found[i][j]) for i, j in match(iou, threshold=threshold)}
 
 
 def _groups(

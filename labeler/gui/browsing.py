@@ -7,7 +7,7 @@ from typing import TypeVar
 from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.agreement import ImageAgreement
+from labeler.core.agreement import ImageAgreement, Overlaps
 from labeler.core.images import Pixels
 from labeler.core.overlap import Overlap
 from labeler.core.records import (
@@ -80,6 +80,7 @@ class Browsing(QObject):
         self._places: dict[int, int] = {}
         self._agreement: ImageAgreement | None = None
         self._draft_overlap: Overlap | None = None
+        self._overlaps_known: tuple[object, Overlaps] | None = None
         self.pixels: Pixels | None = None
         self.problem = ""
         """Why the open image cannot be shown, or ""."""

@@ -24,6 +24,7 @@ from labeler.gui.dialogs.shortcuts import ShortcutsDialog
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
 from labeler.gui.notify import Notifier
+from labeler.gui.panels.images import ask_where_to_go
 from labeler.gui.photos import make_demo_folder
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
@@ -301,21 +302,8 @@ class Commands(QObject):
         self._notifier.info("All images in that direction are reviewed.", key="unreviewed")
 
     def go_to(self) -> None:
-        """Ask for the number of an image in the present order and open it."""
-        session, image = self._session, self._session.image
-        if not session.order:
-            return
-        here = session.place(image.id) if image is not None else None
-        number, good = QInputDialog.getInt(
-            self._window,
-            "Go to image",
-            f"Image 1 to {len(session.order)}:",
-            (here or 0) + 1,
-            1,
-            len(session.order),
-        )
-        if good:
-            session.go_to(session.order[number - 1])
+        """Ask for the number or the name of an image and open it."""
+        ask_where_to_go(self._session, self._window)
 
     def look_ahead_all(self) -> None:
         """Have the embeddings of the whole order computed in the background."""

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from labeler.core.agreement import ImageAgreement, compare
+from labeler.core.agreement import ImageAgreement, Overlaps, compare
 from labeler.core.colors import next_color, next_key
 from labeler.core.geometry import bounds
-from labeler.core.overlap import Agreement, Overlap, agreement, shape_overlap
+from labeler.core.overlap import Agreement, Overlap, agreement
 from labeler.core.records import (
     Annotation,
     Candidate,
@@ -273,17 +273,21 @@ class Session(Browsing):
         reference = self.reference(annotation) if annotation else None
         if annotation is None or reference is None:
             return None
-        pair = self.image_agreement().pairs.get(annotation_id)
-        if pair is not None and pair[0] is reference:
-            return pair[1]
-        return shape_overlap(annotation.shape, reference.shape, size=self._size())
+        return self._overlaps().of(annotation, reference)
 
     def image_agreement(self) -> ImageAgreement:
         """Matched, missed and extra on the open image, against `model`."""
         if self._agreement is None:
             annotations = list(self.annotations.values())
-            self._agreement = compare(annotations, self._measured_against(), size=self._size())
+            self._agreement = compare(annotations, self._measured_against(), overlaps=self._overlaps())
         return self._agreement
+
+    def _overlaps(self) -> Overlaps:
+        """What is known of the open image's overlaps; begun anew with another image or size."""
+        key = self._document.open_id, self._size()
+        if self._overlaps_known is None or self._overlaps_known[0] != key:
+            self._overlaps_known = key, Overlaps(self._size())
+        return self._overlaps_known[1]
 
     def _measured_against(self) -> list[Candidate]:
         """The candidates of the chosen model; without one, those that annotations were accepted from."""
