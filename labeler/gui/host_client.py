@@ -5,9 +5,6 @@ of again: answers are matched by request id and by the image's key.
 """
 
 import logging
-import math
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -15,9 +12,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
-from PySide6.QtCore import QCoreApplication, QObject, QProcess, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from labeler.core.records import Prompt, Proposal
+from labeler.gui.host_process import Clocks, HostProcess
 from labeler.worker.protocol import (
     EXIT_LOAD,
     EXIT_MEMORY,
@@ -28,17 +26,13 @@ from labeler.worker.protocol import (
     Beat,
     Embedded,
     Failed,
-    Frames,
     FromHost,
     Hello,
     Log,
     Open,
     ProtocolError,
     Ready,
-    Stop,
     ToHost,
-    decode_from_host,
-    frame,
     unpack,
 )
 
@@ -106,7 +100,7 @@ class HostClient(QObject):
         self._model = model
         self._limits = limits or Limits()
         self._state = HostState(title=model)
-        self._child: _Child | None = None
+        self._child: HostProcess | None = None
         self._is_ready = False
         self._image: Open | None = None
         self._ahead: tuple[tuple[str, str], ...] = ()
@@ -117,7 +111,7 @@ class HostClient(QObject):
         self._hover: Ask | None = None  # the newest, until the one in flight is answered
         self._unwanted: set[int] = set()  # hovers in flight that were cancelled
         self._restarts: deque[float] = deque()
-        self._clocks = _Clocks(self)
+        self._clocks = Clocks(self)
         self._clocks.expired.connect(self._on_expired)
         application = QCoreApplication.instance()
         if application is not None:
@@ -159,7 +153,7 @@ class HostClient(QObject):
     def close(self) -> None:
         """`stop`, and wait until the child is gone (at most twice `Limits.stop`): at the program's end."""
         self.stop()
-        for child in self.findChildren(_Child):  # those that were told to end or killed before, too
+        for child in self.findChildren(HostProcess):  # those that were told to end or killed before, too
             child.wait(self._limits.stop)
 
     # --- asking -------------------------------------------------------------------------------
@@ -386,7 +380,7 @@ class HostClient(QObject):
     # --- the child ----------------------------------------------------------------------------
 
     def _launch(self, phase: Phase, *, message: str) -> None:
-        self._child = _Child(self, self._model)
+        self._child = HostProcess(self, self._model)
         self._child.message.connect(self._on_message)
         self._child.ended.connect(self._on_ended)
         self._child.confused.connect(self._recover)
@@ -413,134 +407,3 @@ class HostClient(QObject):
         if state != self._state:
             self._state = state
             self.state_changed.emit(state)
-
-
-class _Child(QObject):
-    """One host process. After `end` or `kill` it is never heard of again, and deletes itself when gone."""
-
-    message = Signal(object)
-    ended = Signal(int)
-    """It ended by itself: its exit status, -1 for a crash."""
-    confused = Signal(str)
-    """It sent what is no message; how a sentence about it goes on after the model's name."""
-
-    def __init__(self, parent: QObject, model: str) -> None:
-        super().__init__(parent)
-        self._frames = Frames()
-        self._is_heard = True
-        self._process = QProcess(self)
-        self._process.setProgram(sys.executable)
-        # -P: what lies in the working folder is no library
-        arguments = ["-P", "-m", "labeler.worker", "host", "--model", model, "--parent", str(os.getpid())]
-        self._process.setArguments(arguments)
-        self._process.readyReadStandardOutput.connect(self._read)
-        self._process.readyReadStandardError.connect(self._read_log)
-        self._process.finished.connect(self._on_finished)
-        self._process.errorOccurred.connect(self._on_error)
-
-    def start(self) -> None:
-        self._process.start()
-
-    def send(self, message: ToHost) -> None:
-        self._process.write(frame(message))
-
-    def end(self, seconds: float) -> None:
-        """Ask it to end; terminate it after so many seconds, kill it after as many again."""
-        self._is_heard = False
-        if self._process.state() == QProcess.ProcessState.NotRunning:
-            self.deleteLater()
-            return
-        self.send(Stop())
-        self._process.closeWriteChannel()
-        milliseconds = math.ceil(seconds * 1000)
-        QTimer.singleShot(milliseconds, self._process, self._process.terminate)
-        QTimer.singleShot(2 * milliseconds, self._process, self._process.kill)
-
-    def kill(self) -> None:
-        self._is_heard = False
-        if self._process.state() == QProcess.ProcessState.NotRunning:
-            self.deleteLater()
-        else:
-            self._process.kill()
-
-    def wait(self, seconds: float) -> None:
-        """Block until it is gone, and kill it when it takes longer."""
-        if self._process.state() == QProcess.ProcessState.NotRunning:
-            return
-        if not self._process.waitForFinished(math.ceil(seconds * 1000)):
-            self._process.kill()
-            self._process.waitForFinished(math.ceil(seconds * 1000))
-
-    def _read(self) -> None:
-        data = bytes(self._process.readAllStandardOutput().data())
-        try:
-            bodies = self._frames.feed(data)
-            for body in bodies:
-                if not self._is_heard:
-                    return
-                self.message.emit(decode_from_host(body))
-        except ProtocolError as error:
-            _log.info("%s", error)
-            if self._is_heard:
-                self.confused.emit("sent something unreadable")
-
-    def _read_log(self) -> None:
-        text = bytes(self._process.readAllStandardError().data()).decode(errors="replace")
-        for line in text.splitlines():
-            _log.debug("host: %s", line)
-
-    def _on_finished(self, status: int, how: QProcess.ExitStatus) -> None:
-        if self._is_heard:
-            self._read()
-        if self._is_heard:
-            self._is_heard = False
-            self.ended.emit(-1 if how == QProcess.ExitStatus.CrashExit else status)
-        self.deleteLater()
-
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._is_heard:
-            self._is_heard = False
-            _log.info("The host could not be started: %s", self._process.errorString())
-            self.ended.emit(1)
-            self.deleteLater()
-
-
-class _Clocks(QObject):
-    """Named deadlines. Time in which the window itself stood still (a suspended machine) is not counted."""
-
-    expired = Signal(str)
-
-    _TICK = 0.1
-
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self._deadlines: dict[str, float] = {}
-        self._last_tick = 0.0
-        self._timer = QTimer(self)
-        self._timer.setInterval(math.ceil(self._TICK * 1000))
-        self._timer.timeout.connect(self._tick)
-
-    def start(self, name: str, seconds: float) -> None:
-        """Let a deadline begin, or begin anew."""
-        if not self._timer.isActive():
-            self._last_tick = time.monotonic()
-            self._timer.start()
-        self._deadlines[name] = time.monotonic() + seconds
-
-    def clear(self, name: str) -> None:
-        self._deadlines.pop(name, None)
-
-    def clear_all(self) -> None:
-        self._deadlines.clear()
-        self._timer.stop()
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        stood_still = now - self._last_tick - self._TICK
-        self._last_tick = now
-        if stood_still > 10 * self._TICK:
-            self._deadlines = {name: at + stood_still for name, at in self._deadlines.items()}
-        for name, at in self._deadlines.items():
-            if now > at:
-                self.expired.emit(name)
-                return
