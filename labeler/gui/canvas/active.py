@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PySide6.QtCore import QObject, QRectF, QVariantAnimation, Signal
-from PySide6.QtGui import QFontMetricsF, QPainter
+from PySide6.QtCore import QObject, QPointF, QRectF, QVariantAnimation, Signal
+from PySide6.QtGui import QPainter
 
 from labeler.core.colors import rgb
 from labeler.core.overlap import Agreement
@@ -16,7 +16,7 @@ from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.sprite import Job, Sprite, rough_bounds
 from labeler.gui.canvas.stage import Stage
-from labeler.gui.canvas.tags import CROWDED, Tag, arranged, paint_tags
+from labeler.gui.canvas.tags import CROWDED, Tag, TagPictures, arranged
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.brush import BrushTool
 from labeler.gui.canvas.tools.select import SelectTool, handle_points
@@ -41,6 +41,7 @@ class ActiveLayer(QObject):
         self._stage, self._predictions, self._prompting = stage, predictions, prompting
         self._selected, self._reference, self._proposed = Sprite(), Sprite(), Sprite()
         self._measured: tuple[Annotation, Agreement | None] | None = None
+        self._pictures = TagPictures()
         self._tags: dict[int, tuple[tuple[int, Viewport, tuple[int, int]], list[Tag]]] = {}
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(_FADE)
@@ -177,11 +178,14 @@ class ActiveLayer(QObject):
     # --- tags -------------------------------------------------------------------------------------
 
     def _paint_tags(self, painter: QPainter, tool: Tool, size: tuple[int, int], taken: list[QRectF]) -> None:
-        metrics = QFontMetricsF(theme.ui_font(12))
         tags = [*self._selected_tags(tool), *self._scene_tags(self._stage.scene, size)]
         if self._stage.options.predictions:
             tags += self._scene_tags(self._predictions, size)
-        paint_tags(painter, arranged(tags, metrics, size, taken))
+        ratio = painter.device().devicePixelRatio()
+        pictures = [self._pictures.of(tag, ratio) for tag in tags]
+        widths = [picture.width() / ratio for picture in pictures]
+        for at, (x, y) in arranged(tags, widths, size, taken):
+            painter.drawImage(QPointF(round(x), round(y)), pictures[at])
 
     def _selected_tags(self, tool: Tool) -> Iterator[Tag]:
         active = self._stage.active()
@@ -207,9 +211,10 @@ class ActiveLayer(QObject):
         return known[1]
 
     def _made_tags(self, scene: Scene, size: tuple[int, int]) -> list[Tag]:
-        places = scene.painted(self._stage.view.extent((0, 0, *size)))
-        if len(places) > CROWDED:
+        extent = self._stage.view.extent((0, 0, *size))
+        if len(scene.seen(extent)) > CROWDED:
             return []
+        places = scene.painted(extent)
         tags = []
         for place in places.tolist():
             entry = scene.entries[place]

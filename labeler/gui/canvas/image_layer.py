@@ -1,16 +1,20 @@
 """The photo: shared memory at full size, a pyramid of halved copies for looking from afar."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 
 import cv2
 import numpy as np
+from msgspec import Struct
 from PySide6.QtCore import QObject, QRectF, QRunnable, Qt, QThreadPool, Signal
 from PySide6.QtGui import QImage, QPainter
 
 from labeler.gui.canvas.pixels import Bytes, display_table, shared_bgrx, shared_rgb
 from labeler.gui.canvas.viewport import CRISP, Rect, Viewport
 
+_LARGEST_TILE = 3_000_000
+"""Pixels; a larger part of the image is drawn from its own memory."""
 _WORTH_HALVING = 512
 """Levels stop when the longer side is at most this."""
 
@@ -24,6 +28,20 @@ def halved(rgb: Bytes) -> tuple[Bytes, ...]:
         level = np.asarray(cv2.resize(level, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
         levels.append(np.asarray(cv2.cvtColor(level, cv2.COLOR_RGB2BGRA), dtype=np.uint8))
     return tuple(levels)
+
+
+class _Tile(Struct, frozen=True, eq=False):
+    """A part of a level as it is shown, in the order of bytes that Qt draws fastest."""
+
+    level: int
+    rect: Rect
+    pixels: Bytes
+    image: QImage
+    """On the memory of `pixels`."""
+
+
+def _within(inner: Rect, outer: Rect) -> bool:
+    return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
 class _Halving(QRunnable):
@@ -52,7 +70,7 @@ class ImageLayer(QObject):
         self._arrays: list[Bytes] = []
         self._images: list[QImage] = []
         self._table: Bytes | None = None
-        self._toned: tuple[tuple[int, Rect], Bytes, QImage] | None = None
+        self._tile: _Tile | None = None
         self._asked = False
         self._halved.connect(self._take_levels, Qt.ConnectionType.QueuedConnection)
 
@@ -66,13 +84,13 @@ class ImageLayer(QObject):
         self._rgb = rgb
         self._arrays = [] if rgb is None else [rgb]
         self._images = [] if rgb is None else [shared_rgb(rgb)]
-        self._toned, self._asked = None, False
+        self._tile, self._asked = None, False
 
     def set_tone(self, brightness: float, contrast: float) -> None:
         """Brightness and contrast of the display, each -1 to 1; the image itself stays as it is."""
         plain = brightness == 0 and contrast == 0
         self._table = None if plain else display_table(brightness, contrast)
-        self._toned = None
+        self._tile = None
 
     def color_at(self, x: int, y: int) -> tuple[int, int, int] | None:
         """The image's own R, G, B at a pixel, None outside."""
@@ -98,7 +116,9 @@ class ImageLayer(QObject):
             (part[2] - part[0]) * view.scale,
             (part[3] - part[1]) * view.scale,
         )
-        smooth = view.scale * ratio < CRISP and view.scale * ratio != 1
+        scale = view.scale * ratio
+        # from a far larger image smoothing is slow and no cleaner: that waits for the pyramid
+        smooth = scale < CRISP and scale != 1 and (scale * 2**level >= 0.5 or not self._awaited)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(target, image, source)
         self._ask_for_levels()
@@ -117,14 +137,36 @@ class ImageLayer(QObject):
         height, width = self._arrays[level].shape[:2]
         fx, fy = width / full_width, height / full_height
         x0, y0, x1, y1 = part[0] * fx, part[1] * fy, part[2] * fx, part[3] * fy
-        if self._table is None:
+        crop = (int(x0), int(y0), min(math.ceil(x1), width), min(math.ceil(y1), height))
+        area = (crop[2] - crop[0]) * (crop[3] - crop[1])
+        if self._table is None and (level or area > _LARGEST_TILE):
             return self._images[level], QRectF(x0, y0, x1 - x0, y1 - y0)
-        crop = (int(x0), int(y0), min(int(x1) + 1, width), min(int(y1) + 1, height))
-        if self._toned is None or self._toned[0] != (level, crop):
-            pixels = np.ascontiguousarray(self._arrays[level][crop[1] : crop[3], crop[0] : crop[2]])
-            toned = np.asarray(cv2.LUT(pixels, self._table), dtype=np.uint8)
-            self._toned = ((level, crop), toned, shared_bgrx(toned) if level else shared_rgb(toned))
-        return self._toned[2], QRectF(x0 - crop[0], y0 - crop[1], x1 - x0, y1 - y0)
+        tile = self._tile_around(level, crop)
+        return tile.image, QRectF(x0 - tile.rect[0], y0 - tile.rect[1], x1 - x0, y1 - y0)
+
+    def _tile_around(self, level: int, crop: Rect) -> "_Tile":
+        """The tile of a level that holds `crop`, made with a margin to pan in where it is not there yet."""
+        known = self._tile
+        if known is not None and known.level == level and _within(crop, known.rect):
+            return known
+        height, width = self._arrays[level].shape[:2]
+        dx, dy = (crop[2] - crop[0]) // 4, (crop[3] - crop[1]) // 4
+        x0, y0 = max(crop[0] - dx, 0), max(crop[1] - dy, 0)
+        x1, y1 = min(crop[2] + dx, width), min(crop[3] + dy, height)
+        pixels = self._arrays[level][y0:y1, x0:x1]
+        if level == 0:
+            pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA), dtype=np.uint8)
+        if self._table is not None:
+            pixels = np.asarray(cv2.LUT(pixels, self._table), dtype=np.uint8)
+        self._tile = _Tile(level, (x0, y0, x1, y1), pixels, shared_bgrx(pixels))
+        return self._tile
+
+    @property
+    def _awaited(self) -> bool:
+        """Whether the pyramid is to come and is not there yet."""
+        return (
+            len(self._images) == 1 and max(self._images[0].width(), self._images[0].height()) > _WORTH_HALVING
+        )
 
     def _ask_for_levels(self) -> None:
         """After the first paint, so that it waits for nothing."""
@@ -138,5 +180,5 @@ class ImageLayer(QObject):
             return
         self._arrays = [rgb, *levels]
         self._images = [self._images[0], *map(shared_bgrx, levels)]
-        self._toned = None
+        self._tile = None
         self.sharpened.emit()

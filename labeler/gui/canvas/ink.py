@@ -1,9 +1,10 @@
 """What is drawn with QPainter on top of everything, in widget pixels: it doesn't zoom."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtCore import QLineF, QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from labeler.gui import theme
 
@@ -11,7 +12,8 @@ _RIM = QColor(13, 16, 22, 230)
 _WHITE = QColor("#ffffff")
 HANDLE = 7.0
 """Side of a square handle."""
-_VERTEX = 6.0
+_DOT = 9.0
+"""Side of the picture of a vertex."""
 
 
 def _smooth(painter: QPainter, on: bool = True) -> None:
@@ -40,15 +42,31 @@ def paint_vertices(
 ) -> None:
     """Dots of the category's colour with a white ring; the hovered one is white and larger."""
     _smooth(painter)
+    dot, half = _dot(color, painter.device().devicePixelRatio()), _DOT / 2
     for at, (x, y) in enumerate(centers):
-        radius = _VERTEX / 2 + (2 if at == hovered else 0)
-        painter.setPen(QPen(_RIM, 1))
-        painter.setBrush(_WHITE)
-        painter.drawEllipse(QPointF(x, y), radius + 0.5, radius + 0.5)
-        if at != hovered:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(color))
-            painter.drawEllipse(QPointF(x, y), radius - 1.5, radius - 1.5)
+        if at == hovered:
+            painter.setPen(QPen(_RIM, 1))
+            painter.setBrush(_WHITE)
+            painter.drawEllipse(QPointF(x, y), half + 1, half + 1)
+        else:
+            painter.drawImage(QPoint(round(x - half), round(y - half)), dot)
+
+
+@lru_cache(maxsize=64)
+def _dot(color: str, ratio: float) -> QImage:
+    """A vertex as a picture: drawing dozens of smooth circles in every frame of a drag would show."""
+    side = round(_DOT * ratio)
+    dot = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+    dot.setDevicePixelRatio(ratio)
+    dot.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(dot)
+    _smooth(painter)
+    painter.setPen(Qt.PenStyle.NoPen)
+    for tint, radius in ((_RIM, 4.0), (_WHITE, 3.25), (QColor(color), 1.6)):
+        painter.setBrush(tint)
+        painter.drawEllipse(QPointF(_DOT / 2, _DOT / 2), radius, radius)
+    painter.end()
+    return dot
 
 
 def paint_draft_box(painter: QPainter, rect: QRectF, color: str) -> None:

@@ -123,13 +123,16 @@ class Scene:
         """Whether nothing of this category is painted or picked."""
         return category_id in self._hidden
 
-    def painted(self, extent: tuple[float, float, float, float]) -> NDArray[np.int64]:
-        """Places of the entries to be painted within an image box, the largest first."""
-        x0, y0, x1, y1 = extent
-        seen = ~self.lifted & _meets(self.boxes, x0, y0, x1, y1)
+    def seen(self, extent: tuple[float, float, float, float]) -> NDArray[np.int64]:
+        """Places of the entries to be painted within an image box, in no order."""
+        seen = ~self.lifted & _meets(self.boxes, *extent)
         if self._hidden:
             seen &= ~np.isin(self.category_ids, list(self._hidden))
-        found = np.flatnonzero(seen)
+        return np.flatnonzero(seen)
+
+    def painted(self, extent: tuple[float, float, float, float]) -> NDArray[np.int64]:
+        """Places of the entries to be painted within an image box, the largest first."""
+        found = self.seen(extent)
         sizes = self.boxes[found, 2:] - self.boxes[found, :2]
         return found[np.argsort(-sizes.prod(axis=1), kind="stable")]
 

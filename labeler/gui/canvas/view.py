@@ -42,7 +42,7 @@ from labeler.gui.session import Changed, Session
 
 _SETTLE = 60
 """Milliseconds after the last step of a zoom until everything is drawn sharp again."""
-_AROUND, _TAG_WIDTH = 34, 260
+_AROUND, _TAG_WIDTH = 30, 180
 """Widget pixels that handles and tags stand out of a shape, and that a tag is wide at most."""
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
@@ -386,10 +386,14 @@ class Canvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         rect = event.rect()
         painter = QPainter(self)
-        painter.fillRect(rect, QColor(theme.colors().background))
         ratio, size = self.devicePixelRatioF(), (self.width(), self.height())
         clip = (rect.left(), rect.top(), rect.right() + 1, rect.bottom() + 1)
+        x0, y0, x1, y1 = self.view.extent(clip)
+        width, height = self._stage.size
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height or self._image.image is None:
+            painter.fillRect(rect, QColor(theme.colors().background))
         self._image.paint(painter, self.view, clip, ratio)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         if self._peeks or self._session.pixels is None:
             return
         if self.options.annotations:
