@@ -1,26 +1,25 @@
-"""What the actions do: one short method each, called by menus, buttons and keys alike."""
+"""What the actions do: one short method each, called by menus, buttons and keys alike.
+
+Dialogs and formats are imported by what needs them: the window is up sooner without.
+"""
+
+from __future__ import annotations
 
 import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
 from labeler.core.files import atomic_write
-from labeler.errors import ProjectLockedError
-from labeler.formats.exchange import export_coco, import_coco, import_results
-from labeler.formats.report import Report
+from labeler.errors import LabelerError, ProjectLockedError
 from labeler.gui.actions import TOOLS, key_table
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
-from labeler.gui.dialogs.about import AboutDialog
-from labeler.gui.dialogs.export import ExportDialog
-from labeler.gui.dialogs.locked import LockedDialog
-from labeler.gui.dialogs.settings import SettingsDialog
-from labeler.gui.dialogs.shortcuts import ShortcutsDialog
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
 from labeler.gui.notify import Notifier
@@ -32,6 +31,9 @@ from labeler.project import snapshots
 from labeler.project.folder import locate
 from labeler.project.lock import holder
 from labeler.project.store import Store
+
+if TYPE_CHECKING:
+    from labeler.formats.report import Report
 
 BRUSH_STEP = 1.25
 
@@ -102,8 +104,8 @@ class Commands(QObject):
             "brush-larger": lambda: self._resize_brush(BRUSH_STEP),
             "restart-model": self._host.restart,
             "encode-all": self.look_ahead_all,
-            "keys": lambda: ShortcutsDialog(key_table(), self._window).exec(),
-            "about": lambda: AboutDialog(self._window).exec(),
+            "keys": self.show_keys,
+            "about": self.show_about,
         }
         switches: dict[str, Callable[[bool], object]] = {
             "reviewed": lambda on: session.mark_reviewed(on, by="window"),
@@ -123,7 +125,7 @@ class Commands(QObject):
         """Open a folder, image or project; a COCO file goes into the open project, or its folder's."""
         if path.suffix.lower() == ".json":
             if self._session.project is not None:
-                self._import(path, "Labels", lambda store: import_coco(store, path))
+                self._import(path, "Labels", _coco_into(path))
                 return
             # the images of a COCO file lie beside it or below, so its folder is what to open
             self._waiting_import, path = path, path.parent
@@ -166,6 +168,8 @@ class Commands(QObject):
             return
 
         def choose() -> None:
+            from labeler.gui.dialogs.locked import LockedDialog  # noqa: PLC0415
+
             dialog = LockedDialog(str(error), there, self._window)
             if dialog.exec() == QDialog.DialogCode.Accepted:
                 taken = dialog.take_over
@@ -183,7 +187,7 @@ class Commands(QObject):
         """Ask for a COCO file and take its labels in."""
         path = self._ask_json("Import COCO labels")
         if path is not None:
-            self._import(path, "Labels", lambda store: import_coco(store, path))
+            self._import(path, "Labels", _coco_into(path))
 
     def import_results(self) -> None:
         """Ask for a COCO results file and take it in as a model's candidates."""
@@ -195,7 +199,7 @@ class Commands(QObject):
         )
         if good and name.strip():
             model = name.strip()
-            self._import(path, "Results", lambda store: import_results(store, path, model=model))
+            self._import(path, "Results", _results_into(path, model))
 
     def _ask_json(self, title: str) -> Path | None:
         chosen, _ = QFileDialog.getOpenFileName(
@@ -225,6 +229,9 @@ class Commands(QObject):
 
     def export(self) -> None:
         """Ask what to export and where to, and write it."""
+        from labeler.formats.exchange import export_coco  # noqa: PLC0415
+        from labeler.gui.dialogs.export import ExportDialog  # noqa: PLC0415
+
         dialog = ExportDialog(self._session, self._window)
         if dialog.exec() != QDialog.DialogCode.Accepted:
             return
@@ -232,7 +239,10 @@ class Commands(QObject):
 
         def write(store: Store) -> Report:
             data, report = export_coco(store, polygons=choice.polygons, reviewed_only=choice.reviewed_only)
-            atomic_write(choice.path, data)
+            try:
+                atomic_write(choice.path, data)
+            except OSError as error:
+                raise LabelerError(f"{choice.path} was not written: {error.strerror or error}.") from error
             return report
 
         def tell(report: Report) -> None:
@@ -267,6 +277,8 @@ class Commands(QObject):
 
     def settings(self) -> None:
         """Show the settings; each is put into force as it is changed."""
+        from labeler.gui.dialogs.settings import SettingsDialog  # noqa: PLC0415
+
         dialog = SettingsDialog(self._settings, self._window)
         dialog.changed.connect(self.setting_changed)
         dialog.exec()
@@ -280,6 +292,20 @@ class Commands(QObject):
     def _take_tool(self, name: str, _: bool = True) -> None:
         self._canvas.set_tool(name)
         self._canvas.setFocus()
+
+    # --- help -------------------------------------------------------------------------------------
+
+    def show_keys(self) -> None:
+        """All keys on one page."""
+        from labeler.gui.dialogs.shortcuts import ShortcutsDialog  # noqa: PLC0415
+
+        ShortcutsDialog(key_table(), self._window).exec()
+
+    def show_about(self) -> None:
+        """What this is, its version and its licences."""
+        from labeler.gui.dialogs.about import AboutDialog  # noqa: PLC0415
+
+        AboutDialog(self._window).exec()
 
     # --- images -----------------------------------------------------------------------------------
 
@@ -315,6 +341,20 @@ class Commands(QObject):
         self._host.look_ahead(
             [(str(image.id), session.image_path(image)) for image in session.neighbours(count)]
         )
+
+
+def _coco_into(path: Path) -> Callable[[Store], Report]:
+    """What takes a COCO file in, on the writer's thread."""
+    from labeler.formats.exchange import import_coco  # noqa: PLC0415
+
+    return lambda store: import_coco(store, path)
+
+
+def _results_into(path: Path, model: str) -> Callable[[Store], Report]:
+    """What takes a results file in as a model's candidates, on the writer's thread."""
+    from labeler.formats.exchange import import_results  # noqa: PLC0415
+
+    return lambda store: import_results(store, path, model=model)
 
 
 def _without_argument(call: Callable[[], object], *_: object) -> object:
