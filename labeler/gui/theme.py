@@ -85,11 +85,12 @@ def colors() -> Colors:
     return _colors
 
 
-def agreement_color(value: float) -> str:
-    """Good from 0.85, middling from 0.5, else bad."""
+def agreement_color(value: float, *, on_photo: bool = False) -> str:
+    """Good from 0.85, middling from 0.5, else bad; `on_photo` for tags, which are dark in either scheme."""
+    used = DARK if on_photo else _colors
     if value >= 0.85:
-        return _colors.good
-    return _colors.middling if value >= 0.5 else _colors.bad
+        return used.good
+    return used.middling if value >= 0.5 else used.bad
 
 
 def apply(app: QApplication, scheme: Scheme) -> None:

@@ -196,7 +196,7 @@ class ActiveLayer(QObject):
                 _hex(self._stage.scene.color(annotation.category_id)),
                 self._frame(annotation),
                 note=f"IoU {measured.iou:.2f}" if measured else "",
-                note_color=theme.agreement_color(measured.iou) if measured else "#ffffff",
+                note_color=theme.agreement_color(measured.iou, on_photo=True) if measured else "#ffffff",
                 handles=tool.shows_handles and len(active) == 1,
                 forced=len(active) == 1,
             )
