@@ -1,13 +1,18 @@
 """The Model menu: which promptable model is used, and what plugins there are."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
 from labeler.gui.courier import Courier, run_in_pool
-from labeler.gui.dialogs.plugins import PluginsDialog
-from labeler.models.api import ModelSpec
-from labeler.plugins import Registry, discover
+
+if TYPE_CHECKING:
+    from labeler.models.api import ModelSpec
+    from labeler.plugins import Registry
 
 
 class ModelMenu(QObject):
@@ -22,7 +27,7 @@ class ModelMenu(QObject):
         super().__init__(window)
         self._window = window
         self._current = current
-        self._registry = Registry()
+        self._registry: Registry | None = None
         menu.addSeparator()
         self._use = menu.addMenu("Use")
         self._group = QActionGroup(self)
@@ -31,7 +36,7 @@ class ModelMenu(QObject):
 
     def look_up(self) -> None:
         """Find the plugins; `found` follows."""
-        run_in_pool(discover, courier=self._courier, done=self._take, failed=self._give_up)
+        run_in_pool(_discovered, courier=self._courier, done=self._take, failed=self._give_up)
 
     def _take(self, registry: Registry) -> None:
         self._registry = registry
@@ -54,4 +59,14 @@ class ModelMenu(QObject):
 
     def show_plugins(self) -> None:
         """List the plugins that work and those that were left out, with the reason."""
-        PluginsDialog(self._registry, self._window).exec()
+        from labeler.gui.dialogs.plugins import PluginsDialog  # noqa: PLC0415 - 30 ms that a start need not pay
+
+        if self._registry is not None:
+            PluginsDialog(self._registry, self._window).exec()
+
+
+def _discovered() -> Registry:
+    """On a pool thread: what `labeler.plugins` finds, which it costs 30 ms to import."""
+    from labeler.plugins import discover  # noqa: PLC0415
+
+    return discover()
