@@ -19,6 +19,8 @@ EXACT = -2
 """Along the edges of the mask's pixels."""
 NEAR = -1
 """Along the edges too, the corners of the stairs rounded off."""
+_SLACK = 0.4
+"""Device pixels that an outline may be off for the sake of fewer points."""
 
 
 def level_for(scale: float) -> int:
@@ -35,7 +37,8 @@ def rings(shape: Shape, level: int) -> list[Ring]:
         return [np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)]
     if isinstance(shape, Polygons):
         whole = [ring for part in shape.parts for ring in (part.outer, *part.holes)]
-        return [_thinned(np.asarray(ring, dtype=np.float32), level) for ring in whole]
+        exact = [np.asarray(ring, dtype=np.float32) for ring in whole]
+        return exact if level < 0 else [_thinned(ring, _SLACK * 2**level) for ring in exact]
     return mask_rings(shape, level)
 
 
@@ -46,11 +49,13 @@ def mask_rings(mask: Mask, level: int) -> list[Ring]:
     corner = np.array((mask.x, mask.y), dtype=np.float32)
     if level < 0:
         # pixel p covers the samples 2p to 2p + 2, so contours through samples run along pixel edges
-        return [_smoothed(ring, level) * np.float32(0.5) + corner for ring in _contours(_doubled(mask.bits))]
+        slack = 0.01 if level == EXACT else _SLACK / CRISP
+        contours = _contours(_doubled(mask.bits))
+        return [_thinned(_smoothed(ring, level) * np.float32(0.5) + corner, slack) for ring in contours]
     step = 2**level
     coarse = _reduced(mask.bits, step)
     return [
-        _thinned(_smoothed(ring + np.float32(0.5), level) * step + corner, level)
+        _thinned(_smoothed(ring + np.float32(0.5), level) * step + corner, _SLACK * step)
         for ring in _contours(coarse)
     ]
 
@@ -90,8 +95,8 @@ def _smoothed(ring: Ring, level: int) -> Ring:
     return ring
 
 
-def _thinned(ring: Ring, level: int) -> Ring:
-    """The ring within half a device pixel, with as few points as that takes."""
-    if len(ring) < 8 or level < 0:
+def _thinned(ring: Ring, tolerance: float) -> Ring:
+    """The ring within `tolerance` image pixels, with as few points as that takes."""
+    if len(ring) < 8:
         return ring
-    return np.asarray(cv2.approxPolyDP(ring, 0.4 * 2**level, True), dtype=np.float32)[:, 0]
+    return np.asarray(cv2.approxPolyDP(ring, tolerance, True), dtype=np.float32)[:, 0]

@@ -40,7 +40,7 @@ from labeler.gui.canvas.viewport import Viewport, fitted
 from labeler.gui.host_client import HostClient
 from labeler.gui.session import Changed, Session
 
-_SETTLE = 60
+_SETTLE = 40
 """Milliseconds after the last step of a zoom until everything is drawn sharp again."""
 _AROUND, _TAG_WIDTH = 30, 180
 """Widget pixels that handles and tags stand out of a shape, and that a tag is wide at most."""
