@@ -1,0 +1,315 @@
+"""What the canvas shows: the open image, what is on it, and what the tool in hand adds."""
+
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from labeler.core.records import Annotation, Box, Candidate, Category, Change
+from labeler.gui import theme
+from labeler.gui.canvas import ink
+from labeler.gui.canvas.active import ActiveLayer
+from labeler.gui.canvas.chooser import Chooser, place_beside
+from labeler.gui.canvas.drawing import ANNOTATION, PREDICTION
+from labeler.gui.canvas.gestures import Gestures
+from labeler.gui.canvas.image_layer import ImageLayer
+from labeler.gui.canvas.overlay import Overlay
+from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.scene import Scene
+from labeler.gui.canvas.stage import BY, Options, Stage
+from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.canvas.tools.box import BoxTool
+from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
+from labeler.gui.canvas.tools.polygon import PolygonTool
+from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
+from labeler.gui.canvas.tools.select import SelectTool
+from labeler.gui.canvas.viewport import Viewport, fitted
+from labeler.gui.host_client import HostClient
+from labeler.gui.session import Changed, Session
+
+_SETTLE = 40
+"""Milliseconds after the last step of a zoom until everything is drawn sharp again."""
+_AROUND, _TAG_WIDTH = 30, 180
+"""Widget pixels that handles and tags stand out of a shape, and that a tag is wide at most."""
+
+
+class PhotoView(QWidget):
+    """Shows the session's open image in a view that zooms and pans, and follows the session."""
+
+    pointer_moved = Signal(float, float, object)
+    """x, y in the image, and its (R, G, B) there, None outside."""
+    zoom_changed = Signal(float)
+    """Device pixels to an image pixel."""
+    tool_changed = Signal(str)
+    proposal_changed = Signal()
+    """Prompts, proposals, or which of them is looked at."""
+    options_changed = Signal()
+
+    def __init__(self, session: Session, host: HostClient | None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName("Image")
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(240, 180)
+        self._session = session
+        self._stage = Stage(session, self)
+        self._predictions = Scene()
+        self._image = ImageLayer(self)
+        self._overlay = Overlay([(self._predictions, PREDICTION), (self._stage.scene, ANNOTATION)])
+        self._prompting = Prompting(session, host, self)
+        self._active = ActiveLayer(self._stage, self._predictions, self._prompting, self)
+        self._chooser = Chooser(self)
+        self._gestures = Gestures(self._stage, self.pan)
+        self._tools = self._make_tools()
+        self._tool: Tool = self._tools["select"]
+        self._shown_size = (0, 0)
+        self._fits = True
+        self._peeks = False
+        self._moving = False
+        self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
+        self._connect()
+        self._take_image()
+
+    def _make_tools(self) -> dict[str, Tool]:
+        stage, prompting = self._stage, self._prompting
+        own = (SelectTool, BoxTool, PolygonTool, BrushTool, EraserTool)
+        tools: list[Tool] = [kind(stage) for kind in own]
+        tools += [PromptTool(stage, prompting), PromptBoxTool(stage, prompting)]
+        return {tool.name: tool for tool in tools}
+
+    def _connect(self) -> None:
+        session = self._session
+        session.image_changed.connect(self._take_image)
+        session.pixels_changed.connect(self._take_pixels)
+        session.changed.connect(self._take_changes)
+        session.selection_changed.connect(self._take_selection)
+        session.draft_changed.connect(self._active.forget_measure)
+        session.model_changed.connect(self._take_predictions)
+        session.category_changed.connect(self.update)
+        self._stage.repaint.connect(self.update)
+        self._stage.moved.connect(self._update_around)
+        self._active.faded.connect(self.update)
+        self._image.sharpened.connect(self.update)
+        self._prompting.changed.connect(self._take_proposal)
+        self._chooser.chosen.connect(self._prompting.choose)
+        self._settle.timeout.connect(self._come_to_rest)
+
+    @property
+    def options(self) -> Options:
+        """What is set for the canvas and its tools."""
+        return self._stage.options
+
+    # --- the view ---------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> Viewport:
+        """Where the image lies in the widget."""
+        return self._stage.view
+
+    def fit(self) -> None:
+        """Show the whole image."""
+        if all(self._stage.size):
+            self._show(fitted(self._stage.size, (self.width(), self.height())))
+            self._fits = True
+
+    def zoom_to(self, scale: float) -> None:
+        """Show the image with `scale` device pixels to its pixel; the middle stays."""
+        self.zoom_by(scale / (self.view.scale * self.devicePixelRatioF()))
+
+    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom around a point of the widget, its middle by default."""
+        middle = QPointF(self.width() / 2, self.height() / 2)
+        spot = at or middle
+        self._moving = True
+        self._settle.start()
+        self._show(self.view.zoomed(factor, at=(spot.x(), spot.y())))
+
+    def pan(self, dx: float, dy: float) -> None:
+        """Move the image by widget pixels."""
+        self._show(self.view.panned(dx, dy))
+
+    def _show(self, view: Viewport) -> None:
+        """Look at another part, with at least a corner of the image in sight."""
+        if not all(self._stage.size):
+            return
+        before = self.view.scale
+        room = (self.width(), self.height())
+        view = view.within_reach(self._stage.size, room).snapped(self.devicePixelRatioF())
+        self._stage.view = view
+        self._fits = False
+        self._place_chooser()
+        if view.scale != before:
+            self.zoom_changed.emit(view.scale * self.devicePixelRatioF())
+        self.update()
+
+    def _come_to_rest(self) -> None:
+        self._moving = False
+        self.update()
+
+    # --- following the session --------------------------------------------------------------------
+
+    def _take_image(self) -> None:
+        self._gestures.cancel()
+        for tool in self._tools.values():
+            tool.drop()
+        self._stage.drafts = {}
+        if self._session.image is None:
+            self._image.set_pixels(None)
+        self._load()
+        self._take_pixels()
+
+    def _take_pixels(self) -> None:
+        """Show the new pixels; until they are there the last image stays, without its annotations."""
+        pixels = self._session.pixels
+        if pixels is None:
+            if self._session.problem:
+                self._image.set_pixels(None)
+            self.update()
+            return
+        self._image.set_pixels(pixels.rgb)
+        same = self._shown_size == self._stage.size and self.options.keep_view
+        self._shown_size = self._stage.size
+        if not same or self._fits:
+            self.fit()
+        self._overlay.invalidate()
+        self.update()
+
+    def _load(self) -> None:
+        self._stage.scene.load(self._session.annotations.values())
+        self._stage.scene.set_categories(self._session.categories)
+        self._take_selection()
+        self._take_predictions()
+
+    def _take_predictions(self) -> None:
+        """What the chosen model predicts, without what has become an annotation."""
+        session = self._session
+        taken = {annotation.prediction_id for annotation in session.annotations.values()}
+        shown = [
+            candidate
+            for candidate in session.candidates.values()
+            if session.model is not None
+            and candidate.model_id == session.model.id
+            and candidate.id not in taken
+        ]
+        self._predictions.load(shown if self.options.predictions else ())
+        self._predictions.set_categories(session.categories)
+        self._active.forget_measure()
+        self._overlay.invalidate()
+        self.update()
+
+    def _take_changes(self, changed: Changed) -> None:
+        if changed.by != BY:
+            self._gestures.cancel()
+        records = [change.record for change in changed.changes]
+        if not records or any(isinstance(record, Category) for record in records):
+            self._load()
+            return
+        for change in changed.changes:
+            if isinstance(change.record, Annotation):
+                self._take_change(change, change.record)
+        if any(isinstance(record, Candidate) for record in records):
+            self._take_predictions()
+        self._active.forget_measure()
+        self._take_selection()
+
+    def _take_change(self, change: Change, record: Annotation) -> None:
+        image = self._session.image
+        if image is None or record.image_id != image.id:
+            return
+        scene = self._stage.scene
+        self._dirty(record.id)
+        if isinstance(change.after, Annotation):
+            scene.put(change.after)
+        else:
+            scene.remove(record.id)
+        self._dirty(record.id)
+
+    def _take_selection(self) -> None:
+        """Lift the selected annotations out of the overlay, and lay the others back."""
+        scene = self._stage.scene
+        before = set(scene.lifted_ids())
+        for key in before ^ self._session.selection:
+            self._dirty(key)
+        scene.lift(self._session.selection)
+        self._active.forget_measure()
+        self.update()
+
+    def _dirty(self, annotation_id: int) -> None:
+        box = self._stage.scene.box_of(annotation_id)
+        if box is not None:
+            self._overlay.invalidate(box)
+
+    def _update_around(self, box: Box) -> None:
+        """Paint again where a shape and its handles and tag are."""
+        x0, y0 = self.view.point_on_screen(box.x0, box.y0)
+        x1, y1 = self.view.point_on_screen(box.x1, box.y1)
+        left = min(x0 - _AROUND, self.width() - _TAG_WIDTH)
+        right = max(x1 + _AROUND, x0 + _TAG_WIDTH)
+        self.update(QRectF(left, y0 - _AROUND, right - left, y1 - y0 + 2 * _AROUND).toAlignedRect())
+
+    def _take_proposal(self) -> None:
+        prompting = self._prompting
+        self._chooser.show_rows(
+            prompting.names(), [proposal.confidence for proposal in prompting.proposals], prompting.index
+        )
+        self._place_chooser()
+        self.proposal_changed.emit()
+        self.update()
+
+    def _place_chooser(self) -> None:
+        """Beside the proposal, where nothing else floats; hidden where there is no room."""
+        current = self._prompting.current
+        place = None
+        if current is not None and len(self._prompting.proposals) > 1:
+            taken = [rect for rect in self._floating() if rect != self._chooser.geometry()]
+            place = place_beside(current.mask, self.view, self._chooser.sizeHint(), self.size(), taken)
+        self._chooser.setVisible(place is not None)
+        if place is not None:
+            self._chooser.setGeometry(place)
+
+    def _floating(self) -> list[QRect]:
+        """Where something stands on the canvas: bars, notices, the chooser."""
+        children = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        return [child.geometry() for child in children if child.isVisible()]
+
+    # --- painting ---------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        rect = event.rect()
+        painter = QPainter(self)
+        ratio, size = self.devicePixelRatioF(), (self.width(), self.height())
+        clip = (rect.left(), rect.top(), rect.right() + 1, rect.bottom() + 1)
+        x0, y0, x1, y1 = self.view.extent(clip)
+        width, height = self._stage.size
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height or self._image.image is None:
+            painter.fillRect(rect, QColor(theme.colors().background))
+        self._image.paint(painter, self.view, clip, ratio)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        if self._peeks or self._session.pixels is None:
+            return
+        if self.options.annotations:
+            sharp = self._overlay.paint(painter, self.view, size, ratio, moving=self._moving)
+            if not sharp and not self._settle.isActive():
+                self._settle.start()
+        self._active.paint(painter, self._tool, size, ratio, [QRectF(one) for one in self._floating()])
+        pointer = self._stage.pointer
+        if pointer is not None and self._tool.crosshair and not self._gestures.panning:
+            ink.paint_crosshair(painter, pointer.sx, pointer.sy, *size)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if self._fits:
+            self.fit()
+        else:
+            old = event.oldSize()
+            self.pan((self.width() - old.width()) / 2, (self.height() - old.height()) / 2)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
