@@ -308,7 +308,7 @@ class MainWindow(QMainWindow):
             total = len(session.order)
             self.where.setText(
                 f"{name} · {Path(image.path).name} · "
-                + (f"{place + 1} of {total}" if place is not None else f"not among the {total} shown")
+                + (f"{place + 1:,} of {total:,}" if place is not None else f"not among the {total:,} shown")
             )
         self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
         self.setWindowTitle(f"{name} – Labeler")

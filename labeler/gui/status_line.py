@@ -45,7 +45,7 @@ def _sentence(state: HostState) -> str:
         ahead = f" · next {state.ahead} encoded" if state.ahead else ""
         return f"{state.title} ready{ahead}" if state.encoded else f"{state.title} ready"
     words = {
-        "starting": f"{state.title} starting…",
+        "starting": "Model process starts…",
         "encoding": f"{state.title} reads this image…",
         "restarting": "Model process restarts…",
         "stopped": "No model: see Model ▸ Restart",
