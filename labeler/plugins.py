@@ -28,6 +28,9 @@ GROUP = "labeler.plugins"
 FOLDERS_VARIABLE = "LABELER_PLUGINS"
 """Folders of `--plugins`, separated as in PATH; in the environment so that children see them too."""
 
+SAFE_MODE_VARIABLE = "LABELER_SAFE_MODE"
+"""Set to anything, only the shipped plugins are imported; in the environment for the children's sake."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -96,12 +99,15 @@ class _Source(Struct, frozen=True):
         return str(self.path) if self.path is not None else f"{GROUP}: {self.name}"
 
 
-def discover(*, safe_mode: bool = False) -> Registry:
+def discover(*, safe_mode: bool | None = None) -> Registry:
     """Import every plugin there is: shipped, the user's, installed, and those of `--plugins`.
 
-    In safe mode only the shipped ones. A plugin that cannot be imported, has another api, takes an id that
-    is taken, or was being imported when a process died is listed in `left_out`; nothing is raised.
+    In safe mode, which the environment says by default, only the shipped ones. A plugin that cannot be
+    imported, has another api, takes an id that is taken, or was being imported when a process died is
+    listed in `left_out`; nothing is raised.
     """
+    if safe_mode is None:
+        safe_mode = bool(os.environ.get(SAFE_MODE_VARIABLE))
     plugins: list[Plugin] = []
     left_out: list[LeftOut] = []
     for source in _sources(safe_mode=safe_mode):

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser(words[0]).parse_args(words)
     _start_log(options.log_level)
     try:
+        _choose_plugins(options)
         return int(options.run(options))
     except LabelerError as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
@@ -57,17 +59,40 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parser(verb: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="labeler")
-    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(required=True)
     importlib.import_module(VERBS[verb]).add_parser(verbs)
     for one in verbs.choices.values():
         one.add_argument(
             "--log-level",
-            default=argparse.SUPPRESS,
+            default="warning",
             choices=("debug", "info", "warning", "error"),
             help="how much is written to stderr (the log file has everything from info)",
         )
+        one.add_argument(
+            "--plugins",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="more plugins; may be repeated",
+        )
+        one.add_argument("--safe-mode", action="store_true", help="use the shipped plugins only")
     return parser
+
+
+def _choose_plugins(options: argparse.Namespace) -> None:
+    """Say by the environment, which children inherit, which plugins are used."""
+    if not (options.plugins or options.safe_mode):
+        return
+    from labeler.plugins import FOLDERS_VARIABLE, SAFE_MODE_VARIABLE  # noqa: PLC0415 - it imports numpy
+
+    for folder in options.plugins:
+        if not folder.is_dir():
+            raise LabelerError(f"There is no folder of plugins {folder}.")
+    if options.plugins:
+        os.environ[FOLDERS_VARIABLE] = os.pathsep.join(str(folder.resolve()) for folder in options.plugins)
+    if options.safe_mode:
+        os.environ[SAFE_MODE_VARIABLE] = "1"
 
 
 def _start_log(level: str) -> None:
