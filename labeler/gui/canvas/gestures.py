@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from inspect import GEN_RUNNING, getgeneratorstate
+from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Literal
 
 from PySide6.QtCore import QPointF, Qt
@@ -87,10 +88,10 @@ class Gestures:
         """Take the drag back; False where there is none, or where it is itself making an edit just now."""
         if self._drag is not None and getgeneratorstate(self._drag) == GEN_RUNNING:
             return False
+        if self._drag is None or getgeneratorstate(self._drag) == GEN_RUNNING:
+            return False  # a drag whose own edit is refused ends by itself
         drag, self._drag = self._drag, None
         self.panning = False
-        if drag is None:
-            return False
         drag.close()
         return True
 

@@ -107,10 +107,13 @@ class Stage(QObject):
         return min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))
 
     def editable(self, annotation_id: int) -> Annotation | None:
-        """An annotation of the open image that may be changed: neither locked nor hidden."""
+        """An annotation of the open image whose category is neither locked nor hidden.
+
+        In a read-only project it is given too: the session refuses the edit, and says why.
+        """
         annotation = self.session.annotations.get(annotation_id)
         category = self.session.categories.get(annotation.category_id) if annotation else None
-        if self.session.read_only or (category is not None and (category.locked or category.hidden)):
+        if category is not None and (category.locked or category.hidden):
             return None
         return annotation
 

@@ -173,6 +173,26 @@ def test_locked_objects_are_neither_picked_nor_changed(canvas, hand, session):
     assert session.annotations[made.id] == made
 
 
+def test_in_a_read_only_project_every_drag_ends_where_it_began_and_is_told(
+    canvas, hand, session, photos, qtbot
+):
+    made = session.add(Box(100, 100, 200, 200), by="test")
+    qtbot.waitUntil(lambda: session.saved == "saved")
+    session.close()
+    session.open(photos, read_only=True)
+    qtbot.waitUntil(lambda: made.id in session.annotations and session.pixels is not None)
+    told = []
+    session.told.connect(told.append)
+    session.select([made.id])
+    hand.drag((150, 150), (250, 250))
+    hand.key(Qt.Key.Key_Right)
+    canvas.set_tool("brush")
+    hand.drag((150, 150), (250, 250))
+    assert len(told) == 3
+    assert session.annotations[made.id] == made
+    assert session.draft is None
+
+
 # --- vertices -------------------------------------------------------------------------------------
 
 

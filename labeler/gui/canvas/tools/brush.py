@@ -30,7 +30,7 @@ class BrushTool(Tool):
         self.target_id: int | None = None
 
     def press(self, pointer: Pointer) -> Drag | None:
-        if pointer.button != "left" or not all(self.stage.size) or self.stage.session.read_only:
+        if pointer.button != "left" or not all(self.stage.size):
             return None
         target = self.stage.sole()
         value = self.erases == pointer.ctrl
