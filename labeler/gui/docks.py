@@ -14,6 +14,8 @@ ENOUGH = 200
 """Height that a panel with much to show is content with, in pixels."""
 GRIP = 8
 """Height of what a dock is moved by, in pixels."""
+NARROWEST = 236
+"""Of a panel: a name and its numbers stand side by side, and two columns leave room for a canvas."""
 
 
 class _Grip(QWidget):
@@ -69,12 +71,17 @@ class _Frame(QWidget):
         column.setContentsMargins(*margins)
         column.setSpacing(0)
         column.addWidget(panel)
+        self.setMinimumWidth(NARROWEST)
 
     def event(self, event: QEvent) -> bool:
         """What the panel shows has changed: so may its height."""
         handled = super().event(event)
-        if event.type() == QEvent.Type.LayoutRequest and not self._grows:
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize) and not self._grows:
+            # words that wrap need more height in a narrower column
+            column = self.layout()
             height = self.sizeHint().height()
+            if column is not None and column.hasHeightForWidth():
+                height = column.totalHeightForWidth(self.width())
             self.setMaximumHeight(height)
             # the window's layout gives a dock more room only when it must
             self.setMinimumHeight(min(height, ENOUGH))

@@ -220,7 +220,8 @@ def _style_sheet(c: Colors) -> str:
     QAbstractItemView::item:selected {{ background: {c.selected}; color: {c.text}; }}
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
     QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
-    QScrollBar::handle {{ background: {c.raised}; border-radius: 3px; margin: 2px; min-height: 24px;
+    QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
+    QScrollBar::handle {{ background: {c.edge}; border-radius: 3px; margin: 2px; min-height: 24px;
         min-width: 24px; }}
     QScrollBar::handle:hover {{ background: {c.quiet}; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
