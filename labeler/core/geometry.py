@@ -78,9 +78,10 @@ def bounds(shape: Shape) -> Box:
         return Box(shape.x + x, shape.y + y, shape.x + x + width, shape.y + y + height)
     if not shape.parts:
         return Box(0.0, 0.0, 0.0, 0.0)
-    points = np.concatenate([part.outer for part in shape.parts])
-    x0, y0 = points.min(axis=0).tolist()
-    x1, y1 = points.max(axis=0).tolist()
+    outers = [part.outer for part in shape.parts]
+    points = np.concatenate(outers) if len(outers) > 1 else outers[0]
+    x0, y0 = np.minimum.reduce(points).tolist()
+    x1, y1 = np.maximum.reduce(points).tolist()
     return Box(x0, y0, x1, y1)
 
 

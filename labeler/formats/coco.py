@@ -43,7 +43,8 @@ LARGEST_SIDE = 1_000_000
 
 _IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
 _CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
-_ANNOTATION_KEYS = GEOMETRY | {"id", "image_id", "category_id", "iscrowd", "attributes"}
+_PLAIN_KEYS = GEOMETRY | {"id", "image_id", "category_id", "iscrowd"}
+_ANNOTATION_KEYS = _PLAIN_KEYS | {"attributes"}
 
 
 class Dataset(Struct, frozen=True):
@@ -186,7 +187,7 @@ class _Reader:
         category = known_record("category_id", self.categories, fields, repairs)
         size = (image.height, image.width) if image.width else None
         shape = self._budget.read_shape(fields, size=size, repairs=repairs)
-        attributes, known = {}, _ANNOTATION_KEYS - {"attributes"}
+        attributes, known = {}, _PLAIN_KEYS
         if "attributes" in fields:
             attributes = plain_object(fields["attributes"]) or {}
             known = _ANNOTATION_KEYS if attributes else known
@@ -229,11 +230,14 @@ def _crowd(fields: Fields, repairs: Repairs) -> bool:
     raw = fields.get("iscrowd")
     if raw is None:
         return False
-    if BOOL.matches(raw):
+    try:
+        return bool(whole(fields, "iscrowd", repairs, most=1))
+    except RefusalError:
+        if not BOOL.matches(raw):
+            raise
         crowd = BOOL.read(raw, "iscrowd")
         repairs.append(("iscrowd", f"Was {str(crowd).lower()}, read as {int(crowd)}."))
         return crowd
-    return bool(whole(fields, "iscrowd", repairs, most=1))
 
 
 # writing

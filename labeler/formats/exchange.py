@@ -18,6 +18,7 @@ from labeler.formats.coco import Dataset, dataset_of, exported_ids, file_names, 
 from labeler.formats.coco_file import open_document
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder, folded, placeholder
+from labeler.formats.json_text import no_collection
 from labeler.formats.placing import Placing, header_of
 from labeler.formats.report import Ledger, Report
 from labeler.formats.results import read_results
@@ -60,6 +61,7 @@ class Project(Protocol):
     ) -> tuple[Candidate, ...]: ...
 
 
+@no_collection()
 def import_coco(project: Project, path: Path, *, images: Path | None = None) -> Report:
     """Take a COCO file into a project: one transaction, one undo step.
 
@@ -87,6 +89,7 @@ def import_coco(project: Project, path: Path, *, images: Path | None = None) -> 
     return ledger.report(report.source, {kind: tally.total for kind, tally in report.tallies.items()})
 
 
+@no_collection()
 def import_results(project: Project, path: Path, *, model: str, version: str = "") -> Report:
     """Take a COCO results file into a project as the candidates of a model, in one transaction.
 
@@ -108,6 +111,7 @@ def import_results(project: Project, path: Path, *, model: str, version: str = "
     return report
 
 
+@no_collection()
 def export_coco(
     project: Project, *, polygons: bool = False, reviewed_only: bool = False
 ) -> tuple[bytes, Report]:

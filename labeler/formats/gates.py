@@ -64,6 +64,7 @@ TEXT: Kind[str] = Kind(str, "a text")
 BOOL: Kind[bool] = Kind(bool, "true or false")
 _WHOLE: Kind[int] = Kind(int, "a whole number")
 _ANY: Kind[Any] = Kind(Any, "a value")
+_ENCODE = msgspec.json.Encoder().encode
 
 
 def excerpt(raw: Raw) -> str:
@@ -109,17 +110,21 @@ def whole(fields: Fields, name: str, repairs: Repairs, *, least: int = 0, most: 
     if name not in fields:
         raise RefusalError(name, "Is missing.")
     raw = fields[name]
-    if _WHOLE.matches(raw):
+    try:
         value = _WHOLE.read(raw, name)
-    else:
-        number = NUMBER.read(raw, name)
-        if number != int(number):
-            raise RefusalError(name, f"Must be a whole number, but is {excerpt(raw)}.")
-        value = int(number)
+    except RefusalError:
+        value = _made_whole(raw, name)
         repairs.append((name, f"Was written {excerpt(raw)}, read as {value}."))
     if not least <= value <= most:
         raise RefusalError(name, f"Must be from {least} to {most}, but is {excerpt(raw)}.")
     return value
+
+
+def _made_whole(raw: Raw, name: str) -> int:
+    number = NUMBER.read(raw, name)
+    if number != int(number):
+        raise RefusalError(name, f"Must be a whole number, but is {excerpt(raw)}.")
+    return int(number)
 
 
 def text(fields: Fields, name: str) -> str:
@@ -159,9 +164,7 @@ def packed(fields: dict[str, Any]) -> bytes:
     """A JSON object of raw values (Raw or bytes); b"" for none."""
     if not fields:
         return b""
-    return (
-        b"{" + b",".join(msgspec.json.encode(key) + b":" + bytes(raw) for key, raw in fields.items()) + b"}"
-    )
+    return b"{%b}" % b",".join([b"%b:%b" % (_ENCODE(key), raw) for key, raw in fields.items()])
 
 
 def unpacked(extra: bytes) -> Fields:

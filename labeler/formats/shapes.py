@@ -5,16 +5,17 @@ written as a run-length mask, with its rings beside it under a key of ours, so t
 back the same outline. The mask is what counts: outlines that do not fill it exactly are left aside.
 """
 
-from collections.abc import Callable
+from math import ceil, floor, isfinite
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
 from msgspec import Raw, Struct
-from numpy.typing import NDArray
+from msgspec.structs import replace
 
 from labeler.core.geometry import area, bounds, outline, rasterise
 from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
+from labeler.core.rings import ring_pixels
 from labeler.core.rle import MAX_PIXELS, compress, decompress, mask_to_rle, rle_to_mask
 from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError, Repairs, Rle, packed
 
@@ -43,11 +44,10 @@ class _Ring(Struct, frozen=True):
 
 
 _NUMBERS: Kind[list[float]] = Kind(list[float], "a list of finite numbers")
-_RINGS: Kind[list[list[float]]] = Kind(list[list[float]], "a list of lists of finite numbers")
+_RINGS: Kind[list[list[float]] | None] = Kind(list[list[float]] | None, "a list of lists of finite numbers")
 _RLE: Kind[Rle] = Kind(Rle, "a run-length mask of size [height, width] and counts")
 _OUTLINES: Kind[list[_Ring]] = Kind(list[_Ring], "a list of rings")
 _AREA: Kind[float] = Kind(float, "a finite number")
-_NOTHING = (b"[]", b"null")
 _NO_SEGMENTATION = Raw(b"null")
 
 
@@ -57,27 +57,27 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     `size` is that of the image, None where it is not known. A wrong bbox or area is a repair. Raises
     RefusalError when there is no geometry, or none that can be taken.
     """
-    segmentation = fields.get("segmentation")
-    if segmentation is None or b"".join(bytes(segmentation).split()) in _NOTHING:
-        return _box_only(fields, size=size, repairs=repairs)
+    segmentation = fields.get("segmentation", _NO_SEGMENTATION)
     found = len(repairs)
     shape = _segmented(segmentation, size=size, repairs=repairs)
+    if shape is None:
+        return _box_only(fields, size=size, repairs=repairs)
+    box = bounds(shape)
+    if isinstance(shape, Polygons):
+        _check_extent(box, size)
     kept = {} if len(repairs) > found else {"segmentation": segmentation}
     if OUTLINES in fields:
         outlined = _outlined(fields, shape, size)
         if outlined is None:
             repairs.append((OUTLINES, "Does not fill a mask beside it; the segmentation alone was taken."))
         else:
-            shape = outlined
+            shape, box = outlined, bounds(outlined)
             kept[OUTLINES] = fields[OUTLINES]
-    for name, wrong_value in (("bbox", _wrong_bbox), ("area", _wrong_area)):
-        if name in fields:
-            wrong = wrong_value(fields[name], shape, size)
-            if wrong:
-                repairs.append((name, wrong))
-            else:
-                kept[name] = fields[name]
-    return msgspec.structs.replace(shape, origin=packed(kept))
+    if "bbox" in fields:
+        _keep_unless(_wrong_bbox(fields["bbox"], box, size), "bbox", fields, kept, repairs)
+    if "area" in fields:
+        _keep_unless(_wrong_area(fields["area"], shape, box, size), "area", fields, kept, repairs)
+    return replace(shape, origin=packed(kept))
 
 
 def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
@@ -87,6 +87,8 @@ def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
     `polygons` outlines where they have no holes. Raises RefusalError for a shape that has no finite extent.
     """
     origin = _origin(shape, size)
+    if not origin:
+        _check_finite(bounds(shape))
     convert = polygons and isinstance(shape, Mask)
     members: dict[str, Raw | bytes] = {} if convert else dict(origin)
     if "segmentation" not in members:
@@ -94,10 +96,8 @@ def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
     for name in ("bbox", "area"):
         if name in origin:
             members[name] = origin[name]
-    box = bounds(shape)
-    if not all(map(np.isfinite, (box.x0, box.y0, box.x1, box.y1))):
-        raise RefusalError("bbox", "Its coordinates are not finite.")
     if "bbox" not in members:
+        box = bounds(shape)
         members["bbox"] = msgspec.json.encode([box.x0, box.y0, box.width, box.height])
     if "area" not in members:
         members["area"] = msgspec.json.encode(area(shape))
@@ -106,7 +106,9 @@ def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
 
 def same_shape(a: Shape, b: Shape) -> bool:
     """Whether two shapes are the same geometry, however they were written."""
-    return _bare(a) == _bare(b)
+    if isinstance(a, Polygons) and isinstance(b, Polygons):
+        return a.parts == b.parts
+    return replace(a, origin=b"") == replace(b, origin=b"")
 
 
 class MaskBudget:
@@ -127,10 +129,6 @@ class MaskBudget:
         return shape
 
 
-def _bare(shape: Shape) -> Shape:
-    return msgspec.structs.replace(shape, origin=b"") if shape.origin else shape
-
-
 def _origin(shape: Shape, size: Size) -> Fields:
     """The members that the shape was read from; none when it is not that geometry any more."""
     if not shape.origin:
@@ -147,6 +145,14 @@ def _origin(shape: Shape, size: Size) -> Fields:
 # reading
 
 
+def _keep_unless(wrong: str, name: str, fields: Fields, kept: Fields, repairs: Repairs) -> None:
+    """Keep a member as it was written, or note what is wrong with it."""
+    if wrong:
+        repairs.append((name, wrong))
+    else:
+        kept[name] = fields[name]
+
+
 def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     if "bbox" not in fields:
         raise RefusalError("segmentation", "Neither a segmentation nor a bbox is there.")
@@ -154,29 +160,32 @@ def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     if len(numbers) != 4:
         raise RefusalError("bbox", f"Must be x, y, width and height, but has {len(numbers)} numbers.")
     x, y, width, height = numbers
-    _check_near(np.array(numbers), "bbox")
+    _check_near(numbers, "bbox")
     if width <= 0 or height <= 0:
         raise RefusalError("bbox", f"Its size {width:g} by {height:g} is not positive.")
     box = Box(x, y, x + width, y + height)
     _check_inside(box, size, "bbox")
     kept: Fields = {name: fields[name] for name in ("segmentation", "bbox") if name in fields}
     if "area" in fields:
-        wrong = _wrong_area(fields["area"], box, size)
-        if wrong:
-            repairs.append(("area", wrong))
-        else:
-            kept["area"] = fields["area"]
-    return msgspec.structs.replace(box, origin=packed(kept))
+        _keep_unless(_wrong_area(fields["area"], box, box, size), "area", fields, kept, repairs)
+    return replace(box, origin=packed(kept))
 
 
-def _segmented(raw: Raw, *, size: Size | None, repairs: Repairs) -> Polygons | Mask:
-    if OBJECT.matches(raw):
-        return _mask(raw, size)
-    if _NUMBERS.matches(raw):
+def _segmented(raw: Raw, *, size: Size | None, repairs: Repairs) -> Polygons | Mask | None:
+    """The outline or the mask of a segmentation; None where it is null or an empty list."""
+    try:
+        rings = _RINGS.read(raw, "segmentation")
+    except RefusalError:
+        if OBJECT.matches(raw):
+            return _mask(raw, size)
+        if not _NUMBERS.matches(raw):
+            raise
         rings = [_NUMBERS.read(raw, "segmentation")]
         repairs.append(("segmentation", "Was one flat list of numbers, taken as a single polygon."))
-    else:
-        rings = _RINGS.read(raw, "segmentation")
+    return _outer_rings(rings, repairs) if rings else None
+
+
+def _outer_rings(rings: list[list[float]], repairs: Repairs) -> Polygons:
     parts = []
     for index, ring in enumerate(rings):
         if len(ring) % 2:
@@ -184,17 +193,11 @@ def _segmented(raw: Raw, *, size: Size | None, repairs: Repairs) -> Polygons | M
         if len(ring) < 6:
             repairs.append(("segmentation", f"Polygon {index} has fewer than 3 points and was left out."))
             continue
-        points = _points(ring)
-        _check_near(points, "segmentation")
-        parts.append(Part(points))
+        _check_near(ring, "segmentation")
+        parts.append(Part(_points(ring)))
     if not parts:
         raise RefusalError("segmentation", "Has no polygon of at least 3 points.")
-    shape = Polygons(tuple(parts))
-    box = bounds(shape)
-    if box.width <= 0 or box.height <= 0:
-        raise RefusalError("segmentation", "Its points lie on one line, so it has no area.")
-    _check_inside(box, size, "segmentation")
-    return shape
+    return Polygons(tuple(parts))
 
 
 def _points(ring: list[float]) -> Points:
@@ -238,9 +241,20 @@ def _outlined(fields: Fields, shape: Shape, size: Size | None) -> Polygons | Non
     return outlined if rasterise(outlined, size=size) == shape else None
 
 
-def _check_near(numbers: NDArray[np.float64], field: str) -> None:
-    if np.abs(numbers).max() > FARTHEST:
+def _check_finite(box: Box) -> None:
+    if not all(map(isfinite, (box.x0, box.y0, box.x1, box.y1))):
+        raise RefusalError("bbox", "Its coordinates are not finite.")
+
+
+def _check_near(numbers: list[float], field: str) -> None:
+    if max(numbers) > FARTHEST or min(numbers) < -FARTHEST:
         raise RefusalError(field, f"Has a coordinate beyond {FARTHEST:.0f} pixels.")
+
+
+def _check_extent(box: Box, size: Size | None) -> None:
+    if box.width <= 0 or box.height <= 0:
+        raise RefusalError("segmentation", "Its points lie on one line, so it has no area.")
+    _check_inside(box, size, "segmentation")
 
 
 def _check_inside(box: Box, size: Size | None, field: str) -> None:
@@ -251,8 +265,8 @@ def _check_inside(box: Box, size: Size | None, field: str) -> None:
         raise RefusalError(field, f"Lies wholly outside the image of {width} by {height} pixels.")
 
 
-def _wrong_bbox(raw: Raw, shape: Shape, size: Size | None) -> str:
-    """What is wrong with a bbox, "" when it is that of the shape or of what the image shows of it."""
+def _wrong_bbox(raw: Raw, box: Box, size: Size | None) -> str:
+    """What is wrong with a bbox, "" when it is the box of the shape or of what the image shows of it."""
     try:
         numbers = _NUMBERS.read(raw, "bbox")
     except RefusalError as refusal:
@@ -260,17 +274,30 @@ def _wrong_bbox(raw: Raw, shape: Shape, size: Size | None) -> str:
     if len(numbers) != 4:
         return f"Must be x, y, width and height, but has {len(numbers)} numbers; worked out anew."
     x, y, width, height = numbers
-    box = bounds(shape)
-    true = np.array([box.x0, box.y0, box.x1, box.y1])
-    given = np.array([x, y, x + width, y + height])
-    shown = true if size is None else np.clip(true, 0, [size[1], size[0], size[1], size[0]])
-    if min(np.abs(given - true).max(), np.abs(given - shown).max()) <= _BOX_SLACK:
-        return ""
-    return "Is not the box of the segmentation; worked out anew."
+    given = Box(x, y, x + width, y + height)
+    is_right = _is_near(given, box) or (size is not None and _is_near(given, _shown(box, size)))
+    return "" if is_right else "Is not the box of the segmentation; worked out anew."
 
 
-def _wrong_area(raw: Raw, shape: Shape, size: Size | None) -> str:
-    """What is wrong with an area, "" when it may be that of the shape.
+def _is_near(a: Box, b: Box) -> bool:
+    return (
+        abs(a.x0 - b.x0) <= _BOX_SLACK
+        and abs(a.y0 - b.y0) <= _BOX_SLACK
+        and abs(a.x1 - b.x1) <= _BOX_SLACK
+        and abs(a.y1 - b.y1) <= _BOX_SLACK
+    )
+
+
+def _shown(box: Box, size: Size) -> Box:
+    """The box, cut at the borders of the image."""
+    height, width = size
+    x0, x1 = (min(max(x, 0.0), width) for x in (box.x0, box.x1))
+    y0, y1 = (min(max(y, 0.0), height) for y in (box.y0, box.y1))
+    return Box(x0, y0, x1, y1)
+
+
+def _wrong_area(raw: Raw, shape: Shape, box: Box, size: Size | None) -> str:
+    """What is wrong with an area, "" when it may be that of the shape, whose bounds are `box`.
 
     Tools give the outline's area or the number of pixels, and a box may carry the area of the object in it.
     """
@@ -278,26 +305,30 @@ def _wrong_area(raw: Raw, shape: Shape, size: Size | None) -> str:
         given = _AREA.read(raw, "area")
     except RefusalError as refusal:
         return refusal.sentence
-    box = bounds(shape)
     slack = box.width + box.height
     if isinstance(shape, Box):
         fits = 0 < given <= box.area * (1 + _AREA_SLACK) + slack
     else:
-        measures: tuple[Callable[[], float], ...] = (
-            lambda: area(shape),
-            lambda: _united(shape, size),
-        )
-        fits = given > 0 and any(
-            abs(given - true) <= _AREA_SLACK * true + slack for true in (m() for m in measures)
+        fits = given > 0 and (
+            _is_about(given, area(shape), slack) or _is_about(given, _united(shape, box, size), slack)
         )
     return "" if fits else f"Is {given:g}, which is not the area of the shape; worked out anew."
 
 
-def _united(shape: Shape, size: Size | None) -> float:
+def _is_about(given: float, true: float, slack: float) -> bool:
+    return abs(given - true) <= _AREA_SLACK * true + slack
+
+
+def _united(shape: Shape, box: Box, size: Size | None) -> float:
     """The pixels that polygons cover, which may overlap or cross themselves; 0 where they are too many."""
-    if size is None or not isinstance(shape, Polygons):
+    if size is None or not isinstance(shape, Polygons) or box.area > _MOST_CHECKED:
         return 0.0
-    return area(rasterise(shape, size=size)) if bounds(shape).area <= _MOST_CHECKED else 0.0
+    if len(shape.parts) > 1 or shape.parts[0].holes:
+        return area(rasterise(shape, size=size))
+    shown = _shown(box, size)
+    x, y = floor(shown.x0), floor(shown.y0)
+    window = ceil(shown.y1) - y, ceil(shown.x1) - x
+    return float(ring_pixels(shape.parts[0].outer, x=x, y=y, shape=window))
 
 
 # writing

@@ -19,6 +19,7 @@ from labeler.errors import ProjectError
 
 _BOX = struct.Struct("<c4d")
 _MASK = struct.Struct("<c2i2I")
+_FLOAT = np.dtype("<f8")
 _MAX_PIXELS = 1 << 30
 
 
@@ -54,8 +55,8 @@ def _encode_polygons(shape: Polygons) -> bytes:
     head = [len(rings)]
     for part in rings:
         head += [len(part), *map(len, part)]
-    points = [np.asarray(ring, dtype="<f8").tobytes() for part in rings for ring in part]
-    return b"".join((b"P", np.array(head, dtype="<u4").tobytes(), *points))
+    points = [np.asarray(ring, dtype=_FLOAT).tobytes() for part in rings for ring in part]
+    return b"".join((b"P", struct.pack(f"<{len(head)}I", *head), *points))
 
 
 def _decode_polygons(data: bytes, origin: bytes) -> Polygons:
@@ -67,7 +68,7 @@ def _decode_polygons(data: bytes, origin: bytes) -> Polygons:
         return int.from_bytes(data[at - 4 : at], "little") if at <= len(data) else _cut()
 
     lengths = [[number() for _ in range(number())] for _ in range(number())]
-    flat = np.frombuffer(data, dtype="<f8", offset=at).astype(np.float64).reshape(-1, 2)
+    flat = np.frombuffer(data, dtype=_FLOAT, offset=at).astype(np.float64).reshape(-1, 2)
     if len(flat) != sum(map(sum, lengths)):
         _cut()
     parts, start = [], 0
