@@ -1,10 +1,11 @@
 """`labeler import`: COCO annotations or results into a project."""
 
 import argparse
+import sqlite3
 from pathlib import Path
 
 from labeler.cli.labels import add_report_option, project_path, tell
-from labeler.errors import FormatError, LabelerError
+from labeler.errors import FormatError, LabelerError, ProjectError
 from labeler.formats.exchange import import_coco, import_results
 from labeler.formats.report import Report
 from labeler.project.store import Store
@@ -46,18 +47,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def import_into(project: Path, labels: Path, *, images: Path | None) -> Report:
-    """Take a COCO file into a project file; a new one is gone again when the labels cannot be read."""
+    """Take a COCO file into a project file; a new one is gone again when the labels cannot be read.
+
+    One that was there is copied first if it was written to since its newest snapshot.
+    """
     is_new = not project.exists()
     with Store.open(project) as store:
+        if not is_new:
+            _secure(store)
+            return import_coco(store, labels, images=images)
         try:
             with store.transaction():
-                if is_new:
-                    store.set_root(images or labels.parent)
+                store.set_root(images or labels.parent)
                 return import_coco(store, labels, images=images)
         except LabelerError:
-            if is_new:
-                store.close()
-                project.unlink(missing_ok=True)
+            store.close()
+            project.unlink(missing_ok=True)
             raise
 
 
@@ -67,6 +72,17 @@ def _results(args: argparse.Namespace) -> Report:
             f"“{args.project}” does not exist; results need the project of the images they are for."
         )
     with Store.open(args.project) as store:
+        _secure(store)
         return import_results(
             store, args.labels, model=args.model or args.labels.stem, version=args.model_version
         )
+
+
+def _secure(store: Store) -> None:
+    try:
+        store.secure()
+    except (OSError, sqlite3.Error) as error:
+        raise ProjectError(
+            f"Nothing was imported: no snapshot of “{store.path}” could be made before ({error}). "
+            "Make room on its disk, then import again."
+        ) from error

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from labeler.cli.import_labels import import_into
+from labeler.errors import ProjectError
+from labeler.project import snapshots
 from labeler.project.store import Store
 
 
@@ -67,6 +70,40 @@ def test_again_adds_nothing(labels: Path, tmp_path: Path) -> None:
     assert "annotations: 0 of 2 taken, 1 refused, 1 already there" in done.stdout
     with Store.open(project, read_only=True) as store:
         assert len(list(store.all_annotations())) == 1
+
+
+def test_a_snapshot_goes_before_an_import_into_what_is_there(labels: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p.labeler"
+    labeler("import", labels, "--images", tmp_path / "photos", project)
+    assert snapshots.listed(project) == []
+    more = json.loads(labels.read_bytes())
+    more["annotations"] = [more["annotations"][0] | {"id": 7, "bbox": [5, 6, 7, 8]}]
+    (tmp_path / "more.json").write_text(json.dumps(more))
+    labeler("import", tmp_path / "more.json", project)
+    (before,) = snapshots.listed(project)
+    with Store.open(before, read_only=True) as store:
+        assert [annotation.file_id for annotation in store.all_annotations()] == [1]
+    labeler("import", tmp_path / "more.json", project)
+    assert len(snapshots.listed(project)) == 2
+    labeler("import", tmp_path / "more.json", project)
+    assert len(snapshots.listed(project)) == 2  # nothing was written in between
+
+
+def test_an_import_without_a_snapshot_is_not_begun(labels: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p.labeler"
+    import_into(project, labels, images=tmp_path / "photos")
+    for where, folder in zip(("beside", "home"), snapshots.folders(project), strict=True):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.write_text(where)  # no folder can be made here
+    revision = _revision(project)
+    with pytest.raises(ProjectError, match="Nothing was imported: no snapshot"):
+        import_into(project, labels, images=None)
+    assert _revision(project) == revision
+
+
+def _revision(project: Path) -> int:
+    with Store.open(project, read_only=True) as store:
+        return store.revision
 
 
 def test_results(labels: Path, tmp_path: Path) -> None:
