@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from inspect import GEN_RUNNING, getgeneratorstate
-from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Literal
 
 from PySide6.QtCore import QPointF, Qt
