@@ -110,7 +110,8 @@ class Commands(QObject):
         switches: dict[str, Callable[[bool], object]] = {
             "reviewed": lambda on: session.mark_reviewed(on, by="window"),
             "hide-annotations": lambda on: canvas.set_options(annotations=not on),
-            "display": self._display.setVisible,
+            # a slot of Qt's own would be called without the argument
+            "display": lambda on: self._display.setVisible(on),
         }
         # the signal hands over whether the action is checked, which only switches take
         handlers: dict[str, Callable[..., object]] = {

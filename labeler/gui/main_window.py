@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
         session.project_changed.connect(self._show_project)
         session.image_changed.connect(self._show_image)
         session.images_changed.connect(lambda _: self._show_place())
+        session.order_changed.connect(self._show_place)
         session.pixels_changed.connect(self._show_image)
         session.changed.connect(self._show_refused)
         session.saved_changed.connect(self._show_saved)
