@@ -1,0 +1,208 @@
+"""The window's frame: what it shows of a project, its keys, docks, messages and settings."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QKeySequence
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from labeler.errors import ProjectError
+from labeler.gui import app, theme
+from labeler.gui.actions import ACTIONS, TOOLS
+from labeler.gui.main_window import STRIP_FROM, MainWindow
+from labeler.gui.settings import load_settings
+from labeler.project.snapshots import DamagedProjectError
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> Iterator[MainWindow]:
+    """A window with nothing open."""
+    made = app.make_window()
+    made.show()
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, window: MainWindow, photos: Path) -> MainWindow:
+    """A window on three photos."""
+    window.open(photos)
+    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    return window
+
+
+def test_without_a_project_only_what_works_can_be_done(window: MainWindow) -> None:
+    able = {name for name, action in window.actions_by_id.items() if action.isEnabled()}
+    assert able == {"open-folder", "open-project", "quit", "settings", "keys", "about"}
+    assert window.welcome.isVisible()
+    assert not window.statusBar().isVisible()
+    assert not any(dock.isVisible() for dock in window.docks.values())
+    assert window.windowTitle() == "Labeler"
+
+
+def test_a_project_is_named_where_one_looks_for_it(opened: MainWindow) -> None:
+    assert opened.where.text() == "photos · bus.jpg · 1 of 3"
+    assert opened.windowTitle() == "photos – Labeler"
+    assert opened.saved.text().endswith("Saved")
+    opened.session.step(1)
+    assert opened.where.text() == "photos · grace_hopper.jpg · 2 of 3"
+    image = opened.session.image
+    assert image is not None
+    opened.session.set_order([one.id for one in opened.session.images if one.id != image.id])
+    assert opened.where.text() == "photos · grace_hopper.jpg · not among the 2 shown"
+    opened.session.close()
+    assert opened.where.text() == ""
+    assert opened.welcome.isVisible()
+
+
+def test_no_key_means_two_things(window: MainWindow) -> None:
+    keys = [(spec.id, QKeySequence(key).toString()) for spec in (*TOOLS, *ACTIONS) for key in spec.keys]
+    keys += [(name, dock.toggleViewAction().shortcut().toString()) for name, dock in window.docks.items()]
+    keys += [("digits", digit) for digit in "1234567890"]
+    clashes = [(a, b) for a, b in combinations(keys, 2) if a[1] and a[1] == b[1]]
+    assert not clashes
+
+
+def test_every_action_is_in_a_menu(window: MainWindow) -> None:
+    bar = window.menuWidget()
+    menus = [child for child in bar.children() if child.metaObject().className() == "QMenuBar"]
+    listed = {action.objectName() for top in menus[0].actions() for action in top.menu().actions()}  # type: ignore[attr-defined]
+    assert {spec.id for spec in ACTIONS} <= listed
+
+
+def test_a_tool_s_button_follows_its_key_and_the_canvas(opened: MainWindow) -> None:
+    for spec in TOOLS:
+        opened.actions_by_id[spec.id].trigger()
+        assert opened.canvas.tool == spec.id
+        assert [one.id for one in TOOLS if opened.actions_by_id[one.id].isChecked()] == [spec.id]
+    opened.canvas.set_tool("select")
+    assert opened.actions_by_id["select"].isChecked()
+
+
+def test_a_closed_panel_stays_closed(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
+    assert opened.docks["Agreement"].isVisible()
+    opened.docks["Agreement"].toggleViewAction().trigger()
+    assert not opened.docks["Agreement"].isVisible()
+    opened.close()
+    again = app.make_window()
+    again.show()
+    again.open(photos)
+    qtbot.waitUntil(lambda: again.session.pixels is not None, timeout=20_000)
+    assert not again.docks["Agreement"].isVisible()
+    assert again.docks["Objects"].isVisible()
+    again.close()
+    again.deleteLater()
+
+
+def test_a_low_window_gives_up_the_film_strip_first(opened: MainWindow) -> None:
+    opened.resize(1024, STRIP_FROM)
+    assert opened.docks["Film strip"].isVisible()
+    opened.resize(800, 560)
+    assert (opened.width(), opened.height()) == (800, 560)
+    assert not opened.docks["Film strip"].isVisible()
+    opened.resize(1024, 700)
+    assert opened.docks["Film strip"].isVisible()
+
+
+@pytest.mark.parametrize("size", [(800, 560), (1024, 700), (1920, 1080)])
+def test_nothing_hangs_out_of_the_window(qtbot: QtBot, opened: MainWindow, size: tuple[int, int]) -> None:
+    for name in ("Images", "History"):
+        opened.docks[name].setVisible(True)
+    opened.resize(*size)
+    qtbot.waitUntil(lambda: opened.docks["Objects"].width() > 0)
+    QApplication.processEvents()
+    assert (opened.width(), opened.height()) == size
+    frame = opened.rect()
+    parts: list[QWidget] = [*(d for d in opened.docks.values() if d.isVisible()), opened.canvas, opened.tools]
+    for part in parts:
+        place = part.rect().translated(part.mapTo(opened, QPoint(0, 0)))
+        assert frame.contains(place), part.objectName()
+    for a, b in combinations(parts, 2):
+        places = [one.rect().translated(one.mapTo(opened, QPoint(0, 0))) for one in (a, b)]
+        assert not places[0].intersects(places[1]), (a.objectName(), b.objectName())
+    assert opened.canvas.width() >= 240
+
+
+def test_the_theme_is_remembered(window: MainWindow) -> None:
+    window.set_theme("light")
+    assert not theme.colors().dark
+    assert load_settings().theme == "light"
+    window.set_theme("dark")
+    assert theme.colors().dark
+
+
+def test_a_damaged_project_offers_its_snapshot(window: MainWindow, tmp_path: Path) -> None:
+    for name in ("labels.labeler", "good"):
+        (tmp_path / name).write_bytes(b"x")
+    error = DamagedProjectError(tmp_path / "labels.labeler", "a page is torn", tmp_path / "good")
+    window.session.refused.emit(error)
+    assert window._welcome_toast.text == str(error)
+    assert window._welcome_toast.action_button.text() == "Restore the snapshot"
+    window.session.refused.emit(ProjectError("It is gone."))
+    assert window._welcome_toast.text == "It is gone."
+    assert not window._welcome_toast.action_button.isVisible()
+
+
+def test_trouble_with_the_disk_is_told_until_it_is_over(opened: MainWindow) -> None:
+    opened.session.saved_changed.emit("The disk is full: 3 edits wait.")
+    assert opened.saved.text().endswith("Not saved")
+    assert opened.toast.text == "The disk is full: 3 edits wait."
+
+
+def test_only_files_may_be_dropped(window: MainWindow) -> None:
+    words, web, file = QMimeData(), QMimeData(), QMimeData()
+    words.setText("hello")
+    web.setUrls([QUrl("https://example.org/a.jpg")])
+    file.setUrls([QUrl.fromLocalFile("/tmp/a.jpg")])
+    accepted = []
+    for mime in (words, web, file):
+        event = QDragEnterEvent(
+            QPoint(5, 5),
+            Qt.DropAction.CopyAction,
+            mime,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        event.ignore()
+        QApplication.sendEvent(window, event)
+        accepted.append(event.isAccepted())
+    assert accepted == [False, False, True]
+
+
+def test_the_pixel_under_the_pointer_is_read_out(opened: MainWindow) -> None:
+    opened.canvas.pointer_moved.emit(12.7, 30.2, (1, 2, 3))
+    shown = [label.text() for label in opened.statusBar().findChildren(QLabel)]
+    assert "x 12  y 30" in shown
+    assert "rgb 1 2 3" in shown
+    opened.canvas.pointer_moved.emit(-5.0, 30.2, None)
+    assert not any(label.text().startswith("rgb") for label in opened.statusBar().findChildren(QLabel))
+
+
+def test_reviewed_is_ticked_for_the_image_that_is(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.actions_by_id["reviewed"].trigger()
+    assert opened.session.image is not None
+    assert opened.session.image.reviewed
+    opened.session.step(1)
+    assert not opened.actions_by_id["reviewed"].isChecked()
+    opened.session.step(-1)
+    assert opened.actions_by_id["reviewed"].isChecked()
+
+
+def test_brightness_is_of_the_display_only(opened: MainWindow) -> None:
+    pixels = opened.session.pixels
+    assert pixels is not None
+    before = pixels.rgb.copy()
+    opened.actions_by_id["display"].trigger()
+    assert opened.display_card.isVisible()
+    opened.display_card._sliders["brightness"].setValue(40)
+    assert opened.canvas.options.brightness == 0.4
+    assert (pixels.rgb == before).all()
+    opened.display_card.reset()
+    assert opened.canvas.options.brightness == 0.0
