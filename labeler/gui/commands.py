@@ -111,7 +111,7 @@ class Commands(QObject):
             "reviewed": lambda on: session.mark_reviewed(on, by="window"),
             "hide-annotations": lambda on: canvas.set_options(annotations=not on),
             # a slot of Qt's own would be called without the argument
-            "display": lambda on: self._display.setVisible(on),
+            "display": lambda on: self._display.setVisible(on),  # noqa: PLW0108
         }
         # the signal hands over whether the action is checked, which only switches take
         handlers: dict[str, Callable[..., object]] = {
