@@ -139,9 +139,9 @@ def test_the_theme_is_remembered(window: MainWindow) -> None:
 
 
 def test_a_damaged_project_offers_its_snapshot(window: MainWindow, tmp_path: Path) -> None:
-    for name in ("labels.labeler", "good"):
-        (tmp_path / name).write_bytes(b"x")
-    error = DamagedProjectError(tmp_path / "labels.labeler", "a page is torn", tmp_path / "good")
+    project, snapshot = tmp_path / "labels.labeler", tmp_path / "labels-20261123-101500-000000.labeler"
+    project.write_bytes(b"torn")
+    error = DamagedProjectError(project, "a page is torn", snapshot)
     window.session.refused.emit(error)
     assert window._welcome_toast.text == str(error)
     assert window._welcome_toast.action_button.text() == "Restore the snapshot"
