@@ -60,8 +60,8 @@ class Clipboard:
                         edited=now,
                     )
                 )
-        if made:
-            what = "an object" if len(made) == 1 else f"{len(made)} objects"
-            session.commit(f"{verb} {what}", [Change(None, one) for one in made], by="clipboard")
-            session.select(one.id for one in made)
+        what = "an object" if len(made) == 1 else f"{len(made)} objects"
+        if not session.commit(f"{verb} {what}", [Change(None, one) for one in made], by="clipboard"):
+            return 0
+        session.select(one.id for one in made)
         return len(made)

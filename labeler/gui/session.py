@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from msgspec import structs
+from PySide6.QtCore import QObject
 
 from labeler.core.agreement import ImageAgreement, Overlaps, compare
 from labeler.core.colors import next_color, next_key
@@ -39,23 +40,50 @@ LARGE = 1_000_000
 """Square pixels from which the boundary IoU is left out while an object is dragged: it costs milliseconds."""
 
 
+class _Measured:
+    """The last agreement, since the panel, the list and the canvas ask for the same one in a frame."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Shape, Shape, bool] | None = None
+        self._agreement: Agreement | None = None
+
+    def of(self, shape: Shape, reference: Shape, size: tuple[int, int], *, boundary: bool) -> Agreement:
+        """The agreement of two shapes in an image of size (H, W)."""
+        last = self._of
+        if (
+            self._agreement is None
+            or last is None
+            or last[0] is not shape
+            or last[1] is not reference
+            or last[2] != boundary
+        ):
+            self._of = shape, reference, boundary
+            self._agreement = agreement(shape, reference, size=size, boundary=boundary)
+        return self._agreement
+
+
 class Session(Browsing):
     """The open project as the window sees it. All methods are called on the GUI thread and return at once."""
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._measured = _Measured()
+
     # --- edits ------------------------------------------------------------------------------------
 
-    def commit(self, label: str, changes: Iterable[Change], *, by: str) -> None:
-        """Show an edit, and have it written: the only way to change anything."""
+    def commit(self, label: str, changes: Iterable[Change], *, by: str) -> bool:
+        """Show an edit, and have it written: the only way to change anything. Says whether it was taken."""
         edit = Edit(label, tuple(changes))
         if self.read_only:
             self.told.emit(f"Nothing was changed. {self.read_only}")
             self.changed.emit(Changed((), "refused"))
-            return
+            return False
         if self._opened is None or not edit.changes:
-            return
+            return False
         self._absorb(edit, by)
         self._note_history(True, False)
         self._link.apply(edit, failed=self._refused)
+        return True
 
     def add(self, shape: Shape, *, by: str, label: str = "", source: Source = "human") -> Annotation | None:
         """A new annotation of the current category on the open image, selected; one edit ("Add person").
@@ -265,7 +293,7 @@ class Session(Browsing):
             overlap = self._draft_overlap
             return Agreement(overlap.iou, overlap.dice, None)
         boundary = not dragged or bounds(reference.shape).area < LARGE
-        return agreement(annotation.shape, reference.shape, size=self._size(), boundary=boundary)
+        return self._measured.of(annotation.shape, reference.shape, self._size(), boundary=boundary)
 
     def overlap(self, annotation_id: int) -> Overlap | None:
         """The overlap of a committed annotation with its reference, None without one."""
