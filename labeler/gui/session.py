@@ -229,7 +229,11 @@ class Session(Browsing):
 
     def _work_out(self, make: Callable[[Store], Edit], *, by: str) -> None:
         """Have the writer make an edit from all that is saved, and commit it as any other."""
-        self.ask(make, lambda edit: self.commit(edit.label, edit.changes, by=by))
+
+        def commit(edit: Edit) -> None:
+            self.commit(edit.label, edit.changes, by=by)
+
+        self.ask(make, commit)
 
     def _show_done(self, edits: Sequence[Edit], by: str) -> None:
         for edit in edits:
