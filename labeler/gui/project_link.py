@@ -1,6 +1,5 @@
 """The session's line to the project's writer thread: opening, reading, writing, and what is on disk."""
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,21 +51,30 @@ class Ids:
     """Gives ids that were never used in the project; only this process writes to it."""
 
     def __init__(self, start: NextIds) -> None:
-        self._annotations = itertools.count(start.annotation)
-        self._categories = itertools.count(start.category)
-        self._candidates = itertools.count(start.candidate)
+        self._next = {"annotation": 1, "category": 1, "candidate": 1}
+        self.catch_up(start)
+
+    def catch_up(self, start: NextIds) -> None:
+        """Go on behind what the project has given; what was given here stays given, written yet or not."""
+        for kind, known in self._next.items():
+            self._next[kind] = max(known, getattr(start, kind))
 
     def annotation(self) -> int:
         """The next annotation id."""
-        return next(self._annotations)
+        return self._take("annotation")
 
     def category(self) -> int:
         """The next category id."""
-        return next(self._categories)
+        return self._take("category")
 
     def candidate(self) -> int:
         """The next candidate id."""
-        return next(self._candidates)
+        return self._take("candidate")
+
+    def _take(self, kind: str) -> int:
+        given = self._next[kind]
+        self._next[kind] = given + 1
+        return given
 
 
 class ProjectLink(QObject):
@@ -86,6 +94,7 @@ class ProjectLink(QObject):
         self._writer: Writer | None = None
         self._opened: OpenedProject | None = None
         self._unsaved = 0
+        self._begun = 0
         self._opening = 0
         self.ids = Ids(NextIds(1, 1, 1, 1))
         self.segmenter_id = 0
@@ -174,23 +183,30 @@ class ProjectLink(QObject):
     def _look_for_images(self) -> None:
         """Find what was added to the folder, or went from it, since it was last open."""
         assert self._opened is not None
-        opened = self._opened
+        opened, begun = self._opened, self._begun
 
         def work(store: Store) -> View | None:
             return self._view(store, opened, None) if sync_images(store, opened.root) else None
 
-        self.read(work, lambda view: self._show(opened, view))
+        self.read(work, lambda view: self._show(opened, view, begun))
 
     def view(self) -> None:
         """Read everything again; `viewed` follows."""
         if self._opened is not None:
-            opened = self._opened
-            self.read(lambda store: self._view(store, opened, None), lambda view: self._show(opened, view))
+            opened, begun = self._opened, self._begun
+            self.read(
+                lambda store: self._view(store, opened, None), lambda view: self._show(opened, view, begun)
+            )
 
-    def _show(self, opened: OpenedProject, view: View | None) -> None:
-        if view is not None and opened is self._opened:
-            self.ids = Ids(view.ids)
+    def _show(self, opened: OpenedProject, view: View | None, begun: int) -> None:
+        if view is None or opened is not self._opened:
+            return
+        self.ids.catch_up(view.ids)
+        if begun == self._begun:
             self.viewed.emit(view)
+        else:
+            # an edit came while this was being read, which what was read knows nothing of
+            self.view()
 
     def close(self) -> None:
         """Let go of the project; every edit is on disk, or in the rescue file, when this returns."""
@@ -257,6 +273,7 @@ class ProjectLink(QObject):
 
     def _begin(self) -> None:
         self._unsaved += 1
+        self._begun += 1
         if self.saved == SAVED:
             self._say(SAVING)
 

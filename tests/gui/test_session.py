@@ -157,3 +157,22 @@ def test_restoring_an_image_is_a_new_edit(qtbot: QtBot, session: Session) -> Non
     assert not session.annotations
     session.restore_image(newest)
     qtbot.waitUntil(lambda: made.id in session.annotations)
+
+
+def test_edits_while_the_project_is_read_anew_are_kept(qtbot: QtBot, session: Session) -> None:
+    session.reload()
+    boxes = [session.add(Box(x, 10, x + 20, 110), by="test") for x in (10, 40)]
+    later = session.add_category("later", by="test")
+    saved(qtbot, session)
+    answered: list[bool] = []
+    for _ in range(2):
+        session.ask(lambda store: True, answered.append)
+        qtbot.waitUntil(lambda: bool(answered))
+        answered.clear()
+    more = session.add(Box(70, 10, 90, 110), by="test")
+    saved(qtbot, session)
+    assert more is not None
+    assert later is not None
+    assert list(session.annotations.values()) == [*boxes, more]
+    assert later.id in session.categories
+    assert sum(session.counts(more.image_id).values()) == 3
