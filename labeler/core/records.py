@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Points: TypeAlias = NDArray[np.float64]
 Bits: TypeAlias = NDArray[np.bool_]
 Source: TypeAlias = Literal["human", "import", "model"]
+Verdict: TypeAlias = Literal["", "accepted", "rejected"]
 
 
 class Box(Struct, frozen=True, tag="box"):
@@ -163,6 +164,8 @@ class Model(Struct, frozen=True, tag="model"):
     id: int
     name: str
     version: str = ""
+    suppressed: bool = False
+    """Whether its candidates need no NMS: results that went through it, or a model that predicts a set."""
 
 
 class Candidate(Struct, frozen=True, tag="candidate"):
@@ -172,8 +175,13 @@ class Candidate(Struct, frozen=True, tag="candidate"):
     image_id: int
     model_id: int
     category_id: int
+    """The project's category; 0 where the model's class is mapped to none."""
     shape: Shape
     confidence: float
+    label: str = ""
+    """The model's own name of the class; "" where it has none."""
+    verdict: Verdict = ""
+    """What a person said of it; survives a new run of the same model."""
 
 
 class Prompt(Struct, frozen=True, eq=False):

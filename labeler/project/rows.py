@@ -118,16 +118,27 @@ def _candidate_row(record: Candidate) -> Row:
         record.id,
         record.image_id,
         record.model_id,
-        record.category_id,
+        record.category_id or None,
         shapes.encode(record.shape),
         record.shape.origin,
         record.confidence,
+        record.label,
+        record.verdict,
     )
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    key, image_id, model_id, category_id, shape, origin, confidence = row
-    return Candidate(key, image_id, model_id, category_id, shapes.decode(shape, origin), confidence)
+    key, image_id, model_id, category_id, shape, origin, confidence, label, verdict = row
+    return Candidate(
+        id=key,
+        image_id=image_id,
+        model_id=model_id,
+        category_id=category_id or 0,
+        shape=shapes.decode(shape, origin),
+        confidence=confidence,
+        label=label,
+        verdict=verdict,
+    )
 
 
 ANNOTATION = Table(
@@ -151,7 +162,7 @@ IMAGE = Table(
 )
 CANDIDATE = Table(
     "candidate",
-    "id image_id model_id category_id shape origin confidence",
+    "id image_id model_id category_id shape origin confidence label verdict",
     to_row=_candidate_row,
     from_row=_candidate,
 )

@@ -74,6 +74,34 @@ CREATE INDEX change_edit ON change (edit_id);
 CREATE INDEX change_image ON change (image_id, edit_id);
 """
 
+_REVIEW = """
+ALTER TABLE model ADD COLUMN suppressed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE new_candidate (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image DEFERRABLE INITIALLY DEFERRED,
+    model_id INTEGER NOT NULL REFERENCES model DEFERRABLE INITIALLY DEFERRED,
+    category_id INTEGER REFERENCES category DEFERRABLE INITIALLY DEFERRED,
+    shape BLOB NOT NULL, origin BLOB NOT NULL, confidence REAL NOT NULL, label TEXT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('', 'accepted', 'rejected'))
+) STRICT;
+INSERT INTO new_candidate SELECT *, '', '' FROM candidate;
+DROP TABLE candidate;
+ALTER TABLE new_candidate RENAME TO candidate;
+CREATE INDEX candidate_image ON candidate (image_id, model_id);
+CREATE INDEX candidate_category ON candidate (category_id);
+CREATE TABLE mapping (
+    model_id INTEGER NOT NULL REFERENCES model, label TEXT NOT NULL,
+    category_id INTEGER REFERENCES category DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (model_id, label)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE predicted (
+    model_id INTEGER NOT NULL REFERENCES model,
+    image_id INTEGER NOT NULL REFERENCES image DEFERRABLE INITIALLY DEFERRED, time REAL NOT NULL,
+    PRIMARY KEY (model_id, image_id)
+) STRICT, WITHOUT ROWID;
+"""
+"""What a person said of candidates, what a model's classes mean here, and which images a model has seen."""
+
 
 class Step(Struct, frozen=True):
     """What brings a file to `version` from the version before it.
@@ -86,7 +114,7 @@ class Step(Struct, frozen=True):
     sql: str
 
 
-STEPS: tuple[Step, ...] = (Step(1000, _FIRST),)
+STEPS: tuple[Step, ...] = (Step(1000, _FIRST), Step(2000, _REVIEW))
 
 
 def newest() -> int:

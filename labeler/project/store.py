@@ -148,7 +148,7 @@ class Store:
 
     def models(self) -> list[Model]:
         """Whatever has made candidates, in order of first use."""
-        return [Model(*row) for row in self._db.execute("SELECT id, name, version FROM model ORDER BY id")]
+        return [_model(row) for row in self._db.execute(f"{_MODELS} ORDER BY id")]
 
     def annotations(self, image_id: int) -> tuple[Annotation, ...]:
         """The annotations of an image in order of creation."""
@@ -315,15 +315,18 @@ class Store:
                 ((i.path, i.width, i.height, i.digest, i.note, i.id) for i in images),
             )
 
-    def ensure_model(self, name: str, version: str) -> Model:
+    def ensure_model(self, name: str, version: str, *, suppressed: bool = False) -> Model:
         """The model of that name and version, noted down at its first use."""
-        query = "SELECT id, name, version FROM model WHERE name = ? AND version = ?"
+        query = f"{_MODELS} WHERE name = ? AND version = ?"
         row = self._db.execute(query, (name, version)).fetchone()
         if row is None:
             with self.transaction():
-                self._db.execute("INSERT INTO model(name, version) VALUES (?, ?)", (name, version))
+                self._db.execute(
+                    "INSERT INTO model(name, version, suppressed) VALUES (?, ?, ?)",
+                    (name, version, int(suppressed)),
+                )
             row = self._db.execute(query, (name, version)).fetchone()
-        return Model(*row)
+        return _model(row)
 
     def add_candidates(
         self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
@@ -380,6 +383,14 @@ class Store:
         return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
 
 
+_MODELS = "SELECT id, name, version, suppressed FROM model"
+
+
+def _model(row: Sequence[Any]) -> Model:
+    key, name, version, suppressed = row
+    return Model(key, name, version, bool(suppressed))
+
+
 def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A checked, configured and migrated connection."""
     if not path.is_file():
@@ -391,6 +402,8 @@ def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
         schema.configure(db, read_only=read_only)
         if not read_only:
             schema.migrate(db, before=lambda: snapshots.take(db, path))
+        else:
+            _refuse_older(db, path)
     except sqlite3.Error as error:
         db.close()
         raise ProjectError(
@@ -400,6 +413,14 @@ def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _refuse_older(db: sqlite3.Connection, path: Path) -> None:
+    if schema.version(db) < schema.newest():
+        raise ProjectError(
+            f"{path} was made by an older version of Labeler. Open it once for writing, which brings it up "
+            "to date, before you open it read-only."
+        )
 
 
 def _create(path: Path) -> None:

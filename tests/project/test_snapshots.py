@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from project_model import ProjectModel, prepare, state
 
-from labeler.core.records import Category, Change, Edit
+from labeler.core.records import Box, Category, Change, Edit, Model
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
-from labeler.project import schema, snapshots
+from labeler.project import schema, shapes, snapshots
 from labeler.project.snapshots import DamagedProjectError
 from labeler.project.store import Store
 
@@ -187,7 +187,7 @@ def _readable(store: Store) -> dict | None:
 def test_a_project_of_a_newer_major_version_is_refused_and_unharmed(path: Path) -> None:
     fill(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 2000")
+        db.execute(f"PRAGMA user_version = {schema.newest() + 1000}")
     content = path.read_bytes()
     for read_only in (True, False):
         with pytest.raises(ProjectError, match="newer version of Labeler"):
@@ -198,11 +198,11 @@ def test_a_project_of_a_newer_major_version_is_refused_and_unharmed(path: Path) 
 def test_a_newer_minor_version_is_opened_and_kept(path: Path) -> None:
     records = fill(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 1007")
+        db.execute(f"PRAGMA user_version = {schema.newest() + 7}")
         db.execute("ALTER TABLE image ADD COLUMN depth REAL")
     with Store.open(path) as store:
         assert state(store) == records
-        assert store.settings()["user_version"] == 1007
+        assert store.settings()["user_version"] == schema.newest() + 7
 
 
 def test_another_programs_database_is_refused(path: Path) -> None:
@@ -221,25 +221,27 @@ def test_a_text_file_is_refused(path: Path) -> None:
 def test_an_older_project_is_brought_up_to_date_after_a_snapshot(path: Path, monkeypatch) -> None:
     records = fill(path)
     sql = "ALTER TABLE image ADD COLUMN depth REAL;\nCREATE TABLE extra (\n  x\n);"
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, schema.Step(1001, sql)))
+    version = schema.newest()
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, schema.Step(version + 1, sql)))
     with Store.open(path) as store:
-        assert store.settings()["user_version"] == 1001
+        assert store.settings()["user_version"] == version + 1
         assert state(store) == records
     newest = snapshots.listed(path)[0]
     assert len(snapshots.listed(path)) == 2
     with closing(sqlite3.connect(newest)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1000,)
+        assert db.execute("PRAGMA user_version").fetchone() == (version,)
 
 
 def test_a_step_that_fails_leaves_the_older_project_as_it_was(path: Path, monkeypatch) -> None:
     records = fill(path)
-    steps = (schema.Step(1001, "CREATE TABLE fine (x);"), schema.Step(1002, "CREATE TABLE fine (x);"))
+    version = schema.newest()
+    steps = [schema.Step(version + n, "CREATE TABLE fine (x);") for n in (1, 2)]
     with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", (*schema.STEPS, *steps))
         with pytest.raises(ProjectError, match="cannot be opened"):
             Store.open(path)
     with Store.open(path) as store:
-        assert store.settings()["user_version"] == 1000
+        assert store.settings()["user_version"] == version
         assert state(store) == records
 
 
@@ -264,3 +266,32 @@ def test_every_commit_is_flushed_to_the_disk(path: Path, tmp_path: Path) -> None
         pytest.skip("this system does not let strace look on")
     assert done.returncode == 0, done.stderr
     assert log.read_text().count("= 0") >= 100
+
+
+def first_version(path: Path) -> None:
+    """A project as the first version wrote it, with an accepted candidate and another one."""
+    with closing(schema.connect(path, mode="rwc")) as db:
+        db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        schema.migrate(db, before=lambda: None, steps=schema.STEPS[:1])
+        db.execute("INSERT INTO image VALUES (1, 'a.jpg', 40, 30, 0, '', '', NULL, x'')")
+        db.execute("INSERT INTO category VALUES (1, 'cat', '#ffffff', '', '', 0, 0, NULL, x'')")
+        db.execute("INSERT INTO model VALUES (1, 'sam', '1')")
+        shape = shapes.encode(Box(1, 2, 3, 4))
+        db.executemany("INSERT INTO candidate VALUES (?, 1, 1, 1, ?, x'', 0.5)", [(1, shape), (2, shape)])
+
+
+def test_a_project_of_the_first_version_keeps_its_candidates(path: Path) -> None:
+    first_version(path)
+    with Store.open(path) as store:
+        assert store.settings()["user_version"] == schema.newest()
+        assert [(c.id, c.shape, c.label, c.verdict) for c in store.candidates(1)] == [
+            (1, Box(1, 2, 3, 4), "", ""),
+            (2, Box(1, 2, 3, 4), "", ""),
+        ]
+        assert store.models() == [Model(1, "sam", "1")]
+
+
+def test_a_project_of_the_first_version_must_be_opened_for_writing_once(path: Path) -> None:
+    first_version(path)
+    with pytest.raises(ProjectError, match="older version"):
+        Store.open(path, read_only=True)

@@ -28,7 +28,7 @@ from labeler.core.records import (
     Polygons,
 )
 from labeler.errors import ProjectError
-from labeler.project import shapes
+from labeler.project import schema, shapes
 from labeler.project.journal import JournalEntry
 from labeler.project.merging import merged
 from labeler.project.store import NextIds, Store
@@ -63,7 +63,7 @@ def test_the_file_is_kept_as_safe_as_sqlite_can(store: Store) -> None:
         "foreign_keys": 1,
         "trusted_schema": 0,
         "application_id": 0x4C41424C,
-        "user_version": 1000,
+        "user_version": schema.newest(),
     }
 
 
