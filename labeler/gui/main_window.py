@@ -81,6 +81,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status_line)
         self._connect()
         self._restore_layout()
+        self._show_tool()
         self._show_project()
 
     # --- building ---------------------------------------------------------------------------------

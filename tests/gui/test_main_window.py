@@ -78,6 +78,7 @@ def test_every_action_is_in_a_menu(window: MainWindow) -> None:
 
 
 def test_a_tool_s_button_follows_its_key_and_the_canvas(opened: MainWindow) -> None:
+    assert opened.actions_by_id["select"].isChecked()
     for spec in TOOLS:
         opened.actions_by_id[spec.id].trigger()
         assert opened.canvas.tool == spec.id
