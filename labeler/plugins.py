@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from labeler import paths
 from labeler.core.files import atomic_write
-from labeler.errors import PluginError
-from labeler.models.api import FormatSpec, ModelSpec, TrainerSpec
+from labeler.errors import ModelError, PluginError
+from labeler.models.api import FileSpec, FormatSpec, ModelSpec, TrainerSpec
 
 API = 1
 """The version of the plugin contract."""
@@ -43,12 +43,12 @@ class Plugin(Struct, frozen=True):
     models: tuple[ModelSpec, ...] = ()
     trainers: tuple[TrainerSpec, ...] = ()
     formats: tuple[FormatSpec, ...] = ()
+    files: tuple[FileSpec, ...] = ()
 
     @property
     def offers(self) -> list[str]:
         """The ids of everything it offers."""
-        models = [spec.id for spec in self.models]
-        return models + [spec.id for spec in self.trainers] + [spec.id for spec in self.formats]
+        return [spec.id for specs in (self.models, self.trainers, self.formats, self.files) for spec in specs]
 
 
 class LeftOut(Struct, frozen=True):
@@ -86,6 +86,38 @@ class Registry(Struct, frozen=True):
         known = ", ".join(sorted(spec.id for spec in self.models)) or "none"
         reasons = "".join(f" {item.reason}" for item in self.left_out)
         raise PluginError(f"There is no model named “{model_id}”; there are: {known}.{reasons}")
+
+    def open_file(self, path: Path) -> ModelSpec:
+        """The model in a file, by the first plugin that knows the file's kind.
+
+        Raises ModelError, naming the kinds there are, where the file cannot be read or is of none of them.
+        """
+        suffix = path.suffix.lower()
+        kinds = [kind for plugin in self.plugins for kind in plugin.files]
+        try:
+            path.open("rb").close()
+            for kind in kinds:
+                if suffix in kind.suffixes and kind.sniff(path):
+                    return kind.open(path)
+        except OSError as error:
+            raise ModelError(
+                f"The model file “{path}” cannot be read ({error.strerror or error})."
+            ) from error
+        known = "; ".join(f"{kind.title} ({', '.join(kind.suffixes)})" for kind in kinds) or "none"
+        raise ModelError(
+            f"“{path.name}” is no model file that can be opened; there are: {known}. Choose one of these."
+        )
+
+    def resolve(self, name: str) -> ModelSpec:
+        """The model of that id, else the one in the file of that path: what `--model` takes.
+
+        Raises PluginError, naming the models there are, when it is neither, and ModelError as `open_file`.
+        """
+        known = {spec.id: spec for spec in self.models}
+        if name in known:
+            return known[name]
+        path = Path(name)
+        return self.open_file(path) if path.suffix and path.is_file() else self.model(name)
 
 
 class _Source(Struct, frozen=True):

@@ -95,8 +95,8 @@ class Detector(Protocol):
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:
         """Raw candidates before NMS, at a low confidence floor; masks as shapes where it has them.
 
-        `text` names what to look for, for models that read; the others ignore it. The ids of image and
-        model are 0; `category_id` is the index into the model's categories.
+        `text` names what to look for, for models that read; the others ignore it. Best first. The ids of
+        the candidate, its image, its model and its category are 0; `label` is the model's name of the class.
         """
         ...
 
@@ -130,14 +130,34 @@ class ModelSpec(Struct, frozen=True):
     """Makes the model, ready to be called; raises ModelError with one sentence."""
     weights: tuple[Weights, ...] = ()
     categories: tuple[str, ...] = ()
-    """Names of what it finds; () for a promptable model."""
+    """Names of what it finds; () for a promptable model, or where only loading it tells."""
     licence: str = ""
+    needs_suppression: bool = True
+    """Whether a detector's raw candidates need NMS; False for one that predicts a set end to end."""
+    reads_text: bool = False
+    """Whether a detector looks for what `text` names."""
+    version: str = ""
+    """Which weights these are, for a person; "" where the title says it."""
 
     @property
     def fingerprint(self) -> str:
         """A short hash of id and weights: what embeddings made by this very model are cached under."""
         text = "\n".join([self.id, *(file.sha256 for file in self.weights)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class FileSpec(Struct, frozen=True):
+    """A kind of model file that a plugin opens, wherever a person has it from."""
+
+    id: str
+    title: str
+    suffixes: tuple[str, ...]
+    """In lower case, with the dot."""
+    sniff: Callable[[Path], bool]
+    """Whether a file of one of the suffixes is of this kind. Reads as little as it can, runs nothing that
+    is in the file, and raises nothing but OSError."""
+    open: Callable[[Path], ModelSpec]
+    """The model that is in the file; raises ModelError with one sentence. Imports nothing heavy."""
 
 
 class TrainerSpec(Struct, frozen=True):
