@@ -130,7 +130,7 @@ class AgreementPanel(Card):
             return f"{chosen} selected" if chosen > 1 else ""
         category = self._session.categories.get(annotation.category_id)
         name = category.name if category is not None else ""
-        return f"{name}, being edited" if self._session.draft is not None else name
+        return f"{name}, edited now" if self._session.draft is not None else name
 
     def _why_empty(self, annotation: Annotation | None) -> str:
         if not self._session.candidates:
@@ -147,7 +147,9 @@ class AgreementPanel(Card):
         matched, missed, extra = len(found.pairs), len(found.missed), len(found.extra)
         if self._session.model is None:
             # only what was accepted is measured, so nothing can be missed or extra
-            parts = [_link("matched", f"{matched:,} measured"), _link("missed", f"{missed:,} not")]
+            parts = [_link("matched", f"{matched:,} measured")]
+            if missed:
+                parts.append(_link("missed", f"{missed:,} by hand"))
         else:
             wired = self.isSignalConnected(QMetaMethod.fromSignal(self.extra_clicked))
             told = _link("extra", f"{extra:,} extra") if wired else f"{extra:,} extra"

@@ -30,7 +30,7 @@ def test_the_numbers_follow_a_drag_in_the_same_call(qtbot, session, shown):
     # 30 of 40 columns shared: 1200 / 2000 and 2400 / 3200; no event loop in between
     assert numbers(panel)[:2] == ["0.60", "0.75"]
     assert panel._iou.accessibleName() == "IoU 0.60 down 0.40"
-    assert panel.note.text() == "PERSON, BEING EDITED"
+    assert panel.note.text() == "PERSON, EDITED NOW"
     session.set_draft(None)
     assert numbers(panel)[0] == "1.00"
 
@@ -50,7 +50,7 @@ def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown
     panel = shown(AgreementPanel(session))
     measured = session.accept(block(100), 0.9, by="test")
     drawn = session.add(Box(1, 1, 20, 20), by="test")
-    qtbot.waitUntil(lambda: "1 measured" in panel.image_line.text() and "1 not" in panel.image_line.text())
+    qtbot.waitUntil(lambda: "1 measured" in panel.image_line.text() and "1 by hand" in panel.image_line.text())
     assert "mean 1.00" in panel.image_line.text()
     panel.image_line.linkActivated.emit("matched")
     assert session.selection == {measured.id}
