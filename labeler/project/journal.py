@@ -143,11 +143,19 @@ def _move(
 ) -> None:
     """Make the stored row the new one; None deletes it."""
     if new is None:
+        if table is CATEGORY:
+            _unmap(db, key)
         db.execute(table.delete, (key,))
     elif not exists:
         db.execute(table.insert, new)
     elif positions:
         db.execute(table.update(positions), (*(new[p] for p in positions), key))
+
+
+def _unmap(db: sqlite3.Connection, category_id: int) -> None:
+    """What models found of a category that goes is of none from then on; it belongs to no person."""
+    db.execute("UPDATE candidate SET category_id = NULL WHERE category_id = ?", (category_id,))
+    db.execute("DELETE FROM mapping WHERE category_id = ?", (category_id,))
 
 
 def _pack(table: Table, row: Row | None, positions: Sequence[int]) -> bytes | None:

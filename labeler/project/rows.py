@@ -32,7 +32,7 @@ class Table:
         self.to_row = to_row
         self.from_row = from_row
         self.facts = frozenset(self.columns.index(fact) for fact in facts.split())
-        """Positions of columns that say what was found in a file, not what a person decided."""
+        """Positions of columns that change without an edit: found in a file, or worked out from settings."""
 
     def record(self, row: Row | None) -> Record | None:
         """The record of a row, where there is a row."""
@@ -165,6 +165,7 @@ CANDIDATE = Table(
     "id image_id model_id category_id shape origin confidence label verdict",
     to_row=_candidate_row,
     from_row=_candidate,
+    facts="category_id",
 )
 TABLES = {table.name: table for table in (ANNOTATION, CATEGORY, IMAGE, CANDIDATE)}
 

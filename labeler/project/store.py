@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.errors import ProjectError
@@ -20,7 +20,8 @@ from labeler.project import journal, schema, snapshots
 from labeler.project.journal import JournalEntry
 from labeler.project.lock import Lock, acquire
 from labeler.project.order import natural_key
-from labeler.project.rows import ANNOTATION, CANDIDATE, CATEGORY, IMAGE
+from labeler.project.predictions import Predictions
+from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE
 
 Probe = Callable[[str], None]
 """Called with the name of each point of a write that a fault test may want to stop at."""
@@ -146,9 +147,14 @@ class Store:
         """All categories in order of creation."""
         return [CATEGORY.from_row(row) for row in self._db.execute(f"{CATEGORY.select} ORDER BY id")]  # type: ignore[misc]
 
+    @property
+    def predictions(self) -> Predictions:
+        """What models said, what their classes mean here, and which images they saw."""
+        return Predictions(self._db, self.transaction)
+
     def models(self) -> list[Model]:
         """Whatever has made candidates, in order of first use."""
-        return [_model(row) for row in self._db.execute(f"{_MODELS} ORDER BY id")]
+        return self.predictions.models()
 
     def annotations(self, image_id: int) -> tuple[Annotation, ...]:
         """The annotations of an image in order of creation."""
@@ -175,19 +181,15 @@ class Store:
 
     def candidates(self, image_id: int, model_id: int | None = None) -> tuple[Candidate, ...]:
         """The candidates on an image, of one model or of all."""
-        where, values = ("", (image_id,)) if model_id is None else (" AND model_id = ?", (image_id, model_id))
-        return self._candidates(f"WHERE image_id = ?{where} ORDER BY id", values)
+        return self.predictions.candidates(image_id, model_id)
 
     def candidates_by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
         """The candidates with these ids that are still there, as for `Annotation.prediction_id`."""
-        return tuple(found for key in ids for found in self._candidates("WHERE id = ?", (key,)))
+        return self.predictions.by_id(ids)
 
     def candidates_of_category(self, category_id: int) -> tuple[Candidate, ...]:
         """The candidates of a category, on whichever image and of whichever model."""
-        return self._candidates("WHERE category_id = ? ORDER BY id", (category_id,))
-
-    def _candidates(self, where: str, values: Sequence[int]) -> tuple[Candidate, ...]:
-        return tuple(map(CANDIDATE.from_row, self._db.execute(f"{CANDIDATE.select} {where}", values)))  # type: ignore[arg-type]
+        return self.predictions.of_category(category_id)
 
     def next_ids(self) -> NextIds:
         """Where new ids start."""
@@ -317,37 +319,13 @@ class Store:
 
     def ensure_model(self, name: str, version: str, *, suppressed: bool = False) -> Model:
         """The model of that name and version, noted down at its first use."""
-        query = f"{_MODELS} WHERE name = ? AND version = ?"
-        row = self._db.execute(query, (name, version)).fetchone()
-        if row is None:
-            with self.transaction():
-                self._db.execute(
-                    "INSERT INTO model(name, version, suppressed) VALUES (?, ?, ?)",
-                    (name, version, int(suppressed)),
-                )
-            row = self._db.execute(query, (name, version)).fetchone()
-        return _model(row)
+        return self.predictions.ensure_model(name, version, suppressed=suppressed)
 
     def add_candidates(
         self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
     ) -> tuple[Candidate, ...]:
-        """Keep raw outputs of a model; gives them as stored, with new ids and this model's id.
-
-        `replacing` names images whose earlier candidates of the model go first, but for those that
-        annotations were accepted from. Not an edit: labels are not touched.
-        """
-        with self.transaction():
-            self._db.executemany(
-                "DELETE FROM candidate WHERE image_id = ? AND model_id = ? AND id NOT IN "
-                "(SELECT prediction_id FROM annotation WHERE image_id = candidate.image_id "
-                "AND prediction_id IS NOT NULL)",
-                ((image_id, model_id) for image_id in replacing),
-            )
-            first = self.next_ids().candidate
-            added = tuple(replace(c, id=first + n, model_id=model_id) for n, c in enumerate(candidates))
-            self._db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
-            journal.reserve_ids(self._db, {"candidate": first + len(added) - 1})
-        return added
+        """Keep raw outputs of a model, as `Predictions.add` says. Not an edit: labels are not touched."""
+        return self.predictions.add(model_id, candidates, replacing=replacing)
 
     # --- upkeep -------------------------------------------------------------------------------
 
@@ -381,14 +359,6 @@ class Store:
         """What SQLite says about how safe this file is kept, by pragma name."""
         names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
         return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-
-
-_MODELS = "SELECT id, name, version, suppressed FROM model"
-
-
-def _model(row: Sequence[Any]) -> Model:
-    key, name, version, suppressed = row
-    return Model(key, name, version, bool(suppressed))
 
 
 def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:

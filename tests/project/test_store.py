@@ -336,7 +336,7 @@ def test_candidates_of_a_model_are_replaced_but_for_the_accepted(store: Store) -
     assert store.candidates(1) == (first[0], first[2])
     assert store.candidates(1, model.id + 1) == ()
     store.apply(add(replace(box(1), prediction_id=first[0].id, source="model")))
-    second = store.add_candidates(model.id, [raw[0]], replacing=[1])
+    second = store.add_candidates(model.id, [raw[0], raw[2]], replacing=[1])
     assert store.candidates(1, model.id) == (first[0], second[0])
     assert store.candidates(2) == (first[1], first[3])
     assert store.candidates_by_id([first[2].id, second[0].id]) == (second[0],)
