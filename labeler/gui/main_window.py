@@ -155,6 +155,7 @@ class MainWindow(QMainWindow):
         menus["View"].addActions(dock_actions(self.docks))
         self.model_menu = ModelMenu(menus["Model"], self, current=self.settings.model)
         self.model_menu.chosen.connect(self._use_model)
+        self.model_menu.current.connect(lambda spec: self.session.use_segmenter(spec.title))
         themes = menus["View"].addMenu("Theme")
         group = QActionGroup(self)
         schemes: tuple[theme.Scheme, ...] = ("system", "dark", "light")

@@ -20,6 +20,8 @@ class ModelMenu(QObject):
 
     chosen = Signal(object)
     """The `ModelSpec` of a promptable model that a person picked."""
+    current = Signal(object)
+    """The `ModelSpec` of the one in use, once plugins were looked up."""
     found = Signal(object)
     """The `Registry`, once plugins were looked up."""
 
@@ -44,6 +46,8 @@ class ModelMenu(QObject):
         for spec in registry.models:
             if spec.task == "segmenter":
                 self._add(spec)
+            if spec.id == self._current:
+                self.current.emit(spec)
         self.found.emit(registry)
 
     def _add(self, spec: ModelSpec) -> None:
