@@ -1,0 +1,67 @@
+"""Boxes of a detector made masks, by the embedded model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labeler import plugins
+from labeler.core.geometry import bounds
+from labeler.core.images import read_pixels
+from labeler.core.overlap import box_overlap
+from labeler.core.records import Box, Candidate, Mask
+from labeler.models.api import Embedding, Segmenter
+from labeler.models.boxes_to_masks import boxes_to_masks
+
+PERSON = Box(48, 398, 248, 905)
+BUS = Box(10, 230, 805, 750)
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return plugins.discover(safe_mode=True).model("mobilesam").load()
+
+
+@pytest.fixture(scope="module")
+def photo_pixels() -> np.ndarray:
+    import importlib.util
+
+    found = importlib.util.find_spec("ultralytics")
+    assert found is not None
+    assert found.origin is not None
+    return read_pixels(Path(found.origin).parent / "assets/bus.jpg").rgb
+
+
+def candidate(box: Box, confidence: float = 0.9, label: str = "person") -> Candidate:
+    return Candidate(0, 0, 0, 0, box, confidence, label)
+
+
+def test_each_box_becomes_the_mask_in_it_and_all_else_stays(segmenter, photo_pixels) -> None:
+    block = Mask(10, 230, np.ones((520, 795), dtype=np.bool_))  # a mask is asked for again, by its box
+    given = [candidate(PERSON), Candidate(0, 0, 0, 0, block, 0.8, "bus")]
+    person, bus = boxes_to_masks(segmenter, photo_pixels, given)
+    assert [(one.label, one.confidence) for one in (person, bus)] == [("person", 0.9), ("bus", 0.8)]
+    for one, box in ((person, PERSON), (bus, BUS)):
+        assert isinstance(one.shape, Mask)
+        assert box_overlap(bounds(one.shape), box).iou > 0.85
+        assert one.shape.bits.mean() < 0.95  # an outline, no filled box
+
+
+def test_what_is_under_the_floor_or_empty_stays_as_it_is(segmenter, photo_pixels) -> None:
+    given = (candidate(PERSON, 0.2), candidate(BUS, 0.6), candidate(Box(5, 5, 5, 9)))
+    low, asked, flat = boxes_to_masks(segmenter, photo_pixels, given, floor=0.5, threads=1)
+    assert (low, flat) == (given[0], given[2])
+    assert isinstance(asked.shape, Mask)
+
+
+def test_nothing_to_ask_costs_nothing(photo_pixels) -> None:
+    class Unused:
+        def embed(self, image: object, **_: object) -> Embedding:
+            raise AssertionError("the image was embedded")
+
+        def segment(self, *_: object, **__: object) -> tuple[()]:
+            raise AssertionError("a prompt was asked")
+
+    low = candidate(PERSON, 0.01)
+    assert boxes_to_masks(Unused(), photo_pixels, []) == ()
+    assert boxes_to_masks(Unused(), photo_pixels, [low]) == (low,)
