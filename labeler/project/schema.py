@@ -103,6 +103,22 @@ CREATE TABLE predicted (
 """
 """What a person said of candidates, what a model's classes mean here, and which images a model has seen."""
 
+_AGREEMENT = """
+DROP TABLE agreement;
+CREATE TABLE agreement (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    model_id INTEGER NOT NULL REFERENCES model ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    settings TEXT NOT NULL, time REAL NOT NULL, categories BLOB NOT NULL, worst INTEGER, worst_iou REAL,
+    candidates INTEGER NOT NULL, newest INTEGER NOT NULL, checked REAL NOT NULL
+) STRICT;
+CREATE INDEX agreement_latest ON agreement (model_id, settings, image_id);
+CREATE INDEX agreement_image ON agreement (image_id, model_id);
+CREATE INDEX candidate_verdict ON candidate (model_id, verdict, image_id) WHERE verdict != '';
+CREATE INDEX candidate_rejected ON candidate (image_id) WHERE verdict = 'rejected';
+"""
+"""Agreement by category, with what it was measured on; the table of before was never written to."""
+
 
 class Step(Struct, frozen=True):
     """What brings a file to `version` from the version before it.
@@ -115,7 +131,7 @@ class Step(Struct, frozen=True):
     sql: str
 
 
-STEPS: tuple[Step, ...] = (Step(1000, _FIRST), Step(2000, _REVIEW))
+STEPS: tuple[Step, ...] = (Step(1000, _FIRST), Step(2000, _REVIEW), Step(2001, _AGREEMENT))
 
 
 def newest() -> int:

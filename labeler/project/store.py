@@ -17,6 +17,7 @@ from msgspec.structs import astuple
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.errors import ProjectError
 from labeler.project import journal, schema, snapshots
+from labeler.project.agreements import Agreements
 from labeler.project.journal import JournalEntry
 from labeler.project.lock import Lock, acquire
 from labeler.project.order import natural_key
@@ -151,6 +152,11 @@ class Store:
     def predictions(self) -> Predictions:
         """What models said, what their classes mean here, and which images they saw."""
         return Predictions(self._db, self.transaction)
+
+    @property
+    def agreements(self) -> Agreements:
+        """How images agreed with models, and what labelling has cost."""
+        return Agreements(self._db, self.transaction)
 
     def models(self) -> list[Model]:
         """Whatever has made candidates, in order of first use."""

@@ -1,11 +1,12 @@
 """What the window's tests share: a session on a real project of real photos."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from labeler.core.records import Candidate
 from labeler.gui.session import Session
 
 
@@ -19,3 +20,28 @@ def session(qtbot: QtBot, photos: Path) -> Iterator[Session]:
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
+
+
+@pytest.fixture
+def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
+    """`predict({image id: candidates})`: a model said so, and its candidates are in the window."""
+
+    def store_them(
+        found: dict[int, list[Candidate]], *, model: str = "detector", suppressed: bool = False
+    ) -> None:
+        def work(store):
+            made = store.ensure_model(model, "1", suppressed=suppressed)
+            for image_id, candidates in found.items():
+                store.predictions.record_run(made.id, image_id, candidates)
+            return made
+
+        done = []
+        session.ask(work, done.append)
+        qtbot.waitUntil(lambda: bool(done))
+        session.reload()
+        opened = session.image.id
+        qtbot.waitUntil(lambda: any(m.name == model for m in session.models))
+        qtbot.waitUntil(lambda: len(session.candidates) >= len(found.get(opened, [])))
+        session.choose_model(done[0])
+
+    return store_them

@@ -1,0 +1,131 @@
+"""What a reviewer is asked next, how fast it goes, and which predictions would only repeat an annotation."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+import numpy as np
+from msgspec import Struct
+
+from labeler.core.filtering import Filter, ImageFilter
+from labeler.core.geometry import bounds
+from labeler.core.overlap import Matrix, box_intersection, shape_overlap
+from labeler.core.records import Annotation, Candidate, Shape
+
+Order: TypeAlias = Literal["uncertain", "disagreeing", "in order"]
+
+REPEATS_FROM = 0.9
+"""The IoU from which a prediction and an annotation of its category are the same object drawn twice."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds without a decision after which a person is taken to be away."""
+
+_RECENT = 20
+
+
+class QueueItem(Struct, frozen=True):
+    """One prediction that waits for a person's word."""
+
+    image_id: int
+    candidate_id: int
+    category_id: int
+    confidence: float
+    label: str = ""
+    best_iou: float = 0.0
+    """The largest IoU of its box with that of an annotation of its category; 0 without any."""
+
+
+class Pace(Struct, frozen=True):
+    """How fast a review goes."""
+
+    per_minute: float
+    seconds_left: float
+
+
+def predictions_of(candidates: Sequence[Candidate], wanted: Filter, *, suppressed: bool) -> list[Candidate]:
+    """What a filter keeps of one image's candidates of one model, the most confident first.
+
+    `suppressed` says that the model's output needs no NMS.
+    """
+    by_id = {candidate.id: candidate for candidate in candidates}
+    return [by_id[key] for key in ImageFilter(candidates, suppressed=suppressed).apply(wanted).kept]
+
+
+def ordered(
+    items: Sequence[QueueItem],
+    order: Order,
+    *,
+    places: Mapping[int, int],
+    quality: Mapping[int, float] | None = None,
+) -> list[QueueItem]:
+    """The items in the order in which a person is asked.
+
+    "uncertain": those whose confidence is nearest to 0.5 first. "disagreeing": image by image, those of
+    the lowest `quality` (image id to 0..1) first and those without one last, and in an image what fits no
+    annotation first. "in order": by `places` (image id to its place in the list of images), in an image
+    the most confident first. What is equal goes in order.
+    """
+    last = len(places)
+
+    def in_order(item: QueueItem) -> tuple[float, ...]:
+        return places.get(item.image_id, last), -item.confidence, item.candidate_id
+
+    if order == "uncertain":
+        return sorted(items, key=lambda item: (abs(item.confidence - 0.5), *in_order(item)))
+    if order == "in order":
+        return sorted(items, key=in_order)
+    known = quality or {}
+    return sorted(
+        items,
+        key=lambda item: (
+            known.get(item.image_id, 2.0),
+            places.get(item.image_id, last),
+            item.best_iou,
+            *in_order(item),
+        ),
+    )
+
+
+def pace(times: Sequence[float], *, remaining: int) -> Pace | None:
+    """The pace of the last decisions, made at `times` (seconds, rising); None before there are three.
+
+    Pauses of over `LONGEST_PAUSE` are left out, so that a break does not slow the figure down.
+    """
+    recent = list(times[-_RECENT - 1 :])
+    gaps = [b - a for a, b in pairwise(recent) if b - a <= LONGEST_PAUSE]
+    if len(gaps) < 2:
+        return None
+    seconds = max(sum(gaps) / len(gaps), 1e-3)
+    return Pace(60.0 / seconds, remaining * seconds)
+
+
+def without_repeats(
+    candidates: Sequence[Candidate], annotations: Sequence[Annotation], *, size: tuple[int, int]
+) -> list[Candidate]:
+    """The candidates of one image of size (H, W) that repeat neither an annotation nor one before them.
+
+    To repeat is to have the same category and an IoU of `REPEATS_FROM` or more.
+    """
+    shapes: dict[int, list[Shape]] = {}
+    for annotation in annotations:
+        shapes.setdefault(annotation.category_id, []).append(annotation.shape)
+    fresh = []
+    for candidate in candidates:
+        there = shapes.setdefault(candidate.category_id, [])
+        if not _repeats(candidate.shape, there, size):
+            fresh.append(candidate)
+            there.append(candidate.shape)
+    return fresh
+
+
+def _repeats(shape: Shape, others: Sequence[Shape], size: tuple[int, int]) -> bool:
+    if not others:
+        return False
+    touching = np.flatnonzero(box_intersection(corners([shape]), corners(others))[0] > 0)
+    return any(shape_overlap(shape, others[i], size=size).iou >= REPEATS_FROM for i in touching.tolist())
+
+
+def corners(shapes: Sequence[Shape]) -> Matrix:
+    """The bounding boxes (N, 4) xyxy, float64, of shapes."""
+    boxes = [bounds(shape) for shape in shapes]
+    return np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], dtype=np.float64).reshape(-1, 4)
