@@ -29,8 +29,8 @@ class Frame(Struct, frozen=True):
     """(H, W) of the image."""
     scale_x: float = 1.0
     scale_y: float = 1.0
-    pad_x: int = 0
-    pad_y: int = 0
+    pad_x: float = 0
+    pad_y: float = 0
 
     def to_image(self, boxes: Floats) -> NDArray[np.float64]:
         """Boxes (N, 4) x0, y0, x1, y1 of the input as float64 image pixels, cut at the image's edges."""

@@ -1,0 +1,174 @@
+"""YOLO by ultralytics, v3u to v12 and 26: detection and segmentation checkpoints, raw before their NMS."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from labeler.core.records import Candidate, Mask
+from labeler.errors import ModelError
+from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.detections import FLOOR, Frame, letterbox, to_candidates, upsampled
+from labeler.models.onnx_export import TorchNetwork, fast_network
+from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, outline, try_outline
+from labeler.models.ultralytics_home import load_checkpoint
+from labeler.plugins import Plugin
+
+_TASKS = "ultralytics.nn.tasks."
+_MODELS = {_TASKS + name for name in ("DetectionModel", "SegmentationModel", "YOLOv10DetectionModel")}
+_HEADS = {"Detect", "v10Detect", "Segment", "Segment26"}
+_SIDE = 640
+_LARGEST_SIDE = 4096
+_MOST_ENDED = 300
+"""Of a model that predicts a set: how many candidates, as in its own postprocessing."""
+
+
+class Yolo:
+    """A checkpoint's network with its head's decoding, but none of its NMS."""
+
+    def __init__(self, weights: Weights) -> None:
+        check_unchanged(weights)
+        name = weights.path.name
+        self._network = guarded(name, lambda: fast_network(weights, lambda: _bare_network(weights.path)))
+        facts = self._network.facts
+        self._names: list[str] = facts["names"]
+        self._side: int = facts["side"]
+        self._stride: int = facts["stride"]
+        self._is_set: bool = facts["is_set"]
+
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
+        """Of each anchor its most probable class, from a confidence of 0.001; masks from one of 0.05."""
+        frame, place = letterbox(image, side=self._side, stride=self._stride)
+        outputs = self._network(frame)
+        predicted = outputs[0][0]  # (4 + classes + mask coefficients, anchors)
+        scores = predicted[4 : 4 + len(self._names)]
+        classes = scores.argmax(axis=0)
+        confidences = scores[classes, np.arange(scores.shape[1])]
+        chosen = np.flatnonzero(confidences > FLOOR)
+        if self._is_set:
+            chosen = chosen[np.argsort(-confidences[chosen], kind="stable")[:_MOST_ENDED]]
+        boxes = place.to_image(predicted[:4, chosen].T)
+        mask = None
+        if len(outputs) > 1:
+            coefficients = predicted[4 + len(self._names) :, chosen]
+            mask = _Masks(boxes, coefficients, outputs[1][0], place, frame.shape[3])
+        return to_candidates(boxes, confidences[chosen], classes[chosen], self._names, mask=mask)
+
+
+class _Masks:
+    """The mask of each candidate: the prototypes weighted by its coefficients, inside its box."""
+
+    def __init__(
+        self,
+        boxes: NDArray[np.float64],
+        coefficients: NDArray[np.float32],
+        prototypes: NDArray[np.float32],
+        place: Frame,
+        width: int,
+    ) -> None:
+        """`boxes` (N, 4), `coefficients` (M, N), `prototypes` (M, h, w) of a frame `width` pixels wide."""
+        self._boxes = boxes
+        self._coefficients = coefficients
+        self._prototypes = prototypes
+        scale = prototypes.shape[2] / width
+        self._place = structs.replace(
+            place,
+            scale_x=place.scale_x * scale,
+            scale_y=place.scale_y * scale,
+            pad_x=place.pad_x * scale,
+            pad_y=place.pad_y * scale,
+        )
+
+    def __call__(self, index: int) -> Mask | None:
+        """The mask of a candidate, None for an empty one."""
+        logits = np.tensordot(self._coefficients[:, index], self._prototypes, axes=1)
+        return upsampled(logits, self._boxes[index], self._place)
+
+
+def _bare_network(path: Path) -> TorchNetwork:
+    """The network, fused, with a head that decodes boxes to corners in pixels and stops there."""
+    model = load_checkpoint(path)
+    head = model.model[-1]
+    if type(head).__name__ not in _HEADS:
+        raise ModelError(f"“{path.name}” is no model that finds boxes or masks; choose another file.")
+    head.end2end = is_set = getattr(head, "one2one_cv2", None) is not None
+    if is_set:
+        head.postprocess = _channels_first
+    model = model.fuse(verbose=False)
+    head.export = head.dynamic = head.xyxy = True
+    facts = {
+        "names": _names(model.names),
+        "side": _side(model.args.get("imgsz")),
+        "stride": max(int(model.stride.max()), 32),
+        "is_set": is_set,
+    }
+    return TorchNetwork(model, facts)
+
+
+def _channels_first(predicted: Any) -> Any:
+    """In place of the head's choice of the best: everything, as the other heads give it."""
+    return predicted.permute(0, 2, 1)
+
+
+def _names(names: Any) -> list[str]:
+    """Class names in the order of their index, from the dict or list of a checkpoint."""
+    items = sorted(names.items()) if isinstance(names, dict) else enumerate(names or ())
+    return [str(name) for _, name in items]
+
+
+def _side(size: Any) -> int:
+    """The size of images that it was trained with, as ultralytics predicts with too; 640 where not known."""
+    side = max(size) if isinstance(size, list | tuple) and size else size
+    return side if isinstance(side, int) and 32 <= side <= _LARGEST_SIDE else _SIDE
+
+
+def _model_in(content: Any) -> Opaque | None:
+    """The outline of the network in a checkpoint; None where it holds none of those that this opens."""
+    for key in ("ema", "model"):
+        model = content.get(key) if isinstance(content, dict) else None
+        if isinstance(model, Opaque) and model.name in _MODELS:
+            head = _head_of(model)
+            known = head is not None and head.name.rpartition(".")[2] in _HEADS
+            return model if known else None
+    return None
+
+
+def _head_of(model: Opaque) -> Opaque | None:
+    layers = model.modules.get("model")
+    parts = list(layers.modules.values()) if isinstance(layers, Opaque) else []
+    return parts[-1] if parts and isinstance(parts[-1], Opaque) else None
+
+
+def _sniff(path: Path) -> bool:
+    return _model_in(try_outline(path)) is not None
+
+
+def _open(path: Path) -> ModelSpec:
+    """The model in a checkpoint; nothing of it is loaded before `load` is called."""
+    model = _model_in(outline(path))
+    head = _head_of(model) if model is not None else None
+    if model is None or head is None:
+        raise ModelError(f"“{path.name}” is no YOLO checkpoint; choose another file.")
+    weights = hashed(path)
+    names = model.part("names")
+    return ModelSpec(
+        id=path.stem,
+        title=path.stem,
+        task="detector",
+        load=lambda: Yolo(weights),
+        weights=(weights,),
+        categories=tuple(_names(names)) if isinstance(names, dict | list) else (),
+        licence="AGPL-3.0",
+        needs_suppression="one2one_cv2" not in head.modules,
+        version=weights.sha256[:8],
+    )
+
+
+plugin = Plugin(
+    api=1,
+    name="YOLO",
+    version="1.0",
+    files=(FileSpec("yolo", "YOLO checkpoint by Ultralytics", (".pt",), _sniff, _open),),
+)
