@@ -34,8 +34,11 @@ ANSWER_SECONDS = 8.0
 STALL_SECONDS = 20.0
 """How long no byte may come from a server that has answered."""
 
-ATTEMPTS = 4
-"""How often in a row a connection that breaks is taken up again."""
+ATTEMPTS = 3
+"""How often in a row a connection that breaks before it brings anything is taken up again."""
+
+PAUSE_SECONDS = 0.5
+"""Before the second attempt; before each further one twice as long."""
 
 _CHUNK = 1 << 18
 _TICK = 0.1
@@ -90,9 +93,10 @@ def fetch(url: str, part: Path, *, progress: Progress, is_stopped: Callable[[], 
             return _Transfer(url, part, progress, is_stopped).run()
         except _BrokenError as error:
             failures = 0 if _size_of(part) > before else failures + 1
-            if failures >= ATTEMPTS - 1:
+            is_silent = failures > 0 and isinstance(error.__cause__, TimeoutError)
+            if failures == ATTEMPTS or is_silent:
                 raise FetchError(str(error)) from error
-            _pause(0.5 * 2**failures, is_stopped)
+            _pause(PAUSE_SECONDS * 2**failures, is_stopped)
 
 
 def forget(part: Path) -> None:
@@ -192,6 +196,8 @@ class _Stream:
         while (item := self._next(STALL_SECONDS)) is not None:
             if isinstance(item, bytes):
                 yield item
+            elif isinstance(item, TimeoutError):
+                raise _BrokenError("the server has fallen silent") from item
             elif isinstance(item, Exception):
                 raise _BrokenError(_AWAY) from item
 

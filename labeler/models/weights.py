@@ -181,7 +181,7 @@ def import_file(path: Path, *, open_file: Callable[[Path], ModelSpec]) -> Instal
 
 
 def remove(path: Path) -> None:
-    """Delete a file of the folder; what it was pinned to is remembered only for entries of the catalogue.
+    """Delete a file of the folder, and forget what it was pinned to.
 
     Raises ModelError with one sentence when that cannot be done.
     """
@@ -191,8 +191,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{path} cannot be removed ({error.strerror or error}).") from error
-    if not any(entry.file == path.name for entry in entries()):
-        _keep_pin(path.name, None)
+    _keep_pin(path.name, None)
 
 
 def _failed(entry: Entry, reason: str) -> DownloadError:
