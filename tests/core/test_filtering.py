@@ -144,7 +144,7 @@ def test_each_is_in_exactly_one_place_whatever_top_k(kind):
 
 
 def test_boxes_that_all_lie_on_each_other_are_filtered_too(monkeypatch):
-    monkeypatch.setattr("labeler.core.suppression.MAX_CANDIDATES", 50)
+    monkeypatch.setattr("labeler.core.suppression.MAX_CANDIDATES", 150)
     monkeypatch.setattr("labeler.core.filtering.MOST", 10)
     boxes = np.tile([0.0, 0.0, 50.0, 50.0], (40, 1))
     table = Columns(np.arange(40), boxes, np.linspace(0.9, 0.3, 40), np.ones(40, dtype=np.int64))
