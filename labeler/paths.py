@@ -9,6 +9,9 @@ from platformdirs import PlatformDirs
 _PACKAGE = Path(__file__).resolve().parent
 _DIRS = PlatformDirs("labeler", appauthor=False)
 
+CACHE_LIMIT_VARIABLE = "LABELER_CACHE_GB"
+"""The bound of the embedding cache in gigabytes, where another than the default is wanted."""
+
 
 def _shipped(name: str) -> Path:
     """A top-level folder of the project: inside the package in a wheel, beside it in a checkout."""

@@ -156,6 +156,16 @@ class Commands(QObject):
         """Open photos that come with the installed packages."""
         self.open(make_demo_folder())
 
+    def show_refusal(self, error: Exception) -> None:
+        """Say why a project was not opened, and offer what can be done about it."""
+        if isinstance(error, ProjectLockedError):
+            self.offer_locked(error)
+        elif isinstance(error, snapshots.DamagedProjectError) and error.snapshot is not None:
+            restore = partial(self.restore_snapshot, error.path, error.snapshot)
+            self._notifier.error(str(error), action="Restore the snapshot", run=restore, key="open")
+        else:
+            self._notifier.error(str(error), key="open")
+
     def offer_locked(self, error: ProjectLockedError) -> None:
         """Say who has the project; offer to look on, or, where it is another computer, to take it over."""
         path, there = self.last_opened, holder(locate(self.last_opened).project)

@@ -1,10 +1,20 @@
 """The window: wires panels, canvas, session and model process together, and decides nothing itself."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
-from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QActionGroup,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -16,103 +26,112 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from labeler.errors import ProjectLockedError
 from labeler.gui import theme
 from labeler.gui.actions import ACTIONS, TOOLS, make_actions
-from labeler.gui.canvas.view import Canvas
-from labeler.gui.commands import Commands
 from labeler.gui.dialogs.welcome import WelcomePage
-from labeler.gui.display_card import DisplayCard
 from labeler.gui.docks import COLUMN, add_dock, dock_actions
-from labeler.gui.host_client import HostClient
-from labeler.gui.model_menu import ModelMenu
 from labeler.gui.notify import Notifier, Toast
-from labeler.gui.options_bar import OptionsBar
-from labeler.gui.panels.agreement import AgreementPanel
-from labeler.gui.panels.annotations import AnnotationsPanel
-from labeler.gui.panels.categories import CategoriesPanel
 from labeler.gui.panels.common import ElidedLabel
-from labeler.gui.panels.film_strip import FilmStrip
-from labeler.gui.panels.history import HistoryPanel
-from labeler.gui.panels.images import ImagesPanel
-from labeler.gui.project_link import READ_ONLY, SAVED, SAVING
-from labeler.gui.session import Changed, Session
 from labeler.gui.settings import Settings
-from labeler.gui.status_line import StatusLine
-from labeler.gui.tool_column import ToolColumn
-from labeler.models.api import ModelSpec
-from labeler.project.snapshots import DamagedProjectError
 
+if TYPE_CHECKING:
+    from labeler.gui.session import Changed
+    from labeler.models.api import ModelSpec
+
+MENUS = ("Project", "Edit", "View", "Model", "Help")
 SMALLEST = QSize(800, 560)
 STRIP_FROM = 620
 """Window height below which the film strip hides, so that nothing is cut off."""
 
 
 class MainWindow(QMainWindow):
-    """One window, one project."""
+    """One window, one project.
+
+    It is built in two steps, so that it is on the screen in half the time: the frame, which is the top bar
+    and the welcome page, and what `furnish` puts into it. Until then nothing else of it may be called.
+    """
+
+    appeared = Signal()
+    """Once, when the first paint has reached the screen."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
         self.notifier = Notifier(self)
-        self.session = Session(self)
-        self.host = HostClient(self, model=settings.model)
+        self._furnished = self._has_appeared = False
         self.setWindowTitle("Labeler")
         self.setMinimumSize(SMALLEST)
         self.resize(1440, 900)
-        self.setAcceptDrops(True)
-        self.canvas = Canvas(self.session, self.host)
-        self.display_card = DisplayCard(self.canvas)
-        self.commands = Commands(
+        self._build_top()
+        self.welcome = WelcomePage(settings.recent)
+        self._welcome_toast = Toast(self.welcome)
+        self.center = QStackedWidget()
+        self.center.addWidget(self.welcome)
+        self.setCentralWidget(self.center)
+        if settings.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode()))
+
+    # --- building ---------------------------------------------------------------------------------
+
+    def furnish(self) -> None:
+        """Build all that works with a project; to be called once, before anything else."""
+        from labeler.gui import furniture  # noqa: PLC0415 - its text says why
+
+        self.session = furniture.Session(self)
+        self.host = furniture.HostClient(self, model=self.settings.model)
+        self.canvas = furniture.Canvas(self.session, self.host)
+        self.display_card = furniture.DisplayCard(self.canvas)
+        self.commands = furniture.Commands(
             self,
             session=self.session,
             canvas=self.canvas,
             host=self.host,
             display=self.display_card,
             notifier=self.notifier,
-            settings=settings,
+            settings=self.settings,
         )
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), self.commands.handlers(), self)
         self.addActions(list(self.actions_by_id.values()))
-        self._build_center()
-        self._build_docks()
-        self._build_menus()
-        self.status_line = StatusLine(self)
+        self.options_bar = furniture.OptionsBar(self.canvas)
+        self.toast = Toast(self.canvas)
+        self.tools = furniture.ToolColumn(self.actions_by_id)
+        self.saved = furniture.SavedLabel()
+        self._top_row.addWidget(self.saved)
+        self.status_line = furniture.StatusLine(self)
         self.setStatusBar(self.status_line)
+        self._build_work()
+        self._build_docks()
+        self.model_menu = furniture.ModelMenu(self._menus["Model"], self, current=self.settings.model)
+        self._fill_menus()
         self._connect()
-        self._restore_layout()
+        self._furnished = True
+        if self.settings.layout:
+            self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()))
+        self.setAcceptDrops(True)
         self._show_tool()
         self._show_project()
 
-    # --- building ---------------------------------------------------------------------------------
-
-    def _build_center(self) -> None:
-        self.options_bar = OptionsBar(self.canvas)
-        self.toast = Toast(self.canvas)
-        self.tools = ToolColumn(self.actions_by_id)
+    def _build_work(self) -> None:
         work = QWidget()
         row = QHBoxLayout(work)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.tools)
         row.addWidget(self.canvas, 1)
-        self.welcome = WelcomePage(self.settings.recent)
-        self.center = QStackedWidget()
-        self.center.addWidget(self.welcome)
         self.center.addWidget(work)
-        self.setCentralWidget(self.center)
-        self._welcome_toast = Toast(self.welcome)
 
     def _build_docks(self) -> None:
+        from labeler.gui import furniture  # noqa: PLC0415 - its text says why
+
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
         self.setCorner(Qt.Corner.BottomRightCorner, bottom)
         self.setCorner(Qt.Corner.BottomLeftCorner, bottom)
-        self.film_strip = FilmStrip(self.session)
-        self.images_panel = ImagesPanel(self.session)
-        self.categories_panel = CategoriesPanel(self.session)
-        self.annotations_panel = AnnotationsPanel(self.session)
-        self.agreement_panel = AgreementPanel(self.session)
-        self.history_panel = HistoryPanel(self.session)
+        self.film_strip = furniture.FilmStrip(self.session)
+        self.images_panel = furniture.ImagesPanel(self.session)
+        self.categories_panel = furniture.CategoriesPanel(self.session)
+        self.annotations_panel = furniture.AnnotationsPanel(self.session)
+        self.agreement_panel = furniture.AgreementPanel(self.session)
+        self.history_panel = furniture.HistoryPanel(self.session)
         left = Qt.DockWidgetArea.LeftDockWidgetArea
         panels = (
             ("Categories", self.categories_panel, right),
@@ -140,10 +159,8 @@ class MainWindow(QMainWindow):
             )
         self.resizeDocks([self.docks["Objects"]], [COLUMN], Qt.Orientation.Horizontal)
 
-    def _build_menus(self) -> None:
-        bar, actions = QMenuBar(), self.actions_by_id
-        self._build_top(bar)
-        menus = {name: bar.addMenu(name) for name in ("Project", "Edit", "View", "Model", "Help")}
+    def _fill_menus(self) -> None:
+        menus, actions = self._menus, self.actions_by_id
         for spec in ACTIONS:
             home = {"Images": "View", "Tools": "Edit"}.get(spec.group, spec.group)
             menus[home].addAction(actions[spec.id])
@@ -153,9 +170,6 @@ class MainWindow(QMainWindow):
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         menus["View"].addSeparator()
         menus["View"].addActions(dock_actions(self.docks))
-        self.model_menu = ModelMenu(menus["Model"], self, current=self.settings.model)
-        self.model_menu.chosen.connect(self._use_model)
-        self.model_menu.current.connect(lambda spec: self.session.use_segmenter(spec.title))
         themes = menus["View"].addMenu("Theme")
         group = QActionGroup(self)
         schemes: tuple[theme.Scheme, ...] = ("system", "dark", "light")
@@ -165,24 +179,23 @@ class MainWindow(QMainWindow):
             action.setChecked(self.settings.theme == scheme)
             group.addAction(action)
 
-    def _build_top(self, bar: QMenuBar) -> None:
-        """The app's name, the menus, and at the right where one is and whether all is saved."""
+    def _build_top(self) -> None:
+        """The app's name, the menus, and at the right where one is and, later, whether all is saved."""
+        bar = QMenuBar()
+        self._menus = {name: bar.addMenu(name) for name in MENUS}
         top = QFrame()
         top.setObjectName("top")
-        row = QHBoxLayout(top)
+        self._top_row = row = QHBoxLayout(top)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(8)
         name = QLabel("Labeler")
         name.setFont(theme.ui_font(13, weight=theme.DEMIBOLD))
         self.where = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self.where.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.saved = QLabel()
-        self.saved.setTextFormat(Qt.TextFormat.RichText)
         row.addWidget(name)
         row.addWidget(bar)
         row.addWidget(self.where, 1)
         row.addSpacing(8)
-        row.addWidget(self.saved)
         self.setMenuWidget(top)
 
     def _connect(self) -> None:
@@ -196,7 +209,7 @@ class MainWindow(QMainWindow):
         session.saved_changed.connect(self._show_saved)
         session.history_changed.connect(self._show_history)
         session.told.connect(lambda text: self.notifier.error(text, key="session"))
-        session.refused.connect(self._show_refusal)
+        session.refused.connect(self.commands.show_refusal)
         host.state_changed.connect(self.status_line.show_host)
         host.failed.connect(self._show_host_trouble)
         session.pixels_changed.connect(self._encode_open)
@@ -204,6 +217,8 @@ class MainWindow(QMainWindow):
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.zoom_changed.connect(self.status_line.show_zoom)
         canvas.tool_changed.connect(self._show_tool)
+        self.model_menu.current.connect(lambda spec: session.use_segmenter(spec.title))
+        self.model_menu.chosen.connect(self._use_model)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.told.connect(self._welcome_toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
@@ -232,20 +247,6 @@ class MainWindow(QMainWindow):
         self.settings.save()
         self.host.use(spec.id)
         self.session.use_segmenter(spec.title)
-
-    def _show_refusal(self, error: Exception) -> None:
-        if isinstance(error, ProjectLockedError):
-            self.commands.offer_locked(error)
-        elif isinstance(error, DamagedProjectError) and error.snapshot is not None:
-            snapshot = error.snapshot
-            self.notifier.error(
-                str(error),
-                action="Restore the snapshot",
-                run=lambda: self.commands.restore_snapshot(error.path, snapshot),
-                key="open",
-            )
-        else:
-            self.notifier.error(str(error), key="open")
 
     # --- showing ----------------------------------------------------------------------------------
 
@@ -317,16 +318,9 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{name} – Labeler")
 
     def _show_saved(self, state: str) -> None:
-        colors = theme.colors()
-        text, color, tip = {
-            SAVED: ("Saved", colors.good, "Every edit is on disk"),
-            SAVING: ("Saving", colors.middling, "The last edit is being written"),
-            READ_ONLY: ("Read-only", colors.middling, "Nothing can be changed"),
-        }.get(state, ("Not saved", colors.bad, state))
-        self.saved.setText(f'<span style="color:{color}">●</span> {text}')
-        self.saved.setToolTip(tip)
-        if state not in (SAVED, SAVING, READ_ONLY):
-            self.notifier.error(state, key="saved")
+        self.saved.show_state(state)
+        if self.saved.trouble:
+            self.notifier.error(self.saved.trouble, key="saved")
 
     def _show_history(self) -> None:
         self.actions_by_id["undo"].setEnabled(self.session.can_undo)
@@ -390,12 +384,6 @@ class MainWindow(QMainWindow):
         self.settings.closed_docks = closed if shown else [*closed, name]
         self.settings.save()
 
-    def _restore_layout(self) -> None:
-        if self.settings.geometry:
-            self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
-        if self.settings.layout:
-            self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()))
-
     def _fit_strip(self) -> None:
         strip = self.docks["Film strip"]
         wanted = self.session.project is not None and "Film strip" not in self.settings.closed_docks
@@ -404,10 +392,21 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The film strip is the first to go when the window is low."""
         super().resizeEvent(event)
-        self._fit_strip()
+        if self._furnished:
+            self._fit_strip()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Say it when the window can be seen for the first time."""
+        super().paintEvent(event)
+        if not self._has_appeared:
+            self._has_appeared = True
+            QTimer.singleShot(0, self.appeared.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Everything is on disk before the window is gone."""
+        if not self._furnished:
+            event.accept()
+            return
         if self.session.project is not None:
             self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode()
             self.settings.layout = bytes(self.saveState().toBase64().data()).decode()

@@ -9,7 +9,6 @@ import msgspec
 
 from labeler import paths
 from labeler.core.files import atomic_write
-from labeler.models.embeddings import LIMIT_VARIABLE
 from labeler.models.threads import THREADS_VARIABLE
 
 _log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ class Settings(msgspec.Struct):
 
     def hand_to_children(self) -> None:
         """Put what model processes must know into the environment that they inherit."""
-        for name, value in ((THREADS_VARIABLE, self.threads), (LIMIT_VARIABLE, self.cache_gb)):
+        for name, value in ((THREADS_VARIABLE, self.threads), (paths.CACHE_LIMIT_VARIABLE, self.cache_gb)):
             if value:
                 os.environ[name] = str(value)
             else:

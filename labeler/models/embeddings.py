@@ -13,11 +13,10 @@ from msgspec import Struct
 
 from labeler.core.files import atomic_write
 from labeler.models.api import Embedding
+from labeler.paths import CACHE_LIMIT_VARIABLE
 
 DEFAULT_LIMIT = 5 << 30
 """Bytes on disk, over all models."""
-LIMIT_VARIABLE = "LABELER_CACHE_GB"
-"""The bound of the cache in gigabytes, where another than the default is wanted."""
 
 _MAGIC = b"LBEMBED1"
 _HEAD = struct.Struct(">8s16sI")
@@ -50,7 +49,7 @@ def content_digest(path: Path) -> str:
 def wanted_limit() -> int:
     """The bound of the cache in bytes: as set in the environment, else the default."""
     try:
-        return int(float(os.environ.get(LIMIT_VARIABLE, "")) * (1 << 30))
+        return int(float(os.environ.get(CACHE_LIMIT_VARIABLE, "")) * (1 << 30))
     except ValueError:
         return DEFAULT_LIMIT
 

@@ -30,7 +30,7 @@ class Paints(QObject):
 
 def bare() -> int:
     def finish() -> None:
-        print(json.dumps({"window": time.monotonic()}))
+        print(json.dumps({"window": time.monotonic(), "window cpu": time.process_time()}))
         app.quit()
 
     app = QApplication([])
@@ -46,45 +46,59 @@ def labeler(folder: str) -> int:
     from labeler.__main__ import main
     from labeler.gui.main_window import MainWindow
 
-    show = MainWindow.start_host
+    build, start_host = MainWindow.__init__, MainWindow.start_host
 
-    def watched(window: MainWindow) -> None:
-        _watch(window)
-        show(window)
+    def building(window: MainWindow, *arguments: object) -> None:
+        build(window, *arguments)
+        window.watch = Watch(window)
 
-    MainWindow.start_host = watched  # type: ignore[method-assign]
+    def starting(window: MainWindow) -> None:
+        window.watch.furnished()
+        start_host(window)
+
+    MainWindow.__init__ = building  # type: ignore[method-assign]
+    MainWindow.start_host = starting  # type: ignore[method-assign]
     sys.argv = ["labeler", folder]
     return main()
 
 
-def _watch(window) -> None:
-    """Note when the window, its photo and its thumbnails are painted first, and then close it."""
-    seen: dict[str, float] = {}
-    thumbnails: list[int] = []
+class Watch:
+    """Notes when the window, its photo and its thumbnails are painted first, and then closes it."""
 
-    def note(what: str) -> None:
-        seen.setdefault(what, time.monotonic())
-        if len(seen) == 3 and window.isVisible():
-            heavy = [name for name in HEAVY if name in sys.modules]
-            print(json.dumps({**seen, "heavy": heavy}))
-            window.close()
-            QApplication.quit()
+    def __init__(self, window) -> None:
+        self._window = window
+        self._seen: dict[str, float] = {}
+        self._thumbnails: list[int] = []
+        self._paints = Paints(window, self._look)
+        window.appeared.connect(lambda: self._note("window"))
 
-    def look(widget: QObject) -> None:
-        found = ["window"]
+    def furnished(self) -> None:
+        """The rest of the window is there; it works from now on."""
+        window = self._window
+        self._note("furnished")
+        self._strip = window.film_strip.viewport()
+        window.film_strip._thumbnails.ready.connect(self._thumbnails.append)
+        for widget in (window.canvas, self._strip):
+            widget.installEventFilter(self._paints)
+
+    def _look(self, widget: QObject) -> None:
+        window, found = self._window, []
         if widget is window.canvas and window.session.pixels is not None:
             found.append("image")
-        if widget is strip and 0 < len(window.session.images) <= len(thumbnails):
+        if widget is self._strip and 0 < len(window.session.images) <= len(self._thumbnails):
             found.append("strip")
         for what in found:
             # once this paint and those that belong to it are done
-            QTimer.singleShot(0, lambda what=what: note(what))
+            QTimer.singleShot(0, lambda what=what: self._note(what))
 
-    strip = window.film_strip.viewport()
-    paints = Paints(window, look)
-    window.film_strip._thumbnails.ready.connect(thumbnails.append)
-    for widget in (window.canvas, strip, window.welcome):
-        widget.installEventFilter(paints)
+    def _note(self, what: str) -> None:
+        self._seen.setdefault(what, time.monotonic())
+        self._seen.setdefault(f"{what} cpu", time.process_time())
+        if self._seen.keys() >= {"window", "image", "strip"} and self._window.isVisible():
+            heavy = [name for name in HEAVY if name in sys.modules]
+            print(json.dumps({**self._seen, "heavy": heavy}))
+            self._window.close()
+            QApplication.quit()
 
 
 if __name__ == "__main__":

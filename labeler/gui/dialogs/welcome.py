@@ -11,8 +11,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushBut
 
 from labeler.gui import theme
 from labeler.gui.courier import Courier, run_in_pool
-from labeler.gui.panels.common import ElidedLabel, tool_button
-from labeler.gui.panels.history import ago
+from labeler.gui.panels.common import ElidedLabel, ago, tool_button
 
 _WIDTH = 560
 

@@ -19,6 +19,19 @@ from PySide6.QtWidgets import (
 
 from labeler.gui import theme
 
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def ago(seconds: float) -> str:
+    """How long ago that is, short: "now", "5 min", "3 h", "4 d"."""
+    if seconds < 45:
+        return "now"
+    if seconds < _HOUR:
+        return f"{max(round(seconds / _MINUTE), 1)} min"
+    if seconds < _DAY:
+        return f"{round(seconds / _HOUR)} h"
+    return f"{round(seconds / _DAY):,} d"
+
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: "1 object", "3 objects", "1,204 objects"."""

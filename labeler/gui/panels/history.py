@@ -9,7 +9,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from labeler.gui import theme
-from labeler.gui.panels.common import Card, EmptyState, counted, timer
+from labeler.gui.panels.common import Card, EmptyState, ago, counted, timer
 from labeler.gui.panels.rows import Index, Mark, Row, RowsModel, RowsView
 from labeler.gui.panels.status import name_of
 from labeler.gui.session import Session
@@ -17,18 +17,6 @@ from labeler.project.journal import JournalEntry
 
 PAGE = 200
 _BEGINNING = 0
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-
-
-def ago(seconds: float) -> str:
-    """How long ago that is, short: "now", "5 min", "3 h", "4 d"."""
-    if seconds < 45:
-        return "now"
-    if seconds < _HOUR:
-        return f"{max(round(seconds / _MINUTE), 1)} min"
-    if seconds < _DAY:
-        return f"{round(seconds / _HOUR)} h"
-    return f"{round(seconds / _DAY):,} d"
 
 
 class HistoryModel(RowsModel):

@@ -2,7 +2,8 @@ import pytest
 
 from labeler.core.records import Box
 from labeler.gui.panels import history
-from labeler.gui.panels.history import HistoryPanel, ago
+from labeler.gui.panels.common import ago
+from labeler.gui.panels.history import HistoryPanel
 from labeler.gui.panels.rows import ROW_ROLE
 
 

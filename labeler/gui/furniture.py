@@ -1,0 +1,41 @@
+"""What stands in the window's frame, in one import.
+
+All of it needs numpy and OpenCV, most of it Qt's larger classes: 250 ms. `MainWindow.furnish` imports it, so
+that the frame can be on the screen before.
+"""
+
+from labeler.gui.canvas.view import Canvas
+from labeler.gui.commands import Commands
+from labeler.gui.display_card import DisplayCard
+from labeler.gui.host_client import HostClient
+from labeler.gui.model_menu import ModelMenu
+from labeler.gui.options_bar import OptionsBar
+from labeler.gui.panels.agreement import AgreementPanel
+from labeler.gui.panels.annotations import AnnotationsPanel
+from labeler.gui.panels.categories import CategoriesPanel
+from labeler.gui.panels.film_strip import FilmStrip
+from labeler.gui.panels.history import HistoryPanel
+from labeler.gui.panels.images import ImagesPanel
+from labeler.gui.saved_label import SavedLabel
+from labeler.gui.session import Session
+from labeler.gui.status_line import StatusLine
+from labeler.gui.tool_column import ToolColumn
+
+__all__ = [
+    "AgreementPanel",
+    "AnnotationsPanel",
+    "Canvas",
+    "CategoriesPanel",
+    "Commands",
+    "DisplayCard",
+    "FilmStrip",
+    "HistoryPanel",
+    "HostClient",
+    "ImagesPanel",
+    "ModelMenu",
+    "OptionsBar",
+    "SavedLabel",
+    "Session",
+    "StatusLine",
+    "ToolColumn",
+]
