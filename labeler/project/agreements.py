@@ -25,7 +25,8 @@ _LABELLED = (
 )
 _BY_HAND = """
 SELECT time, (
-    SELECT coalesce(after, x'80') FROM change WHERE edit_id = edit.id AND kind = 'annotation' ORDER BY id LIMIT 1
+    SELECT coalesce(after, x'80') FROM change WHERE edit_id = edit.id AND kind = 'annotation'
+    ORDER BY id LIMIT 1
 ), EXISTS (SELECT 1 FROM change WHERE edit_id = edit.id AND kind = 'candidate')
 FROM edit WHERE state = 'done'
 """
@@ -98,11 +99,12 @@ class Agreements:
         return Known(measures, sorted((labelled & seen.keys()) - measures.keys()), len(seen))
 
     def keep(self, model_id: int, settings: str, measures: Iterable[ImageMeasure]) -> None:
-        """Keep measures that were worked out just now."""
+        """Keep measures that were worked out just now; those of images that are gone since are dropped."""
         now = time.time()
         with self._transaction():
             for one in measures:
-                self._keep(model_id, settings, one, now)
+                if self._db.execute("SELECT 1 FROM image WHERE id = ?", (one.image_id,)).fetchone():
+                    self._keep(model_id, settings, one, now)
 
     def forget_old_settings(self, model_id: int) -> None:
         """Drop the history of settings that were not in force lately."""
@@ -172,8 +174,8 @@ class Agreements:
         count, newest = self._db.execute(query, (one.image_id, model_id)).fetchone()
         packed = _packed(one.categories)
         state = packed, one.worst_id, one.worst_iou, count, newest or 0, now
-        last = self._db.execute(_LAST, (one.image_id, model_id, settings)).fetchone()
-        key, since, before, rows = last
+        last = (one.image_id, model_id, settings)
+        key, since, before, rows = self._db.execute(_LAST, last).fetchone()
         if rows and (before == packed or (rows > 1 and now - since < COALESCED)):
             self._db.execute(
                 "UPDATE agreement SET categories = ?, worst = ?, worst_iou = ?, candidates = ?, newest = ?, "
