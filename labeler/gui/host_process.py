@@ -1,20 +1,22 @@
-"""A host process on Qt's event loop, and the deadlines it has to keep."""
+"""Child processes on Qt's event loop, and the deadlines they have to keep."""
 
 import logging
 import math
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
-from labeler.worker.protocol import Frames, ProtocolError, Stop, ToHost, decode_from_host, frame
+from labeler.worker.protocol import Frames, ProtocolError, Stop, decode_from_host, frame
 
 _log = logging.getLogger(__name__)
 
 
-class HostProcess(QObject):
-    """One host process. After `end` or `kill` it is never heard of again, and deletes itself when gone."""
+class ChildProcess(QObject):
+    """One worker process. After `end` or `kill` it is never heard of again, and deletes itself when gone."""
 
     message = Signal(object)
     ended = Signal(int)
@@ -22,15 +24,17 @@ class HostProcess(QObject):
     confused = Signal(str)
     """It sent what is no message; how a sentence about it goes on after the model's name."""
 
-    def __init__(self, parent: QObject, model: str) -> None:
+    def __init__(self, parent: QObject, arguments: Sequence[str], decode: Callable[[bytes], object]) -> None:
+        """`arguments` begin with the kind of worker; `decode` reads its messages or raises ProtocolError."""
         super().__init__(parent)
+        self._kind = arguments[0]
+        self._decode = decode
         self._frames = Frames()
         self._is_heard = True
         self._process = QProcess(self)
         self._process.setProgram(sys.executable)
         # -P: what lies in the working folder is no library
-        arguments = ["-P", "-m", "labeler.worker", "host", "--model", model, "--parent", str(os.getpid())]
-        self._process.setArguments(arguments)
+        self._process.setArguments(["-P", "-m", "labeler.worker", *arguments, "--parent", str(os.getpid())])
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.readyReadStandardError.connect(self._read_log)
         self._process.finished.connect(self._on_finished)
@@ -40,7 +44,7 @@ class HostProcess(QObject):
         """Start the process; a failure is told by `ended`."""
         self._process.start()
 
-    def send(self, message: ToHost) -> None:
+    def send(self, message: Struct) -> None:
         """Queue a message; never waits."""
         self._process.write(frame(message))
 
@@ -79,7 +83,7 @@ class HostProcess(QObject):
             for body in bodies:
                 if not self._is_heard:
                     return
-                self.message.emit(decode_from_host(body))
+                self.message.emit(self._decode(body))
         except ProtocolError as error:
             _log.info("%s", error)
             if self._is_heard:
@@ -88,7 +92,7 @@ class HostProcess(QObject):
     def _read_log(self) -> None:
         text = bytes(self._process.readAllStandardError().data()).decode(errors="replace")
         for line in text.splitlines():
-            _log.debug("host: %s", line)
+            _log.debug("%s: %s", self._kind, line)
 
     def _on_finished(self, status: int, how: QProcess.ExitStatus) -> None:
         if self._is_heard:
@@ -101,9 +105,16 @@ class HostProcess(QObject):
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart and self._is_heard:
             self._is_heard = False
-            _log.info("The host could not be started: %s", self._process.errorString())
+            _log.info("The %s could not be started: %s", self._kind, self._process.errorString())
             self.ended.emit(1)
             self.deleteLater()
+
+
+class HostProcess(ChildProcess):
+    """A host with one promptable model."""
+
+    def __init__(self, parent: QObject, model: str) -> None:
+        super().__init__(parent, ["host", "--model", model], decode_from_host)
 
 
 class Clocks(QObject):

@@ -1,4 +1,4 @@
-"""`python -m labeler.worker host`: started by the window, not by people."""
+"""`python -m labeler.worker host` or `job`: started by the window, not by people."""
 
 import argparse
 
@@ -9,15 +9,23 @@ def main() -> None:
     """Take the channel before anything that might print is imported, then serve."""
     channel = take_channel()
     parser = argparse.ArgumentParser(prog="labeler.worker")
-    parser.add_argument("kind", choices=["host"])
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--parent", type=int, required=True, help="process id to live and die with")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    host, job = kinds.add_parser("host"), kinds.add_parser("job")
+    host.add_argument("--model", required=True)
+    for kind in (host, job):
+        kind.add_argument("--parent", type=int, required=True, help="process id to live and die with")
     arguments = parser.parse_args()
     settle(channel, arguments.parent)
 
-    from labeler.worker.host import serve  # noqa: PLC0415  # imports numpy and plugins: after the channel
+    # they import numpy and plugins: after the channel
+    if arguments.kind == "host":
+        from labeler.worker import host as serving  # noqa: PLC0415
 
-    serve(arguments.model, channel)
+        serving.serve(arguments.model, channel)
+    else:
+        from labeler.worker import job as working  # noqa: PLC0415
+
+        working.serve(channel)
 
 
 if __name__ == "__main__":

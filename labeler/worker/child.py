@@ -1,4 +1,4 @@
-"""What every child process does first: a clean channel, its parent's death, and a memory limit."""
+"""What every child process does: a clean channel, its parent's death, a memory limit, and guarded work."""
 
 import contextlib
 import ctypes
@@ -8,21 +8,29 @@ import os
 import signal
 import sys
 import threading
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import psutil
+from msgspec import Struct
 
-from labeler.worker.protocol import FromHost, Log, frame
+from labeler.errors import LabelerError, ModelError
+from labeler.worker.protocol import EXIT_MEMORY, Log, frame
 
 if sys.platform != "win32":
     import resource
+
+T = TypeVar("T")
 
 MEMORY_SHARE = 0.6
 """The part of the machine's memory that a child may take before it gets a MemoryError."""
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _OUT_OF_MEMORY_FIRST = "500"  # of -1000 to 1000: a child goes before the window does
+
+_logger = logging.getLogger(__name__)
 
 
 class Channel:
@@ -33,7 +41,7 @@ class Channel:
         self._sink = sink
         self._lock = threading.Lock()
 
-    def send(self, message: FromHost) -> None:
+    def send(self, message: Struct) -> None:
         """Send a message; ends the process when the parent is gone."""
         data = frame(message)
         try:
@@ -108,3 +116,38 @@ def lower_priority() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+def guarded(what: str, call: Callable[[], T]) -> T:
+    """Call a model; whatever it raises is a LabelerError with one sentence, its traceback is logged.
+
+    MemoryError goes through: the process has to be made anew.
+    """
+    try:
+        return call()
+    except (LabelerError, MemoryError):
+        raise
+    except BaseException as error:  # a plugin may raise anything, SystemExit too
+        _logger.exception("The model failed")
+        text = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        raise ModelError(f"The model could not {what} ({reason}).") from error
+
+
+def started(name: str, run: Callable[[], None]) -> threading.Thread:
+    """A thread that takes the process with it when it fails, since nothing would answer any more."""
+
+    def guarded_run() -> None:
+        try:
+            run()
+        except MemoryError:
+            limit = memory_limit() >> 30
+            os.write(2, f"Out of memory: the limit is {limit} GiB.\n".encode())
+            os._exit(EXIT_MEMORY)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    thread = threading.Thread(target=guarded_run, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -2,14 +2,11 @@
 
 import logging
 import os
-import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +17,10 @@ from labeler.models.api import Embedding, InterruptedWorkError, ModelSpec, Segme
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.threads import all_threads
-from labeler.worker.child import Channel, lower_priority, memory_limit
+from labeler.worker.child import Channel, guarded, lower_priority, started
 from labeler.worker.inbox import AheadItem, Inbox
 from labeler.worker.protocol import (
     EXIT_LOAD,
-    EXIT_MEMORY,
     VERSION,
     Answered,
     Ask,
@@ -40,8 +36,6 @@ from labeler.worker.protocol import (
     decode_to_host,
     pack,
 )
-
-T = TypeVar("T")
 
 _KEPT_AHEAD = 4
 """Of the images ahead, how many of the first go into memory; the others only on disk."""
@@ -92,7 +86,7 @@ class Host:
         self._inbox.wait_for_ahead(work.path)
         path = Path(work.path)
         try:
-            embedded = _guarded(f"encode {path.name}", lambda: self._embedder.embed(path))
+            embedded = guarded(f"encode {path.name}", lambda: self._embedder.embed(path))
         except LabelerError as error:
             self._send(Failed(str(error), key=work.key))
             return
@@ -119,7 +113,7 @@ class Host:
         threads = 1 if self._inbox.is_ahead_busy else 0
         limit = 1 if ask.hover else 3
         try:
-            proposals = _guarded(
+            proposals = guarded(
                 "answer", lambda: self._model.segment(embedding, prompt, threads=threads, limit=limit)
             )
             packed = tuple(pack(proposal) for proposal in proposals)
@@ -137,7 +131,7 @@ class Host:
         path = Path(item.path)
         keep = item.place < _KEPT_AHEAD
         try:
-            embedded = _guarded(
+            embedded = guarded(
                 f"encode {path.name}",
                 lambda: self._embedder.embed(path, threads=1, interrupt=item.interrupt, keep=keep),
             )
@@ -154,28 +148,12 @@ def _since(begun: float) -> float:
     return (time.perf_counter() - begun) * 1000.0
 
 
-def _guarded(what: str, call: Callable[[], T]) -> T:
-    """Call a model; whatever it raises is a LabelerError with one sentence, its traceback is logged.
-
-    MemoryError goes through: the process has to be made anew.
-    """
-    try:
-        return call()
-    except (LabelerError, MemoryError):
-        raise
-    except BaseException as error:  # a plugin may raise anything, SystemExit too
-        _log.exception("The model failed")
-        text = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        raise ModelError(f"The model could not {what} ({reason}).") from error
-
-
 def load(model_id: str) -> tuple[ModelSpec, Segmenter]:
     """Find the model among the plugins and load it. Raises LabelerError with one sentence."""
     spec = plugins.discover().model(model_id)
     if spec.task != "segmenter":
         raise ModelError(f"{spec.title} is no promptable model.")
-    model = _guarded("be loaded", spec.load)
+    model = guarded("be loaded", spec.load)
     if not isinstance(model, Segmenter):
         raise ModelError(f"{spec.title} does not do what a promptable model must (embed, segment).")
     return spec, model
@@ -196,8 +174,8 @@ def serve(model_id: str, channel: Channel) -> None:
             time.sleep(_BEAT)
 
     channel.send(Hello(VERSION, os.getpid()))
-    lanes = [_started("interactive", lambda: _run(model_id, channel, inbox, advance))]
-    _started("beat", beat)
+    lanes = [started("interactive", lambda: _run(model_id, channel, inbox, advance))]
+    started("beat", beat)
     _receive(channel, inbox)
     inbox.close()
     for lane in lanes:
@@ -216,7 +194,7 @@ def _run(model_id: str, channel: Channel, inbox: Inbox, advance: Callable[[], No
     embedder = Embedder(model, spec.fingerprint, EmbeddingCache(paths.cache_dir() / "embeddings"))
     host = Host(model, embedder, inbox, channel.send)
     channel.send(Ready(spec.title, device()))
-    _started("ahead", lambda: host.run_ahead(advance))
+    started("ahead", lambda: host.run_ahead(advance))
     host.run_interactive(advance)
 
 
@@ -234,22 +212,3 @@ def _receive(channel: Channel, inbox: Inbox) -> None:
             if isinstance(message, Stop):
                 return
             inbox.post(message)
-
-
-def _started(name: str, run: Callable[[], None]) -> threading.Thread:
-    """A thread that takes the process with it when it fails, since nothing would answer any more."""
-
-    def guarded() -> None:
-        try:
-            run()
-        except MemoryError:
-            limit = memory_limit() >> 30
-            os.write(2, f"Out of memory: the limit is {limit} GiB.\n".encode())
-            os._exit(EXIT_MEMORY)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-
-    thread = threading.Thread(target=guarded, name=name, daemon=True)
-    thread.start()
-    return thread

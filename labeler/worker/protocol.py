@@ -164,7 +164,7 @@ _from_host = msgspec.msgpack.Decoder(FromHost)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def frame(message: ToHost | FromHost) -> bytes:
+def frame(message: Struct) -> bytes:
     """A message as it goes over the pipe. Raises ProtocolError when it is over the limit."""
     body = _encoder.encode(message)
     if len(body) > LIMIT:
@@ -174,20 +174,21 @@ def frame(message: ToHost | FromHost) -> bytes:
 
 def decode_to_host(body: bytes) -> ToHost:
     """The message in a frame's body. Raises ProtocolError for anything else."""
-    with _readable():
+    with readable():
         message: ToHost = _to_host.decode(body)
     return message
 
 
 def decode_from_host(body: bytes) -> FromHost:
     """The message in a frame's body. Raises ProtocolError for anything else."""
-    with _readable():
+    with readable():
         message: FromHost = _from_host.decode(body)
     return message
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
+    """Whatever msgspec says of a message that it cannot read becomes a ProtocolError."""
     try:
         yield
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
