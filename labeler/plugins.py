@@ -109,15 +109,21 @@ class Registry(Struct, frozen=True):
         )
 
     def resolve(self, name: str) -> ModelSpec:
-        """The model of that id, else the one in the file of that path: what `--model` takes.
+        """The model of that id, of that path, or of that name in the folder of weights: for `--model`.
 
-        Raises PluginError, naming the models there are, when it is neither, and ModelError as `open_file`.
+        Raises PluginError, naming the models there are, when it is none of them, and ModelError as
+        `open_file`, or where it could be downloaded but is not here.
         """
+        from labeler.models import weights  # noqa: PLC0415 - networking, which a start need not pay
+
         known = {spec.id: spec for spec in self.models}
         if name in known:
             return known[name]
         path = Path(name)
-        return self.open_file(path) if path.suffix and path.is_file() else self.model(name)
+        if path.suffix and path.is_file():
+            return self.open_file(path)
+        found = weights.locate(name)
+        return self.model(name) if found is None else self.open_file(weights.verified(found).path)
 
 
 class _Source(Struct, frozen=True):

@@ -13,7 +13,7 @@ from labeler.models.catalog import Entry
 
 @dataclass
 class FileServer:
-    """What `GET /model.pt` answers; other paths are 404."""
+    """What `GET /model.pt` and `/words.pt` answer; other paths are 404."""
 
     content: bytes
     etag: str = '"one"'
@@ -54,7 +54,7 @@ class FileServer:
             handler.send_header("Location", self.redirect or self.url)
             handler.end_headers()
             return
-        if handler.path != "/model.pt" or self.status != 200:
+        if handler.path not in ("/model.pt", "/words.pt") or self.status != 200:
             handler.send_error(404 if self.status == 200 else self.status)
             return
         start = 0

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -10,12 +11,18 @@ _PERIOD = 0.1
 
 
 class Progress:
-    """`with Progress("Images", total=100) as progress:` and `progress.advance()` after each."""
+    """`with Progress("Images", total=100) as progress:` and `progress.advance()` after each.
 
-    def __init__(self, title: str, *, total: int) -> None:
+    `shown` writes a number of what is counted, "3 MB" say; `begun_at` were done before it began.
+    """
+
+    def __init__(
+        self, title: str, *, total: int, shown: Callable[[int], str] = str, begun_at: int = 0
+    ) -> None:
         self._title = title
         self._total = max(total, 1)
-        self._done = 0
+        self._done = self._begun_at = begun_at
+        self._words = shown
         self._shown = 0.0
         self._begun = time.monotonic()
         self._is_wanted = sys.stderr.isatty()
@@ -31,9 +38,9 @@ class Progress:
             self._show()
             print(file=sys.stderr)
 
-    def advance(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def advance(self, by: int = 1) -> None:
+        """One more is done, or several."""
+        self._done += by
         if time.monotonic() - self._shown > _PERIOD:
             self._show()
 
@@ -43,6 +50,8 @@ class Progress:
         self._shown = time.monotonic()
         part = self._done / self._total
         bar = "#" * round(part * _WIDTH)
-        left = f", {(self._shown - self._begun) * (1 / part - 1):.0f} s left" if self._done else ""
-        line = f"{self._title} [{bar:<{_WIDTH}}] {self._done}/{self._total}{left}"
+        line = f"{self._title} [{bar:<{_WIDTH}}] {self._words(self._done)}/{self._words(self._total)}"
+        if done := self._done - self._begun_at:
+            left = (self._shown - self._begun) * (self._total - self._done) / done
+            line += f", {left:.0f} s left"
         print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)

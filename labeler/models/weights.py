@@ -20,9 +20,9 @@ from msgspec import Struct
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
-from labeler.models import fetch
+from labeler.models import catalog, fetch
 from labeler.models.api import ModelSpec, Weights
-from labeler.models.catalog import Entry, entries
+from labeler.models.catalog import Entry
 from labeler.models.checkpoints import check_pickles
 from labeler.models.fetch import Progress, StoppedError
 
@@ -34,6 +34,7 @@ __all__ = [
     "folder",
     "import_file",
     "installed",
+    "locate",
     "path_of",
     "remove",
     "verified",
@@ -94,11 +95,29 @@ def path_of(entry: Entry) -> Path:
 
 def installed() -> tuple[Installed, ...]:
     """The files that are there, those of the catalogue first and in its order; none of them is read."""
-    known = {entry.file: entry for entry in entries()}
+    known = {entry.file: entry for entry in catalog.entries()}
     order = {name: index for index, name in enumerate(known)}
     found = [path for path in folder().iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
     found.sort(key=lambda path: (order.get(path.name, len(order)), path.name.lower()))
     return tuple(Installed(path, path.stat().st_size, known.get(path.name)) for path in found)
+
+
+def locate(name: str) -> Path | None:
+    """The installed file that is called `name`: by the catalogue's id, or by its own with or without suffix.
+
+    None where nothing is called so. Raises ModelError, with how it is had, for an entry of the catalogue
+    that is not there.
+    """
+    for one in installed():
+        if name in (one.id, one.path.name, one.path.stem):
+            return one.path
+    for entry in catalog.entries():
+        if name in (entry.id, entry.file):
+            raise ModelError(
+                f"{entry.title} is not here yet: download it in Model > Models, or by "
+                f"`labeler models get {entry.id}`."
+            )
+    return None
 
 
 def verified(path: Path) -> Weights:
@@ -113,7 +132,7 @@ def verified(path: Path) -> Weights:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(f"The model file {path} cannot be read ({reason}).") from error
-    entry = next((one for one in entries() if one.file == path.name), None)
+    entry = next((one for one in catalog.entries() if one.file == path.name), None)
     expected = (entry.sha256 if entry is not None else "") or (
         pins[path.name].sha256 if path.name in pins else ""
     )
@@ -166,7 +185,7 @@ def import_file(path: Path, *, open_file: Callable[[Path], ModelSpec]) -> Instal
     """
     try:
         digest, size = _hash(path)
-        entry = next((one for one in entries() if one.sha256 == digest), None)
+        entry = next((one for one in catalog.entries() if one.sha256 == digest), None)
         if entry is None:
             check_pickles(path)
             open_file(path)
@@ -238,7 +257,7 @@ def _copy(path: Path, target: Path, digest: str) -> None:
 def _free_name(path: Path, digest: str) -> Path:
     """Where a file of the person's own goes: beside a file of the same name that is another one."""
     target = folder() / path.name
-    of_catalogue = any(entry.file == path.name and entry.sha256 for entry in entries())
+    of_catalogue = any(entry.file == path.name and entry.sha256 for entry in catalog.entries())
     if not of_catalogue and not (target.exists() and _hash(target)[0] != digest):
         return target
     return target.with_name(f"{path.stem}-{digest[:8]}{path.suffix}")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import ModelError
-from labeler.models import fetch, weights
+from labeler.models import catalog, fetch, weights
 from labeler.models.api import ModelSpec
 from labeler.models.catalog import Entry
 from tests.file_server import FileServer, serving
@@ -337,7 +337,7 @@ def test_a_person_s_file_is_copied_and_pinned(tmp_path) -> None:
 
 def test_a_file_that_the_catalogue_knows_takes_its_place_there(tmp_path, monkeypatch) -> None:
     entry = FileServer(CONTENT).entry()
-    monkeypatch.setattr(weights, "entries", lambda: (entry,))
+    monkeypatch.setattr(catalog, "entries", lambda: (entry,))
     mine = tmp_path / "download (3).bin"
     mine.write_bytes(CONTENT)
     taken = weights.import_file(mine, open_file=opened)

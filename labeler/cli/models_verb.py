@@ -1,0 +1,154 @@
+"""`labeler models`: what models there are and can be had, and getting, importing and removing them."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from labeler import plugins
+from labeler.cli.progress import Progress
+from labeler.errors import ModelError
+from labeler.models import weights
+from labeler.models.catalog import Entry, entry, with_needs
+from labeler.models.listing import Listed, listing
+
+_ACTIONS = ("list", "get", "import", "remove")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "models",
+        help="list, download, import and remove models",
+        description="List the models there are and those that can be had; download some by their ids, take "
+        "in weights of your own, or remove some. A download that was broken off is gone on with.",
+    )
+    parser.add_argument("action", nargs="?", choices=_ACTIONS, default="list", help="default: %(default)s")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="ids to get or to remove; files to import")
+    parser.add_argument("--json", action="store_true", help="write the answer as JSON")
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the action; gives 0, or raises ModelError with one sentence."""
+    if (args.action == "list") == bool(args.names):
+        args.usage_error("list takes no names" if args.names else f"{args.action} needs at least one NAME")
+    if args.action == "list":
+        return _list(as_json=args.json)
+    work: dict[str, Callable[[str], Sequence[Path]]] = {
+        "get": _get,
+        "import": _import,
+        "remove": _remove,
+    }
+    done = [path for name in args.names for path in work[args.action](name)]
+    if args.json:
+        print(_json([{"path": str(path)} for path in done]))
+    else:
+        for path in done:
+            print(path if args.action != "remove" else f"removed {path}")
+    return 0
+
+
+def _list(*, as_json: bool) -> int:
+    registry = plugins.discover()
+    found = listing(registry.models, open_file=registry.open_file)
+    if as_json:
+        print(_json([_facts(one) for one in found]))
+        return 0
+    rows = [
+        (
+            one.id,
+            one.title,
+            one.task or "unknown",
+            _megabytes(one.size) if one.size else "",
+            one.licence,
+            one.origin,
+            one.state,
+        )
+        for one in found
+    ]
+    heads = ("Id", "Name", "Task", "Size", "Licence", "Origin", "State")
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    for row in (heads, *rows):
+        cells = [
+            f"{text:>{width}}" if head == "Size" else f"{text:<{width}}"
+            for text, width, head in zip(row, widths, heads, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+    print(f"\nWeights are kept in {weights.folder()}; `labeler models get ID` downloads some.")
+    return 0
+
+
+def _get(name: str) -> list[Path]:
+    """Download an entry, and what it needs and is not there."""
+    wanted = entry(name)
+    there = {one.path for one in weights.installed()}
+    missing = [one for one in with_needs(wanted) if weights.path_of(one) not in there]
+    for one in missing:
+        _download(one)
+    if not missing:
+        print(f"{wanted.title} is there already.", file=sys.stderr)
+    return [weights.path_of(wanted)]
+
+
+def _download(wanted: Entry) -> None:
+    bars: list[Progress] = []
+    at = 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal at
+        if not bars:
+            bar = Progress(wanted.title, total=total or wanted.size, shown=_megabytes, begun_at=done)
+            bars.append(bar.__enter__())
+            at = done
+        # a server that begins anew takes the bar back
+        bars[0].advance(done - at)
+        at = done
+
+    try:
+        weights.download(wanted, progress=show)
+    finally:
+        for bar in bars:
+            bar.__exit__(None, None, None)
+
+
+def _import(name: str) -> list[Path]:
+    registry = plugins.discover()
+    return [weights.import_file(Path(name), open_file=registry.open_file).path]
+
+
+def _remove(name: str) -> list[Path]:
+    for one in weights.installed():
+        if name in (one.id, one.path.name):
+            weights.remove(one.path)
+            return [one.path]
+    known = ", ".join(one.id for one in weights.installed()) or "none"
+    raise ModelError(f"There is no model “{name}” to remove; there are: {known}.")
+
+
+def _megabytes(size: int) -> str:
+    """Bytes as "5.6 MB" or "375 MB"."""
+    return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:,.0f} MB"
+
+
+def _facts(one: Listed) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "task": one.task,
+        "about": one.about,
+        "licence": one.licence,
+        "origin": one.origin,
+        "size": one.size,
+        "state": one.state,
+        "path": None if one.path is None else str(one.path),
+        "url": None if one.entry is None else one.entry.url,
+        "sha256": None if one.entry is None else one.entry.sha256 or None,
+    }
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
