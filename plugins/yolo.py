@@ -21,7 +21,9 @@ _MODELS = {_TASKS + name for name in ("DetectionModel", "SegmentationModel", "YO
 _HEADS = {"Detect", "v10Detect", "Segment", "Segment26"}
 _SIDE = 640
 _LARGEST_SIDE = 4096
-_MOST_ENDED = 300
+_MARGIN_OF_VAL = 0.5
+"""Of a stride: what its validation pads images with beyond what is needed."""
+_MOST_OF_A_SET = 300
 """Of a model that predicts a set: how many candidates, as in its own postprocessing."""
 
 
@@ -39,22 +41,42 @@ class Yolo:
         self._is_set: bool = facts["is_set"]
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
-        """Of each anchor its most probable class, from a confidence of 0.001; masks from one of 0.05."""
-        frame, place = letterbox(image, side=self._side, stride=self._stride)
+        """What ultralytics' `predict` has before its NMS: of each anchor its most probable class."""
+        return self._detect(image, margin=0.0, every_class=self._is_set)
+
+    def detect_as_evaluated(self, image: Rgb) -> tuple[Candidate, ...]:
+        """What ultralytics' `val` has before its NMS: every class of each anchor, and wider padding."""
+        return self._detect(image, margin=_MARGIN_OF_VAL, every_class=True)
+
+    def _detect(self, image: Rgb, *, margin: float, every_class: bool) -> tuple[Candidate, ...]:
+        """Candidates from a confidence of 0.001, with masks from one of 0.05."""
+        frame, place = letterbox(image, side=self._side, stride=self._stride, margin=margin)
         outputs = self._network(frame)
         predicted = outputs[0][0]  # (4 + classes + mask coefficients, anchors)
         scores = predicted[4 : 4 + len(self._names)]
-        classes = scores.argmax(axis=0)
-        confidences = scores[classes, np.arange(scores.shape[1])]
-        chosen = np.flatnonzero(confidences > FLOOR)
+        classes, anchors = _over_floor(scores) if every_class else _best(scores)
         if self._is_set:
-            chosen = chosen[np.argsort(-confidences[chosen], kind="stable")[:_MOST_ENDED]]
-        boxes = place.to_image(predicted[:4, chosen].T)
+            leading = np.argsort(-scores[classes, anchors], kind="stable")[:_MOST_OF_A_SET]
+            classes, anchors = classes[leading], anchors[leading]
+        boxes = place.to_image(predicted[:4, anchors].T)
         mask = None
         if len(outputs) > 1:
-            coefficients = predicted[4 + len(self._names) :, chosen]
+            coefficients = predicted[4 + len(self._names) :, anchors]
             mask = _Masks(boxes, coefficients, outputs[1][0], place, frame.shape[3])
-        return to_candidates(boxes, confidences[chosen], classes[chosen], self._names, mask=mask)
+        return to_candidates(boxes, scores[classes, anchors], classes, self._names, mask=mask)
+
+
+def _over_floor(scores: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Classes and anchors of all `scores` (C, N) over the floor."""
+    anchors = np.flatnonzero(scores.max(axis=0) > FLOOR)
+    classes, places = np.nonzero(scores[:, anchors] > FLOOR)
+    return classes, anchors[places]
+
+
+def _best(scores: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Classes and anchors of the best of each anchor's `scores` (C, N), where it is over the floor."""
+    anchors = np.flatnonzero(scores.max(axis=0) > FLOOR)
+    return scores[:, anchors].argmax(axis=0), anchors
 
 
 class _Masks:

@@ -102,6 +102,15 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class EvaluatedDetector(Detector, Protocol):
+    """A detector that its makers evaluate in another way than they let it predict."""
+
+    def detect_as_evaluated(self, image: Rgb) -> tuple[Candidate, ...]:
+        """As `detect`, in the way by which the published figures came about."""
+        ...
+
+
+@runtime_checkable
 class SemanticSegmenter(Protocol):
     """A model that gives every pixel a category."""
 

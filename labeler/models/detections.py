@@ -1,5 +1,6 @@
 """From the arrays that detectors give to candidates in image pixels."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -41,15 +42,20 @@ class Frame(Struct, frozen=True):
         return corners
 
 
-def letterbox(image: Rgb, *, side: int, stride: int) -> tuple[NDArray[np.float32], Frame]:
+def letterbox(
+    image: Rgb, *, side: int, stride: int, margin: float = 0.0
+) -> tuple[NDArray[np.float32], Frame]:
     """The image with its longer side scaled to `side`, padded with grey to multiples of `stride`.
 
-    Gives (1, 3, h, w) float32 from 0 to 1. The same pixels as ultralytics' LetterBox of the least rectangle.
+    Gives (1, 3, h, w) float32 from 0 to 1. The same pixels as ultralytics' LetterBox of the least rectangle;
+    `margin`, in strides, is what must be left free.
     """
     height, width = image.shape[:2]
     scale = side / max(height, width)
     new_height, new_width = max(round(height * scale), 1), max(round(width * scale), 1)
-    full_height, full_width = (-(-length // stride) * stride for length in (new_height, new_width))
+    full_height, full_width = (
+        math.ceil(length / stride + margin) * stride for length in (new_height, new_width)
+    )
     top, left = (round((full_height - new_height) / 2 - 0.1), round((full_width - new_width) / 2 - 0.1))
     if (new_height, new_width) != (height, width):
         image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
