@@ -301,6 +301,20 @@ class Browsing(QObject):
         self.select(self.selection & self._document.annotations.keys())
         self.changed.emit(Changed((), "open"))
 
+    def refresh_candidates(self, image_id: int) -> None:
+        """Read the candidates again where that image is open: a run has stored new ones."""
+        if image_id == self._document.open_id:
+            self._link.read_current(
+                lambda store: (image_id, store.candidates(image_id)), self._take_candidates
+            )
+
+    def _take_candidates(self, read: tuple[int, Sequence[Candidate]]) -> None:
+        image_id, candidates = read
+        if image_id == self._document.open_id:
+            self._document.candidates = {candidate.id: candidate for candidate in candidates}
+            self._agreement = None
+            self.changed.emit(Changed((), "predictions"))
+
     def _want_pixels(self) -> None:
         image = self.image
         wanted = [image] if image is not None else []
@@ -345,6 +359,12 @@ class Browsing(QObject):
         """Measure annotations against this model's candidates; None: what each was accepted from."""
         self.model, self._agreement = model, None
         self.model_changed.emit()
+
+    def measure_against(self, model: Model) -> None:
+        """`choose_model`, also for a model that the project did not have when it was read."""
+        if model not in self.models:
+            self.models.append(model)
+        self.choose_model(model)
 
     def _sync_category(self) -> None:
         """Keep the current category one that exists, in its newest version."""

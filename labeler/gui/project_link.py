@@ -226,6 +226,25 @@ class ProjectLink(QObject):
         if self._writer is not None:
             self._writer.post(work, self._bring(done), self._bring(self._cannot_read))
 
+    def read_current(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
+        """`read`, again and again until no edit came meanwhile that the answer knows nothing of."""
+        begun = self._begun
+
+        def take(value: T) -> None:
+            if begun == self._begun:
+                done(value)
+            else:
+                self.read_current(work, done)
+
+        self.read(work, take)
+
+    def keep(
+        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have something written that is no work of the person's, so that "saved" does not speak of it."""
+        if self._writer is not None:
+            self._writer.post(work, self._bring(done), self._bring(failed))
+
     def apply(self, edit: Edit, *, failed: Callable[[Exception], None]) -> None:
         """Have an edit written."""
         if self._writer is not None:

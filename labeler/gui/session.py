@@ -227,6 +227,12 @@ class Session(Browsing):
         """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
         self._link.read(work, done)
 
+    def keep(
+        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have what a model found kept, on the writer's thread; no edit, and nothing for undo."""
+        self._link.keep(work, done, failed=failed)
+
     def _work_out(self, make: Callable[[Store], Edit], *, by: str) -> None:
         """Have the writer make an edit from all that is saved, and commit it as any other."""
 

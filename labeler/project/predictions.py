@@ -129,13 +129,25 @@ class Predictions:
 
     # --- what classes mean ------------------------------------------------------------------------
 
-    def labels(self, model_id: int) -> dict[str, int]:
-        """How many candidates of the model bear each of its class names; most frequent first."""
+    def labels(self, model_id: int, *, confidence: float = 0.0) -> dict[str, int]:
+        """The model's class names, with how many candidates of at least that confidence bear each.
+
+        Most frequent first; also those that only less confident ones bear.
+        """
         query = (
-            "SELECT label, count(*) AS uses FROM candidate WHERE model_id = ? "
+            "SELECT label, sum(confidence >= ?) AS uses FROM candidate WHERE model_id = ? AND label != '' "
             "GROUP BY label ORDER BY uses DESC, label"
         )
-        return dict(self._db.execute(query, (model_id,)))
+        return dict(self._db.execute(query, (confidence, model_id)))
+
+    def unmapped(self, model_id: int, *, confidence: float = 0.0) -> dict[str, int]:
+        """Those of `labels` that are in use, mean no category, and were not decided to be ignored."""
+        decided, category_of = self.mappings(model_id), self._categories_of(model_id)
+        return {
+            label: uses
+            for label, uses in self.labels(model_id, confidence=confidence).items()
+            if uses and label not in decided and not category_of(label)
+        }
 
     def mappings(self, model_id: int) -> dict[str, int | None]:
         """The category of each class name that a person decided on; None for one that is ignored.

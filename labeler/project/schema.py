@@ -89,7 +89,7 @@ DROP TABLE candidate;
 ALTER TABLE new_candidate RENAME TO candidate;
 CREATE INDEX candidate_image ON candidate (image_id, model_id);
 CREATE INDEX candidate_category ON candidate (category_id);
-CREATE INDEX candidate_label ON candidate (model_id, label);
+CREATE INDEX candidate_label ON candidate (model_id, label, confidence);
 CREATE TABLE mapping (
     model_id INTEGER NOT NULL REFERENCES model, label TEXT NOT NULL,
     category_id INTEGER REFERENCES category DEFERRABLE INITIALLY DEFERRED,

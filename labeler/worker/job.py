@@ -3,20 +3,19 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import cv2
-from msgspec import Struct
 
 from labeler import plugins
-from labeler.core.images import read_pixels
 from labeler.core.records import Candidate
-from labeler.errors import LabelerError, ModelError
-from labeler.models.api import Detector, Rgb, Segmenter
+from labeler.errors import LabelerError
+from labeler.models import predicting
+from labeler.models.api import Detector, ModelSpec, Rgb, Segmenter
 from labeler.models.boxes_to_masks import boxes_to_masks
+from labeler.models.predicting import Masks, load_detector, predict
 from labeler.models.threads import THREADS_VARIABLE, all_threads
 from labeler.worker.child import Channel, guarded, lower_priority, started
 from labeler.worker.job_protocol import (
@@ -33,8 +32,6 @@ from labeler.worker.protocol import EXIT_LOAD, VERSION, Beat, Failed, Frames, He
 MASKER = "mobilesam"
 """The promptable model that makes masks of boxes: the one that comes with the app."""
 
-Masker = Callable[[Rgb, tuple[Candidate, ...]], tuple[Candidate, ...]]
-
 _BEAT = 1.0
 _READ = 1 << 16
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", THREADS_VARIABLE)
@@ -42,33 +39,14 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 _log = logging.getLogger(__name__)
 
 
-class Prediction(Struct, frozen=True, eq=False):
-    image_id: int
-    candidates: tuple[Candidate, ...]
-    milliseconds: float
-    sentence: str = ""
+class _Guarded:
+    """A detector whose failures cost one image each, whatever it raises, and are in the log."""
 
+    def __init__(self, model: Detector) -> None:
+        self._model = model
 
-def predict(
-    detector: Detector,
-    images: Iterable[tuple[int, Path]],
-    *,
-    text: str | None = None,
-    masker: Masker | None = None,
-) -> Iterator[Prediction]:
-    def one(path: Path) -> tuple[Candidate, ...]:
-        rgb = read_pixels(path).rgb
-        found = tuple(detector.detect(rgb, text))
-        return masker(rgb, found) if masker is not None else found
-
-    for image_id, path in images:
-        begun = time.perf_counter()
-        try:
-            found = guarded(f"predict {path.name}", partial(one, path))
-        except LabelerError as error:
-            yield Prediction(image_id, (), 0.0, str(error))
-        else:
-            yield Prediction(image_id, found, (time.perf_counter() - begun) * 1000.0)
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:
+        return guarded("predict this image", lambda: self._model.detect(image, text))
 
 
 def serve(channel: Channel) -> None:
@@ -107,18 +85,13 @@ def bound_threads(number: int) -> None:
     cv2.setNumThreads(number)
 
 
-def load(name: str) -> tuple[str, Detector]:
-    """The title and the detector of a model's id or file. Raises LabelerError with one sentence."""
+def load(name: str) -> tuple[ModelSpec, Detector]:
+    """The detector of a model's id or file. Raises LabelerError with one sentence."""
     spec = plugins.discover().resolve(name)
-    if spec.task != "detector":
-        raise ModelError(f"{spec.title} is no detector: it finds nothing by itself.")
-    model = guarded("be loaded", spec.load)
-    if not isinstance(model, Detector):
-        raise ModelError(f"{spec.title} does not do what a detector must (detect).")
-    return spec.title, model
+    return spec, guarded("be loaded", lambda: load_detector(spec))
 
 
-def load_masker() -> Masker:
+def load_masker() -> Masks:
     """What gives candidates the masks that the embedded segmenter sees in their boxes."""
     model = guarded("be loaded", plugins.discover().model(MASKER).load)
     assert isinstance(model, Segmenter), "the embedded model is one"
@@ -127,32 +100,32 @@ def load_masker() -> Masker:
 
 def _run(spec: PredictSpec, channel: Channel, advance: Callable[[], None]) -> None:
     try:
-        title, detector = load(spec.model)
-        masker = load_masker() if spec.masks else None
+        model, detector = load(spec.model)
+        masks = load_masker() if spec.masks else None
     except LabelerError as error:
         _log.info("%s", error)
         channel.send(Failed(str(error)))
         os._exit(EXIT_LOAD)
-    channel.send(Loaded(title))
+    channel.send(Loaded(model.title))
     images = ((image_id, Path(path)) for image_id, path in spec.images)
-    for prediction in predict(detector, images, text=spec.text, masker=masker):
-        _tell(prediction, channel)
+    for found in predict(_Guarded(detector), model, images, text=spec.text, masks=masks):
+        _tell(found, channel)
         advance()
     channel.send(Done())
     os._exit(0)
 
 
-def _tell(prediction: Prediction, channel: Channel) -> None:
-    if prediction.sentence:
-        channel.send(Missed(prediction.image_id, prediction.sentence))
+def _tell(found: predicting.Predicted, channel: Channel) -> None:
+    if found.failure:
+        channel.send(Missed(found.image_id, found.failure))
         return
     try:
-        found = pack_candidates(prediction.candidates)
-        channel.send(Predicted(prediction.image_id, found, prediction.milliseconds))
+        packed = pack_candidates(found.candidates)
+        channel.send(Predicted(found.image_id, packed, found.milliseconds))
     except (ProtocolError, AttributeError, TypeError, ValueError) as error:  # a plugin may give anything
         _log.info("A prediction could not be sent", exc_info=error)
         sentence = f"What the model found could not be understood ({type(error).__name__}: {error})."
-        channel.send(Missed(prediction.image_id, sentence))
+        channel.send(Missed(found.image_id, sentence))
 
 
 def _received(channel: Channel) -> Iterator[PredictSpec | Stop]:
