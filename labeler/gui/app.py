@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -57,15 +59,12 @@ def make_window() -> MainWindow:
 
 def run(path: Path | None, *, read_only: bool = False) -> int:
     """Show the window until it is closed; gives the exit code."""
-    # nothing that is imported becomes garbage: looking for some costs 40 ms of 470
-    gc.disable()
     window = _make_frame()
     _catch_crashes(window)
 
     def begin() -> None:
-        window.furnish()
-        gc.freeze()
-        gc.enable()
+        with _quick_imports():
+            window.furnish()
         if path is not None:
             window.open(path, read_only=read_only)
         window.start_host()
@@ -73,6 +72,26 @@ def run(path: Path | None, *, read_only: bool = False) -> int:
     window.appeared.connect(begin)
     window.show()
     return QApplication.exec()
+
+
+@contextmanager
+def _quick_imports() -> Iterator[None]:
+    """What is imported within is there sooner, by 80 of 470 ms.
+
+    Python looks for no garbage, as imports leave none; and numpy's BLAS, which the window has no use for,
+    starts no threads. Models run in children, which do not inherit that.
+    """
+    threads = "OPENBLAS_NUM_THREADS"
+    chosen = threads in os.environ
+    os.environ.setdefault(threads, "1")
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        if not chosen:
+            os.environ.pop(threads, None)
 
 
 def _make_frame() -> MainWindow:

@@ -1,0 +1,74 @@
+"""The start: first the frame, then what stands in it, then what was asked for."""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from labeler.gui import app
+from labeler.gui.main_window import MainWindow
+from labeler.gui.settings import Settings
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+
+
+def test_the_frame_needs_neither_numpy_nor_opencv() -> None:
+    program = (
+        "import sys; from labeler.gui import app\n"
+        "app._make_frame()\n"
+        "print(*sorted({'numpy', 'cv2', 'PIL', 'labeler.project'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_a_frame_can_be_seen_resized_and_closed(qtbot: QtBot) -> None:
+    app.make_application()
+    window = MainWindow(Settings())
+    with qtbot.waitSignal(window.appeared):
+        window.show()
+    assert window.welcome.isVisible()
+    window.resize(900, 600)
+    window.notifier.error("The disk is gone.")
+    assert window._welcome_toast.isVisible()
+    assert window.close()
+    window.deleteLater()
+
+
+def test_a_folder_is_opened_once_the_window_is_furnished(
+    qtbot: QtBot, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    windows: list[MainWindow] = []
+    monkeypatch.setattr(app, "_catch_crashes", windows.append)
+    monkeypatch.setattr(MainWindow, "start_host", lambda _: None)
+
+    def wait() -> int:
+        window = windows[0]
+        assert not hasattr(window, "session")
+        with qtbot.waitSignal(window.appeared):
+            pass
+        qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+        window.close()
+        return 7
+
+    monkeypatch.setattr(QApplication, "exec", wait)
+    assert app.run(photos) == 7
+    assert windows[0].windowTitle() == "Labeler"
+    assert gc.isenabled()
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    gc.unfreeze()
+    windows[0].deleteLater()
