@@ -11,7 +11,6 @@ from labeler.core.effort import Effort
 from labeler.core.filtering import Filter
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Category, Image, Model, Shape
-from labeler.core.review_order import predictions_of
 from labeler.core.set_agreement import (
     ImageMeasure,
     Moment,
@@ -88,7 +87,7 @@ class Ruler:
         self, store: Store, image: Image, annotations: Sequence[Annotation], model_id: int
     ) -> ImageMeasure:
         candidates = store.candidates(image.id, model_id)
-        kept = predictions_of(candidates, self.filter, suppressed=self._models[model_id].suppressed)
+        kept = store.agreements.predictions(candidates, self._models[model_id], self.filter)
         accepted = {annotation.prediction_id for annotation in annotations}
         shown = {candidate.id for candidate in kept}
         # what was accepted is measured against also when a slider hides it now

@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Filter
 from labeler.core.records import Annotation, Candidate, Category, Change, Model
-from labeler.core.review_order import predictions_of, without_repeats
+from labeler.core.review_order import without_repeats
+from labeler.errors import ProjectError
 from labeler.gui.browsing import Changed
 from labeler.gui.session import Session
 from labeler.gui.sweep import Sweep
@@ -36,14 +37,17 @@ class Categories:
         self._current = current.id if current else 0
 
     def of(self, candidate: Candidate) -> int:
-        """The category; 0 where only a person can know it.
+        """The category; 0 where the model's class is mapped to none.
 
-        A model without classes gives what the person is labelling; one whose class is mapped to no
-        category gives the category of that name, if there is one.
+        What a model without classes found is what the person is labelling.
         """
         if candidate.category_id in self._known:
             return candidate.category_id
-        return self._ids.get(candidate.label.casefold(), 0) if candidate.label else self._current
+        return 0 if candidate.label else self._current
+
+    def meant(self, candidate: Candidate) -> int:
+        """The same where a person points at it: a class mapped to none is then the category of its name."""
+        return self.of(candidate) or self._ids.get(candidate.label.casefold(), 0)
 
 
 class Reviewing(QObject):
@@ -89,12 +93,6 @@ class Reviewing(QObject):
             session.told.emit("There are no predictions to accept. Run a model or import results first.")
             return
         wanted = _Wanted(model, confidence, self._filtering.filter, self._categories())
-        if not whole_set:
-            if session.image is not None:
-                size = session.image.height, session.image.width
-                annotations, candidates = session.annotations.values(), session.candidates.values()
-                self._accept_many(wanted.of([*annotations], [*candidates], size), confidence)
-            return
         found: list[Candidate] = []
         self._changed_meanwhile = set()
 
@@ -106,7 +104,10 @@ class Reviewing(QObject):
                 done=lambda: self._accept_many(found, confidence),
             )
 
-        session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
+        if whole_set:
+            session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
+        elif session.image is not None:
+            begin([session.image.id])
 
     # --- the edits --------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ class Reviewing(QObject):
             if c.id not in accepted and (c.verdict != "accepted" or c.id in session.candidates)
         ]
         categories = self._categories()
-        placed = [(c, category) for c in open_ones if (category := categories.of(c))]
+        placed = [(c, category) for c in open_ones if (category := categories.meant(c))]
         if not placed:
             self._tell_unmapped(open_ones)
             return []
@@ -225,20 +226,22 @@ class _Wanted:
 
     def on(self, store: Store, image_id: int) -> list[Candidate]:
         """Those of an image of the project."""
-        image = store.image(image_id)
-        candidates = store.candidates(image_id, self._model.id)
-        return self.of(store.annotations(image_id), candidates, (image.height, image.width))
-
-    def of(
-        self, annotations: Sequence[Annotation], candidates: Sequence[Candidate], size: tuple[int, int]
-    ) -> list[Candidate]:
-        """Those among the candidates of an image of size (H, W)."""
-        ours = [c for c in candidates if c.model_id == self._model.id]
-        kept = predictions_of(ours, self._filter, suppressed=self._model.suppressed)
-        chosen = [c for c in kept if c.verdict == "" and c.confidence >= self._confidence]
-        placed = [(c, category) for c in chosen if (category := self._categories.of(c))]
-        original = {c.id: c for c in chosen}
-        fresh = without_repeats(
-            [structs.replace(c, category_id=category) for c, category in placed], annotations, size=size
+        try:
+            image = store.image(image_id)
+        except ProjectError:
+            # an undone import took it away meanwhile
+            return []
+        kept = store.agreements.predictions(
+            store.candidates(image_id, self._model.id), self._model, self._filter
         )
-        return [original[c.id] for c in fresh]
+        annotations = store.annotations(image_id)
+        accepted = {annotation.prediction_id for annotation in annotations}
+        pending = (c for c in kept if c.verdict == "" and c.id not in accepted)
+        chosen = {c.id: c for c in pending if c.confidence >= self._confidence}
+        placed = [(c, category) for c in chosen.values() if (category := self._categories.of(c))]
+        fresh = without_repeats(
+            [structs.replace(c, category_id=category) for c, category in placed],
+            annotations,
+            size=(image.height, image.width),
+        )
+        return [chosen[c.id] for c in fresh]

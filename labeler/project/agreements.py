@@ -12,6 +12,9 @@ from contextlib import AbstractContextManager
 from msgspec import Struct, msgpack
 
 from labeler.core.effort import Effort, active_seconds
+from labeler.core.filtering import Filter
+from labeler.core.records import Candidate, Model
+from labeler.core.review_order import predictions_of
 from labeler.core.set_agreement import ImageMeasure, Tally, summed
 
 COALESCED = 60.0
@@ -59,6 +62,13 @@ class Agreements:
         """The ids of the images on which a model has candidates."""
         query = "SELECT DISTINCT image_id FROM candidate WHERE model_id = ? ORDER BY image_id"
         return [image_id for (image_id,) in self._db.execute(query, (model_id,))]
+
+    def predictions(self, candidates: Iterable[Candidate], model: Model, wanted: Filter) -> list[Candidate]:
+        """What a filter keeps of a model's candidates on one image, classes that are ignored left out."""
+        query = "SELECT label FROM mapping WHERE model_id = ? AND category_id IS NULL"
+        ignored = {label for (label,) in self._db.execute(query, (model.id,))}
+        meant = [candidate for candidate in candidates if candidate.label not in ignored]
+        return predictions_of(meant, wanted, suppressed=model.suppressed)
 
     def models_on(self, image_id: int) -> set[int]:
         """The ids of the models that have seen an image."""

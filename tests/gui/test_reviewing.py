@@ -130,7 +130,7 @@ def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing
     reviewing = Reviewing(session, Sliders())
     reviewing.reject([ids(session)[4]])
     reviewing.accept_all_above(0.8, whole_set=False)
-    assert sorted(a.shape.x0 for a in session.annotations.values()) == [10, 30]
+    qtbot.waitUntil(lambda: sorted(a.shape.x0 for a in session.annotations.values()) == [10, 30])
     session.undo()
     qtbot.waitUntil(lambda: len(session.annotations) == 1)
     assert sorted(c.verdict for c in session.candidates.values()) == ["", "", "", "", "rejected"]

@@ -1,0 +1,308 @@
+"""The predictions of the set that wait for a person, one after the other."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.filtering import Filter
+from labeler.core.overlap import box_iou
+from labeler.core.records import Annotation, Candidate, Image, Model
+from labeler.core.review_order import (
+    Order,
+    Pace,
+    QueueItem,
+    corners,
+    ordered,
+    pace,
+    without_repeats,
+)
+from labeler.errors import ProjectError
+from labeler.gui.agreements import Agreements, Filtering
+from labeler.gui.browsing import Changed
+from labeler.gui.panels.common import timer
+from labeler.gui.reviewing import Categories, Reviewing
+from labeler.gui.session import Session
+from labeler.gui.sweep import Sweep
+from labeler.project.store import Store
+
+_FILTER_MS = 500
+"""Pause after a step of a slider before the queue is made anew."""
+
+
+class ReviewQueue(QObject):
+    """Walks the pending predictions of the session's model. All methods return at once."""
+
+    changed = Signal()
+    """Another item is the current one, or another number of them is left."""
+    show_item = Signal(int, int)
+    """(image id, candidate id): the current item is on the open image now, and wants to be looked at."""
+
+    def __init__(
+        self,
+        session: Session,
+        filtering: Filtering,
+        reviewing: Reviewing,
+        agreements: Agreements,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._filtering = filtering
+        self._reviewing = reviewing
+        self._agreements = agreements
+        self._items: dict[int, QueueItem] = {}
+        self._line: list[int] = []
+        self._places: dict[int, int] = {}
+        self._decided: set[int] = set()
+        self._times: list[float] = []
+        self._order: Order = "uncertain"
+        self._active = False
+        self._shown: int | None = None
+        self.current: QueueItem | None = None
+        self._sweep: Sweep[list[QueueItem]] = Sweep(session, self)
+        self._found: list[QueueItem] = []
+        self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
+        session.changed.connect(self._note)
+        session.project_changed.connect(lambda: self.set_active(False))
+        session.model_changed.connect(self._again.start)
+        session.images_changed.connect(lambda ids: None if ids else self._again.start())
+        filtering.changed.connect(self._again.start)
+
+    # --- what there is ----------------------------------------------------------------------------
+
+    @property
+    def active(self) -> bool:
+        """Whether a review is on."""
+        return self._active
+
+    @property
+    def order(self) -> Order:
+        """In which order a person is asked."""
+        return self._order
+
+    @property
+    def preparing(self) -> tuple[int, int]:
+        """How many images were looked through, of how many, while the queue is made; else (0, 0)."""
+        return self._sweep.progress
+
+    @property
+    def total(self) -> int:
+        """How many there are in the queue, decided ones included."""
+        return len(self._line)
+
+    @property
+    def remaining(self) -> int:
+        """How many wait for a person."""
+        return sum(1 for key in self._line if self._waits(key))
+
+    @property
+    def position(self) -> int:
+        """The place of the current item from 1; 0 for none."""
+        return self._places[self.current.candidate_id] + 1 if self.current else 0
+
+    def pace(self) -> Pace | None:
+        """How fast the last decisions came; None before there are three."""
+        return pace(self._times, remaining=self.remaining)
+
+    # --- going on ---------------------------------------------------------------------------------
+
+    def set_active(self, active: bool) -> None:
+        """Begin a review, or end it."""
+        if active == self._active:
+            return
+        self._active = active
+        self._times = []
+        if active:
+            self.refresh()
+        else:
+            self._sweep.stop()
+            self._items, self._line, self._places, self.current = {}, [], {}, None
+            self._decided = set()
+            self.changed.emit()
+
+    def set_order(self, order: Order) -> None:
+        """Ask in another order, beginning at its first item."""
+        self._order = order
+        if self._active and not self._sweep.running:
+            self.current = None
+            self._put_in_order()
+
+    def refresh(self) -> None:
+        """Look anew for what waits, by the present model and filter."""
+        session, model = self._session, self._session.model
+        if not self._active or session.project is None:
+            return
+        if model is None:
+            self._found = []
+            self._take_found()
+            return
+        categories = Categories(session.categories.values(), session.category)
+        look = _Look(model, self._filtering.filter, categories)
+        self._found = []
+
+        def begin(image_ids: Sequence[int]) -> None:
+            if self._active and session.model == model:
+                self._sweep.start(image_ids, look.at, took=self._collect, done=self._take_found)
+
+        session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
+
+    def accept_current(self) -> None:
+        """Accept the current item, and go on."""
+        self._decide(self._reviewing.accept)
+
+    def reject_current(self) -> None:
+        """Reject the current item, and go on."""
+        self._decide(self._reviewing.reject)
+
+    def next_item(self) -> None:
+        """Leave the current item for later, and go on; after the last one comes the first again."""
+        self._go(self._following(1))
+
+    def previous_item(self) -> None:
+        """Go back to the last item before that still waits."""
+        self._go(self._following(-1))
+
+    def image_done(self) -> None:
+        """Say that the open image is reviewed, and go on to the first item after it on another one."""
+        self._session.mark_reviewed(True, by="review")
+        if self.current is None or not self._waits(self.current.candidate_id):
+            self._go(self._following(1))
+        self._times.append(time.monotonic())
+
+    def show_current(self) -> None:
+        """Go to the current item's image, and say when it is there."""
+        item = self.current
+        if item is None:
+            return
+        self._shown = None
+        self._session.go_to(item.image_id)
+        self._say_when_there()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _decide(self, decide: Callable[[Iterable[int]], None]) -> None:
+        item = self.current
+        if item is None or self._session.read_only:
+            return
+        self._times.append(time.monotonic())
+        self._decided.add(item.candidate_id)
+        self.current = self._following(1)
+        decide([item.candidate_id])
+        self._go(self.current)
+
+    def _following(self, step: int) -> QueueItem | None:
+        """The next item that waits, counted from the current one, around the end."""
+        count = len(self._line)
+        here = self._places[self.current.candidate_id] if self.current else -1 if step > 0 else 0
+        for offset in range(1, count + 1):
+            key = self._line[(here + step * offset) % count]
+            if self._waits(key):
+                return self._items[key]
+        return None
+
+    def _go(self, item: QueueItem | None) -> None:
+        self.current = item
+        self.changed.emit()
+        self.show_current()
+
+    def _waits(self, key: int) -> bool:
+        image = self._session.find_image(self._items[key].image_id)
+        return key not in self._decided and image is not None and not image.reviewed
+
+    def _collect(self, found: list[list[QueueItem]]) -> None:
+        self._found.extend(item for items in found for item in items)
+        self.changed.emit()
+
+    def _take_found(self) -> None:
+        self._items = {item.candidate_id: item for item in self._found}
+        self._decided &= self._items.keys()
+        self._found = []
+        self._put_in_order()
+
+    def _put_in_order(self) -> None:
+        places = {image_id: place for place, image_id in enumerate(self._session.order)}
+        quality = self._agreements.quality()
+        line = ordered(list(self._items.values()), self._order, places=places, quality=quality)
+        self._line = [item.candidate_id for item in line]
+        self._places = {key: place for place, key in enumerate(self._line)}
+        kept = self.current is not None and self.current.candidate_id in self._items
+        if kept and self.current is not None and self._waits(self.current.candidate_id):
+            self.changed.emit()
+            return
+        self.current = None
+        self._go(self._following(1))
+
+    def _note(self, changed: Changed) -> None:
+        if not self._active:
+            return
+        if changed.by == "open":
+            self._say_when_there()
+            return
+        taken_back: list[int] = []
+        for change in changed.changes:
+            if isinstance(change.after, Candidate) and change.after.id in self._items:
+                key = change.after.id
+                if change.after.verdict:
+                    self._decided.add(key)
+                elif key in self._decided:
+                    self._decided.discard(key)
+                    taken_back.append(key)
+        if taken_back and changed.by == "history":
+            self._go(self._items[min(taken_back, key=self._places.__getitem__)])
+        elif self.current is not None and not self._waits(self.current.candidate_id):
+            self._go(self._following(1))
+        elif any(isinstance(change.record, Candidate | Image) for change in changed.changes):
+            self.changed.emit()
+
+    def _say_when_there(self) -> None:
+        item = self.current
+        if item is None or self._shown == item.candidate_id:
+            return
+        image = self._session.image
+        if image is not None and image.id == item.image_id and item.candidate_id in self._session.candidates:
+            self._shown = item.candidate_id
+            self.show_item.emit(item.image_id, item.candidate_id)
+
+
+class _Look:
+    """Finds what waits on an image; for the writer's thread."""
+
+    def __init__(self, model: Model, wanted: Filter, categories: Categories) -> None:
+        self._model = model
+        self._filter = wanted
+        self._categories = categories
+
+    def at(self, store: Store, image_id: int) -> list[QueueItem]:
+        """The predictions on an image that nobody has spoken of and no annotation stands for."""
+        try:
+            image = store.image(image_id)
+        except ProjectError:
+            # an undone import took it away meanwhile
+            return []
+        if image.reviewed:
+            return []
+        candidates = store.candidates(image_id, self._model.id)
+        kept = store.agreements.predictions(candidates, self._model, self._filter)
+        pending = [c for c in kept if c.verdict == "" and self._categories.of(c)]
+        if not pending:
+            return []
+        annotations = store.annotations(image_id)
+        accepted = {annotation.prediction_id for annotation in annotations}
+        fresh = without_repeats(
+            [c for c in pending if c.id not in accepted], annotations, size=(image.height, image.width)
+        )
+        return [_item(candidate, annotations) for candidate in fresh]
+
+
+def _item(candidate: Candidate, annotations: Sequence[Annotation]) -> QueueItem:
+    shapes = [a.shape for a in annotations if a.category_id == candidate.category_id]
+    iou = box_iou(corners([candidate.shape]), corners(shapes)).max(initial=0.0)
+    return QueueItem(
+        image_id=candidate.image_id,
+        candidate_id=candidate.id,
+        category_id=candidate.category_id,
+        confidence=candidate.confidence,
+        label=candidate.label,
+        best_iou=float(iou),
+    )
