@@ -4,6 +4,7 @@ Views read from here and subscribe to its signals; nobody else keeps annotations
 once and written by the project's writer thread; `saved_changed` says when it is on disk.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from labeler.core.records import (
     Shape,
     Source,
 )
+from labeler.errors import ProjectError
 from labeler.formats.report import Report
 from labeler.gui.browsing import Browsing, Changed
 from labeler.project.journal import JournalEntry
@@ -157,6 +159,18 @@ class Session(Browsing):
         self.choose_category(made.id)
         return made
 
+    def add_categories(self, names: Iterable[str], *, by: str) -> dict[str, int]:
+        """New categories in one edit; gives the id of each name. The current category stays what it is."""
+        made: list[Category] = []
+        for name in dict.fromkeys(names):
+            there = [*self.categories.values(), *made]
+            color, key = next_color(c.color for c in there), next_key(c.key for c in there)
+            made.append(Category(id=self._link.ids.category(), name=name, color=color, key=key))
+        label = f"Add category {made[0].name}" if len(made) == 1 else f"Add {len(made)} categories"
+        if not made or not self.commit(label, [Change(None, one) for one in made], by=by):
+            return {}
+        return {category.name: category.id for category in made}
+
     def merge_categories(self, source_id: int, target_id: int) -> None:
         """Give all annotations of one category another one, and delete the first; one edit."""
         source, target = self.categories[source_id], self.categories[target_id]
@@ -214,7 +228,7 @@ class Session(Browsing):
             return
 
         def secured(store: Store) -> Report:
-            store.secure()
+            _secure(store)
             return work(store)
 
         def show(report: Report) -> None:
@@ -377,6 +391,17 @@ class Session(Browsing):
         if len(annotations) == 1:
             return names.pop()
         return f"{len(annotations)} {names.pop() if len(names) == 1 else 'objects'}"
+
+
+def _secure(store: Store) -> None:
+    """A snapshot before an import; raises `ProjectError` in one sentence where there can be none."""
+    try:
+        store.secure()
+    except (OSError, sqlite3.Error) as error:
+        raise ProjectError(
+            f"Nothing was imported: no snapshot of {store.path.name} could be made before it ({error}). "
+            "Make room beside the project, or let Labeler write there, and import again."
+        ) from error
 
 
 def _listed(edit: Edit | None) -> list[Edit]:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Annotation, Box, Candidate, Change, Mask
 from labeler.gui.session import Session
+from labeler.project.snapshots import folders
 
 
 def saved(qtbot: QtBot, session: Session) -> None:
@@ -92,6 +94,22 @@ def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> 
     assert compared.pairs[kept.id][1].iou == 10_000 / 11_000
     assert compared.missed == (lost.id,)
     assert [c.shape for c in compared.extra] == [boxes[1]]
+
+
+def test_an_import_that_no_snapshot_can_precede_does_not_begin(
+    qtbot: QtBot, session: Session, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("No snapshot of .* could be made")  # at the close
+    assert session.project is not None
+    for folder in folders(session.project):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.write_text("in the way")
+    begun: list[object] = []
+    with qtbot.waitSignal(session.told) as told:
+        session.import_file(begun.append, begun.append)  # type: ignore[arg-type]
+    assert told.args[0].startswith("Nothing was imported: no snapshot of labels.labeler could be made")
+    assert not begun
+    session.shut_down()
 
 
 def test_merging_categories_is_one_step_back_and_forth(qtbot: QtBot, session: Session) -> None:
