@@ -13,7 +13,7 @@ from labeler.cli.progress import Progress
 from labeler.errors import ModelError
 from labeler.models import weights
 from labeler.models.catalog import Entry, entry, with_needs
-from labeler.models.listing import Listed, listing
+from labeler.models.listing import Listed, listing, megabytes
 
 _ACTIONS = ("list", "get", "import", "remove")
 
@@ -63,7 +63,7 @@ def _list(*, as_json: bool) -> int:
             one.id,
             one.title,
             one.task or "unknown",
-            _megabytes(one.size) if one.size else "",
+            megabytes(one.size) if one.size else "",
             one.licence,
             one.origin,
             one.state,
@@ -101,7 +101,7 @@ def _download(wanted: Entry) -> None:
     def show(done: int, total: int) -> None:
         nonlocal at
         if not bars:
-            bar = Progress(wanted.title, total=total or wanted.size, shown=_megabytes, begun_at=done)
+            bar = Progress(wanted.title, total=total or wanted.size, shown=megabytes, begun_at=done)
             bars.append(bar.__enter__())
             at = done
         # a server that begins anew takes the bar back
@@ -127,11 +127,6 @@ def _remove(name: str) -> list[Path]:
             return [one.path]
     known = ", ".join(one.id for one in weights.installed()) or "none"
     raise ModelError(f"There is no model “{name}” to remove; there are: {known}.")
-
-
-def _megabytes(size: int) -> str:
-    """Bytes as "5.6 MB" or "375 MB"."""
-    return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:,.0f} MB"
 
 
 def _facts(one: Listed) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Every model there is or that can be had, as one list for the window and the command line."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -27,7 +27,7 @@ class Listed(Struct, frozen=True, kw_only=True):
     licence: str = ""
     origin: str = ""
     size: int = 0
-    """In bytes; of an available one about."""
+    """In bytes; of an available one about, with what it needs and is not there."""
     state: State
     """Embedded in the app or a plugin, a file in the folder of weights, or one that can be downloaded."""
     path: Path | None = None
@@ -47,9 +47,14 @@ def listing(specs: Iterable[ModelSpec], *, open_file: Callable[[Path], ModelSpec
     own = [one for one in there.values() if one.entry is None]
     return (
         *(_embedded(spec) for spec in specs),
-        *(_of_catalogue(entry, there.get(entry.file)) for entry in catalog.entries()),
+        *(_of_catalogue(entry, there) for entry in catalog.entries()),
         *(_of_person(one, open_file) for one in own),
     )
+
+
+def megabytes(size: int) -> str:
+    """Bytes as "5.6 MB", or from 100 MB as "375 MB"."""
+    return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:,.0f} MB"
 
 
 def _embedded(spec: ModelSpec) -> Listed:
@@ -68,16 +73,18 @@ def _embedded(spec: ModelSpec) -> Listed:
     )
 
 
-def _of_catalogue(entry: Entry, found: weights.Installed | None) -> Listed:
+def _of_catalogue(entry: Entry, there: Mapping[str, weights.Installed]) -> Listed:
+    found = there.get(entry.file)
+    missing = [one for one in catalog.with_needs(entry)[1:] if one.file not in there]
     return Listed(
         id=entry.id,
         title=entry.title,
         task=entry.task,
-        about=entry.about,
+        about=", with ".join([entry.about, *(one.title for one in missing)]),
         licence=entry.licence,
         origin=entry.origin,
-        size=entry.size if found is None else found.size,
-        state="available" if found is None else "installed",
+        size=sum(one.size for one in (entry, *missing)) if found is None or missing else found.size,
+        state="available" if found is None or missing else "installed",
         path=None if found is None else found.path,
         entry=entry,
     )
