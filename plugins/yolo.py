@@ -13,14 +13,12 @@ from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, Frame, letterbox, to_candidates, upsampled
 from labeler.models.onnx_export import TorchNetwork, fast_network
 from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, outline, try_outline
-from labeler.models.ultralytics_home import load_checkpoint
+from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
 from labeler.plugins import Plugin
 
 _TASKS = "ultralytics.nn.tasks."
 _MODELS = {_TASKS + name for name in ("DetectionModel", "SegmentationModel", "YOLOv10DetectionModel")}
 _HEADS = {"Detect", "v10Detect", "Segment", "Segment26"}
-_SIDE = 640
-_LARGEST_SIDE = 4096
 _MARGIN_OF_VAL = 0.5
 """Of a stride: what its validation pads images with beyond what is needed."""
 _MOST_OF_A_SET = 300
@@ -121,8 +119,8 @@ def _bare_network(path: Path) -> TorchNetwork:
     model = model.fuse(verbose=False)
     head.export = head.dynamic = head.xyxy = True
     facts = {
-        "names": _names(model.names),
-        "side": _side(model.args.get("imgsz")),
+        "names": class_names(model.names),
+        "side": image_side(model.args.get("imgsz")),
         "stride": max(int(model.stride.max()), 32),
         "is_set": is_set,
     }
@@ -132,18 +130,6 @@ def _bare_network(path: Path) -> TorchNetwork:
 def _channels_first(predicted: Any) -> Any:
     """In place of the head's choice of the best: everything, as the other heads give it."""
     return predicted.permute(0, 2, 1)
-
-
-def _names(names: Any) -> list[str]:
-    """Class names in the order of their index, from the dict or list of a checkpoint."""
-    items = sorted(names.items()) if isinstance(names, dict) else enumerate(names or ())
-    return [str(name) for _, name in items]
-
-
-def _side(size: Any) -> int:
-    """The size of images that it was trained with, as ultralytics predicts with too; 640 where not known."""
-    side = max(size) if isinstance(size, list | tuple) and size else size
-    return side if isinstance(side, int) and 32 <= side <= _LARGEST_SIDE else _SIDE
 
 
 def _model_in(content: Any) -> Opaque | None:
@@ -174,14 +160,13 @@ def _open(path: Path) -> ModelSpec:
     if model is None or head is None:
         raise ModelError(f"“{path.name}” is no YOLO checkpoint; choose another file.")
     weights = hashed(path)
-    names = model.part("names")
     return ModelSpec(
         id=path.stem,
         title=path.stem,
         task="detector",
         load=lambda: Yolo(weights),
         weights=(weights,),
-        categories=tuple(_names(names)) if isinstance(names, dict | list) else (),
+        categories=tuple(class_names(model.part("names"))),
         licence="AGPL-3.0",
         needs_suppression="one2one_cv2" not in head.modules,
         version=weights.sha256[:8],

@@ -18,6 +18,7 @@ VERBS = {
     "export": "labeler.cli.export_labels",
     "convert": "labeler.cli.convert_labels",
     "segment": "labeler.cli.segment",
+    "predict": "labeler.cli.predict",
     "models": "labeler.cli.models_verb",
 }
 """Verb to the module that does it; only the one asked for is imported, so that the window is up at once."""
@@ -29,6 +30,7 @@ labeler import     COCO labels or results into a project
 labeler export     a project's labels to COCO JSON
 labeler convert    between projects and COCO JSON, and COCO JSON to clean COCO JSON
 labeler segment    prompt a model on labelled images and measure its masks
+labeler predict    run a detector over images, its objects to COCO results
 labeler models     list, download, import and remove models
 
 `labeler VERB --help` tells more of each."""

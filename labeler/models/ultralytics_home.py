@@ -35,6 +35,8 @@ _OFF = (
 )
 _FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 _LOCK = Lock()
+_SIDE = 640
+_LARGEST_SIDE = 4096
 
 
 def home() -> Path:
@@ -85,6 +87,19 @@ def load_checkpoint(path: Path) -> Any:
         raise ModelError(f"There is no model file “{path}”; choose it again.")
     model, _ = load(str(path.resolve()))
     return model
+
+
+def class_names(names: Any) -> list[str]:
+    """Class names in the order of their index, from the dict or list of a checkpoint; [] for neither."""
+    if isinstance(names, dict):
+        return [str(name) for _, name in sorted(names.items())]
+    return [str(name) for name in names] if isinstance(names, list | tuple) else []
+
+
+def image_side(size: Any) -> int:
+    """The size of images that a model was trained with, as it is used with too; 640 where not known."""
+    side = max(size) if isinstance(size, list | tuple) and size else size
+    return side if isinstance(side, int) and 32 <= side <= _LARGEST_SIDE else _SIDE
 
 
 def _write_settings(path: Path) -> None:

@@ -1,0 +1,265 @@
+"""`labeler predict`: a detector over images, its objects as COCO results."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct
+
+from labeler import plugins
+from labeler.cli.labels import write
+from labeler.cli.progress import Progress
+from labeler.core.filtering import Filter, FilterKind, ImageFilter
+from labeler.core.geometry import bounds
+from labeler.core.images import SUFFIXES, read_header
+from labeler.core.records import Candidate, Mask
+from labeler.core.rle import compress, mask_to_rle
+from labeler.errors import FormatError, ModelError
+from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.image_paths import folded, last_part
+from labeler.models.api import Detector, ModelSpec, Segmenter
+from labeler.models.boxes_to_masks import boxes_to_masks
+from labeler.models.predicting import Masks, load_detector, predict
+
+_SEGMENTER = "mobilesam"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "predict",
+        help="run a detector over images",
+        description="Run a detector over images and write what it finds as COCO results. Image and category "
+        "ids are those of --labels where that is given, else images and the model's classes count from 1. "
+        "A YOLO model predicts as Ultralytics validates it: with every class of a box over the threshold.",
+    )
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, and folders of them")
+    parser.add_argument("--model", metavar="NAME|FILE", help="a model's name, or a file of weights")
+    parser.add_argument("--everything", action="store_true", help="short for --model everything")
+    parser.add_argument("--conf", type=_fraction, default=0.25, help="least confidence (%(default)s)")
+    parser.add_argument("--iou", type=_fraction, default=0.5, help="most overlap that is kept (%(default)s)")
+    parser.add_argument(
+        "--kind", choices=get_args(FilterKind), default="class-wise", help="of suppression (%(default)s)"
+    )
+    parser.add_argument("--top", type=_count, default=300, metavar="K", help="most an image (%(default)s)")
+    parser.add_argument("--text", help="what to look for, for models that read")
+    parser.add_argument("--masks", action="store_true", help="turn boxes into masks by MobileSAM")
+    parser.add_argument(
+        "--labels", type=Path, metavar="COCO.json", help="for the ids of images and categories"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the results, as COCO results"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, but is {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, but is {text}")
+    return value
+
+
+class Summary(Struct, frozen=True):
+    """What a run came to."""
+
+    model: str
+    images: int
+    """Those that the model was run on."""
+    objects: int
+    """Those written, after suppression."""
+    candidates: int
+    """Raw ones, before threshold and suppression."""
+    seconds: float
+    left_out: list[str]
+    """Sentences about images that could not be used, and classes that have no category."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict; gives 0, or 1 when some images or classes had to be left out."""
+    if args.everything == bool(args.model):
+        raise ModelError("Name one model: --model NAME or FILE, or --everything.")
+    dataset = read_coco(args.labels)[0] if args.labels else None
+    files = _files(args.paths)
+    spec = plugins.discover().resolve("everything" if args.everything else args.model)
+    if args.text and not spec.reads_text:
+        raise ModelError(f"{spec.title} does not read what to look for; leave --text out.")
+    if spec.reads_text and not args.text:
+        raise ModelError(f"{spec.title} has to be told what to look for; say it with --text.")
+    model = load_detector(spec)
+    job = _Job(spec, model, _ids_of(files, dataset), _Categories(dataset, spec.categories))
+    wanted = Filter(confidence=args.conf, iou=args.iou, kind=args.kind, top_k=args.top)
+    summary, results = job.run(wanted, text=args.text, masks=_masks() if args.masks else None)
+    write(args.out, msgspec.json.encode(results))
+    for sentence in summary.left_out:
+        print(sentence, file=sys.stderr)
+    if args.json:
+        print(msgspec.json.encode(summary).decode())
+    else:
+        print(
+            f"{summary.objects} objects of {summary.candidates} candidates on {summary.images} images "
+            f"in {summary.seconds:.0f} s; written to {args.out}"
+        )
+    return 1 if summary.left_out else 0
+
+
+class _Job(Struct, frozen=True):
+    spec: ModelSpec
+    model: Detector
+    images: Mapping[int, tuple[Path, int]]
+    """By a number from 1: the file, and its id in the results."""
+    categories: "_Categories"
+
+    def run(
+        self, wanted: Filter, *, text: str | None, masks: Masks | None
+    ) -> tuple[Summary, list[dict[str, Any]]]:
+        """Predict on all images and filter what is found."""
+        begun = time.perf_counter()
+        results: list[dict[str, Any]] = []
+        left_out: list[str] = []
+        raw = 0
+        images = [(number, path) for number, (path, _) in self.images.items()]
+        with Progress("Images", total=len(images)) as progress:
+            for one in predict(self.model, self.spec, images, text=text, masks=masks, as_evaluated=True):
+                path, file_id = self.images[one.image_id]
+                if one.failure:
+                    left_out.append(one.failure)
+                raw += len(one.candidates)
+                kept = _kept(one.candidates, wanted, self.spec)
+                masked = any(isinstance(candidate.shape, Mask) for candidate, _ in kept)
+                size = _size(path) if masked else (0, 0)
+                for candidate, confidence in kept:
+                    category = self.categories.of(candidate.label)
+                    if category is not None:
+                        results.append(_result(candidate, confidence, file_id, category, size))
+                progress.advance()
+        seen = len(images) - len(left_out)
+        left_out += self.categories.complaints()
+        seconds = time.perf_counter() - begun
+        return Summary(self.spec.title, seen, len(results), raw, seconds, left_out), results
+
+
+def _kept(candidates: Sequence[Candidate], wanted: Filter, spec: ModelSpec) -> list[tuple[Candidate, float]]:
+    """The candidates that the filter leaves, with their confidence after suppression, best first."""
+    numbered = {number: msgspec.structs.replace(one, id=number) for number, one in enumerate(candidates)}
+    filtered = ImageFilter(numbered.values(), suppressed=not spec.needs_suppression).apply(wanted)
+    return [(numbered[number], filtered.confidences[number]) for number in filtered.kept]
+
+
+class _Categories:
+    """The category id of each class: by name from the labels, or counted from 1."""
+
+    def __init__(self, dataset: Dataset | None, names: Sequence[str]) -> None:
+        self._known: dict[str, int] = {}
+        self._is_fixed = dataset is not None
+        self._unknown: dict[str, int] = {}
+        if dataset is not None:
+            for category in dataset.categories:
+                number = category.id if category.file_id is None else category.file_id
+                self._known[_plain(category.name)] = number
+        else:
+            for name in names:
+                self.of(name)
+
+    def of(self, label: str) -> int | None:
+        """The id of a class; None where the labels have no category of that name."""
+        name = _plain(label)
+        if not self._is_fixed:
+            return self._known.setdefault(name, len(self._known) + 1)
+        if name not in self._known:
+            self._unknown[label] = self._unknown.get(label, 0) + 1
+        return self._known.get(name)
+
+    def complaints(self) -> list[str]:
+        """A sentence about the classes that were found but have no category; [] for none."""
+        if not self._unknown:
+            return []
+        found = ", ".join(f"{name} ({count})" for name, count in sorted(self._unknown.items()))
+        return [f"The labels have no category for these classes, whose objects were left out: {found}."]
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """The image files that are named, and those in the folders that are, each once and in order."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()
+            )
+            found.update(dict.fromkeys(inside))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise FormatError(f"There is no image or folder “{path}”.")
+    if not found:
+        raise FormatError(f"There is no image in {', '.join(str(path) for path in paths)}.")
+    return list(found)
+
+
+def _ids_of(files: Sequence[Path], dataset: Dataset | None) -> dict[int, tuple[Path, int]]:
+    """By a number from 1: each file and its id. With labels only the images that they name are used."""
+    if dataset is None:
+        return {number: (path, number) for number, path in enumerate(files, 1)}
+    by_name: dict[str, list[Path]] = {}
+    for path in files:
+        by_name.setdefault(folded(path.name), []).append(path)
+    found: dict[int, tuple[Path, int]] = {}
+    for image in dataset.images:
+        alike = by_name.get(folded(last_part(image.path)), [])
+        fitting = [path for path in alike if folded(path.as_posix()).endswith(folded(image.path))] or alike
+        if len(fitting) == 1:
+            number = image.id if image.file_id is None else image.file_id
+            found[len(found) + 1] = (fitting[0], number)
+    if not found:
+        raise FormatError("None of the images is named in the labels; check that --labels belongs to them.")
+    return found
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """(H, W) as displayed."""
+    header = read_header(path)
+    return header.height, header.width
+
+
+def _masks() -> Masks:
+    """The step from boxes to masks, by the segmenter that comes with the app."""
+    spec = plugins.discover().model(_SEGMENTER)
+    segmenter = spec.load()
+    if not isinstance(segmenter, Segmenter):
+        raise ModelError(f"{spec.title} is no promptable model; install Labeler again to restore it.")
+    step: Callable[..., tuple[Candidate, ...]] = partial(boxes_to_masks, segmenter)
+    return step
+
+
+def _result(
+    candidate: Candidate, confidence: float, image: int, category: int, size: tuple[int, int]
+) -> dict[str, Any]:
+    """A COCO result; a mask is written run-length encoded beside its box."""
+    box = bounds(candidate.shape)
+    result: dict[str, Any] = {
+        "image_id": image,
+        "category_id": category,
+        "bbox": [box.x0, box.y0, box.width, box.height],
+        "score": confidence,
+    }
+    if isinstance(candidate.shape, Mask):
+        counts = compress(mask_to_rle(candidate.shape, size)).decode()
+        result["segmentation"] = {"size": list(size), "counts": counts}
+    return result

@@ -1,0 +1,229 @@
+"""Torchvision's detectors from files of weights: their own NMS is opened, so that ours decides."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from labeler.core.records import Candidate, Mask
+from labeler.errors import ModelError
+from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.detections import FLOOR, MASK_FLOOR, Frame, to_candidates, upsampled
+from labeler.models.outlines import (
+    check_unchanged,
+    class_names,
+    guarded,
+    hashed,
+    load_state_dict,
+    tensor_shapes,
+)
+from labeler.plugins import Plugin
+
+_MOST = 1000
+"""Candidates of an image: what the first stage proposes, or what a level of the others may give."""
+_COCO_CLASSES = 91
+_SUFFIXES = (".pth", ".safetensors")
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class _Architecture(Struct, frozen=True):
+    """A model of torchvision, and how its weights are told from those of the others."""
+
+    builder: str
+    """The function of torchvision.models.detection that makes it."""
+    title: str
+    signs: tuple[str, ...]
+    """Tensors that it has; the first architecture of the list that has all its signs is meant."""
+    classes: str
+    """The tensor whose first side counts the classes, the background among them where there is one."""
+    anchors: int = 1
+    """How many times that side counts them."""
+    file: str = ""
+    """What must be in the file's name, where the weights alone don't tell."""
+
+
+_BOXES = "roi_heads.box_predictor.cls_score.weight"
+_MASKS = "roi_heads.mask_predictor.mask_fcn_logits.weight"
+_DENSE = "head.classification_head.cls_logits.weight"
+_SECOND_RPN = "rpn.head.conv.1.0.weight"
+_RESNET = "backbone.body.conv1.weight"
+_MOBILENET = "backbone.body.0.0.weight"
+
+_ARCHITECTURES = (
+    _Architecture("maskrcnn_resnet50_fpn_v2", "Mask R-CNN v2", (_MASKS, _SECOND_RPN, _RESNET), _BOXES),
+    _Architecture("maskrcnn_resnet50_fpn", "Mask R-CNN", (_MASKS, _RESNET), _BOXES),
+    _Architecture("fasterrcnn_resnet50_fpn_v2", "Faster R-CNN v2", (_BOXES, _SECOND_RPN, _RESNET), _BOXES),
+    _Architecture("fasterrcnn_resnet50_fpn", "Faster R-CNN", (_BOXES, _RESNET), _BOXES),
+    _Architecture(
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "Faster R-CNN MobileNet 320",
+        (_BOXES, _MOBILENET),
+        _BOXES,
+        file="320",
+    ),
+    _Architecture(
+        "fasterrcnn_mobilenet_v3_large_fpn", "Faster R-CNN MobileNet", (_BOXES, _MOBILENET), _BOXES
+    ),
+    _Architecture("fcos_resnet50_fpn", "FCOS", (_DENSE, "head.regression_head.bbox_ctrness.weight"), _DENSE),
+    _Architecture(
+        "retinanet_resnet50_fpn_v2",
+        "RetinaNet v2",
+        (_DENSE, "head.classification_head.conv.0.1.weight"),
+        _DENSE,
+        anchors=9,
+    ),
+    _Architecture("retinanet_resnet50_fpn", "RetinaNet", (_DENSE, _RESNET), _DENSE, anchors=9),
+    _Architecture(
+        "ssdlite320_mobilenet_v3_large",
+        "SSDlite",
+        ("backbone.features.0.0.0.weight", "head.classification_head.module_list.0.1.weight"),
+        "head.classification_head.module_list.0.1.weight",
+        anchors=6,
+    ),
+    _Architecture(
+        "ssd300_vgg16",
+        "SSD",
+        ("backbone.scale_weight", "head.classification_head.module_list.0.weight"),
+        "head.classification_head.module_list.0.weight",
+        anchors=4,
+    ),
+)
+
+
+class TorchvisionDetector:
+    """One of torchvision's models, on the GPU where there is one."""
+
+    def __init__(self, weights: Weights, architecture: _Architecture, classes: int) -> None:
+        import torch  # noqa: PLC0415  # heavy: in a child only
+
+        check_unchanged(weights)
+        self._torch = torch
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        path = weights.path
+        self._model = guarded(path.name, lambda: _built(path, architecture, classes)).to(self._device)
+        self._names = _names(path, classes)
+
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
+        """At most 1,000 candidates from a confidence of 0.001; Mask R-CNN's have masks from one of 0.05."""
+        torch = self._torch
+        try:
+            with torch.inference_mode():
+                pixels = torch.from_numpy(image.copy()).to(self._device).permute(2, 0, 1).float() / 255
+                if hasattr(self._model, "roi_heads"):
+                    return self._in_two_stages(pixels)
+                found = self._model([pixels])[0]
+                found = {name: values.cpu().numpy() for name, values in found.items()}
+        except torch.OutOfMemoryError as error:
+            raise MemoryError from error
+        return to_candidates(found["boxes"], found["scores"], found["labels"], self._names)
+
+    def _in_two_stages(self, pixels: Any) -> tuple[Candidate, ...]:
+        """As GeneralizedRCNN.forward, but that masks are worked out for confident boxes, and crops only."""
+        model, heads = self._model, self._model.roi_heads
+        images, _ = model.transform([pixels])
+        features = model.backbone(images.tensors)
+        proposals, _ = model.rpn(images, features)
+        pooled = heads.box_head(heads.box_roi_pool(features, proposals, images.image_sizes))
+        logits, regression = heads.box_predictor(pooled)
+        (boxes,), (scores,), (labels,) = heads.postprocess_detections(
+            logits, regression, proposals, images.image_sizes
+        )
+        (height, width), (new_height, new_width) = pixels.shape[1:], images.image_sizes[0]
+        corners = Frame((height, width), new_width / width, new_height / height).to_image(boxes.cpu().numpy())
+        mask: Callable[[int], Mask | None] | None = None
+        (sure,) = self._torch.where(scores >= MASK_FLOOR)
+        if heads.has_mask() and len(sure):
+            values = self._masks(features, images.image_sizes, boxes[sure], labels[sure])
+            places = {index: place for place, index in enumerate(sure.tolist())}
+
+            def mask(index: int) -> Mask | None:
+                return _in_box(values[places[index]], corners[index], (height, width))
+
+        return to_candidates(corners, scores.cpu().numpy(), labels.cpu().numpy(), self._names, mask=mask)
+
+    def _masks(self, features: Any, sizes: Any, boxes: Any, labels: Any) -> NDArray[np.float32]:
+        """Probabilities (N, 28, 28) over the boxes (N, 4) of the scaled image, of the classes (N,)."""
+        heads = self._model.roi_heads
+        pooled = heads.mask_head(heads.mask_roi_pool(features, [boxes], sizes))
+        logits = heads.mask_predictor(pooled)[self._torch.arange(len(labels)), labels]
+        probabilities: NDArray[np.float32] = logits.sigmoid().cpu().numpy()
+        return probabilities
+
+
+def _in_box(values: NDArray[np.float32], box: NDArray[np.float64], size: tuple[int, int]) -> Mask | None:
+    """The mask in an image of size (H, W) whose probabilities (h, w) are spread over the box."""
+    scale_x, scale_y = values.shape[1] / (box[2] - box[0]), values.shape[0] / (box[3] - box[1])
+    place = Frame(size, scale_x, scale_y, -box[0] * scale_x, -box[1] * scale_y)
+    return upsampled(values, box, place, threshold=0.5)
+
+
+def _built(path: Path, architecture: _Architecture, classes: int) -> Any:
+    """The model with the file's weights, its thresholds and NMS opened."""
+    from torchvision.models import detection  # noqa: PLC0415  # heavy: in a child only
+
+    builder = getattr(detection, architecture.builder)
+    model = builder(weights=None, weights_backbone=None, num_classes=classes)
+    model.load_state_dict(load_state_dict(path))
+    stage = getattr(model, "roi_heads", model)
+    stage.score_thresh = FLOOR
+    stage.nms_thresh = 1.0
+    stage.detections_per_img = _MOST
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def _names(path: Path, classes: int) -> list[str]:
+    """The class names by label: the file's own, COCO's where the number of classes is COCO's, or numbers."""
+    own = class_names(path)
+    if len(own) == classes:
+        return list(own)
+    if len(own) == classes - 1:
+        return ["background", *own]
+    if classes == _COCO_CLASSES:
+        from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights  # noqa: PLC0415
+
+        return list(FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"])
+    return [str(number) for number in range(classes)]
+
+
+def _architecture(path: Path) -> tuple[_Architecture, int] | None:
+    """Which model a file of weights is for, and its number of classes; None for none of these."""
+    shapes: Shapes = tensor_shapes(path)
+    for one in _ARCHITECTURES:
+        if all(sign in shapes for sign in one.signs) and one.file in path.name:
+            return one, shapes[one.classes][0] // one.anchors
+    return None
+
+
+def _sniff(path: Path) -> bool:
+    return _architecture(path) is not None
+
+
+def _open(path: Path) -> ModelSpec:
+    """The model of a file of weights; nothing of it is loaded before `load` is called."""
+    found = _architecture(path)
+    if found is None:
+        raise ModelError(f"“{path.name}” holds the weights of none of torchvision's detectors.")
+    architecture, classes = found
+    weights = hashed(path)
+    return ModelSpec(
+        id=path.stem,
+        title=f"{architecture.title} ({path.stem})",
+        task="detector",
+        load=lambda: TorchvisionDetector(weights, architecture, classes),
+        weights=(weights,),
+        categories=class_names(path),
+        licence="BSD-3-Clause",
+        version=weights.sha256[:8],
+    )
+
+
+plugin = Plugin(
+    api=1,
+    name="Torchvision detectors",
+    version="1.0",
+    files=(FileSpec("torchvision", "weights of a torchvision detector", _SUFFIXES, _sniff, _open),),
+)
