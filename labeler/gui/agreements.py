@@ -117,8 +117,8 @@ class Agreements(QObject):
         self._settle = timer(self, self._measure_touched, milliseconds=_SETTLE_MS)
         self._filtered = timer(self, self.refresh, milliseconds=_FILTER_MS)
         self._read_anew = timer(self, self.refresh)
-        session.project_changed.connect(self._read_anew.start)
-        session.images_changed.connect(lambda ids: None if ids else self._read_anew.start())
+        session.project_changed.connect(self._take_project)
+        session.images_changed.connect(self._take_images)
         session.changed.connect(self._note)
         session.model_changed.connect(self.changed)
         filtering.changed.connect(self._take_filter)
@@ -278,6 +278,15 @@ class Agreements(QObject):
                     store.agreements.keep(model_id, settings[model_id], measures)
 
         self._session.ask(work, _ignore)
+
+    def _take_project(self) -> None:
+        # what was asked of the one before is not for this one
+        self._turn += 1
+        self._read_anew.start()
+
+    def _take_images(self, image_ids: tuple[int, ...]) -> None:
+        if not image_ids:
+            self._read_anew.start()
 
     def _take_filter(self) -> None:
         if self._filtering.filter != self._ruler.filter:

@@ -64,9 +64,9 @@ class ReviewQueue(QObject):
         self._found: list[QueueItem] = []
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
         session.changed.connect(self._note)
-        session.project_changed.connect(lambda: self.set_active(False))
+        session.project_changed.connect(self._end)
         session.model_changed.connect(self._again.start)
-        session.images_changed.connect(lambda ids: None if ids else self._again.start())
+        session.images_changed.connect(self._take_images)
         filtering.changed.connect(self._again.start)
 
     # --- what there is ----------------------------------------------------------------------------
@@ -232,6 +232,13 @@ class ReviewQueue(QObject):
             return
         self.current = None
         self._go(self._following(1))
+
+    def _end(self) -> None:
+        self.set_active(False)
+
+    def _take_images(self, image_ids: tuple[int, ...]) -> None:
+        if not image_ids:
+            self._again.start()
 
     def _note(self, changed: Changed) -> None:
         if not self._active:

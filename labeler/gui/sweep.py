@@ -27,9 +27,9 @@ class Sweep(QObject, Generic[R]):
         self._left: list[int] = []
         self._total = 0
         self._next = timer(self, self._go_on, milliseconds=_REST_MS)
-        self._visit: Callable[[Store, int], R]
-        self._took: Callable[[list[R]], None]
-        self._done: Callable[[], None]
+        self._visit: Callable[[Store, int], R] | None = None
+        self._took: Callable[[list[R]], None] | None = None
+        self._done: Callable[[], None] | None = None
         session.project_changed.connect(self.stop)
 
     @property
@@ -62,13 +62,16 @@ class Sweep(QObject, Generic[R]):
         self._turn += 1
         self._next.stop()
         self._left, self._total = [], 0
+        self._visit = self._took = self._done = None
 
     def _go_on(self) -> None:
-        if not self._left:
-            self._total = 0
-            self._done()
+        turn, waiting, visit, done = self._turn, self._left, self._visit, self._done
+        if visit is None or done is None:
             return
-        turn, waiting, visit = self._turn, self._left, self._visit
+        if not waiting:
+            self.stop()
+            done()
+            return
 
         def work(store: Store) -> tuple[int, list[R]]:
             until = time.perf_counter() + _SLICE
@@ -81,7 +84,7 @@ class Sweep(QObject, Generic[R]):
 
     def _take(self, answer: tuple[int, list[R]]) -> None:
         turn, found = answer
-        if turn != self._turn:
+        if turn != self._turn or self._took is None:
             return
         del self._left[len(self._left) - len(found) :]
         self._took(found)

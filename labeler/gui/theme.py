@@ -21,6 +21,11 @@ PROPOSAL = "#a371f7"
 POSITIVE = "#3fb950"
 NEGATIVE = "#f85149"
 
+ONLY_A = "#58a6ff"
+ONLY_B = "#f0a04b"
+BOTH = "#3fb950"
+"""The areas of two objects that are compared."""
+
 
 class Colors(Struct, frozen=True):
     """The colours of one scheme, as "#rrggbb"."""
@@ -211,8 +216,9 @@ def _style_sheet(c: Colors) -> str:
         color: {c.on_accent}; }}
     QPushButton:disabled {{ color: {c.quiet}; }}
     QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus {{ border: 1px solid {c.accent}; }}
-    QLineEdit, QComboBox, QSpinBox {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.edge};
-        border-radius: 6px; padding: 4px 8px; selection-background-color: {c.accent}; }}
+    QLineEdit, QComboBox, QAbstractSpinBox {{ background: {c.raised}; color: {c.text};
+        border: 1px solid {c.edge}; border-radius: 6px; padding: 4px 8px;
+        selection-background-color: {c.accent}; }}
     QComboBox::drop-down {{ border: none; width: 20px; }}
     QComboBox QAbstractItemView {{ background: {c.card}; border: 1px solid {c.edge};
         selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}

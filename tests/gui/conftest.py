@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import shiboken6
+from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Candidate
@@ -20,6 +22,15 @@ def session(qtbot: QtBot, photos: Path) -> Iterator[Session]:
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
+
+
+@pytest.fixture
+def owner(session: Session) -> Iterator[QObject]:
+    """A parent for what has timers, deleted on this thread before the session: not by a garbage collector."""
+    made = QObject()
+    yield made
+    session.close()
+    shiboken6.delete(made)
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def candidate(x, confidence=0.9):
     return Candidate(0, 0, 0, 1, Box(x, 0, x + 100, 100), confidence, "person")
 
 
-def made(qtbot, session, sliders=None):
-    agreements = Agreements(session, sliders or Sliders(), session)
+def made(qtbot, session, owner, sliders=None):
+    agreements = Agreements(session, sliders or Sliders(), owner)
     with qtbot.waitSignal(agreements.changed):
         pass
     return agreements
@@ -41,13 +41,13 @@ def settled(agreements, **wanted):
     return agreements.progress == (0, 0) and all(getattr(total, k) == v for k, v in wanted.items())
 
 
-def test_it_follows_accepting_dragging_and_undoing(qtbot, session, predict):
+def test_it_follows_accepting_dragging_and_undoing(qtbot, session, owner, predict):
     predict({image.id: [candidate(0), candidate(200, 0.6)] for image in session.images})
-    agreements = made(qtbot, session)
+    agreements = made(qtbot, session, owner)
     assert agreements.total() == Tally()
     assert agreements.seen == 3
     (first, _) = sorted(session.candidates)
-    Reviewing(session, Sliders()).accept([first])
+    Reviewing(session, Sliders(), owner).accept([first])
     qtbot.waitUntil(lambda: settled(agreements, matched=1, missed=0, extra=1))
     assert list(agreements.measures) == [session.image.id]
     assert agreements.total().mean_iou == 1.0
@@ -61,7 +61,7 @@ def test_it_follows_accepting_dragging_and_undoing(qtbot, session, predict):
     qtbot.waitUntil(lambda: not agreements.measures)
 
 
-def test_only_the_touched_image_is_measured(qtbot, session, predict, monkeypatch):
+def test_only_the_touched_image_is_measured(qtbot, session, owner, predict, monkeypatch):
     predict({image.id: [candidate(0)] for image in session.images})
     for image in session.images:
         session.commit(
@@ -69,7 +69,7 @@ def test_only_the_touched_image_is_measured(qtbot, session, predict, monkeypatch
             [Change(None, Annotation(session.new_annotation_id(), image.id, 1, Box(0, 0, 100, 90)))],
             by="test",
         )
-    agreements = made(qtbot, session)
+    agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: settled(agreements, matched=3))
     looked_at = []
     measure = Ruler.measure
@@ -81,10 +81,10 @@ def test_only_the_touched_image_is_measured(qtbot, session, predict, monkeypatch
     assert looked_at == [session.image.id]
 
 
-def test_a_restart_reads_what_was_measured(qtbot, session, predict, photos, monkeypatch):
+def test_a_restart_reads_what_was_measured(qtbot, session, owner, predict, photos, monkeypatch):
     predict({session.image.id: [candidate(0)]})
     session.add(Box(0, 0, 100, 80), by="test")
-    agreements = made(qtbot, session)
+    agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: settled(agreements, matched=1))
     qtbot.waitUntil(lambda: session.saved == "saved")
     before = dict(agreements.measures)
@@ -92,7 +92,7 @@ def test_a_restart_reads_what_was_measured(qtbot, session, predict, photos, monk
     monkeypatch.setattr(Ruler, "measure", None)
     again = Session()
     again.open(photos)
-    kept = Agreements(again, Sliders(), again)
+    kept = Agreements(again, Sliders(), owner)
     qtbot.waitUntil(lambda: dict(kept.measures) == before, timeout=20_000)
     history = []
     kept.ask_history(history.append)
@@ -101,11 +101,11 @@ def test_a_restart_reads_what_was_measured(qtbot, session, predict, photos, monk
     again.shut_down()
 
 
-def test_another_filter_is_another_agreement(qtbot, session, predict):
+def test_another_filter_is_another_agreement(qtbot, session, owner, predict):
     predict({session.image.id: [candidate(0, 0.9), candidate(200, 0.3)]})
     session.add(Box(0, 0, 100, 100), by="test")
     sliders = Sliders()
-    agreements = made(qtbot, session, sliders)
+    agreements = made(qtbot, session, owner, sliders)
     qtbot.waitUntil(lambda: settled(agreements, matched=1, extra=1))
     sliders.set(confidence=0.5)
     qtbot.waitUntil(lambda: settled(agreements, matched=1, extra=0))
@@ -114,26 +114,26 @@ def test_another_filter_is_another_agreement(qtbot, session, predict):
     assert agreements.threshold == 0.75
 
 
-def test_versions_of_a_model_stand_side_by_side(qtbot, session, predict):
+def test_versions_of_a_model_stand_side_by_side(qtbot, session, owner, predict):
     image_id = session.image.id
     session.add(Box(0, 0, 100, 100), by="test")
     predict({image_id: [candidate(30)]}, model="first")
     predict({image_id: [candidate(5)]}, model="second")
-    agreements = made(qtbot, session)
+    agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: [m.name for m, _ in agreements.versions()] == ["first", "second"])
     first, second = (tally.mean_iou for _, tally in agreements.versions())
     assert first < second
     assert agreements.model.name == "second"
 
 
-def test_worst_first_and_effort(qtbot, session, predict):
+def test_worst_first_and_effort(qtbot, session, owner, predict):
     images = [image.id for image in session.images]
     predict({image_id: [candidate(0)] for image_id in images})
     for image_id, shift in zip(images, (0, 40, 20), strict=True):
         box = Box(shift, 0, 100 + shift, 100)
         made_one = Annotation(session.new_annotation_id(), image_id, 1, box)
         session.commit("Draw", [Change(None, made_one)], by="test")
-    agreements = made(qtbot, session)
+    agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: settled(agreements, matched=2, missed=1, extra=1))
     assert agreements.worst_first() == [images[1], images[2], images[0]]
     effort = []

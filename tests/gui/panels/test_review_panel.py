@@ -1,0 +1,162 @@
+"""A review in the panel, on a real project of three photos."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from labeler.core.records import Annotation, Box, Candidate, Change
+from labeler.core.review_order import Pace
+from labeler.gui.agreements import Agreements
+from labeler.gui.panels.review import ReviewPanel, pace_text
+from labeler.gui.predicting import Predictions
+from labeler.gui.reviewing import Reviewing
+
+
+def candidate(x, confidence, category=1, label="person"):
+    return Candidate(0, 0, 0, category, Box(x, 0, x + 20, 40), confidence, label)
+
+
+@pytest.fixture
+def panel(qtbot, session, owner, shown):
+    predictions = Predictions(session, owner)
+    agreements = Agreements(session, predictions, owner)
+    made = ReviewPanel(session, predictions, Reviewing(session, predictions, owner), agreements)
+    return shown(made)
+
+
+@pytest.fixture
+def run(session, predict):
+    """Predictions on all images: 0.9 and 0.55 on the first, 0.4 on the second, 0.7 on the third."""
+    first, second, third = (image.id for image in session.images)
+    predict(
+        {
+            first: [candidate(0, 0.9), candidate(50, 0.55)],
+            second: [candidate(0, 0.4)],
+            third: [candidate(0, 0.7)],
+        }
+    )
+    return first, second, third
+
+
+def start(qtbot, panel):
+    qtbot.mouseClick(panel._start._button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.queue.current is not None)
+
+
+def confidence(panel):
+    current = panel.queue.current
+    return None if current is None else current.confidence
+
+
+def verdicts(qtbot, session):
+    found = []
+    session.ask(
+        lambda store: [c.verdict for i in store.images() for c in store.candidates(i.id)], found.append
+    )
+    qtbot.waitUntil(lambda: bool(found))
+    return found[0]
+
+
+def test_without_predictions_it_says_where_they_come_from(qtbot, session, panel):
+    assert "come from a model's run" in panel._start.text()
+    assert not panel._start._button.isVisible()
+    panel.set_active(True)
+    assert not panel.active
+
+
+def test_enter_backspace_and_tab_walk_the_set_from_the_most_uncertain_on(qtbot, session, run, panel):
+    with qtbot.waitSignal(panel.show_item) as told:
+        start(qtbot, panel)
+    assert panel.active
+    assert confidence(panel) == 0.55
+    assert told.args == [run[0], panel.queue.current.candidate_id]
+    with qtbot.waitSignal(panel.show_item) as told:
+        panel.accept_current()
+    assert confidence(panel) == 0.4
+    assert session.image.id == run[1] == told.args[0]
+    panel.next_item()
+    assert confidence(panel) == 0.7
+    panel.reject_current()
+    assert confidence(panel) == 0.9
+    qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
+    panel.accept_current()
+    # what was left for later comes again
+    assert confidence(panel) == 0.4
+    qtbot.waitUntil(lambda: sum(sum(session.counts(i).values()) for i in run) == 2)
+    assert verdicts(qtbot, session) == ["accepted", "accepted", "", "rejected"]
+    panel.reject_current()
+    assert confidence(panel) is None
+    qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left to review.")
+    assert not panel.accept_button.isEnabled()
+
+
+def test_the_buttons_do_the_same(qtbot, session, run, panel):
+    start(qtbot, panel)
+    for button in (panel.accept_button, panel.reject_button, panel.next_button):
+        qtbot.waitUntil(button.isEnabled)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert confidence(panel) == 0.9
+    qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
+
+
+def test_an_undone_decision_is_asked_again(qtbot, session, run, panel):
+    start(qtbot, panel)
+    panel.reject_current()
+    assert confidence(panel) == 0.4
+    session.undo()
+    qtbot.waitUntil(lambda: confidence(panel) == 0.55)
+    qtbot.waitUntil(lambda: session.image.id == run[0])
+
+
+def test_a_reviewed_image_leaves_the_queue(qtbot, session, run, panel):
+    start(qtbot, panel)
+    assert session.image.id == run[0]
+    panel.image_done()
+    assert session.find_image(run[0]).reviewed
+    assert confidence(panel) == 0.4
+    qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
+
+
+def test_orders(qtbot, session, run, panel):
+    session.commit(
+        "Draw",
+        [Change(None, Annotation(session.new_annotation_id(), run[2], 1, Box(300, 0, 340, 40)))],
+        by="test",
+    )
+    agreements = panel.queue._agreements
+    qtbot.waitUntil(lambda: list(agreements.measures) == [run[2]])
+    start(qtbot, panel)
+    panel.order.setCurrentIndex(2)
+    assert (confidence(panel), session.image.id) == (0.9, run[0])
+    panel.order.setCurrentIndex(1)
+    assert (confidence(panel), session.image.id) == (0.7, run[2])
+
+
+def test_it_follows_the_filter(qtbot, session, run, panel):
+    start(qtbot, panel)
+    panel.queue._filtering.set_filter(confidence=0.6)
+    qtbot.waitUntil(lambda: panel.queue.total == 2)
+    assert confidence(panel) == 0.7
+
+
+def test_what_an_annotation_stands_for_and_what_is_mapped_to_nothing_is_not_asked(
+    qtbot, session, predict, panel
+):
+    session.add(Box(0, 0, 20, 40), by="test")
+    predict({session.image.id: [candidate(0, 0.9), candidate(50, 0.8, 0, "kite"), candidate(90, 0.7)]})
+    start(qtbot, panel)
+    assert (panel.queue.total, confidence(panel)) == (1, 0.7)
+
+
+def test_accept_all_from_a_confidence(qtbot, session, run, panel):
+    panel.from_box.setValue(0.6)
+    qtbot.waitUntil(panel.on_set.isVisible)
+    qtbot.mouseClick(panel.on_set, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: sum(sum(session.counts(i).values()) for i in run) == 2)
+    session.undo()
+    qtbot.waitUntil(lambda: not any(sum(session.counts(i).values()) for i in run))
+
+
+def test_pace_in_words():
+    assert pace_text(Pace(18.2, 45.0)) == "18 a minute, about 45 s left."
+    assert pace_text(Pace(18.2, 600.0)) == "18 a minute, about 10 min left."
+    assert pace_text(Pace(18.2, 9000.0)) == "18 a minute, about 2.5 h left."
