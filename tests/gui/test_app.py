@@ -48,6 +48,21 @@ def test_a_frame_can_be_seen_resized_and_closed(qtbot: QtBot) -> None:
     window.deleteLater()
 
 
+def test_nothing_moves_when_the_frame_is_furnished(qtbot: QtBot, tmp_path: Path) -> None:
+    app.make_application()
+    window = MainWindow(Settings(recent=[str(tmp_path)]))
+    with qtbot.waitSignal(window.appeared):
+        window.show()
+    row = window.welcome.rows[0]
+    qtbot.waitUntil(lambda: row._when.text() != "")
+    before = window.grab().toImage()
+    window.furnish()
+    QApplication.processEvents()
+    assert window.grab().toImage() == before
+    window.close()
+    window.deleteLater()
+
+
 def test_a_folder_is_opened_once_the_window_is_furnished(
     qtbot: QtBot, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,16 +83,23 @@ class WelcomePage(QWidget):
 
     def set_recent(self, recent: Sequence[str | Path]) -> None:
         """Show these paths, newest first; whether they are still there is found out on a thread."""
+        paths = [Path(path) for path in recent]
+        if paths != [row.path for row in self.rows]:
+            self._replace_rows(paths)
+        for row in self.rows:
+            self._look(row)
+        self._heading.setVisible(bool(self.rows))
+
+    def _replace_rows(self, paths: Sequence[Path]) -> None:
         for row in self.rows:
             self._recent.removeWidget(row)
+            row.hide()
             row.deleteLater()
-        self.rows = [RecentRow(Path(path), self) for path in recent]
+        self.rows = [RecentRow(path, self) for path in paths]
         for row in self.rows:
             row.opened.connect(self.open_path)
             row.removed.connect(self._forget)
             self._recent.addWidget(row)
-            self._look(row)
-        self._heading.setVisible(bool(self.rows))
 
     def _look(self, row: "RecentRow") -> None:
         path = row.path
@@ -172,6 +179,9 @@ class RecentRow(QFrame):
         self._place.setObjectName("quiet")
         self._when = QLabel("", self)
         self._when.setObjectName("quiet")
+        self._when.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        # what it will say fits without a new layout, so that the first paint shows all of it
+        self._when.setMinimumWidth(self._when.fontMetrics().horizontalAdvance("not there"))
         self.remove_button = tool_button("close", f"Remove {path.name} from the list", self)
         self.remove_button.hide()
         self.remove_button.clicked.connect(lambda: self.removed.emit(self.path))
