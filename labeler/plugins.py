@@ -78,6 +78,11 @@ class Registry(Struct, frozen=True):
         """Every labels format that the plugins offer."""
         return tuple(spec for plugin in self.plugins for spec in plugin.formats)
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The ids of the kinds of model files that the plugins open."""
+        return frozenset(kind.id for plugin in self.plugins for kind in plugin.files)
+
     def model(self, model_id: str) -> ModelSpec:
         """The model of that id; PluginError, naming those there are, when there is none."""
         for spec in self.models:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(*, as_json: bool) -> int:
     registry = plugins.discover()
-    found = listing(registry.models, open_file=registry.open_file)
+    found = listing(registry.models, kinds=registry.kinds, open_file=registry.open_file)
     if as_json:
         print(_json([_facts(one) for one in found]))
         return 0

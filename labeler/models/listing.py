@@ -1,7 +1,7 @@
 """Every model there is or that can be had, as one list for the window and the command line."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -37,17 +37,20 @@ class Listed(Struct, frozen=True, kw_only=True):
     """The model, where it is open already."""
 
 
-def listing(specs: Iterable[ModelSpec], *, open_file: Callable[[Path], ModelSpec]) -> tuple[Listed, ...]:
-    """The models of the plugins, then the catalogue, then the person's own files.
+def listing(
+    specs: Iterable[ModelSpec], *, kinds: Collection[str], open_file: Callable[[Path], ModelSpec]
+) -> tuple[Listed, ...]:
+    """The models of the plugins, those of the catalogue that one of `kinds` opens, the person's own files.
 
-    `specs` and `open_file` are those of the `Registry`. Files of the catalogue are not read; those of the
-    person's own are, as far as their kind is to be told.
+    `specs`, `kinds` (the ids of the `FileSpec`s) and `open_file` are those of the `Registry`. Files of the
+    catalogue are not read; those of the person's own are, as far as their kind is to be told.
     """
     there = {one.path.name: one for one in weights.installed()}
     own = [one for one in there.values() if one.entry is None]
+    known = [one for one in catalog.entries() if not one.opened_by or one.opened_by in kinds]
     return (
         *(_embedded(spec) for spec in specs),
-        *(_of_catalogue(entry, there) for entry in catalog.entries()),
+        *(_of_catalogue(entry, there) for entry in known),
         *(_of_person(one, open_file) for one in own),
     )
 

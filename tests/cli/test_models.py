@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from labeler import cli
+from labeler.errors import ModelError, PluginError
 from labeler.models import catalog, weights
+from labeler.plugins import discover
 from tests.file_server import FileServer, serving
 
 CONTENT = random.Random(5).randbytes(300_000)
@@ -24,7 +26,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
         helper = server.entry(
             id="words", title="Words", task="text encoder", url=server.url.replace("model", "words")
         )
-        known = (server.entry(needs=("words",)), helper)
+        known = (server.entry(needs=("words",), opened_by="yolo"), helper)
         monkeypatch.setattr(catalog, "entries", lambda: known)
         yield server
 
@@ -94,8 +96,17 @@ def test_a_checkpoint_is_imported_listed_and_removed(shared, capsys) -> None:
     assert models("--json") == 0
     (mine,) = [one for one in json.loads(capsys.readouterr().out) if one["origin"] == "your own file"]
     assert (mine["task"], mine["licence"]) == ("detector", "AGPL-3.0")
+    spec = discover().resolve("yolov8n-coco")
+    assert (spec.task, spec.weights[0].path) == ("detector", path)
     assert models("remove", "yolov8n-coco.pt") == 0
     assert weights.installed() == ()
+
+
+def test_a_model_that_is_not_here_yet_says_how_it_is_had() -> None:
+    with pytest.raises(ModelError, match=r"YOLO11n is not here yet: .* `labeler models get yolo11n`"):
+        discover().resolve("yolo11n")
+    with pytest.raises(PluginError, match="no model named “yolo99”"):
+        discover().resolve("yolo99")
 
 
 def test_what_is_no_model_is_not_taken_in(tmp_path, capsys) -> None:

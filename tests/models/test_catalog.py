@@ -8,6 +8,7 @@ import pytest
 
 from labeler.errors import ModelError
 from labeler.models import catalog
+from labeler.plugins import discover
 
 
 def test_every_entry_is_complete_and_told_apart() -> None:
@@ -42,3 +43,8 @@ def test_what_a_model_needs_comes_after_it() -> None:
 def test_an_unknown_id_names_those_there_are() -> None:
     with pytest.raises(ModelError, match=r"no model “yolo99” to be had; there are: yolo11n, "):
         catalog.entry("yolo99")
+
+
+def test_each_is_opened_by_a_plugin_that_ships() -> None:
+    kinds = discover(safe_mode=True).kinds
+    assert {entry.opened_by for entry in catalog.entries() if entry.opened_by} <= kinds

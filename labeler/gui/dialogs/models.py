@@ -118,7 +118,7 @@ class ModelsDialog(QDialog):
         """Look again at what is there; the rows follow."""
         registry = self._registry
         run_in_pool(
-            lambda: listing(registry.models, open_file=registry.open_file),
+            lambda: listing(registry.models, kinds=registry.kinds, open_file=registry.open_file),
             courier=self._courier,
             done=self._take_list,
             failed=self._say_error,

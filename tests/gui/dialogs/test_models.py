@@ -47,7 +47,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(fetch, "PAUSE_SECONDS", 0.0)
     with serving(CONTENT) as server:
-        entries = (server.entry(),)
+        entries = (server.entry(opened_by="any"),)
         monkeypatch.setattr(catalog, "entries", lambda: entries)
         yield server
 
