@@ -1,6 +1,7 @@
 """Every action of the window with its keys, in one table: menus, buttons and help are made from it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 from PySide6.QtCore import QObject
@@ -60,9 +61,19 @@ ACTIONS = (
     Spec("zoom-in", "View", "Zoom in", ("Ctrl++", "Ctrl+=")),
     Spec("zoom-out", "View", "Zoom out", ("Ctrl+-",)),
     Spec("hide-annotations", "View", "Hide annotations", ("H",), checkable=True),
-    Spec("display", "View", "Brightness and contrast", ("Ctrl+B",), checkable=True),
+    Spec("display", "View", "Brightness and contrast", ("Ctrl+Shift+B",), checkable=True),
     Spec("brush-smaller", "Tools", "Smaller brush", ("[",)),
     Spec("brush-larger", "Tools", "Larger brush", ("]",)),
+    Spec("models", "Model", "Models…", ("Ctrl+M",)),
+    Spec("predict-image", "Model", "Predict this image", ("I",)),
+    Spec("predict-all", "Model", "Predict all images", ("Ctrl+B",)),
+    Spec("confidence-down", "Predictions", "Lower confidence threshold", (",",)),
+    Spec("confidence-up", "Predictions", "Higher confidence threshold", (".",)),
+    Spec("iou-down", "Predictions", "Lower IoU of the suppression", ("Shift+,", "<")),
+    Spec("iou-up", "Predictions", "Higher IoU of the suppression", ("Shift+.", ">")),
+    Spec("accept-image", "Predictions", "Accept all on this image", ("Ctrl+Shift+Return",)),
+    Spec("accept-set", "Predictions", "Accept all on all images"),
+    Spec("review", "Predictions", "Review one by one", ("Ctrl+Shift+R",), checkable=True),
     Spec("restart-model", "Model", "Restart the model process"),
     Spec("encode-all", "Model", "Encode all images ahead"),
     Spec("keys", "Help", "All keys", ("F1",)),
@@ -84,6 +95,7 @@ CANVAS_KEYS = (
     ("Canvas", "Insert a corner", "Double click or Alt+click on an edge"),
     ("Canvas", "Delete a corner", "Alt+Shift+click on it"),
     ("Canvas", "Move the selection by 1 px, 10 px", "Arrows, Shift+arrows"),
+    ("Predictions", "Accept, reject the selected or the queue's", "Enter, Backspace"),
     ("Categories", "Choose a category, or give it to the selection", "1 … 9, 0"),
 )
 """What the canvas does by itself: group, text, keys."""
@@ -92,7 +104,10 @@ CANVAS_KEYS = (
 def make_actions(
     specs: Sequence[Spec], handlers: Mapping[str, Callable[..., object]], parent: QObject
 ) -> dict[str, QAction]:
-    """A QAction for each spec, calling the handler of its id. Raises KeyError where one has none."""
+    """A QAction for each spec, calling the handler of its id. Raises KeyError where one has none.
+
+    Handlers of checkable actions are told whether the action is checked; the others take nothing.
+    """
     actions = {}
     for spec in specs:
         action = QAction(spec.text, parent)
@@ -104,14 +119,30 @@ def make_actions(
         if spec.keys:
             shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             action.setToolTip(f"{spec.text} ({shown})")
-        action.triggered.connect(handlers[spec.id])
+        handler = handlers[spec.id]
+        action.triggered.connect(handler if spec.checkable else partial(_unchecked, handler))
         actions[spec.id] = action
     return actions
+
+
+def _unchecked(handler: Callable[[], object], *_: object) -> None:
+    handler()
 
 
 def key_table() -> list[tuple[str, str, str]]:
     """All keys for the help page: (group, what it does, keys)."""
     keyed = [spec for spec in (*TOOLS, *ACTIONS) if spec.keys]
     specs = [(spec.group, spec.text.rstrip("…"), ", ".join(spec.keys)) for spec in keyed]
-    groups = ("Tools", "Canvas", "Categories", "Images", "Edit", "View", "Project", "Help")
+    groups = (
+        "Tools",
+        "Canvas",
+        "Categories",
+        "Predictions",
+        "Images",
+        "Edit",
+        "View",
+        "Model",
+        "Project",
+        "Help",
+    )
     return sorted([*specs, *CANVAS_KEYS], key=lambda row: groups.index(row[0]))

@@ -73,7 +73,7 @@ class Commands(QObject):
     def handlers(self) -> dict[str, Callable[..., object]]:
         """Action id to what it does."""
         canvas, session = self._canvas, self._session
-        plain: dict[str, Callable[[], object]] = {
+        plain: dict[str, Callable[..., object]] = {
             "open-folder": self.open_folder,
             "open-project": self.open_project,
             "import-labels": self.import_labels,
@@ -113,12 +113,8 @@ class Commands(QObject):
             # a slot of Qt's own would be called without the argument
             "display": lambda on: self._display.setVisible(on),  # noqa: PLW0108
         }
-        # the signal hands over whether the action is checked, which only switches take
-        handlers: dict[str, Callable[..., object]] = {
-            name: partial(_without_argument, call) for name, call in plain.items()
-        }
         tools = {spec.id: partial(self._take_tool, spec.id) for spec in TOOLS}
-        return handlers | switches | tools
+        return plain | switches | tools
 
     # --- project ----------------------------------------------------------------------------------
 
@@ -366,7 +362,3 @@ def _results_into(path: Path, model: str) -> Callable[[Store], Report]:
     from labeler.formats.exchange import import_results  # noqa: PLC0415
 
     return lambda store: import_results(store, path, model=model)
-
-
-def _without_argument(call: Callable[[], object], *_: object) -> object:
-    return call()

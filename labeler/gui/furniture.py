@@ -16,6 +16,7 @@ from labeler.gui.panels.categories import CategoriesPanel
 from labeler.gui.panels.film_strip import FilmStrip
 from labeler.gui.panels.history import HistoryPanel
 from labeler.gui.panels.images import ImagesPanel
+from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.saved_label import SavedLabel
 from labeler.gui.session import Session
 from labeler.gui.status_line import StatusLine
@@ -34,6 +35,7 @@ __all__ = [
     "ImagesPanel",
     "ModelMenu",
     "OptionsBar",
+    "PredictionDesk",
     "SavedLabel",
     "Session",
     "StatusLine",

@@ -42,6 +42,18 @@ MENUS = ("Project", "Edit", "View", "Model", "Help")
 SMALLEST = QSize(800, 560)
 STRIP_FROM = 620
 """Window height below which the film strip hides, so that nothing is cut off."""
+SEPARATED = (
+    "open-project",
+    "export",
+    "redo",
+    "select-all",
+    "go-to",
+    "zoom-out",
+    "display",
+    "predict-all",
+    "review",
+)
+"""The actions that a line in the menu follows."""
 
 
 class MainWindow(QMainWindow):
@@ -92,7 +104,9 @@ class MainWindow(QMainWindow):
             notifier=self.notifier,
             settings=self.settings,
         )
-        self.actions_by_id = make_actions((*TOOLS, *ACTIONS), self.commands.handlers(), self)
+        self.desk = furniture.PredictionDesk(self.session, self)
+        handlers = self.commands.handlers() | self.desk.handlers()
+        self.actions_by_id = make_actions((*TOOLS, *ACTIONS), handlers, self)
         self.addActions(list(self.actions_by_id.values()))
         self.options_bar = furniture.OptionsBar(self.canvas)
         self.toast = Toast(self.canvas)
@@ -164,9 +178,9 @@ class MainWindow(QMainWindow):
     def _fill_menus(self) -> None:
         menus, actions = self._menus, self.actions_by_id
         for spec in ACTIONS:
-            home = {"Images": "View", "Tools": "Edit"}.get(spec.group, spec.group)
+            home = {"Images": "View", "Tools": "Edit", "Predictions": "Model"}.get(spec.group, spec.group)
             menus[home].addAction(actions[spec.id])
-            if spec.id in ("open-project", "export", "redo", "select-all", "go-to", "zoom-out", "display"):
+            if spec.id in SEPARATED:
                 menus[home].addSeparator()
         self._recent_menu = menus["Project"].addMenu("Recent")
         self._recent_menu.aboutToShow.connect(self._fill_recent)
@@ -413,6 +427,7 @@ class MainWindow(QMainWindow):
             self.settings.save()
         self.film_strip.stop()
         self.session.shut_down()
+        self.desk.close()
         self.host.close()
         event.accept()
 

@@ -1,0 +1,92 @@
+"""All that predicts, filters, reviews and measures over the set, put together on one session."""
+
+from collections.abc import Callable
+
+from msgspec import structs
+from PySide6.QtCore import QObject, Signal
+
+from labeler.gui.agreements import Agreements
+from labeler.gui.batch import Batch, Choice, Scope
+from labeler.gui.job_client import JobClient
+from labeler.gui.predicting import Predictions
+from labeler.gui.review_queue import ReviewQueue
+from labeler.gui.reviewing import Reviewing
+from labeler.gui.session import Session
+
+
+class PredictionDesk(QObject):
+    """The prediction side of one window: its parts, and what the actions of that side do."""
+
+    wants_models = Signal()
+    """A detector was asked for and none is at hand."""
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.predictions = Predictions(session, self)
+        self.reviewing = Reviewing(session, self.predictions, self)
+        self.agreements = Agreements(session, self.predictions, self)
+        self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
+        self.jobs = JobClient(self)
+        self.batch = Batch(session, self.jobs, self)
+        self.batch.stored.connect(self._take_stored)
+        self.detector: Callable[[], Choice | None] = lambda: None
+        """The choice that the run panel shows; None while no detector is at hand."""
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        """Action id to what it does."""
+        predictions, reviewing = self.predictions, self.reviewing
+        plain: dict[str, Callable[..., object]] = {
+            "models": self.wants_models.emit,
+            "predict-image": lambda: self.predict("image"),
+            "predict-all": lambda: self.predict("all"),
+            "confidence-down": lambda: predictions.step_confidence(-1),
+            "confidence-up": lambda: predictions.step_confidence(1),
+            "iou-down": lambda: predictions.step_iou(-1),
+            "iou-up": lambda: predictions.step_iou(1),
+            "accept-image": lambda: reviewing.accept_all_above(0.0, whole_set=False),
+            "accept-set": lambda: reviewing.accept_all_above(0.0, whole_set=True),
+        }
+        return plain | {"review": self.queue.set_active}
+
+    def predict(self, scope: Scope) -> None:
+        """Run the detector that the run panel shows over the open image, or over all."""
+        choice = self.detector()
+        if choice is None:
+            self.wants_models.emit()
+        else:
+            self.batch.start(structs.replace(choice, scope=scope, again=scope == "image"))
+
+    def accept(self) -> bool:
+        """Enter with nothing pending: the queue's item, else the selected predictions; False for none."""
+        if self.queue.active:
+            self.queue.accept_current()
+        elif self.predictions.selection:
+            self.reviewing.accept(self.predictions.selection)
+        else:
+            return False
+        return True
+
+    def reject(self) -> bool:
+        """Backspace with nothing pending: the queue's item, else the selected predictions; False for none."""
+        if self.queue.active:
+            self.queue.reject_current()
+        elif self.predictions.selection:
+            self.reviewing.reject(self.predictions.selection)
+        else:
+            return False
+        return True
+
+    def next_item(self, by: int) -> bool:
+        """Tab in the queue; False where it is not active."""
+        if self.queue.active:
+            (self.queue.next_item if by > 0 else self.queue.previous_item)()
+        return self.queue.active
+
+    def close(self) -> None:
+        """End a run that is under way: the window goes away."""
+        self.jobs.close()
+
+    def _take_stored(self, image_ids: tuple[int, ...]) -> None:
+        self.predictions.refresh(image_ids)
+        self.agreements.touch(image_ids)
