@@ -224,6 +224,8 @@ def _style_sheet(c: Colors) -> str:
         selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
     QAbstractItemView {{ background: transparent; border: none; outline: 0; }}
     QAbstractItemView::item:selected {{ background: {c.selected}; color: {c.text}; }}
+    QHeaderView, QHeaderView::section {{ background: transparent; border: none; color: {c.quiet};
+        font-size: 12px; padding: 4px 0 4px 2px; }}
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
     QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
     QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}

@@ -34,11 +34,9 @@ class ActiveLayer(QObject):
     faded = Signal()
     """A step of the fade: paint again."""
 
-    def __init__(
-        self, stage: Stage, predictions: Scene, prompting: Prompting, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, stage: Stage, prompting: Prompting, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._stage, self._predictions, self._prompting = stage, predictions, prompting
+        self._stage, self._prompting = stage, prompting
         self._selected, self._reference, self._proposed = Sprite(), Sprite(), Sprite()
         self._measured: tuple[Annotation, Agreement | None] | None = None
         self._pictures = TagPictures()
@@ -180,7 +178,7 @@ class ActiveLayer(QObject):
     def _paint_tags(self, painter: QPainter, tool: Tool, size: tuple[int, int], taken: list[QRectF]) -> None:
         tags = [*self._selected_tags(tool), *self._scene_tags(self._stage.scene, size)]
         if self._stage.options.predictions:
-            tags += self._scene_tags(self._predictions, size)
+            tags += self._scene_tags(self._stage.layer.kept, size)
         ratio = painter.device().devicePixelRatio()
         pictures = [self._pictures.of(tag, ratio) for tag in tags]
         widths = [picture.width() / ratio for picture in pictures]
@@ -218,15 +216,16 @@ class ActiveLayer(QObject):
         tags = []
         for place in places.tolist():
             entry = scene.entries[place]
-            category = self._stage.session.categories.get(entry.category_id)
-            name = category.name if category is not None else "object"
             x0, y0, x1, y1 = scene.boxes[place].tolist()
             frame = (*self._stage.view.point_on_screen(x0, y0), *self._stage.view.point_on_screen(x1, y1))
             color = _hex(scene.color(entry.category_id))
             if isinstance(entry, Candidate):
-                tags.append(Tag(f"{name} {entry.confidence:.2f}", color, frame, dot=False))
+                predictions = self._stage.predictions
+                confidence = predictions.filtered.confidences.get(entry.id, entry.confidence)
+                text = f"{predictions.name_of(entry)} {confidence:.2f}"
+                tags.append(Tag(text, color, frame, dot=False))
             else:
-                tags.append(Tag(name, color, frame))
+                tags.append(Tag(self._stage.name_of(entry), color, frame))
         return tags
 
     def _frame(self, annotation: Annotation) -> tuple[float, float, float, float]:

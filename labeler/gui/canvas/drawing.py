@@ -19,6 +19,7 @@ _SMOOTH_POINTS = 5_000
 _WIDE_POINTS = 25_000
 _WIDE_BOXES = 1_500
 _DASHED = 400
+_DASHED_BOXES = 1_500
 _DASHED_POINTS = 4_000
 """Past so many points, or boxes, the lines are drawn plainer, to stay within a frame."""
 _TINY = 16
@@ -43,6 +44,14 @@ class Look(Struct, frozen=True):
 ANNOTATION = Look(0.16)
 SELECTED = Look(0.34)
 PREDICTION = Look(0.06, width=1.5, dash=(9, 5))
+INSIDE = Look(0.06, line=0.0)
+OUTLINE = Look(0.0, width=1.5, dash=(9, 5))
+"""A prediction in two layers, so that what lies between them shows on its fill and under its line."""
+SUPPRESSED = Look(0.0, width=1.5, dash=(2, 5), line=0.45)
+WAITING = Look(0.0, width=1.0, dash=(4, 4), line=0.8)
+CHOSEN = Look(0.24, width=2.0, dash=(9, 5))
+REASON = Look(0.10, width=2.0)
+DROPPED = Look(0.0, width=2.0, dash=(2, 5))
 REFERENCE = Look(0.0, width=1.25, dash=(6, 4))
 PROPOSAL = Look(0.36, dash=(6, 4))
 PREVIEW = Look(0.24, width=1.5)
@@ -102,9 +111,12 @@ def draw_scene(
         return detail or Detail()
     plot = _Plot(buffer, view, scene, places, ratio)
     detail = detail or plot.detail()
-    plot.fill(look, detail)
+    if look.fill:
+        plot.fill(look, detail)
+    if not look.line:
+        return detail
     if look.dash and detail.dashed:
-        plot.stroke_each(look)
+        plot.dash_each(look)
     else:
         plot.stroke_rings(look, detail)
         plot.frame_boxes(look, detail)
@@ -134,7 +146,7 @@ class _Plot:
             smooth=amount < _SMOOTH_POINTS,
             wide=amount < _WIDE_POINTS,
             few_boxes=boxes < _WIDE_BOXES,
-            dashed=amount < _DASHED_POINTS and len(self.spans) < _DASHED,
+            dashed=amount < _DASHED_POINTS and len(self.spans) - boxes < _DASHED and boxes < _DASHED_BOXES,
         )
 
     def rings(self, at: int, points: NDArray[Any]) -> list[NDArray[Any]]:
@@ -196,14 +208,18 @@ class _Plot:
             width = max(round(self.ratio), 1)
             raster.stroke(self.buffer, list(lines[places]), paint, width=width, smooth=False)
 
-    def stroke_each(self, look: Look) -> None:
-        """The lines of all, one by one, dashed."""
-        corners = self.corners.astype(np.float32).tolist()
+    def dash_each(self, look: Look) -> None:
+        """The lines of all, one by one, dashed; those of boxes on whole pixels."""
+        assert look.dash is not None, "only dashed lines come here"
+        on, off = (max(round(length * self.ratio), 1) for length in look.dash)
+        width = max(round(look.width * self.ratio), 1)
+        words = {color: raster.word(premultiplied(color, look.line)) for color in set(self.colors)}
+        corners = self.corners.tolist()
         for at, (box, color) in enumerate(zip(self.boxed.tolist(), self.colors, strict=True)):
-            x0, y0, x1, y1 = corners[at]
-            outline = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)
-            lines = [outline] if box else self.rings(at, self.moved)
-            _stroke_look(self.buffer, lines, color, look, self.ratio)
+            if box:
+                raster.dash_box(self.words, corners[at], words[color], width, on=on, off=off)
+            else:
+                _stroke_look(self.buffer, self.rings(at, self.moved), color, look, self.ratio)
 
 
 def _gathered(outlines: Outlines, places: list[int]) -> tuple[Ring, list[list[tuple[int, int]]]]:

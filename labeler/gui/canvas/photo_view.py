@@ -9,17 +9,18 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from labeler.core.records import Annotation, Box, Candidate, Category, Change
+from labeler.core.records import Annotation, Box, Category, Change
 from labeler.gui import theme
 from labeler.gui.canvas import ink
 from labeler.gui.canvas.active import ActiveLayer
+from labeler.gui.canvas.areas import Areas
 from labeler.gui.canvas.chooser import Chooser, place_beside
-from labeler.gui.canvas.drawing import ANNOTATION, PREDICTION
+from labeler.gui.canvas.drawing import ANNOTATION
 from labeler.gui.canvas.gestures import Gestures
 from labeler.gui.canvas.image_layer import ImageLayer
 from labeler.gui.canvas.overlay import Overlay
 from labeler.gui.canvas.prompting import Prompting
-from labeler.gui.canvas.scene import Scene
+from labeler.gui.canvas.reasons import Reasons
 from labeler.gui.canvas.stage import BY, Options, Stage
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.box import BoxTool
@@ -29,6 +30,7 @@ from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
 from labeler.gui.canvas.tools.select import SelectTool
 from labeler.gui.canvas.viewport import Viewport, fitted
 from labeler.gui.host_client import HostClient
+from labeler.gui.predicting import Predictions
 from labeler.gui.session import Changed, Session
 
 _SETTLE = 40
@@ -49,7 +51,13 @@ class PhotoView(QWidget):
     """Prompts, proposals, or which of them is looked at."""
     options_changed = Signal()
 
-    def __init__(self, session: Session, host: HostClient | None, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        host: HostClient | None,
+        predictions: Predictions | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("canvas")
         self.setAccessibleName("Image")
@@ -58,12 +66,15 @@ class PhotoView(QWidget):
         self.setMouseTracking(True)
         self.setMinimumSize(240, 180)
         self._session = session
-        self._stage = Stage(session, self)
-        self._predictions = Scene()
+        self.predictions = predictions if predictions is not None else Predictions(session, self)
+        self._stage = Stage(session, self.predictions, self)
+        self._layer = self._stage.layer
         self._image = ImageLayer(self)
-        self._overlay = Overlay([(self._predictions, PREDICTION), (self._stage.scene, ANNOTATION)])
+        self._overlay = Overlay([(self._stage.scene, ANNOTATION)])
         self._prompting = Prompting(session, host, self)
-        self._active = ActiveLayer(self._stage, self._predictions, self._prompting, self)
+        self._active = ActiveLayer(self._stage, self._prompting, self)
+        self._reasons = Reasons(self._stage, self.predictions, self._layer)
+        self._areas = Areas()
         self._chooser = Chooser(self)
         self._gestures = Gestures(self._stage, self.pan)
         self._tools = self._make_tools()
@@ -90,7 +101,13 @@ class PhotoView(QWidget):
         session.changed.connect(self._take_changes)
         session.selection_changed.connect(self._take_selection)
         session.draft_changed.connect(self._active.forget_measure)
-        session.model_changed.connect(self._take_predictions)
+        predictions, comparison = self.predictions, self.predictions.comparison
+        predictions.changed.connect(self._take_predictions)
+        predictions.selection_changed.connect(self._show_predictions)
+        predictions.walked.connect(self._show_predictions)
+        predictions.hovered_changed.connect(self.update)
+        comparison.use_drafts(lambda: self._stage.drafts)
+        comparison.changed.connect(self.update)
         session.category_changed.connect(self.update)
         self._stage.repaint.connect(self.update)
         self._stage.moved.connect(self._update_around)
@@ -178,29 +195,24 @@ class PhotoView(QWidget):
         if not same or self._fits:
             self.fit()
         self._overlay.invalidate()
+        self._layer.invalidate()
         self.update()
 
     def _load(self) -> None:
         self._stage.scene.load(self._session.annotations.values())
         self._stage.scene.set_categories(self._session.categories)
+        self._overlay.invalidate()
         self._take_selection()
         self._take_predictions()
 
     def _take_predictions(self) -> None:
-        """What the chosen model predicts, without what has become an annotation."""
-        session = self._session
-        taken = {annotation.prediction_id for annotation in session.annotations.values()}
-        shown = [
-            candidate
-            for candidate in session.candidates.values()
-            if session.model is not None
-            and candidate.model_id == session.model.id
-            and candidate.id not in taken
-        ]
-        self._predictions.load(shown if self.options.predictions else ())
-        self._predictions.set_categories(session.categories)
+        """What the chosen model predicts, and what was suppressed."""
+        self._layer.take(on=self.options.predictions)
         self._active.forget_measure()
-        self._overlay.invalidate()
+        self.update()
+
+    def _show_predictions(self) -> None:
+        self._layer.show()
         self.update()
 
     def _take_changes(self, changed: Changed) -> None:
@@ -213,8 +225,6 @@ class PhotoView(QWidget):
         for change in changed.changes:
             if isinstance(change.record, Annotation):
                 self._take_change(change, change.record)
-        if any(isinstance(record, Candidate) for record in records):
-            self._take_predictions()
         self._active.forget_measure()
         self._take_selection()
 
@@ -294,13 +304,23 @@ class PhotoView(QWidget):
         if self._peeks or self._session.pixels is None:
             return
         if self.options.annotations:
-            sharp = self._overlay.paint(painter, self.view, size, ratio, moving=self._moving)
+            sharp = self._layer.paint(painter, self.view, size, ratio, moving=self._moving)
+            sharp &= self._overlay.paint(painter, self.view, size, ratio, moving=self._moving)
             if not sharp and not self._settle.isActive():
                 self._settle.start()
+            self._paint_comparison(painter, size, ratio)
+            if self.options.predictions:
+                self._reasons.paint(painter, size, ratio)
         self._active.paint(painter, self._tool, size, ratio, [QRectF(one) for one in self._floating()])
         pointer = self._stage.pointer
         if pointer is not None and self._tool.crosshair and not self._gestures.panning:
             ink.paint_crosshair(painter, pointer.sx, pointer.sy, *size)
+
+    def _paint_comparison(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
+        comparison = self.predictions.comparison
+        sides = comparison.sides() if comparison.shown else None
+        if sides is not None:
+            self._areas.paint(painter, (sides[0].shape, sides[1].shape), self.view, size, ratio)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         if self._fits:

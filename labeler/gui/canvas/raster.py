@@ -67,6 +67,28 @@ def frame_box(words: NDArray[np.uint32], box: Sequence[int], color: int, width: 
     words[top:bottom, max(x1 - width, 0) : right] = color
 
 
+def dash_box(
+    words: NDArray[np.uint32], box: Sequence[int], color: int, width: int, *, on: int, off: int
+) -> None:
+    """Draw the inner edge of a box as `frame_box` does, in dashes that begin anew at each corner."""
+    x0, y0, x1, y1 = box
+    right, bottom, period = max(x1, 0), max(y1, 0), on + off
+    top, foot = slice(max(y0, 0), max(y0 + width, 0)), slice(max(y1 - width, 0), bottom)
+    left, far = slice(max(x0, 0), max(x0 + width, 0)), slice(max(x1 - width, 0), right)
+    for shift in range(on):
+        across = slice(_from(x0 + shift, period), right, period)
+        down = slice(_from(y0 + shift, period), bottom, period)
+        words[top, across] = color
+        words[foot, across] = color
+        words[down, left] = color
+        words[down, far] = color
+
+
+def _from(start: int, period: int) -> int:
+    """The first place that is not negative of those a period apart."""
+    return start if start >= 0 else start % period
+
+
 def word(color: Color) -> int:
     """A B, G, R, A colour as the 32-bit word that it is in the memory of this machine."""
     return int(np.array(color, dtype=np.uint8).view(np.uint32)[0])

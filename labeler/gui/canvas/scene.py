@@ -38,6 +38,8 @@ class Scene:
         self.category_ids = np.zeros(0, dtype=np.int64)
         self.lifted = np.zeros(0, dtype=bool)
         """(N,) bool: painted by the active layer, and not with the rest."""
+        self.shown = np.zeros(0, dtype=bool)
+        """(N,) bool: whether it is there at all; the others wait for `show`."""
         self.version = 0
         """Another one after every change."""
         self._places: dict[int, int] = {}
@@ -50,16 +52,17 @@ class Scene:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def load(self, entries: Iterable[Entry]) -> None:
-        """Hold these entries and no others."""
+    def load(self, entries: Iterable[Entry], boxes: NDArray[np.float64] | None = None) -> None:
+        """Hold these entries and no others; `boxes` are their bounds (N, 4) xyxy where they are known."""
         self.entries = list(entries)
         self._places = {entry.id: place for place, entry in enumerate(self.entries)}
-        self.boxes = np.array([_bounds(entry.shape) for entry in self.entries], dtype=np.float64).reshape(
-            -1, 4
-        )
+        if boxes is None:
+            boxes = np.array([_bounds(entry.shape) for entry in self.entries], dtype=np.float64)
+        self.boxes = boxes.reshape(-1, 4)
         self.is_box = np.array([isinstance(entry.shape, Box) for entry in self.entries], dtype=bool)
         self.category_ids = np.array([entry.category_id for entry in self.entries], dtype=np.int64)
         self.lifted = np.zeros(len(self.entries), dtype=bool)
+        self.shown = np.ones(len(self.entries), dtype=bool)
         self._outlines, self._rings = {}, {}
         self.version += 1
 
@@ -81,6 +84,7 @@ class Scene:
             self.is_box = np.append(self.is_box, False)
             self.category_ids = np.append(self.category_ids, 0)
             self.lifted = np.append(self.lifted, False)
+            self.shown = np.append(self.shown, True)
         self.entries[place] = entry
         self.boxes[place] = _bounds(entry.shape)
         self.is_box[place] = isinstance(entry.shape, Box)
@@ -97,6 +101,7 @@ class Scene:
         self.is_box = np.delete(self.is_box, place)
         self.category_ids = np.delete(self.category_ids, place)
         self.lifted = np.delete(self.lifted, place)
+        self.shown = np.delete(self.shown, place)
         self._places = {entry.id: at for at, entry in enumerate(self.entries)}
         self._forget(entry_id)
 
@@ -104,6 +109,18 @@ class Scene:
         """The bounds of an entry, None where there is none of that id."""
         place = self._places.get(entry_id)
         return None if place is None else tuple(self.boxes[place].tolist())
+
+    def show(self, ids: Iterable[int]) -> bool:
+        """Have only these there from now on; says whether that changes anything."""
+        shown = np.zeros(len(self.entries), dtype=bool)
+        shown[[self._places[key] for key in ids if key in self._places]] = True
+        if np.array_equal(shown, self.shown):
+            return False
+        self.shown = shown
+        self.version += 1
+        if not self.is_box.all():
+            self._outlines.clear()
+        return True
 
     def lift(self, ids: Iterable[int]) -> None:
         """Leave these to the active layer, and nothing else."""
@@ -125,7 +142,7 @@ class Scene:
 
     def seen(self, extent: tuple[float, float, float, float]) -> NDArray[np.int64]:
         """Places of the entries to be painted within an image box, in no order."""
-        seen = ~self.lifted & _meets(self.boxes, *extent)
+        seen = self.shown & ~self.lifted & _meets(self.boxes, *extent)
         if self._hidden:
             seen &= ~np.isin(self.category_ids, list(self._hidden))
         return np.flatnonzero(seen)
@@ -138,7 +155,7 @@ class Scene:
 
     def pick(self, x: float, y: float, *, reach: float) -> list[Entry]:
         """The entries under an image point, the smallest first; `reach` image pixels are added around."""
-        near = _meets(self.boxes, x - reach, y - reach, x + reach, y + reach)
+        near = self.shown & _meets(self.boxes, x - reach, y - reach, x + reach, y + reach)
         closed = self._hidden | self._locked
         if closed:
             near &= ~np.isin(self.category_ids, list(closed))
@@ -154,7 +171,7 @@ class Scene:
         return [self.entries[at].id for at in np.flatnonzero(within).tolist()]
 
     def outlines(self, level: int) -> Outlines:
-        """The rings of everything that is not a box, kept until an entry changes."""
+        """The rings of everything shown that is not a box, kept until that changes."""
         if level not in self._outlines:
             if len(self._outlines) > 3:
                 self._outlines.clear()
@@ -163,8 +180,8 @@ class Scene:
 
     def _gathered(self, level: int) -> Outlines:
         each = [
-            [] if box else self._rings_of(entry, level)
-            for entry, box in zip(self.entries, self.is_box.tolist(), strict=True)
+            [] if plain else self._rings_of(entry, level)
+            for entry, plain in zip(self.entries, (self.is_box | ~self.shown).tolist(), strict=True)
         ]
         every = [ring for own in each for ring in own]
         points = np.concatenate(every) if every else np.zeros((0, 2), dtype=np.float32)

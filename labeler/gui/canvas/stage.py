@@ -8,8 +8,10 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Box, Shape
+from labeler.gui.canvas.layer import PredictionLayer
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
+from labeler.gui.predicting import Predictions
 from labeler.gui.session import Session
 
 BY = "canvas"
@@ -70,9 +72,12 @@ class Stage(QObject):
     moved = Signal(object)
     """Only shapes within this image Box, and their tags, look different."""
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, predictions: Predictions, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.session = session
+        self.predictions = predictions
+        self.layer = PredictionLayer(session, predictions, self)
+        """The predictions on the open image."""
         self.options = Options()
         self.view = Viewport()
         self.scene = Scene()

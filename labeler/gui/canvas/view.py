@@ -91,7 +91,11 @@ class Canvas(PhotoView):
     def drop(self) -> None:
         """Take back what is half done: the drag, else what the tool holds, else the selection."""
         if not self._gestures.cancel() and not self._tool.drop():
-            self._session.select(())
+            if self.predictions.walk is not None:
+                self.predictions.stop_walk()
+            else:
+                self._session.select(())
+                self.predictions.select(())
         self.update()
 
     def delete_under_pointer(self) -> bool:

@@ -107,15 +107,19 @@ class SelectTool(Tool):
         return self._press_on_objects(pointer)
 
     def _press_on_objects(self, pointer: Pointer) -> Drag:
-        session = self.stage.session
-        under = [
-            entry.id for entry in self.stage.scene.pick(pointer.x, pointer.y, reach=self.stage.reach() / 2)
-        ]
+        session, reach = self.stage.session, self.stage.reach() / 2
+        under = [entry.id for entry in self.stage.scene.pick(pointer.x, pointer.y, reach=reach)]
+        candidates = [entry.id for entry in self.stage.layer.pick(pointer.x, pointer.y, reach=reach)]
+        if candidates and (not under or pointer.alt):
+            return self._press_on_predictions(pointer, under, candidates)
         if not under:
             return self._draw_band(pointer)
         if pointer.shift:
+            predicted = self.stage.predictions.selection
             session.select(session.selection ^ {under[0]})
+            self.stage.predictions.select(predicted, keep=True)
             return self._move(pointer, under[0])
+        self.stage.predictions.select(())
         if pointer.alt:
             now = next((at for at, key in enumerate(under) if key in session.selection), -1)
             session.select([under[(now + 1) % len(under)]])
@@ -127,6 +131,37 @@ class SelectTool(Tool):
         # what is selected can be dragged even where something smaller lies on it; a mere click picks that
         return self._move(pointer, under[0])
 
+    def _press_on_predictions(self, pointer: Pointer, under: list[int], candidates: list[int]) -> Drag:
+        """Select a prediction; with Shift along with what is selected, with Alt the next one under here."""
+        session, predictions = self.stage.session, self.stage.predictions
+        if not pointer.alt:
+            chosen = candidates[0]
+            if pointer.shift:
+                predictions.select(predictions.selection ^ {chosen}, keep=True)
+            else:
+                predictions.select([chosen])
+            return self._draw_band(pointer, clears=False)
+        turns: list[tuple[bool, int]] = [
+            *((True, key) for key in under),
+            *((False, key) for key in candidates),
+        ]
+        taken = [
+            at
+            for at, (drawn, key) in enumerate(turns)
+            if key in (session.selection if drawn else predictions.selection)
+        ]
+        drawn, key = turns[(taken[-1] + 1 if taken else 0) % len(turns)]
+        if pointer.shift:
+            keep = predictions.selection
+            session.select(session.selection | ({key} if drawn else frozenset()))
+            predictions.select(keep | (frozenset() if drawn else {key}), keep=True)
+        elif drawn:
+            predictions.select(())
+            session.select([key])
+        else:
+            predictions.select([key])
+        return self._draw_band(pointer, clears=False)
+
     def hover(self, pointer: Pointer) -> Qt.CursorShape:
         vertex = self._vertex_at(pointer)
         before, self.hovered = self.hovered, vertex[2] if vertex else None
@@ -135,6 +170,10 @@ class SelectTool(Tool):
         if vertex:
             return Qt.CursorShape.PointingHandCursor
         handle = self._handle_at(pointer)
+        layer, reach = self.stage.layer, self.stage.reach()
+        self.stage.predictions.hover(
+            None if handle else layer.suppressed_at(pointer.x, pointer.y, reach=reach)
+        )
         if handle:
             return _CURSORS[handle[1]]
         if pointer.alt and self._edge_at(pointer):
@@ -143,6 +182,7 @@ class SelectTool(Tool):
 
     def leave(self) -> None:
         self.hovered = None
+        self.stage.predictions.hover(None)
 
     def double(self, pointer: Pointer) -> None:
         """A double click on an edge of the selected polygon puts a vertex there."""
@@ -234,7 +274,8 @@ class SelectTool(Tool):
         dy = min(max(dy, min(-frame.y0, 0.0)), max(height - frame.y1, 0.0))
         return (round(dx), round(dy)) if whole else (round(dx, 2), round(dy, 2))
 
-    def _draw_band(self, start: Pointer) -> Drag:
+    def _draw_band(self, start: Pointer, *, clears: bool = True) -> Drag:
+        """Select what lies within a band; a mere click selects nothing, if it `clears`."""
         stage, session = self.stage, self.stage.session
         kept = session.selection if start.shift else frozenset[int]()
         try:
@@ -244,7 +285,9 @@ class SelectTool(Tool):
             band = self._band
             far = math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) >= _STILL
             inside = stage.scene.inside(band.x0, band.y0, band.x1, band.y1) if band and far else []
-            session.select(kept.union(inside))
+            if far or clears:
+                stage.predictions.select(())
+                session.select(kept.union(inside))
         finally:
             self._band = None
             stage.repaint.emit()
