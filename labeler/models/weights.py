@@ -82,9 +82,15 @@ class _Pin(Struct, frozen=True):
 
 
 def folder() -> Path:
-    """Where weights are kept; made when it is not there."""
+    """Where weights are kept; made when it is not there, ModelError where that cannot be."""
     made = paths.data_dir() / "models"
-    made.mkdir(parents=True, exist_ok=True)
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"The folder of weights {made} cannot be made ({error.strerror or error}); "
+            "make its parent writable."
+        ) from error
     return made
 
 
@@ -94,12 +100,23 @@ def path_of(entry: Entry) -> Path:
 
 
 def installed() -> tuple[Installed, ...]:
-    """The files that are there, those of the catalogue first and in its order; none of them is read."""
+    """The files that are there, those of the catalogue first and in its order; none of them is read.
+
+    Raises ModelError where the folder cannot be read.
+    """
     known = {entry.file: entry for entry in catalog.entries()}
     order = {name: index for index, name in enumerate(known)}
-    found = [path for path in folder().iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
-    found.sort(key=lambda path: (order.get(path.name, len(order)), path.name.lower()))
-    return tuple(Installed(path, path.stat().st_size, known.get(path.name)) for path in found)
+    try:
+        found = [
+            Installed(path, path.stat().st_size, known.get(path.name))
+            for path in folder().iterdir()
+            if path.suffix.lower() in SUFFIXES and path.is_file()
+        ]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(f"The folder of weights {folder()} cannot be read ({reason}).") from error
+    found.sort(key=lambda one: (order.get(one.path.name, len(order)), one.path.name.lower()))
+    return tuple(found)
 
 
 def locate(name: str) -> Path | None:
@@ -255,9 +272,9 @@ def _copy(path: Path, target: Path, digest: str) -> None:
 
 
 def _free_name(path: Path, digest: str) -> Path:
-    """Where a file of the person's own goes: beside a file of the same name that is another one."""
+    """Where a file of the person's own goes: never in the place of the catalogue's, or of another one."""
     target = folder() / path.name
-    of_catalogue = any(entry.file == path.name and entry.sha256 for entry in catalog.entries())
+    of_catalogue = any(entry.file == path.name for entry in catalog.entries())
     if not of_catalogue and not (target.exists() and _hash(target)[0] != digest):
         return target
     return target.with_name(f"{path.stem}-{digest[:8]}{path.suffix}")

@@ -410,6 +410,13 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path, length) -> None:
     assert files() == []
 
 
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path, monkeypatch) -> None:
+    (tmp_path / "models").write_text("in the way")
+    monkeypatch.setenv("LABELER_DATA_DIR", str(tmp_path))
+    with pytest.raises(ModelError, match=r"folder of weights .* cannot be made \(File exists\)"):
+        weights.installed()
+
+
 def test_only_files_of_the_folder_are_removed(tmp_path) -> None:
     mine = tmp_path / "mine.pt"
     mine.write_bytes(b"")

@@ -125,8 +125,15 @@ class ModelsDialog(QDialog):
         )
 
     def _take_list(self, listed: tuple[Listed, ...]) -> None:
-        self._listed = listed
-        self._fill()
+        before, self._listed = self._listed, listed
+        if [_look(one) for one in before] != [_look(one) for one in listed]:
+            self._fill()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Look again when the person comes back, who may have put a file into the folder by hand."""
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow() and self._listed:
+            self.reload()
+        super().changeEvent(event)
 
     def _fill(self) -> None:
         """Make the rows anew, at the same place of the list."""
@@ -385,6 +392,11 @@ class ModelRow(QWidget):
     def _copy(self) -> None:
         if self._model.entry is not None:
             QGuiApplication.clipboard().setText(self._model.entry.url)
+
+
+def _look(model: Listed) -> tuple[str, str, int]:
+    """What a row shows of a model that may change."""
+    return model.id, model.state, model.size
 
 
 def _words(pace: Pace) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QLabel
 
@@ -59,7 +59,8 @@ def dialog(qtbot, server) -> Iterator[ModelsDialog]:
     made = ModelsDialog(REGISTRY)
     qtbot.addWidget(made)
     made.show()
-    qtbot.waitUntil(lambda: bool(made.rows))
+    made.activateWindow()
+    qtbot.waitUntil(lambda: bool(made.rows) and made.isActiveWindow())
     yield made
     made.reject()
     QGuiApplication.instance().setStyleSheet("")
@@ -157,7 +158,7 @@ def test_no_network_is_told_in_the_row_and_the_address_can_be_copied(
 
 def test_a_file_put_there_by_hand_is_checked_before_it_is_used(qtbot, dialog, server) -> None:
     (weights.folder() / "model.pt").write_bytes(b"something else")
-    dialog.reload()
+    QGuiApplication.sendEvent(dialog, QEvent(QEvent.Type.ActivationChange))
     qtbot.waitUntil(offers(dialog, "use"))
     with qtbot.assertNotEmitted(dialog.use):
         click(qtbot, dialog.rows["tiny"].use_button)
