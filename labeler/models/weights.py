@@ -173,7 +173,8 @@ def download(
 
     `progress` is called with the bytes done and those in all, on the caller's thread; `is_stopped` is
     asked ten times a second. What came is kept after a failure or a stop, and gone on with the next time.
-    Raises DownloadError, within 10 s where there is no network, and StoppedError.
+    Raises DownloadError, within 10 s where there is no network, ModelError where the file is being fetched
+    already, and StoppedError.
     """
     target = path_of(entry)
     part = target.with_name(f".{entry.file}.part")
@@ -346,14 +347,17 @@ else:
 
 @contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """Nobody else downloads the same file meanwhile; the kernel's lock ends with the process."""
+    """Nobody else downloads the same file meanwhile; the kernel's lock ends with the process.
+
+    Raises ModelError where somebody does.
+    """
     path = target.with_name(f".{target.name}.lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             _lock(descriptor)
         except OSError as error:
-            raise fetch.FetchError("it is being downloaded already") from error
+            raise ModelError(f"{target.name} is being downloaded already; wait until it is here.") from error
         yield
     finally:
         os.close(descriptor)

@@ -273,7 +273,7 @@ def test_two_at_once_don_t_meet(server) -> None:
     thread = threading.Thread(target=first)
     thread.start()
     assert begun.wait(5)
-    with pytest.raises(weights.DownloadError, match="being downloaded already"):
+    with pytest.raises(ModelError, match=r"model\.pt is being downloaded already; wait"):
         weights.download(server.entry())
     stop.set()
     thread.join()
