@@ -8,10 +8,11 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.records import Candidate, Image, Model
+from labeler.core.records import Candidate, Category, Change, Image, Model
 from labeler.errors import LabelerError
+from labeler.gui.browsing import Changed
 from labeler.gui.job_client import JobClient, JobProgress, JobResult
-from labeler.gui.panels.common import counted
+from labeler.gui.panels.common import counted, timer
 from labeler.gui.session import Session
 from labeler.models.api import ModelSpec
 from labeler.models.weights import installed
@@ -74,6 +75,7 @@ class Batch(QObject):
         """The title of the model that is being loaded, or ""."""
         self.unmapped: dict[str, int] = {}
         """Classes that the model found and that mean no category yet, with their number."""
+        self._match_later = timer(self, self._match_names)
         jobs.started.connect(self._on_started)
         jobs.predicted.connect(self._on_predicted)
         jobs.progressed.connect(self._on_progress)
@@ -81,6 +83,7 @@ class Batch(QObject):
         jobs.finished.connect(self._on_finished)
         jobs.failed.connect(self._on_failed)
         session.project_changed.connect(self._on_project)
+        session.changed.connect(self._note_names)
 
     @property
     def is_running(self) -> bool:
@@ -145,6 +148,26 @@ class Batch(QObject):
                 self.changed.emit()
 
         self._session.ask(lambda store: store.predictions.unmapped(model.id, confidence=CONFIDENT), take)
+
+    def _note_names(self, changed: Changed) -> None:
+        """A category that gets a name takes what the model found under that name, once it is written."""
+        if any(_is_named(change) for change in changed.changes):
+            self._match_later.start()
+
+    def _match_names(self) -> None:
+        model = self._session.model
+        if model is not None and not self._session.read_only:
+            self._session.keep(
+                lambda store: store.predictions.match_names(model.id),
+                lambda _: self.show_stored(),
+                failed=lambda error: self._session.told.emit(str(error)),
+            )
+
+    def show_stored(self) -> None:
+        """The stored candidates have other categories: show those of the open image, and what is unmapped."""
+        if self._session.image is not None:
+            self._session.refresh_candidates(self._session.image.id)
+        self.look_for_unmapped()
 
     # --- a run ------------------------------------------------------------------------------------
 
@@ -256,6 +279,12 @@ class Batch(QObject):
             lambda value: done(value) if self._run is run else None,
             failed=lambda error: failed(str(error)) if self._run is run else None,
         )
+
+
+def _is_named(change: Change) -> bool:
+    """Whether a category is new or has another name."""
+    before, after = change.before, change.after
+    return isinstance(after, Category) and not (isinstance(before, Category) and before.name == after.name)
 
 
 def identity(choice: Choice) -> tuple[str, str]:

@@ -98,6 +98,11 @@ def agreement_color(value: float, *, on_photo: bool = False) -> str:
     return used.middling if value >= 0.5 else used.bad
 
 
+def bar_color() -> str:
+    """Of the bars of a histogram, in the scheme in force."""
+    return "#4bc3ff" if _colors.dark else "#1f7fd0"
+
+
 def apply(app: QApplication, scheme: Scheme) -> None:
     """Put a scheme in force for the whole application; widgets repaint by themselves.
 

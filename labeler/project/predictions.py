@@ -173,6 +173,17 @@ class Predictions:
                     (category_id, model_id, label),
                 )
 
+    def forget_mappings(self, model_id: int, labels: Iterable[str]) -> None:
+        """Decide on these class names no more: each means the category of its name again, if there is one."""
+        with self._transaction():
+            for label in labels:
+                self._db.execute("DELETE FROM mapping WHERE model_id = ? AND label = ?", (model_id, label))
+                self._db.execute(
+                    "UPDATE candidate SET category_id = NULL WHERE model_id = ? AND label = ?",
+                    (model_id, label),
+                )
+            self.match_names(model_id)
+
     def match_names(self, model_id: int) -> None:
         """Give stored candidates without a category that of their label's name, as after one was added."""
         with self._transaction():
