@@ -1,9 +1,11 @@
 """Runs a detector over the project's images: which ones, where the results go, and what a person is told."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
@@ -15,10 +17,11 @@ from labeler.gui.job_client import JobClient, JobProgress, JobResult
 from labeler.gui.panels.common import counted, timer
 from labeler.gui.session import Session
 from labeler.models.api import ModelSpec
-from labeler.models.weights import installed
-from labeler.plugins import Registry
 from labeler.project.store import Store
 from labeler.worker.job_protocol import Predicted, PredictSpec, unpack_candidates
+
+if TYPE_CHECKING:
+    from labeler.plugins import Registry
 
 Scope: TypeAlias = Literal["all", "unreviewed", "shown", "image"]
 """Every image, those not marked as reviewed, those the images panel shows, or only the open one."""
@@ -300,6 +303,8 @@ def detectors(registry: Registry) -> tuple[tuple[str, ModelSpec], ...]:
 
     Reads files: for a thread of a pool. One that cannot be opened is left out; the model dialog says why.
     """
+    from labeler.models.weights import installed  # noqa: PLC0415 - networking, 40 ms that a start need not pay
+
     found = [(spec.id, spec) for spec in registry.models if spec.task == "detector"]
     for file in installed():
         try:

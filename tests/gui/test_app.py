@@ -17,11 +17,18 @@ from labeler.gui.settings import Settings
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 
 
-def test_the_frame_needs_neither_numpy_nor_opencv() -> None:
+@pytest.mark.parametrize(
+    ("make", "late"),
+    [
+        ("_make_frame", {"numpy", "cv2", "PIL", "labeler.project"}),
+        ("make_window", {"torch", "onnxruntime", "urllib.request", "importlib.metadata", "labeler.plugins"}),
+    ],
+)
+def test_what_a_window_imports_later(make: str, late: set[str]) -> None:
     program = (
         "import sys; from labeler.gui import app\n"
-        "app._make_frame()\n"
-        "print(*sorted({'numpy', 'cv2', 'PIL', 'labeler.project'} & set(sys.modules)))"
+        f"window = app.{make}()\n"
+        f"print(*sorted({late!r} & set(sys.modules)))"
     )
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(

@@ -1,6 +1,9 @@
 """The card that runs a detector over images: which model, over what, how far it is."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QShowEvent
@@ -22,7 +25,9 @@ from labeler.gui.dialogs.mapping import MappingDialog
 from labeler.gui.panels.common import Card, Choice, ElidedLabel, EmptyState, counted, timer
 from labeler.gui.session import Session
 from labeler.models.api import ModelSpec
-from labeler.plugins import Registry
+
+if TYPE_CHECKING:
+    from labeler.plugins import Registry
 
 _MASKS = "SAM draws the object in each box of at least a middling confidence; every image takes longer."
 _PROGRESS = 1000
