@@ -84,9 +84,9 @@ class Comparison(QObject):
             self.changed.emit()
 
     @property
-    def shown(self) -> bool:
-        """Whether somebody looks at it."""
-        return self._watched
+    def is_shown(self) -> bool:
+        """Whether there are two, and somebody looks."""
+        return self._watched and self._pair is not None
 
     def sides(self) -> tuple[Side, Side] | None:
         """The two objects as they are now; None unless two were selected together."""

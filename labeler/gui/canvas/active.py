@@ -11,7 +11,7 @@ from labeler.core.overlap import Agreement
 from labeler.core.records import Annotation, Candidate, Polygons
 from labeler.gui import theme
 from labeler.gui.canvas import ink
-from labeler.gui.canvas.drawing import PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
+from labeler.gui.canvas.drawing import COMPARED, PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.sprite import Job, Sprite, rough_bounds
@@ -78,10 +78,12 @@ class ActiveLayer(QObject):
     def _selected_jobs(self, tool: Tool) -> list[Job]:
         stage, jobs = self._stage, []
         active = stage.active()
+        # the areas of a comparison are to be seen in their own colours
+        look = COMPARED if stage.predictions.comparison.is_shown else SELECTED
         painted = tool.target_id if isinstance(tool, BrushTool) else None
         for annotation in active:
             if annotation.id != painted:
-                jobs.append(Job(annotation.shape, stage.scene.color(annotation.category_id), SELECTED))
+                jobs.append(Job(annotation.shape, stage.scene.color(annotation.category_id), look))
         return jobs
 
     def _reference_jobs(self) -> list[Job]:
@@ -176,7 +178,8 @@ class ActiveLayer(QObject):
     # --- tags -------------------------------------------------------------------------------------
 
     def _paint_tags(self, painter: QPainter, tool: Tool, size: tuple[int, int], taken: list[QRectF]) -> None:
-        tags = [*self._selected_tags(tool), *self._scene_tags(self._stage.scene, size)]
+        tags = [*self._selected_tags(tool), *self._chosen_tags()]
+        tags += self._scene_tags(self._stage.scene, size)
         if self._stage.options.predictions:
             tags += self._scene_tags(self._stage.layer.kept, size)
         ratio = painter.device().devicePixelRatio()
@@ -199,6 +202,19 @@ class ActiveLayer(QObject):
                 forced=len(active) == 1,
             )
 
+    def _chosen_tags(self) -> Iterator[Tag]:
+        """Of the selected predictions."""
+        predictions = self._stage.predictions
+        for key in sorted(predictions.selection)[:CROWDED]:
+            yield self._candidate_tag(predictions.candidates[key])
+
+    def _candidate_tag(self, candidate: Candidate) -> Tag:
+        predictions = self._stage.predictions
+        confidence = predictions.filtered.confidences.get(candidate.id, candidate.confidence)
+        text = f"{predictions.name_of(candidate)} {confidence:.2f}"
+        color = _hex(self._stage.scene.color(candidate.category_id))
+        return Tag(text, color, self._frame(candidate), dot=False)
+
     def _scene_tags(self, scene: Scene, size: tuple[int, int]) -> list[Tag]:
         """A tag for each painted entry in sight, none where there are too many."""
         key = (scene.version, self._stage.view, size)
@@ -216,19 +232,15 @@ class ActiveLayer(QObject):
         tags = []
         for place in places.tolist():
             entry = scene.entries[place]
+            if isinstance(entry, Candidate):
+                tags.append(self._candidate_tag(entry))
+                continue
             x0, y0, x1, y1 = scene.boxes[place].tolist()
             frame = (*self._stage.view.point_on_screen(x0, y0), *self._stage.view.point_on_screen(x1, y1))
-            color = _hex(scene.color(entry.category_id))
-            if isinstance(entry, Candidate):
-                predictions = self._stage.predictions
-                confidence = predictions.filtered.confidences.get(entry.id, entry.confidence)
-                text = f"{predictions.name_of(entry)} {confidence:.2f}"
-                tags.append(Tag(text, color, frame, dot=False))
-            else:
-                tags.append(Tag(self._stage.name_of(entry), color, frame))
+            tags.append(Tag(self._stage.name_of(entry), _hex(scene.color(entry.category_id)), frame))
         return tags
 
-    def _frame(self, annotation: Annotation) -> tuple[float, float, float, float]:
+    def _frame(self, annotation: Annotation | Candidate) -> tuple[float, float, float, float]:
         box, view = rough_bounds(annotation.shape), self._stage.view
         return (*view.point_on_screen(box.x0, box.y0), *view.point_on_screen(box.x1, box.y1))
 

@@ -49,6 +49,7 @@ OUTLINE = Look(0.0, width=1.5, dash=(9, 5))
 """A prediction in two layers, so that what lies between them shows on its fill and under its line."""
 SUPPRESSED = Look(0.0, width=1.5, dash=(2, 5), line=0.45)
 WAITING = Look(0.0, width=1.0, dash=(4, 4), line=0.8)
+COMPARED = Look(0.0)
 CHOSEN = Look(0.24, width=2.0, dash=(9, 5))
 REASON = Look(0.10, width=2.0)
 DROPPED = Look(0.0, width=2.0, dash=(2, 5))

@@ -318,7 +318,7 @@ class PhotoView(QWidget):
 
     def _paint_comparison(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
         comparison = self.predictions.comparison
-        sides = comparison.sides() if comparison.shown else None
+        sides = comparison.sides() if comparison.is_shown else None
         if sides is not None:
             self._areas.paint(painter, (sides[0].shape, sides[1].shape), self.view, size, ratio)
 

@@ -12,14 +12,14 @@ from labeler.core.filtering import Step
 from labeler.core.records import Candidate
 from labeler.gui import theme
 from labeler.gui.canvas import ink
-from labeler.gui.canvas.drawing import CHOSEN, DROPPED, REASON, Rgb
+from labeler.gui.canvas.drawing import CHOSEN, DROPPED, OUTLINE, REASON, Rgb
 from labeler.gui.canvas.layer import PredictionLayer
 from labeler.gui.canvas.sprite import Job, Sprite, rough_bounds
 from labeler.gui.canvas.stage import Stage
 from labeler.gui.canvas.tags import Tag, TagPictures
 from labeler.gui.predicting import Predictions
 
-_MOST_TAGS = 12
+_MOST_TAGS = 5
 """So many of a step's lines say their IoU."""
 _DARK = QColor(13, 16, 22, 200)
 
@@ -57,23 +57,23 @@ class Reasons:
         return [found[key] for key in sorted(self._predictions.selection) if key in found]
 
     def _selected(self) -> Iterator[Job]:
-        return (Job(one.shape, self._color(one), CHOSEN) for one in self._chosen())
+        look = OUTLINE if self._predictions.comparison.is_shown else CHOSEN
+        return (Job(one.shape, self._color(one), look) for one in self._chosen())
 
     def _hovered(self) -> Iterator[Job]:
         link = self._hovered_link()
         if link is not None:
             yield Job(link.target.shape, self._color(link.target), REASON)
-            yield Job(link.source.shape, self._color(link.source), DROPPED)
+            yield Job(link.source.shape, rgb(theme.DARK.bad), DROPPED)
 
     def _stepped(self) -> Iterator[Job]:
         step = self._predictions.step
         if step is None:
             return
         found = self._predictions.candidates
-        yield Job(found[step.picked].shape, self._color(found[step.picked]), REASON)
-        red = rgb(theme.DARK.bad)
         for key, _ in step.dropped:
-            yield Job(found[key].shape, red, DROPPED)
+            yield Job(found[key].shape, rgb(theme.DARK.bad), DROPPED)
+        yield Job(found[step.picked].shape, self._color(found[step.picked]), REASON)
 
     def _hovered_link(self) -> _Link | None:
         predictions = self._predictions
@@ -83,7 +83,7 @@ class Reasons:
             return None
         source = predictions.candidates[key]
         name = f"{predictions.name_of(source)} {source.confidence:.2f}"
-        return _Link(source, by[0], f"{name} · IoU {by[1]:.2f}")
+        return _Link(source, by[0], f"{name} · IoU {by[1]:.2f} with {by[0].confidence:.2f}")
 
     def _links(self) -> Iterator[_Link]:
         link = self._hovered_link()
@@ -95,7 +95,8 @@ class Reasons:
 
     def _step_links(self, step: Step) -> Iterator[_Link]:
         found = self._predictions.candidates
-        for key, iou in step.dropped:
+        # the closest calls first
+        for key, iou in sorted(step.dropped, key=lambda each: each[1]):
             yield _Link(found[key], found[step.picked], f"IoU {iou:.2f}")
         for key, iou, confidence in step.lowered:
             yield _Link(found[key], found[step.picked], f"IoU {iou:.2f} · now {confidence:.2f}")
@@ -140,10 +141,6 @@ class Reasons:
             yield Tag(text, _hex(self._color(picked)), frame), corner + QPointF(-10, -14)
         for link in _first(self._links(), _MOST_TAGS):
             yield Tag(link.text, _hex(self._color(link.source)), frame), self._ends(link)[0]
-        for one in self._chosen():
-            text = f"{predictions.name_of(one)} {one.confidence:.2f}"
-            corner = self._frame(one).topLeft()
-            yield Tag(text, _hex(self._color(one)), frame, note="selected"), corner + QPointF(-10, -14)
 
     def _ends(self, link: _Link) -> tuple[QPointF, QPointF]:
         """The corners of both frames that lie furthest from each other: the frames are often nearly one."""

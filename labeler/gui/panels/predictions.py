@@ -12,11 +12,11 @@ from labeler.gui.predicting import LEAST, MOST, Faint, Predictions
 from labeler.gui.session import Session
 
 KINDS: tuple[tuple[str, FilterKind], ...] = (
-    ("greedy, within a class", "class-wise"),
-    ("greedy, all classes", "agnostic"),
-    ("soft, linear", "soft-linear"),
-    ("soft, Gaussian", "soft-gaussian"),
-    ("none", "none"),
+    ("within classes", "class-wise"),
+    ("across classes", "agnostic"),
+    ("soft linear", "soft-linear"),
+    ("soft Gaussian", "soft-gaussian"),
+    ("no NMS", "none"),
 )
 _FAINT: tuple[tuple[str, Faint], ...] = (
     ("what was suppressed", "suppressed"),
@@ -72,7 +72,8 @@ class PredictionsPanel(Card):
         self.top_k.setAccessibleName("Most predictions on an image")
         self.top_k.setToolTip("At most so many predictions on an image, the most confident ones")
         self.top_k.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self.top_k.setFixedWidth(56)
+        self.top_k.setFixedWidth(64)
+        self.top_k.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.top_k.valueChanged.connect(lambda value: predictions.set_filter(top_k=value))
         self.faint = Choice("What is shown", _FAINT, self)
         self.faint.currentIndexChanged.connect(lambda _: predictions.set_faint(self.faint.currentData()))
