@@ -17,7 +17,7 @@ from msgspec import Struct
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError, PluginError
-from labeler.models.api import FileSpec, FormatSpec, ModelSpec, TrainerSpec
+from labeler.models.api import FileSpec, FormatSpec, ModelSpec, Task, TrainerSpec
 
 API = 1
 """The version of the plugin contract."""
@@ -112,6 +112,24 @@ class Registry(Struct, frozen=True):
         raise ModelError(
             f"“{path.name}” is no model file that can be opened; there are: {known}. Choose one of these."
         )
+
+    def at_hand(self, task: Task) -> dict[str, ModelSpec]:
+        """The models of a task, by the name to `resolve` them by: of plugins, then of installed files.
+
+        Reads files, so it is for a thread of a pool. A file that cannot be opened is left out; `labeler
+        models` says why.
+        """
+        from labeler.models.weights import installed  # noqa: PLC0415 - networking, which a start need not pay
+
+        found = {spec.id: spec for spec in self.models if spec.task == task}
+        for file in installed():
+            try:
+                spec = self.open_file(file.path)
+            except LabelerError:
+                continue
+            if spec.task == task:
+                found[str(file.path)] = spec
+        return found
 
     def resolve(self, name: str) -> ModelSpec:
         """The model of that id, of that path, or of that name in the folder of weights: for `--model`.

@@ -173,7 +173,7 @@ def _step(click: int, proposals: Sequence[Proposal], truth: Mask) -> Step:
 
 
 def _model(name: str) -> tuple[Segmenter, Embedder]:
-    spec = plugins.discover().model(name)
+    spec = plugins.discover().resolve(name)
     model = spec.load()
     if not isinstance(model, Segmenter):
         raise ModelError(f"{spec.title} is no promptable model; it cannot be measured with prompts.")

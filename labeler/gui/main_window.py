@@ -235,6 +235,7 @@ class MainWindow(QMainWindow):
         canvas.tool_changed.connect(self._show_tool)
         self.model_menu.current.connect(lambda spec: session.use_segmenter(spec.title))
         self.model_menu.chosen.connect(self._use_model)
+        self.desk.wants_models.connect(self.model_menu.show_models)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
         self.commands.setting_changed.connect(self.apply_setting)
@@ -255,11 +256,11 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, self.host.start)
         QTimer.singleShot(0, self.model_menu.look_up)
 
-    def _use_model(self, spec: ModelSpec) -> None:
-        """Prompt another model from now on; what it proposes is kept under its name."""
-        self.settings.model = spec.id
+    def _use_model(self, name: str, spec: ModelSpec) -> None:
+        """Prompt another model from now on; what it proposes is kept under its title."""
+        self.settings.model = name
         self.settings.save()
-        self.host.use(spec.id)
+        self.host.use(name)
         self.session.use_segmenter(spec.title)
 
     # --- showing ----------------------------------------------------------------------------------
@@ -428,6 +429,7 @@ class MainWindow(QMainWindow):
         self.film_strip.stop()
         self.session.shut_down()
         self.desk.close()
+        self.model_menu.stop()
         self.host.close()
         event.accept()
 

@@ -11,25 +11,29 @@ from PySide6.QtWidgets import QMenu, QWidget
 from labeler.gui.courier import Courier, run_in_pool
 
 if TYPE_CHECKING:
+    from labeler.gui.downloads import Downloads
     from labeler.models.api import ModelSpec
     from labeler.plugins import Registry
 
 
 class ModelMenu(QObject):
-    """Looks plugins up on a thread, since importing a stranger's one may take its time."""
+    """Looks plugins and installed files up on a thread, since a stranger's import may take its time."""
 
-    chosen = Signal(object)
-    """The `ModelSpec` of a promptable model that a person picked."""
+    chosen = Signal(str, object)
+    """The name and `ModelSpec` of a promptable model that a person picked."""
     current = Signal(object)
-    """The `ModelSpec` of the one in use, once plugins were looked up."""
+    """The `ModelSpec` of the one in use, once it was looked up."""
+    detector_chosen = Signal(object)
+    """The `ModelSpec` of a detector that a person picked in the model dialog."""
     found = Signal(object)
-    """The `Registry`, once plugins were looked up."""
+    """The `Registry`, whenever plugins and files were looked up."""
 
     def __init__(self, menu: QMenu, window: QWidget, *, current: str) -> None:
         super().__init__(window)
         self._window = window
         self._current = current
         self._registry: Registry | None = None
+        self._downloads: Downloads | None = None
         menu.addSeparator()
         self._use = menu.addMenu("Use")
         self._group = QActionGroup(self)
@@ -37,29 +41,63 @@ class ModelMenu(QObject):
         self._courier = Courier(self)
 
     def look_up(self) -> None:
-        """Find the plugins; `found` follows."""
-        run_in_pool(_discovered, courier=self._courier, done=self._take, failed=self._give_up)
+        """Find plugins and installed files; `found` follows."""
+        run_in_pool(
+            _discovered, courier=self._courier, done=lambda seen: self._take(*seen), failed=self._give_up
+        )
 
-    def _take(self, registry: Registry) -> None:
+    def stop(self) -> None:
+        """End downloads that are under way: the window goes away."""
+        if self._downloads is not None:
+            self._downloads.stop()
+
+    def _take(self, registry: Registry, segmenters: dict[str, ModelSpec]) -> None:
         self._registry = registry
         self._use.clear()
-        for spec in registry.models:
-            if spec.task == "segmenter":
-                self._add(spec)
-            if spec.id == self._current:
-                self.current.emit(spec)
+        for name, spec in segmenters.items():
+            self._add(name, spec)
+        if self._current in segmenters:
+            self.current.emit(segmenters[self._current])
         self.found.emit(registry)
 
-    def _add(self, spec: ModelSpec) -> None:
-        action = self._use.addAction(spec.title, lambda: self.chosen.emit(spec))
+    def _add(self, name: str, spec: ModelSpec) -> None:
+        action = self._use.addAction(spec.title, lambda: self._choose(name, spec))
         action.setCheckable(True)
-        action.setChecked(spec.id == self._current)
+        action.setChecked(name == self._current)
         action.setToolTip(f"{spec.title}, {spec.licence}" if spec.licence else spec.title)
         self._group.addAction(action)
+
+    def _choose(self, name: str, spec: ModelSpec) -> None:
+        self._current = name
+        self.chosen.emit(name, spec)
 
     def _give_up(self, error: Exception) -> None:
         # discover() lists every plugin that fails; nothing else can go wrong that a person could mend
         raise error
+
+    def show_models(self) -> None:
+        """List what there is and what can be had; download, take in, remove, use."""
+        from labeler.gui.dialogs.models import ModelsDialog  # noqa: PLC0415 - with urllib and ssl, 60 ms
+        from labeler.gui.downloads import Downloads  # noqa: PLC0415
+
+        if self._registry is None:
+            return
+        if self._downloads is None:
+            self._downloads = Downloads(self)
+        dialog = ModelsDialog(
+            self._registry, self._window, downloads=self._downloads, in_use=(self._current,)
+        )
+        dialog.changed.connect(self.look_up)
+        dialog.use.connect(self._use_any)
+        dialog.exec()
+
+    def _use_any(self, spec: ModelSpec) -> None:
+        if spec.task != "segmenter":
+            self.detector_chosen.emit(spec)
+            return
+        # a file's model is known by its path, which is where its weights are
+        known = self._registry is not None and any(one.id == spec.id for one in self._registry.models)
+        self._choose(spec.id if known or not spec.weights else str(spec.weights[0].path), spec)
 
     def show_plugins(self) -> None:
         """List the plugins that work and those that were left out, with the reason."""
@@ -69,8 +107,9 @@ class ModelMenu(QObject):
             PluginsDialog(self._registry, self._window).exec()
 
 
-def _discovered() -> Registry:
+def _discovered() -> tuple[Registry, dict[str, ModelSpec]]:
     """On a pool thread: what `labeler.plugins` finds, which it costs 30 ms to import."""
     from labeler.plugins import discover  # noqa: PLC0415
 
-    return discover()
+    registry = discover()
+    return registry, registry.at_hand("segmenter")

@@ -149,8 +149,8 @@ def _since(begun: float) -> float:
 
 
 def load(model_id: str) -> tuple[ModelSpec, Segmenter]:
-    """Find the model among the plugins and load it. Raises LabelerError with one sentence."""
-    spec = plugins.discover().model(model_id)
+    """Find the model by its id or file and load it. Raises LabelerError with one sentence."""
+    spec = plugins.discover().resolve(model_id)
     if spec.task != "segmenter":
         raise ModelError(f"{spec.title} is no promptable model.")
     model = guarded("be loaded", spec.load)

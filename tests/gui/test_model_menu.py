@@ -42,7 +42,8 @@ def test_the_menu_offers_every_promptable_model_and_tells_the_choice(
     assert entries["MobileSAM"].isChecked()
     with qtbot.waitSignal(models.chosen) as chosen:
         entries["Flood"].trigger()
-    assert chosen.args[0].id == "flood"
+    assert chosen.args[0] == "flood"
+    assert chosen.args[1].title == "Flood"
 
 
 def test_a_plugin_that_was_left_out_shows_why(qtbot: QtBot, folder: Path, expect_log) -> None:
