@@ -1,0 +1,157 @@
+"""Torchvision's detectors: told apart by their weights, and raw where their own NMS would have decided."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labeler import plugins
+from labeler.core.geometry import bounds, to_bits
+from labeler.core.images import read_pixels
+from labeler.core.records import Candidate, Mask
+from labeler.core.suppression import suppress
+from labeler.errors import ModelError
+from labeler.models.api import ModelSpec
+
+QUICK = ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
+SLOW = ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "fcos_resnet50_fpn"]
+NAMES = ["cat", "dog", "red fox"]
+
+
+def built(name: str):
+    """A model of random weights, whose confidences are spread so that some are worth keeping."""
+    import torch
+    from torchvision.models import detection
+
+    torch.manual_seed(0)
+    model = getattr(detection, name)(weights=None, weights_backbone=None, num_classes=4).eval()
+    for key, values in model.state_dict().items():
+        if key.endswith("cls_score.weight") or ("classification_head" in key and key.endswith(".1.weight")):
+            values.mul_(8)
+    return model
+
+
+@pytest.fixture
+def small(photo) -> Path:
+    """A part of the photo: random networks see nothing in it, but are done sooner."""
+    import cv2
+
+    cv2.imwrite(str(photo), cv2.imread(str(photo))[300:620, 100:500])
+    return photo
+
+
+def opened(path: Path) -> ModelSpec:
+    return plugins.discover(safe_mode=True).open_file(path)
+
+
+def corners(candidates: list[Candidate]) -> np.ndarray:
+    boxes = [bounds(one.shape) for one in candidates]
+    return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes]).reshape(-1, 4)
+
+
+def check(name: str, small: Path, folder: Path) -> None:
+    """After our NMS, the best are what torchvision gives after its own; names are those in the file."""
+    import torch
+
+    model = built(name)
+    path = folder / f"{name}.pth"
+    torch.save({"model": model.state_dict(), "names": NAMES}, path)
+    spec = opened(path)
+    assert (spec.task, spec.needs_suppression, spec.categories) == ("detector", True, tuple(NAMES))
+    rgb = read_pixels(small).rgb
+    candidates = spec.load().detect(rgb)
+    assert {one.label for one in candidates} <= set(NAMES)
+
+    stage = getattr(model, "roi_heads", model)
+    stage.score_thresh = 0.001
+    with torch.inference_mode():
+        (theirs,) = model([torch.from_numpy(rgb.copy()).permute(2, 0, 1) / 255])
+    boxes = corners(list(candidates))
+    confidences = np.array([one.confidence for one in candidates])
+    labels = [one.label for one in candidates]
+    kept = suppress(boxes, confidences, labels, threshold=stage.nms_thresh).kept[:20]
+    assert len(kept) < len(candidates), "nothing was left for our NMS"
+    np.testing.assert_allclose(confidences[kept], theirs["scores"][:20], atol=1e-4)
+    if not isinstance(candidates[0].shape, Mask):
+        np.testing.assert_allclose(boxes[kept][:5], theirs["boxes"][:5], atol=0.5)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_raw_candidates_become_torchvisions_own_results_by_our_nms(name, small, tmp_path) -> None:
+    check(name, small, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_the_larger_ones_too(name, small, tmp_path) -> None:
+    check(name, small, tmp_path)
+
+
+@pytest.mark.slow
+def test_masks_are_torchvisions(small, tmp_path) -> None:
+    import torch
+
+    model = built("maskrcnn_resnet50_fpn")
+    torch.save(model.state_dict(), tmp_path / "mask.pth")
+    rgb = read_pixels(small).rgb
+    candidates = opened(tmp_path / "mask.pth").load().detect(rgb)
+    ours = [one for one in candidates if isinstance(one.shape, Mask)]
+    model.roi_heads.score_thresh = 0.05
+    with torch.inference_mode():
+        (theirs,) = model([torch.from_numpy(rgb.copy()).permute(2, 0, 1) / 255])
+    compared = 0
+    for score, mask in zip(theirs["scores"].tolist(), theirs["masks"][:, 0].numpy() > 0.5, strict=True):
+        alike = [one for one in ours if abs(one.confidence - score) < 1e-6]
+        if mask.sum() > 500 and alike:
+            found = [to_bits(one.shape, rgb.shape[:2]) for one in alike]
+            assert max((one & mask).sum() / (one | mask).sum() for one in found) > 0.9
+            compared += 1
+    assert compared >= 5
+
+
+def test_weights_in_safetensors_are_opened_too(tmp_path, small) -> None:
+    import json
+
+    state = built(QUICK[1]).state_dict()
+    header, data = {"__metadata__": {"names": json.dumps(NAMES)}}, b""
+    kinds = {"torch.float32": "F32", "torch.int64": "I64"}
+    for key, values in state.items():
+        part = values.contiguous().numpy().tobytes()
+        shape = list(values.shape)
+        header[key] = {
+            "dtype": kinds[str(values.dtype)],
+            "shape": shape,
+            "data_offsets": [len(data), len(data) + len(part)],
+        }
+        data += part
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path = tmp_path / "ssd.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    spec = opened(path)
+    assert spec.title.startswith("SSDlite")
+    assert spec.load().detect(read_pixels(small).rgb)
+
+
+def test_coco_names_where_the_number_of_classes_is_cocos(tmp_path, small) -> None:
+    import torch
+    from torchvision.models import detection
+
+    torch.manual_seed(0)
+    model = detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=91)
+    torch.save(model.state_dict(), tmp_path / "coco.pth")
+    labels = {one.label for one in opened(tmp_path / "coco.pth").load().detect(read_pixels(small).rgb)}
+    assert labels & {"person", "bicycle", "toothbrush", "dog", "donut"}
+
+
+def test_weights_of_something_else_are_refused(tmp_path) -> None:
+    import torch
+
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(
+        ModelError, match=r"“other\.pth” is no model file that can be opened; there are: .*torchvision"
+    ):
+        opened(tmp_path / "other.pth")
+    (tmp_path / "noise.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(ModelError, match="is no model file"):
+        opened(tmp_path / "noise.safetensors")
