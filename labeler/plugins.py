@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from labeler import paths
 from labeler.core.files import atomic_write
-from labeler.errors import ModelError, PluginError
+from labeler.errors import LabelerError, ModelError, PluginError
 from labeler.models.api import FileSpec, FormatSpec, ModelSpec, Task, TrainerSpec
 
 API = 1
