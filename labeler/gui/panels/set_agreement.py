@@ -48,10 +48,7 @@ class WorstModel(RowsModel):
         if image is None or one is None:
             return Row("")
         total = one.total
-        wrong = [
-            f"{total.missed} missed" if total.missed else "",
-            f"{total.extra} extra" if total.extra else "",
-        ]
+        wrong = [f"{n} {what}" for n, what in ((total.missed, "missed"), (total.extra, "extra")) if n]
         worst = f"worst pair {one.worst_iou:.2f}" if one.worst_iou is not None else ""
         quality = total.quality or 0.0
         told = (image.path, _told(total), worst, f"quality (IoU × F1) {quality:.3f}")

@@ -104,7 +104,7 @@ def test_a_point_of_the_course_opens_what_was_labelled_then(qtbot, session, meas
 def test_effort_says_what_became_of_predictions(qtbot, session, predict, owner, predictions, panel):
     predict({session.image.id: [candidate(0), candidate(200), candidate(400), candidate(600)]})
     reviewing = Reviewing(session, predictions, owner)
-    first, second, third, fourth = sorted(session.candidates)
+    first, second, third, _ = sorted(session.candidates)
     reviewing.accept([first, second])
     reviewing.reject([third])
     edited = next(a for a in session.annotations.values() if a.prediction_id == second)

@@ -1,0 +1,108 @@
+"""`labeler agree` as a person types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, encoding="utf-8")
+
+
+def annotation(key, image, category, box, **more):
+    return {
+        "id": key,
+        "image_id": image,
+        "category_id": category,
+        "bbox": box,
+        "area": 1,
+        "iscrowd": 0,
+        **more,
+    }
+
+
+def result(image, category, box, score=0.9):
+    return {"image_id": image, "category_id": category, "bbox": box, "score": score}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Two images with foreign ids; a pair of IoU 0.8, one of 1, one missed, one extra."""
+    labels, results = tmp_path / "labels.json", tmp_path / "results.json"
+    labels.write_text(
+        json.dumps(
+            {
+                "images": [
+                    {"id": 70, "file_name": "a.jpg", "width": 100, "height": 100},
+                    {"id": 80, "file_name": "b.jpg", "width": 100, "height": 100},
+                ],
+                "categories": [{"id": 5, "name": "cat"}, {"id": 9, "name": "dog"}],
+                "annotations": [
+                    annotation(1, 70, 5, [0, 0, 10, 10]),
+                    annotation(2, 80, 5, [50, 50, 10, 10]),
+                    annotation(3, 80, 9, [0, 0, 10, 10]),
+                ],
+            }
+        )
+    )
+    results.write_text(
+        json.dumps(
+            [
+                result(70, 5, [0, 0, 10, 8]),
+                result(80, 5, [50, 50, 10, 10]),
+                result(80, 5, [80, 80, 10, 10], 0.3),
+            ]
+        )
+    )
+    return labels, results
+
+
+def test_a_table_by_category_with_the_total_and_the_worst_images(files):
+    done = labeler("agree", *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == "Pairs from IoU 0.5, one to one.".split()
+    assert lines[2] == ["cat", "2", "0", "1", "0.900", "0.944", "0.800"]
+    assert lines[3] == ["dog", "0", "1", "0", "–", "–", "0.000"]
+    assert lines[4] == ["all", "2", "1", "1", "0.900", "0.944", "0.667"]
+    assert lines[-2:] == [["0.500", "b.jpg"], ["0.800", "a.jpg"]]
+
+
+def test_json_has_the_same_numbers(files):
+    done = labeler("agree", *files, "--json", "--iou", "0.85", "--conf", "0.5")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert told["iou_threshold"] == 0.85
+    assert told["images"] == 2
+    # the pair of IoU 0.8 is none, and the result of 0.3 is left out
+    assert {key: told["total"][key] for key in ("matched", "missed", "extra", "mean_iou")} == {
+        "matched": 1,
+        "missed": 2,
+        "extra": 1,
+        "mean_iou": 1.0,
+    }
+    assert [one["name"] for one in told["categories"]] == ["cat", "dog"]
+    assert [(one["id"], one["file_name"]) for one in told["worst_images"]] == [(70, "a.jpg"), (80, "b.jpg")]
+
+
+def test_what_is_refused_is_told_and_is_exit_code_1(files):
+    labels, results = files
+    results.write_text(json.dumps([result(70, 5, [0, 0, 10, 8]), result(99, 5, [0, 0, 1, 1])]))
+    done = labeler("agree", labels, results)
+    assert done.returncode == 1
+    assert "image_id" in done.stderr
+    assert "cat" in done.stdout
+
+
+def test_wrong_calls(files, tmp_path):
+    labels, results = files
+    assert labeler("agree", labels).returncode == 2
+    assert labeler("agree", labels, results, "--iou", "1.5").returncode == 2
+    done = labeler("agree", labels, tmp_path / "none.json")
+    assert done.returncode == 1
+    assert done.stderr.startswith("labeler: ")
+    assert done.stderr.count("\n") == 1
