@@ -101,8 +101,9 @@ def told(dataset: Dataset, measures: Sequence[ImageMeasure], threshold: float) -
 
 
 def _row(name: str, tally: Tally, width: int) -> str:
+    counts = f"{tally.matched:>7}  {tally.missed:>6}  {tally.extra:>6}"
     iou, dice, f1 = (_number(value) for value in (tally.mean_iou, tally.mean_dice, tally.f1))
-    return f"{name:<{width}}  {tally.matched:>7}  {tally.missed:>6}  {tally.extra:>6}  {iou:>8}  {dice:>9}  {f1:>5}"
+    return f"{name:<{width}}  {counts}  {iou:>8}  {dice:>9}  {f1:>5}"
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """The list of images: filter, sort, go there; what it shows is the order that D and A walk."""
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from labeler.gui.panels.rows import Row, RowsModel, RowsView
 from labeler.gui.panels.status import STATUSES, Status, name_of, status_mark, status_of
 from labeler.gui.session import Session
 
-Sorting: TypeAlias = Literal["folder", "name", "most", "fewest"]
+Sorting: TypeAlias = Literal["folder", "name", "most", "fewest", "worst"]
 
 _SORTINGS: tuple[tuple[str, Sorting], ...] = (
     ("Folder order", "folder"),
@@ -81,6 +82,7 @@ class ImagesPanel(Card):
         self._names: list[str] = []
         self._total = 0
         self._listed: list[tuple[str, str, int]] = []
+        self._worst_first: Callable[[], list[int]] = list
         self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
         self._make_controls()
         self._model = ImagesModel(session, self)
@@ -100,6 +102,12 @@ class ImagesPanel(Card):
         session.image_changed.connect(self._show_current)
         session.changed.connect(lambda _: self._fill_categories())
         self._on_project()
+
+    def add_worst_first(self, worst_first: Callable[[], list[int]]) -> None:
+        """Offer the order of images by how they agree with a model; those not measured come last."""
+        self._worst_first = worst_first
+        with QSignalBlocker(self.sorting):
+            self.sorting.addItem("Worst agreement first", "worst")
 
     def filter(self) -> ImageFilter:
         """The filter as the controls say it."""
@@ -185,6 +193,9 @@ class ImagesPanel(Card):
                 images.sort(key=lambda image: -sum(counts(image.id).values()))
             case "fewest":
                 images.sort(key=lambda image: sum(counts(image.id).values()))
+            case "worst":
+                places = {image_id: place for place, image_id in enumerate(self._worst_first())}
+                images.sort(key=lambda image: places.get(image.id, len(places)))
             case "folder":
                 pass
         return [image.id for image in images]

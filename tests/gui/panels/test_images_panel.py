@@ -113,3 +113,11 @@ def test_images_that_an_undo_takes_away_leave_the_list(qtbot, session, shown):
     session.undo()
     qtbot.waitUntil(lambda: names(panel) == ["bus.jpg", "grace_hopper.jpg", "zidane.jpg"])
     assert 77 not in session.order
+
+
+def test_worst_agreement_first_leaves_what_is_not_measured_at_the_end(qtbot, session, shown):
+    panel = shown(ImagesPanel(session))
+    first, second, third = session.order
+    panel.add_worst_first(lambda: [third, first])
+    panel.sorting.choose("worst")
+    assert list(session.order) == [third, first, second]
