@@ -1,17 +1,14 @@
 """Runs a detector over the project's images: which ones, where the results go, and what a person is told."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Candidate, Category, Change, Image, Model
-from labeler.errors import LabelerError
 from labeler.gui.browsing import Changed
 from labeler.gui.job_client import JobClient, JobProgress, JobResult
 from labeler.gui.panels.common import counted, timer
@@ -19,9 +16,6 @@ from labeler.gui.session import Session
 from labeler.models.api import ModelSpec
 from labeler.project.store import Store
 from labeler.worker.job_protocol import Predicted, PredictSpec, unpack_candidates
-
-if TYPE_CHECKING:
-    from labeler.plugins import Registry
 
 Scope: TypeAlias = Literal["all", "unreviewed", "shown", "image"]
 """Every image, those not marked as reviewed, those the images panel shows, or only the open one."""
@@ -296,24 +290,6 @@ def identity(choice: Choice) -> tuple[str, str]:
     version = spec.version or (spec.fingerprint[:8] if spec.weights else "")
     name = f"{spec.title} “{choice.text}”" if choice.text else spec.title
     return name, " + ".join(part for part in (version, "masks" if choice.masks else "") if part)
-
-
-def detectors(registry: Registry) -> tuple[tuple[str, ModelSpec], ...]:
-    """(name to load it by, model) of every detector at hand: of plugins, then of installed files.
-
-    Reads files: for a thread of a pool. One that cannot be opened is left out; the model dialog says why.
-    """
-    from labeler.models.weights import installed  # noqa: PLC0415 - networking, 40 ms that a start need not pay
-
-    found = [(spec.id, spec) for spec in registry.models if spec.task == "detector"]
-    for file in installed():
-        try:
-            spec = registry.open_file(file.path)
-        except LabelerError:
-            continue
-        if spec.task == "detector":
-            found.append((str(file.path), spec))
-    return tuple(found)
 
 
 def duration(seconds: float) -> str:

@@ -52,6 +52,8 @@ class JobLimits(Struct, frozen=True):
     restarts: int = 3
     window: float = 300.0
     """So many restarts within so many seconds, then it is given up."""
+    alike: int = 10
+    """So many images in a row missed for the very same reason, then it is the model's and not theirs."""
 
 
 class JobProgress(Struct, frozen=True):
@@ -109,6 +111,7 @@ class JobClient(QObject):
         self._waiting: dict[int, str] = {}
         self._missed: list[tuple[int, str]] = []
         self._reason = ""
+        self._alike = 0
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._slowest = 0.0
         self._restarts: deque[float] = deque()
@@ -149,6 +152,7 @@ class JobClient(QObject):
         self._was_loaded = False
         self._waiting = dict(spec.images)
         self._missed = []
+        self._alike = 0
         self._slowest = 0.0
         self._restarts.clear()
         if self._waiting:
@@ -201,12 +205,14 @@ class JobClient(QObject):
                 self._on_loaded(title)
             case Predicted(image_id=image_id):
                 if self._settle(image_id):
+                    self._alike = 0
                     self.predicted.emit(message)
                     self._say_progress()
             case Missed(image_id=image_id, sentence=sentence):
                 if self._settle(image_id):
                     self._miss(image_id, sentence)
                     self._say_progress()
+                    self._give_up_when_alike(sentence)
             case Failed(sentence=sentence):
                 self._reason = sentence
             case Done():
@@ -242,6 +248,16 @@ class JobClient(QObject):
     def _miss(self, image_id: int, sentence: str) -> None:
         self._missed.append((image_id, sentence))
         self.missed.emit(image_id, sentence)
+
+    def _give_up_when_alike(self, sentence: str) -> None:
+        """A model that is broken for good, as one on a lost GPU, need not say so for ten thousand images."""
+        same = len(self._missed) > 1 and self._missed[-2][1] == sentence
+        self._alike = self._alike + 1 if same and self._alike else 1
+        if self._spec is not None and self._alike >= self._limits.alike:
+            self._give_up(
+                f"{self._title} failed on {self._alike} images in a row and was stopped; what it predicted "
+                f"before is kept. {sentence}"
+            )
 
     def _on_done(self) -> None:
         if self._waiting:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from labeler import plugins
 from labeler.core.records import Box, Change
-from labeler.gui.batch import Batch, Choice, detectors, duration, identity
+from labeler.gui.batch import Batch, Choice, duration, identity
 from labeler.gui.job_client import JobClient, JobLimits
 from labeler.gui.session import Session
 from labeler.project.store import Store
@@ -319,15 +319,6 @@ def test_a_new_category_takes_what_was_found_under_its_name(qtbot, session, batc
 
 
 # --- small words --------------------------------------------------------------------------------
-
-
-def test_detectors_are_those_of_plugins_and_of_installed_files(model) -> None:
-    (plugins.paths.data_dir() / "models").mkdir()
-    (plugins.paths.data_dir() / "models" / "junk.pt").write_text("no model")
-    names = [name for name, _ in detectors(plugins.discover())]
-    assert {"bright", "reader", "broken"} <= set(names)
-    assert "mobilesam" not in names
-    assert not [name for name in names if "junk" in name]
 
 
 @pytest.mark.parametrize(

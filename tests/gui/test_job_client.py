@@ -49,8 +49,10 @@ def load():
     exec((HERE / "load").read_text(), globals()) if (HERE / "load").exists() else None
     return Bright()
 
-plugin = Plugin(api=1, name="Bright", version="1",
-                models=(ModelSpec(id="bright", title="Bright", task="detector", load=load),))
+plugin = Plugin(api=1, name="Bright", version="1", models=(
+    ModelSpec(id="bright", title="Bright", task="detector", load=load),
+    ModelSpec(id="reader", title="Reader", task="detector", load=load, reads_text=True),
+))
 """
 
 CRASHES = {
@@ -61,7 +63,7 @@ CRASHES = {
     "memory": "eaten = []\nwhile True: eaten.append(np.empty(1 << 28, dtype=np.uint8))",
     "endless loop": "while True: time.sleep(0.01)",
     "hung with the GIL": "ctypes.PyDLL(None).sleep(100)",
-    "SIGSTOP": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "SIGSTOP": "os.kill(os.getpid(), signal.SIGSTOP)\ntime.sleep(1)",
 }
 REASONS = {
     "memory": "ran out of memory",
@@ -142,8 +144,8 @@ def jobs() -> list[psutil.Process]:
     ]
 
 
-def run(qtbot, heard: Heard, images, **options) -> None:
-    heard.client.start(PredictSpec("bright", images, **options))
+def run(qtbot, heard: Heard, images, *, model: str = "bright", **options) -> None:
+    heard.client.start(PredictSpec(model, images, **options))
     qtbot.waitUntil(lambda: bool(heard.results or heard.failed), timeout=60_000)
 
 
@@ -184,11 +186,14 @@ def test_images_that_cannot_be_read_are_told(qtbot, heard, faults, images, tmp_p
     assert [image_id for image_id, _ in heard.results[0].missed] == [50, 51]
 
 
-def test_the_text_reaches_the_model(qtbot, heard, faults, images) -> None:
+def test_the_text_reaches_a_model_that_reads(qtbot, heard, faults, images) -> None:
     labels = []
     heard.client.predicted.connect(lambda message: labels.extend(message.found.labels))
-    run(qtbot, heard, images[:1], text="a red bus")
-    assert labels == ["a red bus"]
+    for model in ("reader", "bright"):
+        run(qtbot, heard, images[:1], model=model, text="a red bus")
+        heard.predicted.clear()
+        heard.results.clear()
+    assert labels == ["a red bus", "bright"]
 
 
 def test_boxes_become_masks_by_the_embedded_segmenter(qtbot, heard, faults, photo) -> None:
@@ -206,7 +211,7 @@ def test_boxes_become_masks_by_the_embedded_segmenter(qtbot, heard, faults, phot
 def test_the_job_is_nice_and_keeps_to_its_threads(qtbot, heard, faults, images) -> None:
     (faults / "fault-201").write_text(
         "(HERE / 'seen').write_text(f'{os.getpriority(os.PRIO_PROCESS, 0)} {cv2.getNumThreads()} "
-        "{os.environ[\"OMP_NUM_THREADS\"]} {os.environ[\"LABELER_THREADS\"]}')"
+        '{os.environ["OMP_NUM_THREADS"]} {os.environ["LABELER_THREADS"]}\')'
     )
     run(qtbot, heard, images[:1], threads=1)
     assert heard.missed == {}
@@ -235,6 +240,21 @@ def test_an_error_of_the_model_costs_one_image(qtbot, heard, faults, images, fau
     assert "could not predict this image" in heard.missed[3]
     assert set(heard.predicted) == {1, 2, 4, 5, 6}
     assert heard.restarted == []
+
+
+def test_a_model_that_fails_alike_again_and_again_is_stopped(
+    qtbot, heard, faults, images, expect_log
+) -> None:
+    expect_log("The model failed")
+    heard.client._limits = JobLimits(alike=3)
+    for n in (1, 3, 4, 5, 6):
+        (faults / f"fault-20{n}").write_text("raise RuntimeError('CUDA error: device-side assert triggered')")
+    run(qtbot, heard, images)
+    assert set(heard.predicted) == {2}
+    assert list(heard.missed) == [1, 3, 4, 5]
+    assert heard.failed[0].startswith("Bright failed on 3 images in a row and was stopped")
+    assert "CUDA error" in heard.failed[0]
+    qtbot.waitUntil(lambda: not jobs(), timeout=5000)
 
 
 @pytest.mark.parametrize("crash", CRASHES)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.gui import batch as runs
-from labeler.gui.batch import Batch, detectors, duration
+from labeler.gui.batch import Batch, duration
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.dialogs.mapping import MappingDialog
 from labeler.gui.panels.common import Card, Choice, ElidedLabel, EmptyState, counted, timer
@@ -73,12 +73,12 @@ class RunPanel(Card):
         self._looking += 1
         turn = self._looking
 
-        def fill(found: tuple[tuple[str, ModelSpec], ...]) -> None:
+        def fill(found: dict[str, ModelSpec]) -> None:
             if turn == self._looking:
-                self._fill_models(dict(found))
+                self._fill_models(found)
 
         run_in_pool(
-            lambda: detectors(registry),
+            lambda: registry.at_hand("detector"),
             courier=self._courier,
             done=fill,
             failed=lambda error: self._say(str(error)),
