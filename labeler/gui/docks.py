@@ -111,6 +111,7 @@ def dock_actions(docks: Mapping[str, QDockWidget]) -> list[QAction]:
     actions = []
     for place, dock in enumerate(docks.values(), start=1):
         action = dock.toggleViewAction()
-        action.setShortcut(f"Alt+{place}")
+        if place < 10:
+            action.setShortcut(f"Alt+{place}")
         actions.append(action)
     return actions

@@ -10,12 +10,7 @@ from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
 from labeler.gui.model_menu import ModelMenu
 from labeler.gui.options_bar import OptionsBar
-from labeler.gui.panels.agreement import AgreementPanel
-from labeler.gui.panels.annotations import AnnotationsPanel
-from labeler.gui.panels.categories import CategoriesPanel
-from labeler.gui.panels.film_strip import FilmStrip
-from labeler.gui.panels.history import HistoryPanel
-from labeler.gui.panels.images import ImagesPanel
+from labeler.gui.panel_docks import PanelDocks
 from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.saved_label import SavedLabel
 from labeler.gui.session import Session
@@ -23,18 +18,13 @@ from labeler.gui.status_line import StatusLine
 from labeler.gui.tool_column import ToolColumn
 
 __all__ = [
-    "AgreementPanel",
-    "AnnotationsPanel",
     "Canvas",
-    "CategoriesPanel",
     "Commands",
     "DisplayCard",
-    "FilmStrip",
-    "HistoryPanel",
     "HostClient",
-    "ImagesPanel",
     "ModelMenu",
     "OptionsBar",
+    "PanelDocks",
     "PredictionDesk",
     "SavedLabel",
     "Session",

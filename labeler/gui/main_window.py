@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 from labeler.gui import theme
 from labeler.gui.actions import ACTIONS, TOOLS, make_actions
 from labeler.gui.dialogs.welcome import WelcomePage
-from labeler.gui.docks import COLUMN, add_dock, dock_actions
+from labeler.gui.docks import dock_actions
 from labeler.gui.notify import Notifier, Toast
 from labeler.gui.panels.common import ElidedLabel
 from labeler.gui.settings import Settings
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 MENUS = ("Project", "Edit", "View", "Model", "Help")
 SMALLEST = QSize(800, 560)
-STRIP_FROM = 620
-"""Window height below which the film strip hides, so that nothing is cut off."""
 SEPARATED = (
     "open-project",
     "export",
@@ -93,7 +91,8 @@ class MainWindow(QMainWindow):
 
         self.session = furniture.Session(self)
         self.host = furniture.HostClient(self, model=self.settings.model)
-        self.canvas = furniture.Canvas(self.session, self.host)
+        self.desk = furniture.PredictionDesk(self.session, self)
+        self.canvas = furniture.Canvas(self.session, self.host, self.desk.predictions)
         self.display_card = furniture.DisplayCard(self.canvas)
         self.commands = furniture.Commands(
             self,
@@ -104,7 +103,6 @@ class MainWindow(QMainWindow):
             notifier=self.notifier,
             settings=self.settings,
         )
-        self.desk = furniture.PredictionDesk(self.session, self)
         handlers = self.commands.handlers() | self.desk.handlers()
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), handlers, self)
         self.addActions(list(self.actions_by_id.values()))
@@ -116,7 +114,7 @@ class MainWindow(QMainWindow):
         self.status_line = furniture.StatusLine(self)
         self.setStatusBar(self.status_line)
         self._build_work()
-        self._build_docks()
+        self.panels = furniture.PanelDocks(self, self.session, self.desk, self.settings)
         self.model_menu = furniture.ModelMenu(self._menus["Model"], self, current=self.settings.model)
         self._fill_menus()
         self._connect()
@@ -136,45 +134,6 @@ class MainWindow(QMainWindow):
         row.addWidget(self.canvas, 1)
         self.center.addWidget(work)
 
-    def _build_docks(self) -> None:
-        from labeler.gui import furniture  # noqa: PLC0415 - its text says why
-
-        right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
-        self.setCorner(Qt.Corner.BottomRightCorner, bottom)
-        self.setCorner(Qt.Corner.BottomLeftCorner, bottom)
-        self.film_strip = furniture.FilmStrip(self.session)
-        self.images_panel = furniture.ImagesPanel(self.session)
-        self.categories_panel = furniture.CategoriesPanel(self.session)
-        self.annotations_panel = furniture.AnnotationsPanel(self.session)
-        self.agreement_panel = furniture.AgreementPanel(self.session)
-        self.history_panel = furniture.HistoryPanel(self.session)
-        left = Qt.DockWidgetArea.LeftDockWidgetArea
-        panels = (
-            ("Categories", self.categories_panel, right),
-            ("Objects", self.annotations_panel, right),
-            ("Agreement", self.agreement_panel, right),
-            ("Images", self.images_panel, left),
-            ("History", self.history_panel, left),
-        )
-        self.docks = {
-            name: add_dock(
-                self,
-                name,
-                panel,
-                area,
-                margins=(4, 0, 8, 0) if area is right else (8, 0, 4, 0),
-                grows=name not in ("Categories", "Agreement"),
-            )
-            for name, panel, area in panels
-        }
-        strip = add_dock(self, "Film strip", self.film_strip, bottom, margins=(8, 0, 8, 4), grows=False)
-        self.docks["Film strip"] = strip
-        for name, dock in self.docks.items():
-            dock.toggleViewAction().triggered.connect(
-                lambda shown, name=name: self._remember_dock(name, shown=shown)
-            )
-        self.resizeDocks([self.docks["Objects"]], [COLUMN], Qt.Orientation.Horizontal)
-
     def _fill_menus(self) -> None:
         menus, actions = self._menus, self.actions_by_id
         for spec in ACTIONS:
@@ -185,7 +144,7 @@ class MainWindow(QMainWindow):
         self._recent_menu = menus["Project"].addMenu("Recent")
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         menus["View"].addSeparator()
-        menus["View"].addActions(dock_actions(self.docks))
+        menus["View"].addActions(dock_actions(self.panels.docks))
         themes = menus["View"].addMenu("Theme")
         group = QActionGroup(self)
         schemes: tuple[theme.Scheme, ...] = ("system", "dark", "light")
@@ -236,6 +195,8 @@ class MainWindow(QMainWindow):
         self.model_menu.current.connect(lambda spec: session.use_segmenter(spec.title))
         self.model_menu.chosen.connect(self._use_model)
         self.desk.wants_models.connect(self.model_menu.show_models)
+        self.desk.batch.ended.connect(lambda text: self.notifier.info(text, key="batch"))
+        self.model_menu.found.connect(self.panels.run.set_registry)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
         self.commands.setting_changed.connect(self.apply_setting)
@@ -268,9 +229,7 @@ class MainWindow(QMainWindow):
     def _show_project(self) -> None:
         is_open = self.session.project is not None
         self.center.setCurrentIndex(1 if is_open else 0)
-        for name, dock in self.docks.items():
-            wanted = is_open and name not in self.settings.closed_docks
-            dock.setVisible(wanted)
+        self.panels.show()
         self.saved.setVisible(is_open)
         self.statusBar().setVisible(is_open)
         for spec in (*TOOLS, *ACTIONS):
@@ -293,7 +252,6 @@ class MainWindow(QMainWindow):
         self._show_image()
         self._show_saved(self.session.saved)
         self._show_history()
-        self._fit_strip()
 
     def _show_image(self) -> None:
         image = self.session.image
@@ -394,21 +352,11 @@ class MainWindow(QMainWindow):
 
     # --- layout -----------------------------------------------------------------------------------
 
-    def _remember_dock(self, name: str, *, shown: bool) -> None:
-        closed = [other for other in self.settings.closed_docks if other != name]
-        self.settings.closed_docks = closed if shown else [*closed, name]
-        self.settings.save()
-
-    def _fit_strip(self) -> None:
-        strip = self.docks["Film strip"]
-        wanted = self.session.project is not None and "Film strip" not in self.settings.closed_docks
-        strip.setVisible(wanted and self.height() >= STRIP_FROM)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The film strip is the first to go when the window is low."""
         super().resizeEvent(event)
         if self._furnished:
-            self._fit_strip()
+            self.panels.fit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Say it when the window can be seen for the first time."""
@@ -426,9 +374,9 @@ class MainWindow(QMainWindow):
             self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode()
             self.settings.layout = bytes(self.saveState().toBase64().data()).decode()
             self.settings.save()
-        self.film_strip.stop()
-        self.session.shut_down()
+        self.panels.stop()
         self.desk.close()
+        self.session.shut_down()
         self.model_menu.stop()
         self.host.close()
         event.accept()

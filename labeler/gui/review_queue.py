@@ -62,12 +62,13 @@ class ReviewQueue(QObject):
         self.current: QueueItem | None = None
         self._sweep: Sweep[list[QueueItem]] = Sweep(session, self)
         self._found: list[QueueItem] = []
+        self._filter = filtering.filter
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
         session.changed.connect(self._note)
         session.project_changed.connect(self._end)
         session.model_changed.connect(self._again.start)
         session.images_changed.connect(self._take_images)
-        filtering.changed.connect(self._again.start)
+        filtering.changed.connect(self._take_filter)
 
     # --- what there is ----------------------------------------------------------------------------
 
@@ -138,7 +139,8 @@ class ReviewQueue(QObject):
             self._take_found()
             return
         categories = Categories(session.categories.values(), session.category)
-        look = _Look(model, self._filtering.filter, categories)
+        self._filter = self._filtering.filter
+        look = _Look(model, self._filter, categories)
         self._found = []
 
         def begin(image_ids: Sequence[int]) -> None:
@@ -232,6 +234,11 @@ class ReviewQueue(QObject):
             return
         self.current = None
         self._go(self._following(1))
+
+    def _take_filter(self) -> None:
+        # predictions change with every image; only another filter makes another queue
+        if self._filtering.filter != self._filter:
+            self._again.start()
 
     def _end(self) -> None:
         self.set_active(False)

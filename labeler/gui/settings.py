@@ -14,6 +14,16 @@ from labeler.models.threads import THREADS_VARIABLE
 _log = logging.getLogger(__name__)
 
 RECENT = 10
+CLOSED = (
+    "Pre-annotate",
+    "Predictions",
+    "Review",
+    "Set agreement",
+    "Images",
+    "History",
+    "IoU explorer",
+)
+"""The panels that are not shown at first."""
 
 
 class Settings(msgspec.Struct):
@@ -37,7 +47,7 @@ class Settings(msgspec.Struct):
     geometry: str = ""
     """Window geometry and dock layout, as Qt saves them, in base64."""
     layout: str = ""
-    closed_docks: list[str] = msgspec.field(default_factory=lambda: ["Images", "History"])
+    closed_docks: list[str] = msgspec.field(default_factory=lambda: list(CLOSED))
     """The panels that are not shown."""
 
     def remember(self, path: Path) -> None:

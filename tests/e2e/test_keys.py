@@ -70,11 +70,11 @@ def test_letters_and_digits_are_text_where_one_types(user: User) -> None:
     for name in ("person", "bus"):
         user.add_category(name)
     made = user.draw_box(100, 300, 300, 500)
-    user.window.docks["Images"].toggleViewAction().trigger()
-    panel = user.window.categories_panel
-    user.wait(user.window.images_panel.search.isVisible)
-    _typed_everything(user, user.window.images_panel.search)
-    user.window.images_panel.clear_filter()
+    user.window.panels.docks["Images"].toggleViewAction().trigger()
+    panel = user.window.panels.categories
+    user.wait(user.window.panels.images.search.isVisible)
+    _typed_everything(user, user.window.panels.images.search)
+    user.window.panels.images.clear_filter()
     QTest.mouseClick(panel.add_button, LEFT)
     _typed_everything(user, panel.name_field)
     assert user.annotations() == [made]
@@ -84,7 +84,7 @@ def test_a_category_is_renamed_in_place(user: User) -> None:
     for name in ("person", "bus"):
         user.add_category(name)
     made = user.draw_box(100, 300, 300, 500)
-    panel = user.window.categories_panel
+    panel = user.window.panels.categories
     user.double_click_row(panel.view, 0)
     editor = panel.view.findChild(QLineEdit)
     assert editor is not None
@@ -105,7 +105,7 @@ def test_merging_two_categories_is_one_undo(user: User) -> None:
         user.add_category(name)
     user.key("1")
     made = user.draw_box(100, 300, 300, 500)
-    panel = user.window.categories_panel
+    panel = user.window.panels.categories
     panel.ask_merge(*user.session.categories)
     assert panel.question is not None
     user.wait(panel.question.isActiveWindow)

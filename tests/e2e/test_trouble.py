@@ -69,7 +69,7 @@ def test_a_cut_off_photo_is_shown_with_a_note(start: Start, photos: Path) -> Non
     assert user.session.image is not None
     assert user.session.image.note.startswith("damaged")
     assert user.window.status_line._note.text() == user.session.image.note
-    strip = user.window.film_strip
+    strip = user.window.panels.film_strip
     column = [one.path for one in user.session.images].index("cut.jpg")
     assert "damaged" in str(strip.model().index(0, column).data(3))  # its tool tip
     assert user.draw_box(100, 100, 200, 200) in user.annotations()

@@ -74,7 +74,7 @@ class User:
 
     def go_to(self, name: str) -> None:
         """Click the image's thumbnail in the film strip."""
-        strip, session = self.window.film_strip, self.session
+        strip, session = self.window.panels.film_strip, self.session
         column = [session.find_image(i).path for i in session.order].index(name)  # type: ignore[union-attr]
         index = strip.model().index(0, column)
         strip.scrollTo(index)
@@ -212,7 +212,7 @@ class User:
 
     def add_category(self, name: str) -> None:
         """The plus of the categories panel, the name, Enter, Esc."""
-        panel = self.window.categories_panel
+        panel = self.window.panels.categories
         QTest.mouseClick(panel.add_button, LEFT)
         self.type(name, panel.name_field)
         self.key("Return")
@@ -288,7 +288,7 @@ class User:
 
     def figures(self) -> dict[str, str]:
         """The numbers of the agreement panel by name, as a screen reader would read them."""
-        figures = self.window.agreement_panel.findChildren(Figure)
+        figures = self.window.panels.agreement.findChildren(Figure)
         said = [figure.accessibleName().split() for figure in figures]
         return {words[0]: words[1] for words in said}
 

@@ -13,7 +13,8 @@ from pytestqt.qtbot import QtBot
 from labeler.errors import ProjectError
 from labeler.gui import app, theme
 from labeler.gui.actions import ACTIONS, TOOLS
-from labeler.gui.main_window import STRIP_FROM, MainWindow
+from labeler.gui.main_window import MainWindow
+from labeler.gui.panel_docks import STRIP_FROM
 from labeler.gui.settings import load_settings
 from labeler.project.snapshots import DamagedProjectError
 
@@ -43,7 +44,7 @@ def test_without_a_project_only_what_works_can_be_done(window: MainWindow) -> No
     assert able == {"open-folder", "open-project", "quit", "settings", "keys", "about"}
     assert window.welcome.isVisible()
     assert not window.statusBar().isVisible()
-    assert not any(dock.isVisible() for dock in window.docks.values())
+    assert not any(dock.isVisible() for dock in window.panels.docks.values())
     assert window.windowTitle() == "Labeler"
 
 
@@ -64,7 +65,8 @@ def test_a_project_is_named_where_one_looks_for_it(opened: MainWindow) -> None:
 
 def test_no_key_means_two_things(window: MainWindow) -> None:
     keys = [(spec.id, QKeySequence(key).toString()) for spec in (*TOOLS, *ACTIONS) for key in spec.keys]
-    keys += [(name, dock.toggleViewAction().shortcut().toString()) for name, dock in window.docks.items()]
+    docks = window.panels.docks
+    keys += [(name, dock.toggleViewAction().shortcut().toString()) for name, dock in docks.items()]
     keys += [("digits", digit) for digit in "1234567890"]
     clashes = [(a, b) for a, b in combinations(keys, 2) if a[1] and a[1] == b[1]]
     assert not clashes
@@ -88,40 +90,40 @@ def test_a_tool_s_button_follows_its_key_and_the_canvas(opened: MainWindow) -> N
 
 
 def test_a_closed_panel_stays_closed(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
-    assert opened.docks["Agreement"].isVisible()
-    opened.docks["Agreement"].toggleViewAction().trigger()
-    assert not opened.docks["Agreement"].isVisible()
+    assert opened.panels.docks["Agreement"].isVisible()
+    opened.panels.docks["Agreement"].toggleViewAction().trigger()
+    assert not opened.panels.docks["Agreement"].isVisible()
     opened.close()
     again = app.make_window()
     again.show()
     again.open(photos)
     qtbot.waitUntil(lambda: again.session.pixels is not None, timeout=20_000)
-    assert not again.docks["Agreement"].isVisible()
-    assert again.docks["Objects"].isVisible()
+    assert not again.panels.docks["Agreement"].isVisible()
+    assert again.panels.docks["Objects"].isVisible()
     again.close()
     again.deleteLater()
 
 
 def test_a_low_window_gives_up_the_film_strip_first(opened: MainWindow) -> None:
     opened.resize(1024, STRIP_FROM)
-    assert opened.docks["Film strip"].isVisible()
+    assert opened.panels.docks["Film strip"].isVisible()
     opened.resize(800, 560)
     assert (opened.width(), opened.height()) == (800, 560)
-    assert not opened.docks["Film strip"].isVisible()
+    assert not opened.panels.docks["Film strip"].isVisible()
     opened.resize(1024, 700)
-    assert opened.docks["Film strip"].isVisible()
+    assert opened.panels.docks["Film strip"].isVisible()
 
 
 @pytest.mark.parametrize("size", [(800, 560), (1024, 700), (1920, 1080)])
 def test_nothing_hangs_out_of_the_window(qtbot: QtBot, opened: MainWindow, size: tuple[int, int]) -> None:
     for name in ("Images", "History"):
-        opened.docks[name].setVisible(True)
+        opened.panels.docks[name].setVisible(True)
     opened.resize(*size)
-    qtbot.waitUntil(lambda: opened.docks["Objects"].width() > 0)
+    qtbot.waitUntil(lambda: opened.panels.docks["Objects"].width() > 0)
     QApplication.processEvents()
     assert (opened.width(), opened.height()) == size
     frame = opened.rect()
-    parts: list[QWidget] = [*(d for d in opened.docks.values() if d.isVisible()), opened.canvas, opened.tools]
+    parts: list[QWidget] = [*(d for d in opened.panels.docks.values() if d.isVisible()), opened.canvas, opened.tools]
     for part in parts:
         place = part.rect().translated(part.mapTo(opened, QPoint(0, 0)))
         assert frame.contains(place), part.objectName()

@@ -38,7 +38,7 @@ def test_the_menu_offers_every_promptable_model_and_tells_the_choice(
         models.look_up()
     use = next(action.menu() for action in menu.actions() if action.text() == "Use")
     entries = {action.text(): action for action in use.actions()}
-    assert list(entries) [0] == "MobileSAM"
+    assert next(iter(entries)) == "MobileSAM"
     assert entries["MobileSAM"].isChecked()
     with qtbot.waitSignal(models.chosen) as chosen:
         entries["Flood"].trigger()

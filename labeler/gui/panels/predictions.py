@@ -71,7 +71,7 @@ class PredictionsPanel(Card):
         self.top_k = QSpinBox(self, minimum=1, maximum=10_000)
         self.top_k.setAccessibleName("Most predictions on an image")
         self.top_k.setToolTip("At most so many predictions on an image, the most confident ones")
-        self.top_k.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.top_k.setObjectName("plain")
         self.top_k.setFixedWidth(64)
         self.top_k.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.top_k.valueChanged.connect(lambda value: predictions.set_filter(top_k=value))

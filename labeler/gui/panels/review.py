@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
 
 from labeler.core.review_order import Order, Pace
 from labeler.gui import theme
-from labeler.gui.agreements import Agreements, Filtering
 from labeler.gui.panels.common import Card, Choice, EmptyState, counted, paint_swatch, timer
 from labeler.gui.review_queue import ReviewQueue
 from labeler.gui.reviewing import Reviewing
@@ -37,17 +36,12 @@ class ReviewPanel(Card):
     """A review began or ended: the keys for it are in force, or not."""
 
     def __init__(
-        self,
-        session: Session,
-        predictions: Filtering,
-        reviewing: Reviewing,
-        agreements: Agreements,
-        parent: QWidget | None = None,
+        self, session: Session, reviewing: Reviewing, queue: ReviewQueue, parent: QWidget | None = None
     ) -> None:
         super().__init__("Review", parent)
         self._session = session
         self._reviewing = reviewing
-        self.queue = ReviewQueue(session, predictions, reviewing, agreements, self)
+        self.queue = queue
         self._make_start()
         self._make_review()
         self._make_accept_all()

@@ -50,7 +50,8 @@ def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown
     panel = shown(AgreementPanel(session))
     measured = session.accept(block(100), 0.9, by="test")
     drawn = session.add(Box(1, 1, 20, 20), by="test")
-    qtbot.waitUntil(lambda: "1 measured" in panel.image_line.text() and "1 by hand" in panel.image_line.text())
+    line = panel.image_line
+    qtbot.waitUntil(lambda: "1 measured" in line.text() and "1 by hand" in line.text())
     assert "mean 1.00" in panel.image_line.text()
     panel.image_line.linkActivated.emit("matched")
     assert session.selection == {measured.id}

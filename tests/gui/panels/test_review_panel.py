@@ -8,6 +8,7 @@ from labeler.core.review_order import Pace
 from labeler.gui.agreements import Agreements
 from labeler.gui.panels.review import ReviewPanel, pace_text
 from labeler.gui.predicting import Predictions
+from labeler.gui.review_queue import ReviewQueue
 from labeler.gui.reviewing import Reviewing
 
 
@@ -19,7 +20,9 @@ def candidate(x, confidence, category=1, label="person"):
 def panel(qtbot, session, owner, shown):
     predictions = Predictions(session, owner)
     agreements = Agreements(session, predictions, owner)
-    made = ReviewPanel(session, predictions, Reviewing(session, predictions, owner), agreements)
+    reviewing = Reviewing(session, predictions, owner)
+    queue = ReviewQueue(session, predictions, reviewing, agreements, owner)
+    made = ReviewPanel(session, reviewing, queue)
     return shown(made)
 
 
@@ -160,3 +163,14 @@ def test_pace_in_words():
     assert pace_text(Pace(18.2, 45.0)) == "18 a minute, about 45 s left."
     assert pace_text(Pace(18.2, 600.0)) == "18 a minute, about 10 min left."
     assert pace_text(Pace(18.2, 9000.0)) == "18 a minute, about 2.5 h left."
+
+
+def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypatch):
+    start(qtbot, panel)
+    begun = []
+    monkeypatch.setattr(panel.queue._sweep, "start", lambda *_, **__: begun.append(1))
+    panel.next_item()
+    assert session.image.id == run[1]
+    qtbot.waitUntil(lambda: bool(session.candidates))
+    assert not panel.queue._again.isActive()
+    assert not begun

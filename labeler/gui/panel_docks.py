@@ -1,0 +1,119 @@
+"""The panels of the window in their docks: a person's words on the right, the models' on the left."""
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QDockWidget, QMainWindow
+
+from labeler.gui.docks import COLUMN, add_dock
+from labeler.gui.panels.agreement import AgreementPanel
+from labeler.gui.panels.annotations import AnnotationsPanel
+from labeler.gui.panels.categories import CategoriesPanel
+from labeler.gui.panels.explorer import ExplorerPanel
+from labeler.gui.panels.film_strip import FilmStrip
+from labeler.gui.panels.history import HistoryPanel
+from labeler.gui.panels.images import ImagesPanel
+from labeler.gui.panels.predictions import PredictionsPanel
+from labeler.gui.panels.review import ReviewPanel
+from labeler.gui.panels.run import RunPanel
+from labeler.gui.panels.set_agreement import SetAgreementPanel
+from labeler.gui.prediction_desk import PredictionDesk
+from labeler.gui.session import Session
+from labeler.gui.settings import Settings
+
+STRIP = "Film strip"
+STRIP_FROM = 620
+"""Window height below which the film strip hides, so that nothing is cut off."""
+HUGGING = ("Categories", "Agreement", "Pre-annotate", "Predictions", "Review", "IoU explorer")
+"""Panels that take the height they need; the others take what is left."""
+
+
+class PanelDocks(QObject):
+    """Makes the panels, and shows and hides their docks as the person had them."""
+
+    def __init__(
+        self, window: QMainWindow, session: Session, desk: PredictionDesk, settings: Settings
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._session = session
+        self._settings = settings
+        self.film_strip = FilmStrip(session)
+        self.images = ImagesPanel(session)
+        self.categories = CategoriesPanel(session)
+        self.annotations = AnnotationsPanel(session)
+        self.agreement = AgreementPanel(session)
+        self.history = HistoryPanel(session)
+        self.run = RunPanel(session, desk.batch)
+        self.predictions = PredictionsPanel(session, desk.predictions)
+        self.review = ReviewPanel(session, desk.reviewing, desk.queue)
+        self.set_agreement = SetAgreementPanel(session, desk.agreements)
+        self.explorer = ExplorerPanel(session, desk.predictions)
+        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+        window.setCorner(Qt.Corner.BottomRightCorner, bottom)
+        window.setCorner(Qt.Corner.BottomLeftCorner, bottom)
+        self.docks = self._make_docks()
+        self.docks[STRIP] = add_dock(
+            window, STRIP, self.film_strip, bottom, margins=(8, 0, 8, 4), grows=False
+        )
+        for name, dock in self.docks.items():
+            dock.toggleViewAction().triggered.connect(
+                lambda shown, name=name: self._remember(name, shown=shown)
+            )
+        window.resizeDocks([self.docks["Objects"]], [COLUMN], Qt.Orientation.Horizontal)
+        desk.detector = self.run.choice
+        self.run.wants_models.connect(desk.wants_models)
+        self.run.mapped.connect(desk.predictions.refresh)
+        self.predictions.run_asked.connect(lambda: self.open("Pre-annotate"))
+        desk.batch.stored.connect(lambda _: self.open("Predictions"))
+
+    def _make_docks(self) -> dict[str, QDockWidget]:
+        right, left = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.LeftDockWidgetArea
+        panels = (
+            ("Categories", self.categories, right),
+            ("Objects", self.annotations, right),
+            ("Agreement", self.agreement, right),
+            ("Pre-annotate", self.run, left),
+            ("Predictions", self.predictions, left),
+            ("Review", self.review, left),
+            ("Set agreement", self.set_agreement, left),
+            ("Images", self.images, left),
+            ("History", self.history, left),
+            ("IoU explorer", self.explorer, left),
+        )
+        return {
+            name: add_dock(
+                self._window,
+                name,
+                panel,
+                area,
+                margins=(4, 0, 8, 0) if area is right else (8, 0, 4, 0),
+                grows=name not in HUGGING,
+            )
+            for name, panel, area in panels
+        }
+
+    def show(self) -> None:
+        """Show the docks that were open, where a project is; none without one."""
+        is_open = self._session.project is not None
+        for name, dock in self.docks.items():
+            dock.setVisible(is_open and name not in self._settings.closed_docks)
+        self.fit()
+
+    def open(self, name: str) -> None:
+        """Show a panel, and remember that it is open."""
+        dock = self.docks[name]
+        if dock.isHidden() and self._session.project is not None:
+            dock.toggleViewAction().trigger()
+
+    def fit(self) -> None:
+        """The film strip is the first to go when the window is low."""
+        wanted = self._session.project is not None and STRIP not in self._settings.closed_docks
+        self.docks[STRIP].setVisible(wanted and self._window.height() >= STRIP_FROM)
+
+    def stop(self) -> None:
+        """End the threads of panels: the window goes away."""
+        self.film_strip.stop()
+
+    def _remember(self, name: str, *, shown: bool) -> None:
+        closed = [other for other in self._settings.closed_docks if other != name]
+        self._settings.closed_docks = closed if shown else [*closed, name]
+        self._settings.save()
