@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
+    QKeyEvent,
     QPaintEvent,
     QResizeEvent,
 )
@@ -195,6 +196,11 @@ class MainWindow(QMainWindow):
         self.model_menu.current.connect(lambda spec: session.use_segmenter(spec.title))
         self.model_menu.chosen.connect(self._use_model)
         self.desk.wants_models.connect(self.model_menu.show_models)
+        self.desk.look_at.connect(canvas.look_at)
+        self.desk.queue.changed.connect(self._show_review)
+        self.panels.agreement.extra_clicked.connect(self.desk.show)
+        self.panels.set_agreement.opened.connect(lambda _, what: self.notifier.info(what, key="opened"))
+        self.canvas.step_elsewhere = self.desk.next_item
         self.desk.batch.ended.connect(lambda text: self.notifier.info(text, key="batch"))
         self.model_menu.found.connect(self.panels.run.set_registry)
         self.notifier.told.connect(self.toast.show_message)
@@ -299,6 +305,12 @@ class MainWindow(QMainWindow):
         self.actions_by_id["undo"].setEnabled(self.session.can_undo)
         self.actions_by_id["redo"].setEnabled(self.session.can_redo)
 
+    def _show_review(self) -> None:
+        active = self.desk.queue.active
+        self.actions_by_id["review"].setChecked(active)
+        if active:
+            self.panels.open("Review")
+
     def _show_tool(self) -> None:
         action = self.actions_by_id.get(self.canvas.tool)
         if action is not None:
@@ -364,6 +376,13 @@ class MainWindow(QMainWindow):
         if not self._has_appeared:
             self._has_appeared = True
             QTimer.singleShot(0, self.appeared.emit)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What the canvas has no use for: Enter accepts and Backspace rejects predictions."""
+        key, desk = event.key(), self.desk
+        accepts = key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and desk.accept()
+        if not accepts and not (key == Qt.Key.Key_Backspace and desk.reject()):
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Everything is on disk before the window is gone."""

@@ -1,10 +1,12 @@
 """All that predicts, filters, reviews and measures over the set, put together on one session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
+from labeler.core.geometry import bounds
+from labeler.core.records import Candidate
 from labeler.gui.agreements import Agreements
 from labeler.gui.batch import Batch, Choice, Scope
 from labeler.gui.job_client import JobClient
@@ -20,6 +22,9 @@ class PredictionDesk(QObject):
     wants_models = Signal()
     """A detector was asked for and none is at hand."""
 
+    look_at = Signal(object)
+    """A `Box` of the open image to bring into sight."""
+
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
@@ -30,6 +35,7 @@ class PredictionDesk(QObject):
         self.jobs = JobClient(self)
         self.batch = Batch(session, self.jobs, self)
         self.batch.stored.connect(self._take_stored)
+        self.queue.show_item.connect(self._show_item)
         self.detector: Callable[[], Choice | None] = lambda: None
         """The choice that the run panel shows; None while no detector is at hand."""
 
@@ -82,6 +88,17 @@ class PredictionDesk(QObject):
         if self.queue.active:
             (self.queue.next_item if by > 0 else self.queue.previous_item)()
         return self.queue.active
+
+    def show(self, candidates: Sequence[Candidate]) -> None:
+        """Select candidates of the open image, and bring the first of them into sight."""
+        if candidates:
+            self.predictions.select(candidate.id for candidate in candidates)
+            self.look_at.emit(bounds(candidates[0].shape))
+
+    def _show_item(self, _: int, candidate_id: int) -> None:
+        candidate = self._session.candidates.get(candidate_id)
+        if candidate is not None:
+            self.show([candidate])
 
     def close(self) -> None:
         """End a run that is under way: the window goes away."""

@@ -28,7 +28,7 @@ from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
 from labeler.gui.canvas.tools.polygon import PolygonTool
 from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
 from labeler.gui.canvas.tools.select import SelectTool
-from labeler.gui.canvas.viewport import Viewport, fitted
+from labeler.gui.canvas.viewport import Viewport, fitted, looking_at
 from labeler.gui.host_client import HostClient
 from labeler.gui.predicting import Predictions
 from labeler.gui.session import Changed, Session
@@ -146,6 +146,12 @@ class PhotoView(QWidget):
         self._moving = True
         self._settle.start()
         self._show(self.view.zoomed(factor, at=(spot.x(), spot.y())))
+
+    def look_at(self, box: Box) -> None:
+        """Bring a part of the image into the middle, with its surroundings."""
+        if all(self._stage.size):
+            corners = (box.x0, box.y0, box.x1, box.y1)
+            self._show(looking_at(corners, self._stage.size, (self.width(), self.height())))
 
     def pan(self, dx: float, dy: float) -> None:
         """Move the image by widget pixels."""

@@ -1,6 +1,7 @@
 """The canvas: the open image, what is on it, and the tools that change that."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import structs
@@ -29,6 +30,9 @@ _ARROWS = {
 
 class Canvas(PhotoView):
     """Edits the annotations of the open image with mouse and keys."""
+
+    step_elsewhere: Callable[[int], bool] = staticmethod(lambda _: False)
+    """What Tab does first with nothing pending, by +1 or -1; False lets it step through the objects."""
 
     # --- tools and options ------------------------------------------------------------------------
 
@@ -192,7 +196,7 @@ class Canvas(PhotoView):
     def _step(self, by: int) -> None:
         if self.proposals:
             self.step_proposal(by)
-        else:
+        elif not self.step_elsewhere(by):
             self.step_object(by)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

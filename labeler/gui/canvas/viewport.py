@@ -93,3 +93,22 @@ def clipped(rect: Rect, size: tuple[int, int]) -> Rect | None:
     """The part of a rectangle within (0, 0) to `size` (width, height); None where nothing is left."""
     x0, y0, x1, y1 = max(rect[0], 0), max(rect[1], 0), min(rect[2], size[0]), min(rect[3], size[1])
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def looking_at(
+    box: tuple[float, float, float, float],
+    image: tuple[int, int],
+    view: tuple[int, int],
+    *,
+    part: float = 0.45,
+) -> Viewport:
+    """An image box (x0, y0, x1, y1) in the middle of the view, filling about `part` of it.
+
+    `image` and `view` are (width, height). Never further away than the whole image, nor nearer than four
+    times, so that the surroundings are seen too.
+    """
+    whole = fitted(image, view).scale
+    near = min(view[0] * part / max(box[2] - box[0], 1.0), view[1] * part / max(box[3] - box[1], 1.0))
+    scale = min(max(near, whole), max(CRISP, whole))
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return Viewport(scale, (view[0] / 2 - x * scale, view[1] / 2 - y * scale))
