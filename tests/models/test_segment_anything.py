@@ -1,6 +1,5 @@
 """SAM by the segment-anything package: a small one of random weights, saved in the real checkpoint's form."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -200,12 +199,6 @@ def test_encoding_can_be_called_off(model, pixels) -> None:
     interrupt.set()
     with pytest.raises(InterruptedWorkError):
         model.embed(pixels, interrupt=interrupt)
-    others = Interrupt()
-    outcome: list[Embedding] = []
-    thread = threading.Thread(target=lambda: outcome.append(model.embed(pixels, interrupt=others)))
-    thread.start()
-    thread.join()
-    assert outcome[0].size == (1080, 810)
 
 
 def test_a_sam_of_another_frame_a_changed_and_a_damaged_file_are_one_sentence(tmp_path, checkpoint) -> None:
