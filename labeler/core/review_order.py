@@ -1,6 +1,6 @@
 """What a reviewer is asked next, how fast it goes, and which predictions would only repeat an annotation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -106,23 +106,27 @@ def without_repeats(
 
     To repeat is to have the same category and an IoU of `REPEATS_FROM` or more.
     """
-    shapes: dict[int, list[Shape]] = {}
-    for annotation in annotations:
-        shapes.setdefault(annotation.category_id, []).append(annotation.shape)
+    known: list[Annotation | Candidate] = [*annotations, *candidates]
+    if not candidates:
+        return []
+    boxes = corners([record.shape for record in known])
+    categories = np.array([record.category_id for record in known])
+    ours = slice(len(annotations), None)
+    near = box_intersection(boxes[ours], boxes) > 0
+    near &= categories[ours, None] == categories[None, :]
+    there = [True] * len(annotations)
     fresh = []
-    for candidate in candidates:
-        there = shapes.setdefault(candidate.category_id, [])
-        if not _repeats(candidate.shape, there, size):
+    for row, candidate in enumerate(candidates):
+        others = (known[i].shape for i in np.flatnonzero(near[row, : len(there)]).tolist() if there[i])
+        is_fresh = not _repeats(candidate.shape, others, size)
+        there.append(is_fresh)
+        if is_fresh:
             fresh.append(candidate)
-            there.append(candidate.shape)
     return fresh
 
 
-def _repeats(shape: Shape, others: Sequence[Shape], size: tuple[int, int]) -> bool:
-    if not others:
-        return False
-    touching = np.flatnonzero(box_intersection(corners([shape]), corners(others))[0] > 0)
-    return any(shape_overlap(shape, others[i], size=size).iou >= REPEATS_FROM for i in touching.tolist())
+def _repeats(shape: Shape, others: Iterable[Shape], size: tuple[int, int]) -> bool:
+    return any(shape_overlap(shape, other, size=size).iou >= REPEATS_FROM for other in others)
 
 
 def corners(shapes: Sequence[Shape]) -> Matrix:

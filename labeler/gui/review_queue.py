@@ -55,6 +55,8 @@ class ReviewQueue(QObject):
         self._line: list[int] = []
         self._places: dict[int, int] = {}
         self._decided: set[int] = set()
+        self._waiting: set[int] = set()
+        self._on_image: dict[int, list[int]] = {}
         self._times: list[float] = []
         self._order: Order = "uncertain"
         self._active = False
@@ -95,7 +97,7 @@ class ReviewQueue(QObject):
     @property
     def remaining(self) -> int:
         """How many wait for a person."""
-        return sum(1 for key in self._line if self._waits(key))
+        return len(self._waiting)
 
     @property
     def position(self) -> int:
@@ -118,8 +120,8 @@ class ReviewQueue(QObject):
             self.refresh()
         else:
             self._sweep.stop()
-            self._items, self._line, self._places, self.current = {}, [], {}, None
-            self._decided = set()
+            self._items, self._line, self._places, self._on_image, self.current = {}, [], {}, {}, None
+            self._decided, self._waiting = set(), set()
             self.changed.emit()
 
     def set_order(self, order: Order) -> None:
@@ -189,6 +191,7 @@ class ReviewQueue(QObject):
             return
         self._times.append(time.monotonic())
         self._decided.add(item.candidate_id)
+        self._waiting.discard(item.candidate_id)
         self.current = self._following(1)
         decide([item.candidate_id])
         self._go(self.current)
@@ -209,8 +212,15 @@ class ReviewQueue(QObject):
         self.show_current()
 
     def _waits(self, key: int) -> bool:
-        image = self._session.find_image(self._items[key].image_id)
-        return key not in self._decided and image is not None and not image.reviewed
+        return key in self._waiting
+
+    def _look_at(self, image_id: int) -> None:
+        """Find out which items of an image wait: none where it is reviewed."""
+        image = self._session.find_image(image_id)
+        keys = self._on_image.get(image_id, [])
+        self._waiting.difference_update(keys)
+        if image is not None and not image.reviewed:
+            self._waiting.update(key for key in keys if key not in self._decided)
 
     def _collect(self, found: list[list[QueueItem]]) -> None:
         self._found.extend(item for items in found for item in items)
@@ -219,6 +229,12 @@ class ReviewQueue(QObject):
     def _take_found(self) -> None:
         self._items = {item.candidate_id: item for item in self._found}
         self._decided &= self._items.keys()
+        self._on_image = {}
+        for item in self._found:
+            self._on_image.setdefault(item.image_id, []).append(item.candidate_id)
+        self._waiting = set()
+        for image_id in self._on_image:
+            self._look_at(image_id)
         self._found = []
         self._put_in_order()
 
@@ -254,14 +270,20 @@ class ReviewQueue(QObject):
             self._say_when_there()
             return
         taken_back: list[int] = []
+        touched: set[int] = set()
         for change in changed.changes:
             if isinstance(change.after, Candidate) and change.after.id in self._items:
                 key = change.after.id
+                touched.add(change.after.image_id)
                 if change.after.verdict:
                     self._decided.add(key)
                 elif key in self._decided:
                     self._decided.discard(key)
                     taken_back.append(key)
+            elif isinstance(change.record, Image):
+                touched.add(change.record.id)
+        for image_id in touched:
+            self._look_at(image_id)
         if taken_back and changed.by == "history":
             self._go(self._items[min(taken_back, key=self._places.__getitem__)])
         elif self.current is not None and not self._waits(self.current.candidate_id):
