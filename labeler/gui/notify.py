@@ -65,7 +65,7 @@ class Toast(QFrame):
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.action_button = QPushButton()
         self.action_button.clicked.connect(self._run)
-        close = QToolButton()
+        self._close = close = QToolButton()
         close.setText("✕")
         close.setAccessibleName("Close message")
         close.clicked.connect(self.hide)
@@ -116,10 +116,16 @@ class Toast(QFrame):
             self._message.run()
 
     def _place(self) -> None:
-        self.setFixedWidth(max(min(self._host.width() - 24, 640), 120))
-        height = self._row.heightForWidth(self.width()) if self._row.hasHeightForWidth() else 0
-        self.resize(self.width(), max(height, self.sizeHint().height()))
-        self.move((self._host.width() - self.width()) // 2, self._host.height() - self.height() - 16)
+        """As wide as its words need, up to 640 px and never wider than the parent; as high as they wrap."""
+        spare = self._row.sizeHint().width() - self._text.sizeHint().width()
+        words = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 8
+        width = max(min(words + spare, self._host.width() - 24, 640), 120)
+        self.setFixedWidth(width)
+        lines = self._text.heightForWidth(max(width - spare, 40))
+        margins = self._row.contentsMargins()
+        height = max(lines, self._close.sizeHint().height()) + margins.top() + margins.bottom() + 2
+        self.resize(width, height)
+        self.move((self._host.width() - width) // 2, self._host.height() - height - 16)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stay at the parent's foot when it is resized."""

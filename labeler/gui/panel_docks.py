@@ -58,7 +58,7 @@ class PanelDocks(QObject):
             dock.toggleViewAction().triggered.connect(
                 lambda shown, name=name: self._remember(name, shown=shown)
             )
-        window.resizeDocks([self.docks["Objects"]], [COLUMN], Qt.Orientation.Horizontal)
+        self._widen("Objects")
         desk.detector = self.run.choice
         self.run.wants_models.connect(desk.wants_models)
         self.run.mapped.connect(desk.predictions.refresh)
@@ -104,6 +104,10 @@ class PanelDocks(QObject):
         if dock.isHidden() and self._session.project is not None:
             dock.toggleViewAction().trigger()
 
+    def _widen(self, name: str) -> None:
+        """Give a column its width when its first dock opens; the layout would make it narrow."""
+        self._window.resizeDocks([self.docks[name]], [COLUMN], Qt.Orientation.Horizontal)
+
     def fit(self) -> None:
         """The film strip is the first to go when the window is low."""
         wanted = self._session.project is not None and STRIP not in self._settings.closed_docks
@@ -114,6 +118,10 @@ class PanelDocks(QObject):
         self.film_strip.stop()
 
     def _remember(self, name: str, *, shown: bool) -> None:
+        beside = self._window.dockWidgetArea(self.docks[name])
+        others = [dock for key, dock in self.docks.items() if key != name and not dock.isHidden()]
+        if shown and not any(self._window.dockWidgetArea(dock) == beside for dock in others):
+            self._widen(name)
         closed = [other for other in self._settings.closed_docks if other != name]
         self._settings.closed_docks = closed if shown else [*closed, name]
         self._settings.save()
