@@ -76,8 +76,8 @@ class Watch:
         """The rest of the window is there; it works from now on."""
         window = self._window
         self._note("furnished")
-        self._strip = window.film_strip.viewport()
-        window.film_strip._thumbnails.ready.connect(self._thumbnails.append)
+        self._strip = window.panels.film_strip.viewport()
+        window.panels.film_strip._thumbnails.ready.connect(self._thumbnails.append)
         for widget in (window.canvas, self._strip):
             widget.installEventFilter(self._paints)
 
