@@ -303,6 +303,7 @@ class Predictions(QObject):
             self._at = min(self._at, len(self._walk))
             self.walked.emit()
         self.select(self._selection, keep=True)
+        self._session.use_kept(self.kept)
         self.changed.emit()
 
     def _yield_selection(self) -> None:

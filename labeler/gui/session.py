@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from msgspec import structs
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from labeler.core.agreement import ImageAgreement, Overlaps, compare
 from labeler.core.colors import next_color, next_key
@@ -67,9 +67,13 @@ class _Measured:
 class Session(Browsing):
     """The open project as the window sees it. All methods are called on the GUI thread and return at once."""
 
+    kept_changed = Signal()
+    """The filter keeps other candidates of the model: agreement is measured against others."""
+
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._measured = _Measured()
+        self._kept: frozenset[int] | None = None
 
     # --- edits ------------------------------------------------------------------------------------
 
@@ -334,6 +338,13 @@ class Session(Browsing):
             self._agreement = compare(annotations, self._measured_against(), overlaps=self._overlaps())
         return self._agreement
 
+    def use_kept(self, ids: Iterable[int]) -> None:
+        """Say which candidates of `model` the filter keeps: raw ones that it drops are neither hit nor extra."""
+        kept = frozenset(ids)
+        if kept != self._kept:
+            self._kept, self._agreement = kept, None
+            self.kept_changed.emit()
+
     def _overlaps(self) -> Overlaps:
         """What is known of the open image's overlaps; begun anew with another image or size."""
         key = self._document.open_id, self._size()
@@ -342,11 +353,12 @@ class Session(Browsing):
         return self._overlaps_known[1]
 
     def _measured_against(self) -> list[Candidate]:
-        """The candidates of the chosen model; without one, those that annotations were accepted from."""
-        if self.model is not None:
-            return [c for c in self.candidates.values() if c.model_id == self.model.id]
+        """The chosen model's predictions; without a model, what annotations were accepted from."""
         accepted = {annotation.prediction_id for annotation in self.annotations.values()}
-        return [c for c in self.candidates.values() if c.id in accepted]
+        if self.model is None:
+            return [c for c in self.candidates.values() if c.id in accepted]
+        ours = [c for c in self.candidates.values() if c.model_id == self.model.id]
+        return ours if self._kept is None else [c for c in ours if c.id in self._kept or c.id in accepted]
 
     def _size(self) -> tuple[int, int]:
         image = self.image

@@ -39,6 +39,7 @@ class AgreementPanel(Card):
         session.image_changed.connect(self._refresh_later.start)
         session.selection_changed.connect(self._refresh_later.start)
         session.pixels_changed.connect(self._refresh_later.start)
+        session.kept_changed.connect(self._refresh_later.start)
         session.changed.connect(self._on_changed)
         session.draft_changed.connect(self.show_object)
         session.model_changed.connect(self._on_model)

@@ -124,6 +124,7 @@ class AnnotationsPanel(Card):
         session.image_changed.connect(self._start_over)
         session.model_changed.connect(self._start_over)
         session.pixels_changed.connect(self._start_over)
+        session.kept_changed.connect(self._start_over)
         session.changed.connect(self._on_changed)
         session.selection_changed.connect(self._show_selection)
         session.draft_changed.connect(self._show_draft)
