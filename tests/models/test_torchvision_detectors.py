@@ -12,6 +12,7 @@ from labeler.core.records import Candidate, Mask
 from labeler.core.suppression import suppress
 from labeler.errors import ModelError
 from labeler.models.api import ModelSpec
+from labeler.models.detections import Frame, upsampled
 
 QUICK = ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
 SLOW = ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "fcos_resnet50_fpn"]
@@ -94,26 +95,23 @@ def test_the_larger_ones_too(name, small, tmp_path) -> None:
     check(name, small, tmp_path)
 
 
-@pytest.mark.slow
-def test_masks_are_torchvisions(small, tmp_path) -> None:
+def test_masks_over_boxes_lie_where_torchvision_pastes_them() -> None:
     import torch
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-    model = built("maskrcnn_resnet50_fpn")
-    torch.save(model.state_dict(), tmp_path / "mask.pth")
-    rgb = read_pixels(small).rgb
-    candidates = opened(tmp_path / "mask.pth").load().detect(rgb)
-    ours = [one for one in candidates if isinstance(one.shape, Mask)]
-    model.roi_heads.score_thresh = 0.05
-    with torch.inference_mode():
-        (theirs,) = model([torch.from_numpy(rgb.copy()).permute(2, 0, 1) / 255])
-    compared = 0
-    for score, mask in zip(theirs["scores"].tolist(), theirs["masks"][:, 0].numpy() > 0.5, strict=True):
-        alike = [one for one in ours if abs(one.confidence - score) < 1e-6]
-        if mask.sum() > 20 and alike:
-            found = [to_bits(one.shape, rgb.shape[:2]) for one in alike]
-            assert max((one & mask).sum() / (one | mask).sum() for one in found) > 0.8
-            compared += 1
-    assert compared >= 3
+    y, x = np.mgrid[0:28, 0:28]
+    values = (1 / (1 + np.exp((np.hypot(y - 13, x - 11) - 9) / 2))).astype(np.float32)
+    box = np.array([30.4, 20.7, 250.2, 190.9])
+    width, height = box[2:] - box[:2]
+    place = Frame((240, 300), 28 / width, 28 / height, -box[0] * 28 / width, -box[1] * 28 / height)
+    ours = upsampled(values, box, place, threshold=0.5)
+    assert ours is not None
+    bits = to_bits(ours, (240, 300))
+    pasted = paste_masks_in_image(
+        torch.from_numpy(values)[None, None], torch.from_numpy(box)[None], (240, 300)
+    )
+    theirs = pasted[0, 0].numpy() > 0.5
+    assert (bits & theirs).sum() / (bits | theirs).sum() > 0.97
 
 
 def test_weights_in_safetensors_are_opened_too(tmp_path, small) -> None:
