@@ -201,7 +201,7 @@ class MainWindow(QMainWindow):
         self.panels.agreement.extra_clicked.connect(self.desk.show)
         self.panels.set_agreement.opened.connect(lambda _, what: self.notifier.info(what, key="opened"))
         self.canvas.step_elsewhere = self.desk.next_item
-        self.desk.batch.ended.connect(lambda text: self.notifier.info(text, key="batch"))
+        self.desk.told.connect(self._tell_run)
         self.model_menu.found.connect(self.panels.run.set_registry)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
@@ -304,6 +304,10 @@ class MainWindow(QMainWindow):
     def _show_history(self) -> None:
         self.actions_by_id["undo"].setEnabled(self.session.can_undo)
         self.actions_by_id["redo"].setEnabled(self.session.can_redo)
+
+    def _tell_run(self, sentence: str, has_new_classes: bool) -> None:
+        action, run = ("Classes…", self.panels.run.show_classes) if has_new_classes else ("", None)
+        self.notifier.info(sentence, action=action, run=run, key="batch")
 
     def _show_review(self) -> None:
         active = self.desk.queue.active

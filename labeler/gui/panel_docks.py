@@ -61,7 +61,8 @@ class PanelDocks(QObject):
         self._widen("Objects")
         desk.detector = self.run.choice
         self.run.wants_models.connect(desk.wants_models)
-        self.run.mapped.connect(lambda: desk.predictions.refresh())
+        self.run.mapped.connect(desk.take_mapping)
+        self.images.add_worst_first(desk.agreements.worst_first)
         self.predictions.run_asked.connect(lambda: self.open("Pre-annotate"))
         desk.batch.stored.connect(lambda _: self.open("Predictions"))
 

@@ -22,6 +22,8 @@ class PredictionDesk(QObject):
     wants_models = Signal()
     """A detector was asked for and none is at hand."""
 
+    told = Signal(str, bool)
+    """How a run came out, and whether there are classes to be mapped."""
     look_at = Signal(object)
     """A `Box` of the open image to bring into sight."""
 
@@ -35,7 +37,10 @@ class PredictionDesk(QObject):
         self.jobs = JobClient(self)
         self.batch = Batch(session, self.jobs, self)
         self.batch.stored.connect(self._take_stored)
+        self.batch.ended.connect(self._take_end)
+        self.batch.changed.connect(self._take_unmapped)
         self.queue.show_item.connect(self._show_item)
+        self._outcome = ""
         self.detector: Callable[[], Choice | None] = lambda: None
         """The choice that the run panel shows; None while no detector is at hand."""
 
@@ -54,6 +59,18 @@ class PredictionDesk(QObject):
             "accept-set": lambda: reviewing.accept_all_above(0.0, whole_set=True),
         }
         return plain | {"review": self.queue.set_active}
+
+    def _take_end(self, sentence: str) -> None:
+        self._outcome = sentence
+        self.told.emit(sentence, False)
+
+    def _take_unmapped(self) -> None:
+        """After a run: say what a person has to decide before all of it can be accepted."""
+        new = len(self.batch.unmapped)
+        if new and self._outcome and not self.batch.is_running:
+            classes = "a class that is" if new == 1 else f"{new} classes that are"
+            self.told.emit(f"{self._outcome} It found {classes} no category here yet.", True)
+            self._outcome = ""
 
     def predict(self, scope: Scope) -> None:
         """Run the detector that the run panel shows over the open image, or over all."""
@@ -104,6 +121,13 @@ class PredictionDesk(QObject):
         """End a run that is under way: the window goes away."""
         self.jobs.close()
 
+    def take_mapping(self) -> None:
+        """Candidates have other categories now: filter, measure and queue them anew."""
+        self.predictions.refresh()
+        self.agreements.measure_anew()
+        self.queue.refresh()
+
     def _take_stored(self, image_ids: tuple[int, ...]) -> None:
         self.predictions.refresh(image_ids)
         self.agreements.touch(image_ids)
+        self.queue.refresh()
