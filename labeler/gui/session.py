@@ -339,7 +339,7 @@ class Session(Browsing):
         return self._agreement
 
     def use_kept(self, ids: Iterable[int]) -> None:
-        """Say which candidates of `model` the filter keeps: raw ones that it drops are neither hit nor extra."""
+        """Say which candidates of `model` the filter keeps; those it drops are neither hit nor extra."""
         kept = frozenset(ids)
         if kept != self._kept:
             self._kept, self._agreement = kept, None
