@@ -200,7 +200,8 @@ class MainWindow(QMainWindow):
         self.desk.queue.changed.connect(self._show_review)
         self.panels.agreement.extra_clicked.connect(self.desk.show)
         self.panels.set_agreement.opened.connect(lambda _, what: self.notifier.info(what, key="opened"))
-        self.canvas.step_elsewhere = self.desk.next_item
+        canvas.step_elsewhere = self.desk.next_item
+        canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
         self.desk.told.connect(self._tell_run)
         self.model_menu.found.connect(self.panels.run.set_registry)
         self.notifier.told.connect(self.toast.show_message)

@@ -72,13 +72,14 @@ class Reviewing(QObject):
         """Say that candidates are wrong, which later runs of their model remember; one edit."""
         self._with(candidate_ids, self._reject)
 
-    def accept_to_edit(self, candidate_id: int) -> Annotation | None:
+    def accept_to_edit(self, candidate_id: int, by: str) -> Annotation | None:
         """Accept a candidate of the open image because its shape is about to be changed, and select it.
 
-        Gives the annotation, None where nothing can be changed or no category is known for it.
+        `by` is who does it, as in `Session.commit`. Gives the annotation, None where nothing can be
+        changed or no category is known for it.
         """
         candidate = self._session.candidates.get(candidate_id)
-        made = self._accept([candidate]) if candidate is not None else []
+        made = self._accept([candidate], by=by) if candidate is not None else []
         return made[0] if made else None
 
     def accept_all_above(self, confidence: float, *, whole_set: bool) -> None:
@@ -122,7 +123,7 @@ class Reviewing(QObject):
     def _accept_found(self, candidates: Sequence[Candidate]) -> None:
         self._accept(candidates)
 
-    def _accept(self, candidates: Sequence[Candidate], *, label: str = "") -> list[Annotation]:
+    def _accept(self, candidates: Sequence[Candidate], *, label: str = "", by: str = BY) -> list[Annotation]:
         session = self._session
         if self._is_read_only():
             return []
@@ -155,7 +156,7 @@ class Reviewing(QObject):
         for (candidate, _), annotation in zip(placed, made, strict=True):
             changes.append(Change(candidate, structs.replace(candidate, verdict="accepted")))
             changes.append(Change(None, annotation))
-        if not session.commit(label or f"Accept {self._named(made)}", changes, by=BY):
+        if not session.commit(label or f"Accept {self._named(made)}", changes, by=by):
             return []
         session.select([a.id for a in made if session.image is not None and a.image_id == session.image.id])
         self.decided.emit(tuple(candidate.id for candidate, _ in placed))

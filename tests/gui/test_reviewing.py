@@ -109,7 +109,7 @@ def test_a_class_mapped_to_nothing_is_refused_with_a_sentence(qtbot, session, ow
 def test_a_candidate_without_a_class_gets_the_current_category(qtbot, session, owner, predict):
     predict({session.image.id: [candidate(box(1), 0.9, category=0, label="")]})
     thing = session.add_category("thing", by="test")
-    made = Reviewing(session, Sliders(), owner).accept_to_edit(ids(session)[0])
+    made = Reviewing(session, Sliders(), owner).accept_to_edit(ids(session)[0], "test")
     assert made.category_id == thing.id
     assert session.selection == {made.id}
 

@@ -85,8 +85,6 @@ class Gestures:
 
     def cancel(self) -> bool:
         """Take the drag back; False where there is none, or where it is itself making an edit just now."""
-        if self._drag is not None and getgeneratorstate(self._drag) == GEN_RUNNING:
-            return False
         if self._drag is None or getgeneratorstate(self._drag) == GEN_RUNNING:
             return False  # a drag whose own edit is refused ends by itself
         drag, self._drag = self._drag, None

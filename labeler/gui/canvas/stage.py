@@ -1,6 +1,6 @@
 """What tools work with: the session, the view, what can be picked, and what is being changed."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
@@ -78,6 +78,8 @@ class Stage(QObject):
         self.predictions = predictions
         self.layer = PredictionLayer(session, predictions, self)
         """The predictions on the open image."""
+        self.accept_to_edit: Callable[[int, str], Annotation | None] = lambda *_: None
+        """Makes a prediction (its candidate's id) an annotation that is about to be changed, by whom."""
         self.options = Options()
         self.view = Viewport()
         self.scene = Scene()

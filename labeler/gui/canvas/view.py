@@ -34,6 +34,10 @@ class Canvas(PhotoView):
     step_elsewhere: Callable[[int], bool] = staticmethod(lambda _: False)
     """What Tab does first with nothing pending, by +1 or -1; False lets it step through the objects."""
 
+    def use_acceptance(self, accept_to_edit: Callable[[int, str], Annotation | None]) -> None:
+        """Say how a prediction becomes an annotation when a person starts to change it."""
+        self._stage.accept_to_edit = accept_to_edit
+
     # --- tools and options ------------------------------------------------------------------------
 
     @property

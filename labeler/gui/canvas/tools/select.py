@@ -135,11 +135,13 @@ class SelectTool(Tool):
         """Select a prediction; with Shift along with what is selected, with Alt the next one under here."""
         session, predictions = self.stage.session, self.stage.predictions
         if not pointer.alt:
-            chosen = candidates[0]
+            held = [key for key in candidates if key in predictions.selection and key in predictions.kept]
             if pointer.shift:
-                predictions.select(predictions.selection ^ {chosen}, keep=True)
+                predictions.select(predictions.selection ^ {candidates[0]}, keep=True)
+            elif len(predictions.selection) == 1 and held:
+                return self._take_over(pointer, held[0], candidates[0])
             else:
-                predictions.select([chosen])
+                predictions.select([candidates[0]])
             return self._draw_band(pointer, clears=False)
         turns: list[tuple[bool, int]] = [
             *((True, key) for key in under),
@@ -243,6 +245,17 @@ class SelectTool(Tool):
                 stage.session.replace(target, shape, label=label, by=BY)
         finally:
             stage.show_drafts([])
+
+    def _take_over(self, start: Pointer, held: int, clicked: int) -> Drag:
+        """Dragging the selected prediction accepts it, and moves it as an annotation; a click selects."""
+        stage = self.stage
+        while not (pointer := (yield)).released:
+            if math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) < _STILL:
+                continue
+            if stage.accept_to_edit(held, BY) is not None:
+                yield from self._move(start, None)
+            return
+        stage.predictions.select([clicked])
 
     def _move(self, start: Pointer, clicked: int | None) -> Drag:
         """Move the whole selection; where the hand stays still, select `clicked` alone."""
