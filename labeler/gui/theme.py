@@ -247,5 +247,10 @@ def _style_sheet(c: Colors) -> str:
         height: 14px; margin: -5px 0; border-radius: 7px; }}
     QProgressBar {{ background: {c.raised}; border: none; border-radius: 2px; max-height: 4px; }}
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 2px; }}
+    QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {c.quiet}; border-radius: 4px;
+        background: {c.raised}; }}
+    QCheckBox::indicator:checked {{ background: {c.accent}; border-color: {c.accent};
+        image: url("{(paths.resources() / "icons" / "check.svg").as_posix()}"); }}
+    QCheckBox::indicator:focus {{ border-color: {c.accent}; }}
     QSplitter::handle {{ background: {c.panel}; }}
     """

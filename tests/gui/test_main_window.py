@@ -123,7 +123,8 @@ def test_nothing_hangs_out_of_the_window(qtbot: QtBot, opened: MainWindow, size:
     QApplication.processEvents()
     assert (opened.width(), opened.height()) == size
     frame = opened.rect()
-    parts: list[QWidget] = [*(d for d in opened.panels.docks.values() if d.isVisible()), opened.canvas, opened.tools]
+    docks = [dock for dock in opened.panels.docks.values() if dock.isVisible()]
+    parts: list[QWidget] = [*docks, opened.canvas, opened.tools]
     for part in parts:
         place = part.rect().translated(part.mapTo(opened, QPoint(0, 0)))
         assert frame.contains(place), part.objectName()
