@@ -1,5 +1,6 @@
 """What every test shares: an isolated home, real photos, and no log line that nobody expected."""
 
+import gc
 import importlib.util
 import logging
 import os
@@ -16,6 +17,21 @@ for _name in ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONHASHSEED", "QT_SCALE_FA
     os.environ.pop(_name, None)
 if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+GARBAGE = 50_000
+"""Objects made since the last collection after which a test's end is worth another one."""
+
+
+def pytest_configure() -> None:
+    """Collect garbage between tests, on this thread: a Qt object dies on its own thread or crashes Qt."""
+    gc.disable()
+
+
+def pytest_runtest_teardown() -> None:
+    """See `pytest_configure`."""
+    if gc.get_count()[0] > GARBAGE:
+        gc.collect()
 
 
 @pytest.fixture

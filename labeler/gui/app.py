@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from labeler import __version__, paths
 from labeler.gui import theme
+from labeler.gui.garbage import Collector
 from labeler.gui.main_window import MainWindow
 from labeler.gui.settings import load_settings
 
@@ -84,12 +85,14 @@ def _quick_imports() -> Iterator[None]:
     threads = "OPENBLAS_NUM_THREADS"
     chosen = threads in os.environ
     os.environ.setdefault(threads, "1")
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if collects:
+            gc.enable()
         if not chosen:
             os.environ.pop(threads, None)
 
@@ -99,7 +102,9 @@ def _make_frame() -> MainWindow:
     settings = load_settings()
     settings.hand_to_children()
     theme.apply(app, settings.theme)
-    return MainWindow(settings)
+    window = MainWindow(settings)
+    Collector(window)
+    return window
 
 
 def _catch_crashes(window: MainWindow) -> None:

@@ -65,6 +65,8 @@ class Commands(QObject):
         self._settings = settings
         self._clipboard = Clipboard(session)
         self.last_opened = Path()
+        self.review_on: Callable[[], bool] = lambda: False
+        """What finishes the open image where a review is on; False where none is."""
         self._waiting_import: Path | None = None
         self._session.project_changed.connect(self._import_waiting)
         for digit in "1234567890":
@@ -317,7 +319,9 @@ class Commands(QObject):
     # --- images -----------------------------------------------------------------------------------
 
     def reviewed_next(self) -> None:
-        """Say that the open image is done, and go on."""
+        """Say that the open image is done, and go on: in a review to the next item of its queue."""
+        if self.review_on():
+            return
         self._session.mark_reviewed(True, by="window")
         self._session.step(1)
 

@@ -203,6 +203,7 @@ class MainWindow(QMainWindow):
         canvas.step_elsewhere = self.desk.next_item
         canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
         self.desk.told.connect(self._tell_run)
+        self.panels.run.mapped.connect(lambda: self.notifier.take_back("batch"))
         self.model_menu.found.connect(self.panels.run.set_registry)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)

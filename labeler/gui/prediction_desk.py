@@ -106,6 +106,12 @@ class PredictionDesk(QObject):
             (self.queue.next_item if by > 0 else self.queue.previous_item)()
         return self.queue.active
 
+    def image_done(self) -> bool:
+        """Ctrl+Enter in the queue: the open image is reviewed, on to the next item; False where not active."""
+        if self.queue.active:
+            self.queue.image_done()
+        return self.queue.active
+
     def show(self, candidates: Sequence[Candidate]) -> None:
         """Select candidates of the open image, and bring the first of them into sight."""
         if candidates:

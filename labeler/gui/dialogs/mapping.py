@@ -116,6 +116,7 @@ class MappingDialog(QDialog):
         self.save_button = buttons.button(QDialogButtonBox.StandardButton.Save)
         self.create_button = QPushButton("Create all that are open", self)
         self.create_button.setAutoDefault(False)
+        self.create_button.setEnabled(False)  # until the classes are read
         buttons.addButton(self.create_button, QDialogButtonBox.ButtonRole.ResetRole)
         self.create_button.clicked.connect(self.create_all)
         buttons.accepted.connect(self.accept)

@@ -152,7 +152,8 @@ class ReviewPanel(Card):
         self.from_box = QDoubleSpinBox(self, minimum=0.01, maximum=1.0, singleStep=0.05, value=0.8)
         self.from_box.setAccessibleName("Confidence from which all are accepted")
         self.from_box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        self.from_box.setFixedWidth(56)
+        self.from_box.setObjectName("plain")
+        self.from_box.setFixedWidth(64)
         self.from_box.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.on_image = _button("This image", "Accept all predictions on the open image from there", self)
         self.on_set = _button(
