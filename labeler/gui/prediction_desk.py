@@ -107,7 +107,7 @@ class PredictionDesk(QObject):
         return self.queue.active
 
     def image_done(self) -> bool:
-        """Ctrl+Enter in the queue: the open image is reviewed, on to the next item; False where not active."""
+        """Ctrl+Enter in the queue: the open image is reviewed, on to the next; False if not active."""
         if self.queue.active:
             self.queue.image_done()
         return self.queue.active
