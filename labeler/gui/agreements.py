@@ -120,7 +120,7 @@ class Agreements(QObject):
         session.project_changed.connect(self._take_project)
         session.images_changed.connect(self._take_images)
         session.changed.connect(self._note)
-        session.model_changed.connect(self.changed)
+        session.model_changed.connect(self._take_model)
         filtering.changed.connect(self._take_filter)
         self._read_anew.start()
 
@@ -287,6 +287,12 @@ class Agreements(QObject):
     def _take_images(self, image_ids: tuple[int, ...]) -> None:
         if not image_ids:
             self._read_anew.start()
+
+    def _take_model(self) -> None:
+        """A run may have brought a model that nothing was measured against yet."""
+        if {model.id for model in self._session.models} != set(self._ruler.model_ids):
+            self._read_anew.start()
+        self.changed.emit()
 
     def _take_filter(self) -> None:
         if self._filtering.filter != self._ruler.filter:
