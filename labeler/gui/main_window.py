@@ -201,6 +201,7 @@ class MainWindow(QMainWindow):
         self.panels.agreement.extra_clicked.connect(self.desk.show)
         self.panels.set_agreement.opened.connect(lambda _, what: self.notifier.info(what, key="opened"))
         canvas.step_elsewhere = self.desk.next_item
+        self.commands.review_on = self.desk.image_done
         canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
         self.desk.told.connect(self._tell_run)
         self.panels.run.mapped.connect(lambda: self.notifier.take_back("batch"))
