@@ -7,11 +7,12 @@ import psutil
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from labeler.core.records import Annotation, Box
+from labeler.core.records import Annotation, Box, Candidate
 from labeler.gui.dialogs.export import ExportDialog
+from labeler.gui.dialogs.mapping import MappingDialog
 from labeler.gui.main_window import MainWindow
 from labeler.gui.panels.figures import Figure
 
@@ -259,6 +260,65 @@ class User:
         self.key("Ctrl+E")
         self.wait(path.is_file)
         self.wait(lambda: "is written" in self.said())
+
+    # --- predictions ------------------------------------------------------------------------------
+
+    def press_button(self, button: QAbstractButton) -> None:
+        """Click a button that can be seen and is not greyed."""
+        QApplication.processEvents()  # a panel that has just opened is laid out
+        self.wait(lambda: button.isVisible() and button.isEnabled())
+        QTest.mouseClick(button, LEFT)
+
+    def open_panel(self, name: str) -> None:
+        """As by its entry in the View menu; the column makes room for it."""
+        self.window.panels.open(name)
+        QApplication.processEvents()
+
+    def choose_detector(self, title: str) -> None:
+        """Open the panel and pick a detector, once the plugins and the files are looked up."""
+        self.window.model_menu.look_up()
+        self.window.panels.open("Pre-annotate")
+        picker = self.window.panels.run.model
+        self.wait(lambda: picker.findText(title) >= 0)
+        picker.setCurrentIndex(picker.findText(title))
+
+    def run_detector(self) -> str:
+        """The Run button, and wait for the end; what the panel says then."""
+        ends: list[str] = []
+        batch = self.window.desk.batch
+        batch.ended.connect(ends.append)
+        self.press_button(self.window.panels.run.button)
+        self.wait(lambda: ends and not batch.is_running)
+        batch.ended.disconnect(ends.append)
+        self.read_all()
+        return ends[0]
+
+    def map_classes(self) -> None:
+        """The table of classes: create a category for each that has none, and save."""
+        self.press_button(self.window.panels.run.classes)
+        (dialog,) = (one for one in self.window.findChildren(MappingDialog) if one.isVisible())
+        self.press_button(dialog.create_button)
+        self.press_button(dialog.save_button)
+        self.wait(lambda: not self.window.desk.batch.unmapped)
+        self.window.activateWindow()
+        self.wait(self.window.isActiveWindow)
+        self.canvas.setFocus()
+        self.wait_saved()
+        self.read_all()
+
+    def kept(self) -> list[Candidate]:
+        """The predictions of the open image, the most confident first."""
+        predictions = self.window.desk.predictions
+        return [predictions.candidates[key] for key in predictions.kept]
+
+    def looks_at(self, candidate_id: int) -> bool:
+        """Whether this prediction alone is selected."""
+        return self.window.desk.predictions.selection == {candidate_id}
+
+    def chosen_prediction(self) -> Candidate:
+        """The only selected prediction."""
+        (key,) = self.window.desk.predictions.selection
+        return self.window.desk.predictions.candidates[key]
 
     # --- what a person sees -----------------------------------------------------------------------
 
