@@ -133,6 +133,7 @@ class ReviewQueue(QObject):
 
     def refresh(self) -> None:
         """Look anew for what waits, by the present model and filter."""
+        self._again.stop()
         session, model = self._session, self._session.model
         if not self._active or session.project is None:
             return
@@ -280,6 +281,9 @@ class ReviewQueue(QObject):
                 elif key in self._decided:
                     self._decided.discard(key)
                     taken_back.append(key)
+            elif isinstance(change.after, Candidate) and not change.after.verdict:
+                # it was decided before the queue was last made
+                self._again.start()
             elif isinstance(change.record, Image):
                 touched.add(change.record.id)
         for image_id in touched:
