@@ -225,7 +225,7 @@ def _style_sheet(c: Colors) -> str:
         border: 1px solid {c.edge}; border-radius: 6px; padding: 4px 8px;
         selection-background-color: {c.accent}; }}
     QAbstractSpinBox QLineEdit {{ background: transparent; border: none; border-radius: 0; padding: 0; }}
-    QSpinBox#plain::up-button, QSpinBox#plain::down-button {{ width: 0; border: none; }}
+    QAbstractSpinBox#plain::up-button, QAbstractSpinBox#plain::down-button {{ width: 0; border: none; }}
     QComboBox::drop-down {{ border: none; width: 20px; }}
     QComboBox QAbstractItemView {{ background: {c.card}; border: 1px solid {c.edge};
         selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}

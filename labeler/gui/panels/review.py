@@ -151,7 +151,6 @@ class ReviewPanel(Card):
         column.setSpacing(4)
         self.from_box = QDoubleSpinBox(self, minimum=0.01, maximum=1.0, singleStep=0.05, value=0.8)
         self.from_box.setAccessibleName("Confidence from which all are accepted")
-        self.from_box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.from_box.setObjectName("plain")
         self.from_box.setFixedWidth(64)
         self.from_box.setAlignment(Qt.AlignmentFlag.AlignRight)
