@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QEnterEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from labeler.gui import theme
 
@@ -12,6 +12,8 @@ COLUMN = 304
 """Width of the right column at first, in pixels."""
 ENOUGH = 200
 """Height that a panel with much to show is content with, in pixels."""
+SCROLLED = 96
+"""The same for a panel that scrolls: its name and a row or two can be seen."""
 GRIP = 8
 """Height of what a dock is moved by, in pixels."""
 NARROWEST = 236
@@ -88,6 +90,54 @@ class _Frame(QWidget):
         return handled
 
 
+class _ScrollFrame(QWidget):
+    """Holds a panel that takes the height it needs and scrolls where the column is too low for all."""
+
+    def __init__(self, panel: QWidget, margins: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self._panel = panel
+        scroll = QScrollArea(widgetResizable=True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(panel)
+        scroll.viewport().setAutoFillBackground(False)
+        panel.setAutoFillBackground(False)
+        panel.setMinimumWidth(1)  # rather a little narrow than cut off by the scroll bar
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*margins)
+        column.addWidget(scroll)
+        self.setMinimumWidth(NARROWEST)
+        panel.installEventFilter(self)
+
+    def _fit(self) -> None:
+        margins = self.contentsMargins() if (column := self.layout()) is None else column.contentsMargins()
+        width = self.width() - margins.left() - margins.right()
+        inside = self._panel
+        needed = inside.heightForWidth(width) if inside.hasHeightForWidth() else inside.sizeHint().height()
+        height = needed + margins.top() + margins.bottom()
+        self.setMinimumHeight(min(height, SCROLLED))
+        self.setMaximumHeight(height)
+        inside.setMinimumHeight(needed)  # it scrolls rather than squeezes
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """All of the panel."""
+        return QSize(COLUMN, self.maximumHeight())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """What the panel shows has changed: so may its height."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def event(self, event: QEvent) -> bool:
+        """Words that wrap need more height in a narrower column."""
+        handled = super().event(event)
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
+            self._fit()
+        return handled
+
+
 def add_dock(
     window: QMainWindow,
     name: str,
@@ -100,7 +150,8 @@ def add_dock(
     """Put a panel into a dock of the window; `name` is its title and what its place is remembered by."""
     dock = QDockWidget(name, window)
     dock.setObjectName(f"dock-{name.lower()}")
-    dock.setWidget(_Frame(panel, margins, grows=grows))
+    scrolls = not grows and area is Qt.DockWidgetArea.LeftDockWidgetArea
+    dock.setWidget(_ScrollFrame(panel, margins) if scrolls else _Frame(panel, margins, grows=grows))
     dock.setTitleBarWidget(_Grip(dock))
     window.addDockWidget(area, dock)
     return dock
