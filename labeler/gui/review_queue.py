@@ -270,6 +270,7 @@ class ReviewQueue(QObject):
         if changed.by == "open":
             self._say_when_there()
             return
+        self._note_unknown(changed)
         taken_back: list[int] = []
         touched: set[int] = set()
         for change in changed.changes:
@@ -281,9 +282,6 @@ class ReviewQueue(QObject):
                 elif key in self._decided:
                     self._decided.discard(key)
                     taken_back.append(key)
-            elif isinstance(change.after, Candidate) and not change.after.verdict:
-                # it was decided before the queue was last made
-                self._again.start()
             elif isinstance(change.record, Image):
                 touched.add(change.record.id)
         for image_id in touched:
@@ -294,6 +292,12 @@ class ReviewQueue(QObject):
             self._go(self._following(1))
         elif any(isinstance(change.record, Candidate | Image) for change in changed.changes):
             self.changed.emit()
+
+    def _note_unknown(self, changed: Changed) -> None:
+        """What was decided before the queue was last made, and waits again, is not in it yet."""
+        after = [change.after for change in changed.changes]
+        if any(isinstance(one, Candidate) and not one.verdict and one.id not in self._items for one in after):
+            self._again.start()
 
     def _say_when_there(self) -> None:
         item = self.current
