@@ -47,8 +47,10 @@ def predictions_of(candidates: Sequence[Candidate], wanted: Filter, *, suppresse
 
     `suppressed` says that the model's output needs no NMS.
     """
-    by_id = {candidate.id: candidate for candidate in candidates}
-    return [by_id[key] for key in ImageFilter(candidates, suppressed=suppressed).apply(wanted).kept]
+    # what is under the threshold decides nothing, and is most of a raw output: no overlaps for it
+    able = [candidate for candidate in candidates if candidate.confidence >= wanted.confidence]
+    by_id = {candidate.id: candidate for candidate in able}
+    return [by_id[key] for key in ImageFilter(able, suppressed=suppressed).apply(wanted).kept]
 
 
 def ordered(
