@@ -233,6 +233,13 @@ def _style_sheet(c: Colors) -> str:
     QAbstractItemView::item:selected {{ background: {c.selected}; color: {c.text}; }}
     QHeaderView, QHeaderView::section {{ background: transparent; border: none; color: {c.quiet};
         font-size: 12px; padding: 4px 0 4px 2px; }}
+    {_control_styles(c)}
+    """
+
+
+def _control_styles(c: Colors) -> str:
+    """The styles of what is dragged, ticked and filled."""
+    return f"""
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
     QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
     QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}

@@ -135,7 +135,7 @@ def test_masks_are_those_of_ultralytics(tiny, photo) -> None:
     assert all(one.confidence >= 0.05 for one in ours)
     theirs = reference(tiny["segment"], rgb, conf=0.05, iou=0.7, retina_masks=True)
     masks = theirs.masks.data.numpy().astype(bool)
-    assert len(masks) > 5
+    assert len(masks) >= 3
     for mask, confidence in zip(masks[:20], theirs.boxes.conf[:20], strict=True):
         alike = [one for one in ours if abs(one.confidence - float(confidence)) < 1e-4]
         overlaps = [iou(to_bits(one.shape, rgb.shape[:2]), mask) for one in alike]
