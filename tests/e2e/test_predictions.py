@@ -367,11 +367,11 @@ def test_a_review_by_keys(user: User) -> None:
     third = queue.current
     assert queue.remaining == 4 * IMAGES - 1
     assert third not in (first, second, None)
-    user.wait(lambda: user.looks_at(third.candidate_id))  # type: ignore[union-attr]
+    user.wait(lambda: user.looks_at(third.candidate_id))
     user.key("Backspace")
     assert queue.remaining == 4 * IMAGES - 2
     user.wait_saved()
-    wanted = {second.candidate_id: "accepted", third.candidate_id: "rejected"}  # type: ignore[union-attr]
+    wanted = {second.candidate_id: "accepted", third.candidate_id: "rejected"}
     found = stored(user, lambda store: store.candidates_by_id([*wanted, first.candidate_id]))
     assert {one.id: one.verdict for one in found} == wanted | {first.candidate_id: ""}
     assert sum(labelled(user)) == 1
