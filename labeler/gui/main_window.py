@@ -206,6 +206,7 @@ class MainWindow(QMainWindow):
         self.desk.told.connect(self._tell_run)
         self.panels.run.mapped.connect(lambda: self.notifier.take_back("batch"))
         self.model_menu.found.connect(self.panels.run.set_registry)
+        self.model_menu.detector_chosen.connect(self.panels.use_detector)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
         self.commands.setting_changed.connect(self.apply_setting)

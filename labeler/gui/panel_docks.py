@@ -18,6 +18,7 @@ from labeler.gui.panels.set_agreement import SetAgreementPanel
 from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
+from labeler.models.api import ModelSpec
 
 STRIP = "Film strip"
 STRIP_FROM = 620
@@ -98,6 +99,11 @@ class PanelDocks(QObject):
         for name, dock in self.docks.items():
             dock.setVisible(is_open and name not in self._settings.closed_docks)
         self.fit()
+
+    def use_detector(self, spec: ModelSpec) -> None:
+        """Have a detector that was picked elsewhere run next, and show where it is run."""
+        self.open("Pre-annotate")
+        self.run.choose(spec)
 
     def open(self, name: str) -> None:
         """Show a panel, and remember that it is open."""

@@ -51,6 +51,7 @@ class RunPanel(Card):
         self._models: dict[str, ModelSpec] = {}
         self._again = False
         self._looking = 0
+        self._wanted = ""
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
         self._refresh_later = timer(self, self.refresh)
@@ -83,6 +84,17 @@ class RunPanel(Card):
             done=fill,
             failed=lambda error: self._say(str(error)),
         )
+
+    def choose(self, spec: ModelSpec) -> None:
+        """Have this model run next, once it is among those at hand."""
+        self._wanted = spec.id
+        self._choose_wanted()
+
+    def _choose_wanted(self) -> None:
+        name = next((name for name, spec in self._models.items() if spec.id == self._wanted), None)
+        if name is not None:
+            self._wanted = ""
+            self.model.setCurrentIndex(self.model.findData(name))
 
     def choice(self) -> runs.Choice | None:
         """What would be run; None where there is no model, or no text for one that reads."""

@@ -170,3 +170,14 @@ def test_it_fits_a_narrow_dock(panel) -> None:
 )
 def test_paces(rate, words) -> None:
     assert _pace(rate) == words
+
+
+def test_a_model_picked_elsewhere_is_the_one_that_runs(qtbot, session, batch) -> None:
+    registry = plugins.discover()
+    made = RunPanel(session, batch)
+    qtbot.addWidget(made)
+    made.choose(registry.model("reader"))
+    made.set_registry(registry)
+    qtbot.waitUntil(lambda: made.model.currentData() == "reader")
+    made.choose(registry.model("fixed"))
+    assert made.model.currentData() == "fixed"
