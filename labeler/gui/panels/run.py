@@ -77,6 +77,7 @@ class RunPanel(Card):
         def fill(found: dict[str, ModelSpec]) -> None:
             if turn == self._looking:
                 self._fill_models(found)
+                self._choose_wanted()
 
         run_in_pool(
             lambda: registry.at_hand("detector"),
