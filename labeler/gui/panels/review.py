@@ -201,7 +201,7 @@ class ReviewPanel(Card):
         queue, session = self.queue, self._session
         item = queue.current
         if item is None:
-            title = "Looking for what waits…" if looking else "Nothing is left to review."
+            title = "Looking for what waits…" if looking else self._nothing_left()
             self.item.show_item(title, "", color="", confidence=None)
             return
         category = session.categories.get(item.category_id) or (session.category if not item.label else None)
@@ -223,11 +223,20 @@ class ReviewPanel(Card):
             return ""
         return pace_text(found) if found else "Enter accepts, Backspace rejects, Tab leaves it for later."
 
+    def _nothing_left(self) -> str:
+        """What an empty queue means: all is judged, or classes are still without a category."""
+        candidates = self._session.candidates.values()
+        if any(one.label and not one.category_id and not one.verdict for one in candidates):
+            return "Nothing is left of the mapped classes."
+        return "Nothing is left to review."
+
     def _why_not(self) -> str:
         """Why no review can begin, or ""."""
         session = self._session
         if session.project is None or session.model is None:
             return "Predictions to review come from a model's run or from imported results."
+        if not session.categories and any(one.label for one in session.candidates.values()):
+            return "The model's classes mean no category here yet: map them by Classes… in Pre-annotate."
         if session.read_only:
             return "The project is open read-only, so nothing can be accepted or rejected."
         return ""

@@ -1,6 +1,7 @@
 """A review in the panel, on a real project of three photos."""
 
 import pytest
+from msgspec import structs
 from PySide6.QtCore import Qt
 
 from labeler.core.records import Annotation, Box, Candidate, Change
@@ -174,3 +175,10 @@ def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypa
     qtbot.waitUntil(lambda: bool(session.candidates))
     assert not panel.queue._again.isActive()
     assert not begun
+
+
+def test_classes_without_a_category_are_told_apart_from_nothing_left(qtbot, session, predict, panel) -> None:
+    first = session.images[0].id
+    predict({first: [structs.replace(candidate(0, 0.9), category_id=0, label="zebra")]})
+    panel.set_active(True)
+    qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left of the mapped classes.")
