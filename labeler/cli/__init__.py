@@ -53,14 +53,20 @@ def run(arguments: Sequence[str]) -> int:
     _start_log(options.log_level)
     try:
         _choose_plugins(options)
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
     except LabelerError as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
         sys.stderr.write(f"labeler: {error}\n")
         return 1
+    except BrokenPipeError:
+        # whoever read the output (`| head`) has seen enough; nothing may be flushed into the pipe any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         sys.stderr.write("labeler: stopped.\n")
         return 130
+    return code
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:

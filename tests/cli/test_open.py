@@ -59,3 +59,16 @@ def test_no_display_is_one_line(home: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == "labeler: no display was found. `labeler demo` works without one.\n"
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_failure() -> None:
+    code = "import sys; from labeler.cli import run; sys.exit(run(['models', 'list']))"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        assert child.wait(60) == 0
+        assert child.stderr.read() == ""
