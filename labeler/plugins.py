@@ -17,7 +17,8 @@ from msgspec import Struct
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError, ModelError, PluginError
-from labeler.models.api import FileSpec, FormatSpec, ModelSpec, Task, TrainerSpec
+from labeler.models.api import FileSpec, FormatSpec, ModelSpec, Task
+from labeler.training.api import TrainerSpec
 
 API = 1
 """The version of the plugin contract."""
@@ -77,6 +78,19 @@ class Registry(Struct, frozen=True):
     def formats(self) -> tuple[FormatSpec, ...]:
         """Every labels format that the plugins offer."""
         return tuple(spec for plugin in self.plugins for spec in plugin.formats)
+
+    @property
+    def trainers(self) -> tuple[TrainerSpec, ...]:
+        """Every trainer that the plugins offer."""
+        return tuple(spec for plugin in self.plugins for spec in plugin.trainers)
+
+    def trainer(self, trainer_id: str) -> TrainerSpec:
+        """The trainer of that id; PluginError, naming those there are, when there is none."""
+        for spec in self.trainers:
+            if spec.id == trainer_id:
+                return spec
+        known = ", ".join(sorted(spec.id for spec in self.trainers)) or "none"
+        raise PluginError(f"There is no trainer named “{trainer_id}”; there are: {known}.")
 
     @property
     def kinds(self) -> frozenset[str]:

@@ -169,17 +169,6 @@ class FileSpec(Struct, frozen=True):
     """The model that is in the file; raises ModelError with one sentence. Imports nothing heavy."""
 
 
-class TrainerSpec(Struct, frozen=True):
-    """A way to fine-tune models that a plugin offers."""
-
-    id: str
-    title: str
-    task: Task
-    train: Callable[[Any, Any, Callable[[], bool]], ModelSpec]
-    """`train(run, reporter, should_stop)`, in a worker."""
-    options: Mapping[str, Any] = {}
-
-
 class FormatSpec(Struct, frozen=True):
     """A labels format that a plugin offers: records in and out, never a half result."""
 

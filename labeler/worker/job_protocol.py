@@ -1,8 +1,11 @@
 """What the window and a job say to each other, in the frames of `protocol`.
 
-The window sends one `PredictSpec`, and `Stop` to call it off. The job answers with `Hello`, `Loaded`, one
-`Predicted` or `Missed` for each image in their order, and `Done`; beats and log lines come in between. A
-model that cannot be loaded is a `Failed`, and the exit status `EXIT_LOAD`.
+The window sends one spec, and `Stop` to call it off. Beats and log lines come in between.
+
+- `PredictSpec`: the job answers with `Hello`, `Loaded`, one `Predicted` or `Missed` for each image in their
+  order, and `Done`. A model that cannot be loaded is a `Failed`, and the exit status `EXIT_LOAD`.
+- `TrainSpec`: `Hello`, a `Told` for each event of the run, and `Done`. `Stop` has it save a checkpoint first.
+- `EvaluateSpec`: `Hello`, and `Done` when its file is written, or a `Failed`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from msgspec import Struct
 from labeler.core.records import Candidate
 from labeler.errors import ProjectError
 from labeler.project import shapes
+from labeler.training.events import Event
 from labeler.worker.protocol import Beat, Failed, Hello, Log, ProtocolError, Stop, readable
 
 
@@ -30,6 +34,31 @@ class PredictSpec(Struct, frozen=True, tag=True):
     """Whether the boxes become masks, by prompting the embedded segmenter with them."""
     threads: int = 0
     """CPU threads that the job may use; 0 for half of those that a person waits for."""
+
+
+class TrainSpec(Struct, frozen=True, tag=True):
+    """Train in a run's folder, or go on with what is there."""
+
+    folder: str
+    threads: int = 0
+    """CPU threads that the job may use; 0 for half of those that a person waits for."""
+
+
+class Told(Struct, frozen=True, tag=True):
+    """An event of a run, which is in its folder by now."""
+
+    event: Event
+
+
+class EvaluateSpec(Struct, frozen=True, tag=True):
+    """Compare predictions with labels."""
+
+    labels: str
+    """A COCO file."""
+    results: tuple[tuple[str, str], ...]
+    """(title, COCO results file) of one model, or of two that are to be compared."""
+    out: str
+    """Where the evaluations go, as `labeler.evaluation.records.save` writes them."""
 
 
 class Loaded(Struct, frozen=True, tag=True):
@@ -75,8 +104,8 @@ class Done(Struct, frozen=True, tag=True):
     """Every image was predicted or missed."""
 
 
-ToJob: TypeAlias = PredictSpec | Stop
-FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | Done | Failed | Log
+ToJob: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | Stop
+FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | Told | Done | Failed | Log
 
 _to_job = msgspec.msgpack.Decoder(ToJob)
 _from_job = msgspec.msgpack.Decoder(FromJob)

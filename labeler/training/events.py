@@ -1,0 +1,126 @@
+"""What a run says while it goes on: told to the window as it happens, and kept in the run's folder.
+
+Losses and metrics are named by their trainer in the field's terms, as "Dice" or "AP50".
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from labeler.errors import LabelerError
+
+
+class Prepared(Struct, frozen=True, tag=True):
+    """The data of the run is in its folder."""
+
+    training: int
+    """Images to learn from."""
+    held_out: int
+    """Images to be judged on, which it never learns from."""
+    objects: dict[str, int]
+    """Category name to the number of its objects in both together."""
+    warnings: tuple[str, ...] = ()
+    """One sentence each: too little, out of balance, images left out."""
+
+
+class Started(Struct, frozen=True, tag=True):
+    """Training begins, or goes on after it was cut off."""
+
+    device: str
+    """As a person knows it: "CPU, 2 threads" or the GPU's name."""
+    epochs: int
+    first_epoch: int = 1
+    """The epoch that comes next; above 1 for a resumed run."""
+    batch: int = 1
+    parameters: int = 0
+    """How many numbers are learnt."""
+
+
+class Step(Struct, frozen=True, tag=True):
+    """The mean over the steps since the last such event; said a few times a second at most."""
+
+    epoch: int
+    step: int
+    """Steps of this epoch that are done."""
+    steps: int
+    losses: dict[str, float]
+    """By name; "loss" is the total."""
+    images_per_second: float = 0.0
+    memory: int = 0
+    """Bytes in use: the GPU's peak where one is used, else what the process has resident."""
+
+
+class Epoch(Struct, frozen=True, tag=True):
+    """An epoch is over, measured on the held-out images, and its checkpoint is on disk."""
+
+    epoch: int
+    losses: dict[str, float]
+    """Means over the epoch."""
+    metrics: dict[str, float]
+    """On the held-out images; what there was nothing to measure of is left out."""
+    best: bool
+    """Whether its weights are the best so far."""
+    seconds: float
+
+
+class Sample(Struct, frozen=True, tag=True):
+    """What the model of an epoch makes of a held-out image, as a picture."""
+
+    epoch: int
+    image: str
+    """The image's file name."""
+    picture: str
+    """The picture's path inside the run's folder."""
+
+
+class Note(Struct, frozen=True, tag=True):
+    """One sentence that a person should read, as when memory ran out and the batch was halved."""
+
+    sentence: str
+
+
+class Finished(Struct, frozen=True, tag=True):
+    """The run is over, and its final weights are those of its best epoch."""
+
+    weights: str
+    """Their path inside the run's folder."""
+    metrics: dict[str, float]
+    best_epoch: int
+    seconds: float
+    """Of all sittings together."""
+
+
+class Stopped(Struct, frozen=True, tag=True):
+    """A person stopped the run; it can be resumed."""
+
+    epoch: int
+    """Epochs that are done."""
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """The run cannot go on; one sentence that says why and what to change."""
+
+    sentence: str
+
+
+Event: TypeAlias = Prepared | Started | Step | Epoch | Sample | Note | Finished | Stopped | Failed
+Report: TypeAlias = Callable[[Event], None]
+ShouldStop: TypeAlias = Callable[[], bool]
+
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """One line of JSON, without its end; its numbers are finite."""
+    return msgspec.json.encode(event)
+
+
+def decode(line: bytes) -> Event:
+    """The event in a line of JSON. Raises LabelerError for anything else."""
+    try:
+        event: Event = _decoder.decode(line)
+    except msgspec.DecodeError as error:
+        raise LabelerError(f"A line of the run's events cannot be read ({error}).") from error
+    return event

@@ -1,0 +1,148 @@
+"""A run's folder: everything that one fine-tuning needs and makes, so that it outlives every process.
+
+    run.json            what was asked for (`RunSpec`)
+    source.json         the labels it was started from, as COCO, where the window has written them
+    train.json          COCO of the images to learn from
+    held_out.json       COCO of the images to be judged on
+    images/             copies of both parts' images
+    events.jsonl        what the run said (`events`), a line each
+    log.txt             what its libraries said
+    checkpoints/        last.pt, to go on from, and best.safetensors
+    samples/            pictures of held-out images
+    metrics.json        the final figures, beside those of the model it would replace
+    weights.safetensors the final weights (another suffix where their library must have its own form)
+
+A file is either whole or not there: each is written beside its place and then moved into it.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from labeler.core.files import atomic_write
+from labeler.core.records import Annotation, Category
+from labeler.errors import LabelerError
+from labeler.training import events
+
+
+class RunSpec(Struct, frozen=True):
+    """What was asked for."""
+
+    trainer: str
+    """The id of the trainer."""
+    name: str
+    """What a person calls it, and the title of the model that comes out."""
+    options: dict[str, bool | int | float | str] = {}
+    """The trainer's options, each with its value."""
+    seed: int = 0
+    held_out: float = 0.2
+    """Share of the images that the run is judged on."""
+    replaces: str = ""
+    """The model whose place it would take (an id or a file, as for `Registry.resolve`), or ""."""
+    id: str = msgspec.field(default_factory=lambda: secrets.token_hex(4))
+    created: float = msgspec.field(default_factory=time.time)
+    """Seconds since 1970, UTC."""
+    format: int = 1
+    """Of the folder; a newer one is refused."""
+
+
+class LabelledImage(Struct, frozen=True, eq=False):
+    """An image of a run, with what is on it."""
+
+    name: str
+    """Its file name inside `images/`."""
+    path: Path
+    size: tuple[int, int]
+    """(H, W) as displayed, in pixels."""
+    annotations: tuple[Annotation, ...]
+
+
+class LabelledSet(Struct, frozen=True, eq=False):
+    """One part of a run's data."""
+
+    categories: tuple[Category, ...]
+    """The same in both parts, in the order in which the model counts them from 0."""
+    images: tuple[LabelledImage, ...]
+
+
+class RunFolder:
+    """The files of one run. Making one reads nothing but `run.json`; LabelerError where that is no run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.spec = msgspec.json.decode((path / "run.json").read_bytes(), type=RunSpec)
+        except FileNotFoundError as error:
+            raise LabelerError(
+                f"{path} is no run: it has no run.json. Choose the folder of a run."
+            ) from error
+        except (OSError, msgspec.DecodeError) as error:
+            raise LabelerError(f"The run in {path} cannot be read ({error}).") from error
+        if self.spec.format > 1:
+            raise LabelerError(f"The run in {path} was made by a newer version of Labeler; install that one.")
+
+    @classmethod
+    def create(cls, path: Path, spec: RunSpec) -> "RunFolder":
+        """A new run in a folder that is not there yet or empty; LabelerError where something is in it."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise LabelerError(f"{path} is not empty; choose a new folder for the run.")
+            atomic_write(path / "run.json", msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
+        except OSError as error:
+            raise LabelerError(f"The run's folder {path} cannot be made ({error.strerror}).") from error
+        return cls(path)
+
+    @property
+    def source(self) -> Path:
+        """The labels that the window wrote for it, with absolute image paths."""
+        return self.path / "source.json"
+
+    @property
+    def train_labels(self) -> Path:
+        """COCO JSON of the images to learn from."""
+        return self.path / "train.json"
+
+    @property
+    def held_out_labels(self) -> Path:
+        """COCO JSON of the images to be judged on."""
+        return self.path / "held_out.json"
+
+    @property
+    def images(self) -> Path:
+        """Where the copies of the images lie."""
+        return self.path / "images"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training goes on from, and the best weights so far."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Where the pictures of held-out images lie."""
+        return self.path / "samples"
+
+    @property
+    def metrics(self) -> Path:
+        """The final figures."""
+        return self.path / "metrics.json"
+
+    @property
+    def log(self) -> Path:
+        """What libraries said."""
+        return self.path / "log.txt"
+
+    def events(self) -> Iterator[events.Event]:
+        """All that it has said so far; a last line that a crash cut off is left out."""
+        try:
+            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        for line in lines[:-1]:
+            if line:
+                yield events.decode(line)
