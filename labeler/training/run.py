@@ -24,9 +24,9 @@ import msgspec
 from msgspec import Struct
 
 from labeler.core.files import atomic_write
-from labeler.core.records import Annotation, Category
 from labeler.errors import LabelerError
 from labeler.training import events
+from labeler.training.data import LabelledSet, read_set
 
 
 class RunSpec(Struct, frozen=True):
@@ -48,25 +48,6 @@ class RunSpec(Struct, frozen=True):
     """Seconds since 1970, UTC."""
     format: int = 1
     """Of the folder; a newer one is refused."""
-
-
-class LabelledImage(Struct, frozen=True, eq=False):
-    """An image of a run, with what is on it."""
-
-    name: str
-    """Its file name inside `images/`."""
-    path: Path
-    size: tuple[int, int]
-    """(H, W) as displayed, in pixels."""
-    annotations: tuple[Annotation, ...]
-
-
-class LabelledSet(Struct, frozen=True, eq=False):
-    """One part of a run's data."""
-
-    categories: tuple[Category, ...]
-    """The same in both parts, in the order in which the model counts them from 0."""
-    images: tuple[LabelledImage, ...]
 
 
 class RunFolder:
@@ -136,6 +117,14 @@ class RunFolder:
     def log(self) -> Path:
         """What libraries said."""
         return self.path / "log.txt"
+
+    def train_set(self) -> LabelledSet:
+        """The images to learn from; LabelerError where they are not there (they are prepared first)."""
+        return read_set(self.train_labels, self.images)
+
+    def held_out_set(self) -> LabelledSet:
+        """The images to be judged on; LabelerError as `train_set`."""
+        return read_set(self.held_out_labels, self.images)
 
     def events(self) -> Iterator[events.Event]:
         """All that it has said so far; a last line that a crash cut off is left out."""
