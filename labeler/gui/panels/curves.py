@@ -1,0 +1,494 @@
+"""Curves in the look of the app, drawn by pyqtgraph, which is imported when the first one is shown.
+
+A plot is never panned or zoomed: it shows all there is, leaves the wheel to the panel that it scrolls in,
+and tells which point was clicked. Arrow keys do what the mouse does.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QShowEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QToolTip, QVBoxLayout, QWidget
+
+from labeler.gui import theme
+
+_REACH = 14.0
+"""Pixels from a point or the line within which it is meant."""
+_MARGIN = 4
+STEP, LEAP = 0.01, 0.1
+"""What the arrow and the page keys move the line by, as shares of the axis."""
+
+_ON_DARK = ("#4bc3ff", "#f0a04b", "#7ee787", "#d2a8ff", "#ff7b72", "#e3b341")
+_ON_LIGHT = ("#1f7fd0", "#b35309", "#1a7f37", "#8250df", "#cf222e", "#8f6000")
+
+Floats = NDArray[np.float64]
+
+
+def line_color(place: int) -> str:
+    """The colour of the first, second, ... curve of a plot, in the scheme in force."""
+    colors = _ON_DARK if theme.colors().dark else _ON_LIGHT
+    return colors[place % len(colors)]
+
+
+class Axis(Struct, frozen=True):
+    """One axis: what it counts, and its ends where they are fixed."""
+
+    label: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+class Curve(Struct, frozen=True, eq=False):
+    """One curve; `x` rises or stays, and both are (N,). A y that is NaN leaves a gap."""
+
+    name: str
+    """Unique in its plot."""
+    color: str
+    x: Floats
+    y: Floats
+    width: float = 2.0
+    dashed: bool = False
+    dots: bool = False
+    """Whether each point has a dot."""
+    label: str = ""
+    """What the legend says; "" is the name, and a space is nothing."""
+
+
+class CurvePlot(QWidget):
+    """Curves over two axes, with a legend above, and at will a line to drag from left to right."""
+
+    clicked = Signal(str, int)
+    """The name of a curve and the place of its point that was clicked, or chosen by Enter."""
+    line_moved = Signal(float)
+    """Where a person moved the line to, along x."""
+
+    def __init__(self, name: str, *, x: Axis, y: Axis, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = name
+        self.curves: list[Curve] = []
+        self.line: float | None = None
+        """Where the line stands; None for no line."""
+        self.at: tuple[str, int] | None = None
+        """The point that the pointer or the keys are at."""
+        self._axes = x, y
+        self._line_label = ""
+        self._marks: list[tuple[float, float, str]] = []
+        self._dragged = False
+        self._canvas: _Canvas | None = None
+        self._legend = QLabel(self, wordWrap=True)
+        self._legend.setObjectName("quiet")
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._note = QLabel(self, wordWrap=True)
+        self._note.setObjectName("quiet")
+        self._note.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._note)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self._legend)
+        column.addLayout(self._stack, 1)
+        self._legend.hide()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    # --- what it shows ----------------------------------------------------------------------------
+
+    def show_curves(self, curves: Sequence[Curve], *, note: str = "") -> None:
+        """Show these instead; `note` is said where there is no point at all."""
+        self.curves = list(curves)
+        if self.at is not None and self._point(*self.at) is None:
+            self.at = None
+        self._note.setText(note)
+        words = [_legend_entry(curve) for curve in self.curves if (curve.label or curve.name).strip()]
+        self._legend.setText(" &nbsp; ".join(words))
+        self._legend.setVisible(bool(words))
+        self._draw()
+
+    def show_line(self, x: float | None, *, label: str = "") -> None:
+        """Put the line there, with words beside it; None takes it away."""
+        self.line, self._line_label = x, label
+        told = "" if x is None else f"{self._axes[0].label} {x:.2f}. {label}".strip()
+        self.setAccessibleDescription(told)
+        if self._canvas is not None:
+            self._canvas.draw_line(x, label)
+
+    def show_marks(self, marks: Sequence[tuple[float, float, str]]) -> None:
+        """Put a dot of a colour at each (x, y)."""
+        self._marks = list(marks)
+        if self._canvas is not None:
+            self._canvas.draw_marks(self._marks)
+
+    def set_y(self, axis: Axis) -> None:
+        """Count something else upwards."""
+        self._axes = self._axes[0], axis
+        self._draw()
+
+    def sizeHint(self) -> QSize:
+        """Wider than high."""
+        return QSize(320, 200)
+
+    def minimumSizeHint(self) -> QSize:
+        """Enough for a curve and the numbers beside it."""
+        return QSize(160, 120)
+
+    def _draw(self) -> None:
+        if self._canvas is None:
+            return
+        shown = any(len(curve.x) for curve in self.curves)
+        self._stack.setCurrentIndex(int(shown))
+        self._canvas.draw(self.curves, *self._axes)
+        self._canvas.draw_line(self.line, self._line_label)
+        self._canvas.draw_marks(self._marks)
+        self._draw_cursor()
+
+    def _draw_cursor(self) -> None:
+        if self._canvas is not None:
+            at = self._point(*self.at) if self.at else None
+            self._canvas.draw_cursor(at)
+
+    def _point(self, name: str, place: int) -> tuple[float, float] | None:
+        curve = next((curve for curve in self.curves if curve.name == name), None)
+        if curve is None or not 0 <= place < len(curve.x):
+            return None
+        return float(curve.x[place]), float(curve.y[place])
+
+    # --- the mouse --------------------------------------------------------------------------------
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """All that the mouse does on the plot; pyqtgraph's own panning and menus stay out of it."""
+        if event.type() == QEvent.Type.Wheel:
+            event.ignore()
+            return True
+        if isinstance(event, QMouseEvent):
+            self._take_mouse(event)
+            return True
+        if event.type() == QEvent.Type.Leave and self.at is not None and not self.hasFocus():
+            self.at = None
+            self._draw_cursor()
+        return super().eventFilter(watched, event)
+
+    def _take_mouse(self, event: QMouseEvent) -> None:
+        left = Qt.MouseButton.LeftButton
+        at = event.position()
+        match event.type():
+            case QEvent.Type.MouseButtonPress if event.button() == left:
+                self.setFocus(Qt.FocusReason.MouseFocusReason)
+                self._dragged = self._on_line(at) and not self._is_point_nearer(at)
+            case QEvent.Type.MouseMove if self._dragged:
+                self._drag_to(at)
+            case QEvent.Type.MouseMove:
+                self._hover(at)
+            case QEvent.Type.MouseButtonRelease if event.button() == left:
+                dragged, self._dragged = self._dragged, False
+                if not dragged:
+                    self._click(at)
+
+    def _click(self, at: QPointF) -> None:
+        """The point under the pointer; beside all points, the line comes there."""
+        self.at = self.point_at(at)
+        if self.at is not None:
+            self._draw_cursor()
+            self.clicked.emit(*self.at)
+        elif self.line is not None:
+            self._drag_to(at)
+
+    def _drag_to(self, at: QPointF) -> None:
+        if self._canvas is not None:
+            self._move_line(self._canvas.x_at(at))
+
+    def _move_line(self, x: float) -> None:
+        low, high = self._axes[0].low, self._axes[0].high
+        x = min(max(x, low if low is not None else x), high if high is not None else x)
+        self.show_line(x, label=self._line_label)
+        self.line_moved.emit(x)
+
+    def _hover(self, at: QPointF) -> None:
+        found = self.point_at(at)
+        if self._canvas is not None:
+            shape = Qt.CursorShape.PointingHandCursor if found else Qt.CursorShape.ArrowCursor
+            near = self._on_line(at) and found is None
+            self._canvas.viewport.setCursor(Qt.CursorShape.SizeHorCursor if near else shape)
+        if found == self.at:
+            return
+        self.at = found
+        self._draw_cursor()
+        if found is not None and self._canvas is not None:
+            QToolTip.showText(self._canvas.viewport.mapToGlobal(at.toPoint()), self.told(), self)
+
+    def told(self) -> str:
+        """The point at the cursor in words."""
+        at = self._point(*self.at) if self.at else None
+        if self.at is None or at is None:
+            return ""
+        x, y = self._axes
+        return f"{self.at[0]}\n{x.label} {at[0]:.4g}, {y.label or 'value'} {at[1]:.4g}"
+
+    def point_at(self, at: QPointF) -> tuple[str, int] | None:
+        """The curve and the place of the point nearest to a pixel of the plot; None where none is near."""
+        best, found = _REACH, None
+        for curve in self.curves:
+            place, distance = self._nearest(curve, at)
+            if distance < best:
+                best, found = distance, (curve.name, place)
+        return found
+
+    def pixel_of(self, x: float, y: float) -> QPointF:
+        """Where (x, y) is on the plot's own surface, in pixels; for a plot that was shown."""
+        assert self._canvas is not None
+        column, row = self._canvas.pixels(np.array([x]), np.array([y]))
+        return QPointF(float(column[0]), float(row[0]))
+
+    @property
+    def surface(self) -> QWidget:
+        """What the mouse is over when it is over the plot; for a plot that was shown."""
+        assert self._canvas is not None
+        return self._canvas.viewport
+
+    def _nearest(self, curve: Curve, at: QPointF) -> tuple[int, float]:
+        if self._canvas is None or not len(curve.x):
+            return 0, np.inf
+        columns, rows = self._canvas.pixels(curve.x, curve.y)
+        distances = np.nan_to_num(np.hypot(columns - at.x(), rows - at.y()), nan=np.inf)
+        place = int(np.argmin(distances))
+        return place, float(distances[place])
+
+    def _on_line(self, at: QPointF) -> bool:
+        if self.line is None or self._canvas is None:
+            return False
+        return abs(self.pixel_of(self.line, 0.0).x() - at.x()) < _REACH / 2
+
+    def _is_point_nearer(self, at: QPointF) -> bool:
+        if self.line is None or (found := self.point_at(at)) is None:
+            return False
+        where = self._point(*found)
+        assert where is not None
+        pixel = self.pixel_of(*where)
+        return float(np.hypot(pixel.x() - at.x(), pixel.y() - at.y())) < abs(
+            self.pixel_of(self.line, 0.0).x() - at.x()
+        )
+
+    # --- the keys ---------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Left and right move the line, or without one walk the points; up and down change the curve."""
+        key = Qt.Key(event.key())
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.at is not None:
+            self.clicked.emit(*self.at)
+        elif not (self._step_line(key) if self.line is not None else self._step_cursor(key)):
+            super().keyPressEvent(event)
+
+    def _step_line(self, key: Qt.Key) -> bool:
+        low, high = self._x_ends()
+        step, leap = (high - low) * STEP, (high - low) * LEAP
+        assert self.line is not None
+        targets = {
+            Qt.Key.Key_Left: self.line - step,
+            Qt.Key.Key_Right: self.line + step,
+            Qt.Key.Key_PageDown: self.line - leap,
+            Qt.Key.Key_PageUp: self.line + leap,
+            Qt.Key.Key_Home: low,
+            Qt.Key.Key_End: high,
+        }
+        if key not in targets:
+            return False
+        self._move_line(min(max(round(targets[key], 6), low), high))
+        return True
+
+    def _step_cursor(self, key: Qt.Key) -> bool:
+        names = [curve.name for curve in self.curves if len(curve.x)]
+        if not names:
+            return False
+        name, place = self.at or (names[0], -1)
+        here = names.index(name)
+        lengths = {curve.name: len(curve.x) for curve in self.curves}
+        match key:
+            case Qt.Key.Key_Left | Qt.Key.Key_Right:
+                place += 1 if key == Qt.Key.Key_Right else -1
+            case Qt.Key.Key_Home | Qt.Key.Key_End:
+                place = 0 if key == Qt.Key.Key_Home else lengths[name]
+            case Qt.Key.Key_Up | Qt.Key.Key_Down:
+                name = names[(here + (1 if key == Qt.Key.Key_Down else -1)) % len(names)]
+            case _:
+                return False
+        self.at = name, min(max(place, 0), lengths[name] - 1)
+        self._draw_cursor()
+        self.setAccessibleDescription(self.told().replace("\n", ", "))
+        return True
+
+    def _x_ends(self) -> tuple[float, float]:
+        axis = self._axes[0]
+        filled = [curve.x for curve in self.curves if len(curve.x)]
+        low = axis.low if axis.low is not None else min((float(x[0]) for x in filled), default=0.0)
+        high = axis.high if axis.high is not None else max((float(x[-1]) for x in filled), default=1.0)
+        return low, high
+
+    # --- coming into sight ------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The plot itself is made now."""
+        super().showEvent(event)
+        if self._canvas is None:
+            self._canvas = _Canvas(self)
+            self._stack.addWidget(self._canvas.widget)
+            self._draw()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Axes follow the theme; the curves' colours are their owner's to change."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and getattr(self, "_canvas", None) is not None:
+            self._draw()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the keys' place."""
+        super().focusInEvent(event)
+        if self._canvas is not None:
+            self._canvas.show_focus(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """As without keys."""
+        super().focusOutEvent(event)
+        if self._canvas is not None:
+            self._canvas.show_focus(False)
+
+
+class _Canvas:
+    """The pyqtgraph side of a plot."""
+
+    def __init__(self, plot: CurvePlot) -> None:
+        os.environ.setdefault("PYQTGRAPH_QT_LIB", "PySide6")
+        import pyqtgraph  # noqa: PLC0415 - 0.8 s that a window without plots does not wait for
+
+        # its clean-up at exit takes widgets apart that Qt owns
+        pyqtgraph.setConfigOptions(antialias=True, exitCleanup=False)
+        self._library: Any = pyqtgraph
+        self.widget: Any = pyqtgraph.PlotWidget(plot)
+        self.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.widget.setFrameShape(self.widget.Shape.NoFrame)
+        self._item: Any = self.widget.getPlotItem()
+        self._box: Any = self._item.getViewBox()
+        self._item.setMenuEnabled(False)
+        self._item.hideButtons()
+        self._item.setContentsMargins(_MARGIN, _MARGIN, 12, _MARGIN)
+        self._box.setMouseEnabled(False, False)
+        self._box.setDefaultPadding(0.02)
+        self.viewport: QWidget = self.widget.viewport()
+        self.viewport.setMouseTracking(True)
+        self.viewport.installEventFilter(plot)
+        self._drawn: dict[str, Any] = {}
+        self._line: Any = None
+        self._marks: Any = pyqtgraph.ScatterPlotItem(size=9)
+        self._cursor: Any = pyqtgraph.ScatterPlotItem(size=12)
+        self._marks.setZValue(20)
+        self._cursor.setZValue(21)
+        for points in (self._marks, self._cursor):
+            self._box.addItem(points, ignoreBounds=True)
+
+    def draw(self, curves: Sequence[Curve], x: Axis, y: Axis) -> None:
+        """The curves and axes anew; what is drawn already takes other points."""
+        for name in self._drawn.keys() - {curve.name for curve in curves}:
+            self._item.removeItem(self._drawn.pop(name))
+        for curve in curves:
+            if curve.name not in self._drawn:
+                self._drawn[curve.name] = self._item.plot(connect="finite")
+            self._draw_curve(self._drawn[curve.name], curve)
+        for place, axis in (("bottom", x), ("left", y)):
+            self._style(self._item.getAxis(place), axis)
+        self._item.showGrid(y=True, alpha=0.25)
+        self.widget.setBackground(QColor(theme.colors().card))
+        self._set_ends(x, y)
+
+    def _draw_curve(self, drawn: Any, curve: Curve) -> None:
+        style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
+        drawn.setPen(self._library.mkPen(curve.color, width=curve.width, style=style))
+        symbol = "o" if curve.dots or len(curve.x) == 1 else None
+        drawn.setSymbol(symbol)
+        if symbol:
+            drawn.setSymbolSize(6)
+            drawn.setSymbolPen(None)
+            drawn.setSymbolBrush(QColor(curve.color))
+        drawn.setData(curve.x, curve.y)
+
+    def _style(self, axis: Any, wanted: Axis) -> None:
+        colors = theme.colors()
+        small = theme.ui_font(11)
+        axis.setPen(self._library.mkPen(colors.edge))
+        axis.setTextPen(colors.quiet)
+        axis.setTickPen(self._library.mkPen(colors.quiet))
+        axis.setTickFont(small)
+        axis.setStyle(tickLength=0, tickTextOffset=5, maxTickLevel=0, hideOverlappingLabels=False)
+        axis.enableAutoSIPrefix(False)
+        axis.setLabel(wanted.label, color=colors.quiet, **{"font-size": "11px", "font-family": "Inter"})
+        axis.showLabel(bool(wanted.label))
+        if axis.orientation == "left":
+            # a width that does not change with the numbers, so that the plot does not jump
+            axis.setWidth(QFontMetrics(small).horizontalAdvance("0.000") + (22 if wanted.label else 8))
+        else:
+            axis.setHeight(36 if wanted.label else 20)
+
+    def _set_ends(self, x: Axis, y: Axis) -> None:
+        for place, axis in ((self._box.XAxis, x), (self._box.YAxis, y)):
+            self._box.enableAutoRange(place)
+            if axis.low is not None and axis.high is not None:
+                name = "xRange" if place == self._box.XAxis else "yRange"
+                self._box.setRange(**{name: (axis.low, axis.high)}, padding=0.02)
+        self._box.updateAutoRange()
+
+    def draw_line(self, x: float | None, label: str) -> None:
+        """The line with its words, or no line."""
+        if self._line is not None:
+            self._box.removeItem(self._line)
+            self._line = None
+        if x is None:
+            return
+        colors = theme.colors()
+        self._line = self._library.InfiniteLine(
+            pos=x,
+            angle=90,
+            pen=self._library.mkPen(colors.text, width=1.5),
+            label=label,
+            labelOpts={"position": 0.08, "color": colors.text, "fill": QColor(colors.raised)},
+        )
+        self._line.label.setFont(theme.ui_font(11))
+        self._line.setZValue(10)
+        self._box.addItem(self._line, ignoreBounds=True)
+
+    def draw_marks(self, marks: Sequence[tuple[float, float, str]]) -> None:
+        """Dots with a rim that sets them off the curves."""
+        rim = self._library.mkPen(theme.colors().card, width=1.5)
+        self._marks.setData([{"pos": (x, y), "brush": QColor(color), "pen": rim} for x, y, color in marks])
+
+    def draw_cursor(self, at: tuple[float, float] | None) -> None:
+        """A ring around a point, or none."""
+        ring = self._library.mkPen(theme.colors().text, width=1.5)
+        spots = [] if at is None else [{"pos": at, "brush": None, "pen": ring}]
+        self._cursor.setData(spots)
+
+    def show_focus(self, shown: bool) -> None:
+        """A frame in the accent while the keys go here."""
+        pen = self._library.mkPen(theme.colors().accent, width=1.5) if shown else None
+        self._box.setBorder(pen)
+
+    def x_at(self, at: QPointF) -> float:
+        """The x of a pixel."""
+        return float(self._box.mapSceneToView(self.widget.mapToScene(at.toPoint())).x())
+
+    def pixels(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Columns and rows of points, in pixels of the surface."""
+        (left, right), (low, high) = self._box.viewRange()
+        area = self.widget.mapFromScene(self._box.sceneBoundingRect()).boundingRect()
+        columns = area.left() + (x - left) / ((right - left) or 1.0) * area.width()
+        rows = area.bottom() - (y - low) / ((high - low) or 1.0) * area.height()
+        return columns, rows
+
+
+def _legend_entry(curve: Curve) -> str:
+    dash = "┅" if curve.dashed else "━"
+    words = (curve.label or curve.name).replace("&", "&amp;").replace("<", "&lt;")
+    return f'<span style="color: {curve.color}">{dash}</span> {words}'
