@@ -119,6 +119,17 @@ CREATE INDEX candidate_rejected ON candidate (image_id) WHERE verdict = 'rejecte
 """
 """Agreement by category, with what it was measured on; the table of before was never written to."""
 
+_RUNS = """
+DROP TABLE run;
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, folder TEXT NOT NULL UNIQUE, name TEXT NOT NULL, trainer TEXT NOT NULL,
+    images INTEGER NOT NULL, started REAL NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'stopped', 'interrupted', 'failed', 'finished')),
+    finished REAL, metrics TEXT NOT NULL, before TEXT NOT NULL
+) STRICT;
+"""
+"""Trainings with their name, state and what they are to replace; the table of before was never written to."""
+
 
 class Step(Struct, frozen=True):
     """What brings a file to `version` from the version before it.
@@ -131,7 +142,7 @@ class Step(Struct, frozen=True):
     sql: str
 
 
-STEPS: tuple[Step, ...] = (Step(1000, _FIRST), Step(2000, _REVIEW), Step(2001, _AGREEMENT))
+STEPS: tuple[Step, ...] = (Step(1000, _FIRST), Step(2000, _REVIEW), Step(2001, _AGREEMENT), Step(2002, _RUNS))
 
 
 def newest() -> int:

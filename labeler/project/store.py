@@ -23,6 +23,7 @@ from labeler.project.lock import Lock, acquire
 from labeler.project.order import natural_key
 from labeler.project.predictions import Predictions
 from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE
+from labeler.project.runs import Runs
 
 Probe = Callable[[str], None]
 """Called with the name of each point of a write that a fault test may want to stop at."""
@@ -157,6 +158,11 @@ class Store:
     def agreements(self) -> Agreements:
         """How images agreed with models, and what labelling has cost."""
         return Agreements(self._db, self.transaction)
+
+    @property
+    def runs(self) -> Runs:
+        """The trainings that the labels were used for."""
+        return Runs(self._db, self.transaction)
 
     def models(self) -> list[Model]:
         """Whatever has made candidates, in order of first use."""
