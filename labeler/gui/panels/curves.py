@@ -437,7 +437,10 @@ class _Canvas:
             self._box.enableAutoRange(place)
             if axis.low is not None and axis.high is not None:
                 name = "xRange" if place == self._box.XAxis else "yRange"
-                self._box.setRange(**{name: (axis.low, axis.high)}, padding=0.02)
+                # numbers at the ends of the left axis need room for half their height
+                self._box.setRange(
+                    **{name: (axis.low, axis.high)}, padding=0.02 if name == "xRange" else 0.06
+                )
         self._box.updateAutoRange()
 
     def draw_line(self, x: float | None, label: str) -> None:
