@@ -3,6 +3,7 @@
 Losses and metrics are named by their trainer in the field's terms, as "Dice" or "AP50".
 """
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -113,8 +114,18 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 def encode(event: Event) -> bytes:
-    """One line of JSON, without its end; its numbers are finite."""
-    return msgspec.json.encode(event)
+    """One line of JSON, without its end. Losses and metrics that are no finite numbers are left out."""
+    return msgspec.json.encode(finite(event))
+
+
+def finite(event: Event) -> Event:
+    """The event without the losses and metrics that JSON has no number for."""
+    for field in ("losses", "metrics"):
+        figures: dict[str, float] = getattr(event, field, {})
+        if not all(map(math.isfinite, figures.values())):
+            kept = {name: value for name, value in figures.items() if math.isfinite(value)}
+            event = msgspec.structs.replace(event, **{field: kept})
+    return event
 
 
 def decode(line: bytes) -> Event:

@@ -15,18 +15,34 @@
 A file is either whole or not there: each is written beside its place and then moved into it.
 """
 
+import os
 import secrets
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
+import psutil
 from msgspec import Struct
 
 from labeler.core.files import atomic_write
-from labeler.errors import LabelerError
-from labeler.training import events
+from labeler.errors import LabelerError, ProjectError, ProjectLockedError
+from labeler.project import lock
+from labeler.training import events as telling
 from labeler.training.data import LabelledSet, read_set
+
+State: TypeAlias = Literal["new", "running", "stopped", "failed", "finished", "interrupted"]
+
+_TAIL = 1 << 16
+"""Bytes at the end of the events in which the last one is looked for."""
+_ENDS: dict[type, State] = {
+    telling.Finished: "finished",
+    telling.Stopped: "stopped",
+    telling.Failed: "failed",
+}
 
 
 class RunSpec(Struct, frozen=True):
@@ -126,12 +142,107 @@ class RunFolder:
         """The images to be judged on; LabelerError as `train_set`."""
         return read_set(self.held_out_labels, self.images)
 
-    def events(self) -> Iterator[events.Event]:
+    @property
+    def events_file(self) -> Path:
+        """What it said, a line of JSON each."""
+        return self.path / "events.jsonl"
+
+    def events(self) -> Iterator[telling.Event]:
         """All that it has said so far; a last line that a crash cut off is left out."""
         try:
-            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")
+            lines = self.events_file.read_bytes().split(b"\n")
         except FileNotFoundError:
             return
         for line in lines[:-1]:
             if line:
-                yield events.decode(line)
+                yield telling.decode(line)
+
+    def record(self, event: telling.Event) -> None:
+        """Append an event; all but steps, which are many, are on disk when this returns.
+
+        Raises LabelerError with one sentence where they cannot be written.
+        """
+        line = telling.encode(event) + b"\n"
+        try:
+            with self.events_file.open("ab") as file:
+                file.write(line)
+                file.flush()
+                if not isinstance(event, telling.Step):
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise LabelerError(
+                f"{self.events_file} cannot be written ({error.strerror or error}): make room on that disk, "
+                "then resume the run."
+            ) from error
+
+    @property
+    def state(self) -> State:
+        """What it is doing, or how it ended; "interrupted" where its process ended without a word."""
+        if self._is_held():
+            return "running"
+        last = self._last_event()
+        return "new" if last is None else _ENDS.get(type(last), "interrupted")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else trains in this folder meanwhile; the end of the process, however it ends, frees it.
+
+        Raises LabelerError with one sentence where somebody does, or where the folder cannot be written to.
+        """
+        try:
+            taken = lock.acquire(self._lock)
+        except ProjectLockedError as error:
+            who = lock.holder(self._lock)
+            by = f" (process {who.pid} on {who.host})" if who is not None else ""
+            raise LabelerError(
+                f"The run in {self.path} is being trained already{by}; wait for its end or stop it there."
+            ) from error
+        except ProjectError as error:
+            raise LabelerError(
+                f"The run in {self.path} cannot be trained there ({error.__cause__}); make it writable."
+            ) from error
+        try:
+            self._mend_events()
+            yield
+        finally:
+            taken.release()
+
+    @property
+    def _lock(self) -> Path:
+        """`lock.lock_path` of it is `run.lock`."""
+        return self.path / "run"
+
+    def _is_held(self) -> bool:
+        who = lock.holder(self._lock)
+        if who is None:
+            return False
+        if who.host != socket.gethostname():
+            return True
+        try:
+            return bool(abs(psutil.Process(who.pid).create_time() - who.started) < 2.0)
+        except psutil.Error:
+            return False
+
+    def _last_event(self) -> telling.Event | None:
+        try:
+            with self.events_file.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _TAIL))
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return None
+        whole = [line for line in lines[:-1] if line]
+        return telling.decode(whole[-1]) if whole else None
+
+    def _mend_events(self) -> None:
+        """Cut off a last line that a crash left without its end, so that the next one is not glued to it."""
+        try:
+            with self.events_file.open("rb+") as file:
+                size = file.seek(0, os.SEEK_END)
+                start = max(0, size - _TAIL)
+                file.seek(start)
+                tail = file.read()
+                if tail and not tail.endswith(b"\n"):
+                    file.truncate(start + tail.rfind(b"\n") + 1)
+        except FileNotFoundError:
+            return
