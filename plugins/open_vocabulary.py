@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models.api import Detector, FileSpec, ModelSpec, Rgb, Weights
-from labeler.models.detections import FLOOR, Frame, letterbox, to_candidates, upsampled
+from labeler.models.detections import FLOOR, Frame, corners_of, letterbox, to_candidates, upsampled
 from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, try_outline
-from labeler.models.text_encoders import EXTRA, Encode, load_encoder, phrases_of
-from labeler.models.torch_segmenters import best_device, running
+from labeler.models.text_encoders import EXTRA, Encode, load_encoder, phrases_of, phrases_told
+from labeler.models.torch_segmenters import best_device, running, to_numpy
 from labeler.models.ultralytics_home import load_checkpoint
 from labeler.plugins import Plugin
 
@@ -29,7 +29,6 @@ _CLIP = "clip-vit-b-32"
 _MOBILE_CLIPS = {"mobileclip:blt": "mobileclip-blt", "mobileclip2:b": "mobileclip2-b"}
 """The catalogue's text encoders by what YOLOE checkpoints call them."""
 
-_UNTOLD = "This model finds what it is told; say what to look for, for example “a red bicycle, a dog”."
 _OWL, _DINO = "owlv2", "grounding-dino"
 
 
@@ -53,7 +52,7 @@ class YoloReading:
         """
         frame, place = letterbox(image, side=_SIDE, stride=_STRIDE)
         with running():
-            labels, vectors = self._vectors(phrases_of(text))
+            labels, vectors = self._vectors(text)
             predicted, prototypes = self._run(frame, labels, vectors)
         scores = predicted[4 : 4 + len(labels)]
         classes = scores.argmax(axis=0)
@@ -65,14 +64,11 @@ class YoloReading:
             mask = _masks(boxes, predicted[4 + len(labels) :, chosen], prototypes, place, frame.shape[3])
         return to_candidates(boxes, confidences[chosen], classes[chosen], labels, mask=mask)
 
-    def _vectors(self, phrases: tuple[str, ...]) -> tuple[list[str], Any]:
+    def _vectors(self, text: str | None) -> tuple[list[str], Any]:
         """The labels, and their vectors (1, N, D)."""
-        if not phrases and self._is_world:
+        if self._is_world and not phrases_of(text):
             return [str(name) for _, name in sorted(self._model.names.items())], self._model.txt_feats
-        if not phrases:
-            raise ModelError(
-                "This model finds what it is told; say what to look for (“a red bicycle, a dog”)."
-            )
+        phrases = phrases_told(text)
         if self._encoded[0] != phrases:
             if self._encode is None:
                 name = _CLIP if self._is_world else getattr(self._model, "text_model", "mobileclip:blt")
@@ -89,7 +85,7 @@ class YoloReading:
         words = {"txt_feats" if self._is_world else "tpe": vectors.to(pixels.device)}
         output = self._model.predict(pixels, **words)
         parts = output if isinstance(output, tuple) else (output, None)
-        first, second = (None if part is None else part[0].float().cpu().numpy() for part in parts)
+        first, second = (None if part is None else to_numpy(part[0]) for part in parts)
         return first, second
 
 
@@ -147,11 +143,7 @@ class Grounded:
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:
         """Boxes labelled with the phrase of `text` that fits best. Raises ModelError where there is none."""
-        phrases = phrases_of(text)
-        if not phrases:
-            raise ModelError(
-                "This model finds what it is told; say what to look for (“a red bicycle, a dog”)."
-            )
+        phrases = phrases_told(text)
         with running():
             find = self._by_dino if self._is_dino else self._by_owl
             boxes, scores = find(image, phrases)
@@ -169,7 +161,7 @@ class Grounded:
         )
         found = self._model(**inputs.to(self._model.device))
         side = max(image.shape[:2])  # it pads the image to a square at bottom and right
-        return _corners(found.pred_boxes[0], (side, side)), found.logits[0].sigmoid().float().cpu().numpy()
+        return corners_of(to_numpy(found.pred_boxes[0]), (side, side)), to_numpy(found.logits[0].sigmoid())
 
     def _by_dino(self, image: Rgb, phrases: tuple[str, ...]) -> tuple[Any, Any]:
         """The same of Grounding DINO: a phrase scores as its most certain token does."""
@@ -180,21 +172,12 @@ class Grounded:
         stop = self._processor.tokenizer.convert_tokens_to_ids(".")
         of_phrase = np.cumsum(tokens == stop)  # of which phrase each token is
         is_word = ~np.isin(tokens, [stop, *self._processor.tokenizer.all_special_ids])
-        by_token = found.logits[0].sigmoid().float().cpu().numpy()[:, : len(tokens)]
+        by_token = to_numpy(found.logits[0].sigmoid())[:, : len(tokens)]
         scores = np.zeros((len(by_token), len(phrases)), dtype=np.float32)
         for index in range(len(phrases)):
             own = by_token[:, is_word & (of_phrase == index)]
             scores[:, index] = own.max(axis=1) if own.shape[1] else 0.0
-        return _corners(found.pred_boxes[0], (image.shape[0], image.shape[1])), scores
-
-
-def _corners(boxes: Any, size: tuple[int, int]) -> NDArray[np.float64]:
-    """x0, y0, x1, y1 in pixels of an image of size (H, W), from centre, width and height as parts of it."""
-    centres: NDArray[np.float64] = boxes.double().cpu().numpy()
-    middle, half = centres[:, :2], centres[:, 2:] / 2
-    corners = np.hstack([middle - half, middle + half])
-    pixels: NDArray[np.float64] = corners * np.array([size[1], size[0], size[1], size[0]])
-    return pixels
+        return corners_of(to_numpy(found.pred_boxes[0]), (image.shape[0], image.shape[1])), scores
 
 
 def _model_type(folder: Path) -> str:

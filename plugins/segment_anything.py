@@ -13,7 +13,7 @@ from labeler.models.api import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, W
 from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.sam import FRAME, mask_of, prompt_arrays
 from labeler.models.sam_architecture import SamArchitecture, architecture_of
-from labeler.models.torch_segmenters import best_device, is_lone, order_of, proposals_of, running
+from labeler.models.torch_segmenters import best_device, is_lone, order_of, proposals_of, running, to_numpy
 from labeler.plugins import Plugin
 
 _MEAN = [123.675, 116.28, 103.53]
@@ -44,7 +44,7 @@ class SegmentAnything:
         predictor = SamPredictor(self._sam)
         with running(threads, layers=self._sam.image_encoder.blocks, interrupt=interrupt):
             predictor.set_image(image)
-            features = predictor.get_image_embedding().float().cpu().numpy()
+            features = to_numpy(predictor.get_image_embedding())
         return Embedding({"image": features}, (image.shape[0], image.shape[1]))
 
     def segment(
@@ -62,7 +62,7 @@ class SegmentAnything:
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,
             )
-            logits, predicted = found[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
+            logits, predicted = to_numpy(found[0]), to_numpy(scores[0])
         order = order_of(predicted, lone=is_lone(prompt))[:limit]
         return proposals_of(logits, predicted, order, lambda index: mask_of(logits[index], embedding.size))
 

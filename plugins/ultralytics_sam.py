@@ -1,8 +1,4 @@
-"""SAM 2, SAM 2.1 (Ravi et al. 2024) and MobileSAM from their checkpoints, by ultralytics' own models.
-
-SAM 3 is not opened: its builder in ultralytics unpickles the checkpoint without a safe mode, and takes
-weights that are missing from it for granted.
-"""
+"""SAM 2, SAM 2.1 (Ravi et al. 2024) and MobileSAM from their checkpoints, by ultralytics' own models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +11,10 @@ from numpy.typing import NDArray
 from labeler.core.records import Mask, Prompt, Proposal
 from labeler.errors import ModelError
 from labeler.models.api import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
-from labeler.models.detections import Frame, upsampled
+from labeler.models.detections import Frame, upsampled_whole
 from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.sam import FRAME, prompt_arrays
-from labeler.models.torch_segmenters import best_device, is_lone, order_of, proposals_of, running
+from labeler.models.torch_segmenters import best_device, is_lone, order_of, proposals_of, running, to_numpy
 from labeler.models.ultralytics_home import import_ultralytics
 from labeler.plugins import Plugin
 
@@ -80,9 +76,9 @@ class UltralyticsSam:
             frame = self._predictor.preprocess([np.ascontiguousarray(image[..., ::-1])])
             features = self._predictor.get_im_features(frame)
         if not self._is_2:
-            return Embedding({"image": _to_numpy(features)}, (image.shape[0], image.shape[1]))
-        finer = {f"{_HIGH_RES}{n}": _to_numpy(level) for n, level in enumerate(features["high_res_feats"])}
-        arrays = {"image": _to_numpy(features["image_embed"]), **finer}
+            return Embedding({"image": to_numpy(features)}, (image.shape[0], image.shape[1]))
+        finer = {f"{_HIGH_RES}{n}": to_numpy(level) for n, level in enumerate(features["high_res_feats"])}
+        arrays = {"image": to_numpy(features["image_embed"]), **finer}
         return Embedding(arrays, (image.shape[0], image.shape[1]))
 
     def segment(
@@ -92,7 +88,7 @@ class UltralyticsSam:
         decode = self._decode_2 if self._is_2 else self._decode_1
         with running(threads):
             found, scores = decode(embedding, prompt)
-            logits, predicted = _to_numpy(found), _to_numpy(scores)
+            logits, predicted = to_numpy(found), to_numpy(scores)
         order = order_of(predicted, lone=is_lone(prompt))[:limit]
         return proposals_of(logits, predicted, order, lambda index: _mask(logits[index], embedding.size))
 
@@ -152,27 +148,17 @@ class UltralyticsSam:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._predictor.device)
 
 
-def _to_numpy(tensor: Any) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = tensor.float().cpu().numpy()
-    return array
-
-
 def _mask(logits: NDArray[np.float32], size: tuple[int, int]) -> Mask:
     """Where `logits` (h, w) are above 0, in an image of size (H, W): one bilinear step, as ultralytics has.
 
     It samples the part of the frame that the image fills, rounded to whole pixels of the frame.
     """
-    rows, columns = (np.flatnonzero((logits > 0).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return Mask(0, 0, np.zeros((0, 0), dtype=np.bool_))
     gain = FRAME / max(size)
     height, width = (round(length * gain) * logits.shape[0] / FRAME for length in size)
     if height.is_integer() and width.is_integer():  # else it looks into the padding too
         logits = logits[: int(height), : int(width)]
     scale_y, scale_x = height / size[0], width / size[1]
-    around = [(columns[0] - 1) / scale_x, (rows[0] - 1) / scale_y]
-    around += [(columns[-1] + 2) / scale_x, (rows[-1] + 2) / scale_y]
-    found = upsampled(logits, np.array(around), Frame(size, scale_x, scale_y))
+    found = upsampled_whole(logits, Frame(size, scale_x, scale_y))
     return found or Mask(0, 0, np.zeros((0, 0), dtype=np.bool_))
 
 

@@ -116,6 +116,29 @@ def upsampled(
     return found if found.bits.size else None
 
 
+def upsampled_whole(logits: Floats, frame: Frame) -> Mask | None:
+    """The mask where `logits` (h, w) are above 0, wherever in the image that is; None for nowhere.
+
+    As `upsampled`, which is asked only for the part of the image that positive logits can reach.
+    """
+    rows, columns = (np.flatnonzero((logits > 0).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    reach = np.array([columns[0] - 1, rows[0] - 1, columns[-1] + 2, rows[-1] + 2], dtype=np.float64)
+    reach[0::2] = (reach[0::2] - frame.pad_x) / frame.scale_x
+    reach[1::2] = (reach[1::2] - frame.pad_y) / frame.scale_y
+    return upsampled(logits, reach, frame)
+
+
+def corners_of(boxes: Floats, size: tuple[int, int]) -> NDArray[np.float64]:
+    """x0, y0, x1, y1 (N, 4) in pixels of an image (H, W), from centre, width and height as parts of it."""
+    centres = boxes.astype(np.float64)
+    middle, half = centres[:, :2], centres[:, 2:] / 2
+    corners = np.hstack([middle - half, middle + half])
+    pixels: NDArray[np.float64] = corners * np.array([size[1], size[0], size[1], size[0]])
+    return pixels
+
+
 def _taps(start: int, stop: int, scale: float, pad: float, length: int) -> tuple[NDArray[np.float32], int]:
     """Weights (stop - start, K) of K source pixels for each target pixel, and which source is the first."""
     place = ((np.arange(start, stop) + 0.5) * scale + pad - 0.5).clip(0, length - 1)

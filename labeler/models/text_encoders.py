@@ -32,6 +32,14 @@ def phrases_of(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(phrase for phrase in phrases if phrase))
 
 
+def phrases_told(text: str | None) -> tuple[str, ...]:
+    """As `phrases_of`, for models that find nothing of themselves; ModelError where there is no phrase."""
+    phrases = phrases_of(text)
+    if not phrases:
+        raise ModelError("This model finds what it is told; say what to look for (“a red bicycle, a dog”).")
+    return phrases
+
+
 def load_encoder(entry_id: str) -> Encode:
     """The text encoder of that entry of the catalogue. In a child only.
 

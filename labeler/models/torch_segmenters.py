@@ -1,4 +1,4 @@
-"""What segmenters that run on torch have in common: device, threads, interruption, and the order of masks."""
+"""What models that run on torch have in common: device, threads, interruption, and the order of masks."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +21,12 @@ def best_device() -> str:
     import torch  # noqa: PLC0415  # heavy: in a child only
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def to_numpy(tensor: Any) -> NDArray[np.float32]:
+    """A tensor as a float32 array of its shape, from whichever device and of whichever precision."""
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array
 
 
 @contextmanager
