@@ -1,0 +1,294 @@
+"""The card that trains: what goes in, how it learns, what it sees on held-out images, and the runs so far."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from labeler.gui.batch import duration
+from labeler.gui.panels.common import Card, ElidedLabel, timer
+from labeler.gui.panels.runs import RunsList
+from labeler.gui.panels.training_curves import CourseCurves, FiguresTable, Shown
+from labeler.gui.panels.training_options import quiet_label
+from labeler.gui.panels.training_samples import SampleViewer
+from labeler.gui.panels.training_setup import TrainingSetup
+from labeler.gui.session import Session
+from labeler.gui.training import TrainingDesk, verdict
+from labeler.gui.training_course import Course
+from labeler.project.runs import Run
+
+WIDE = 1000
+"""Pixels from which all four parts stand in a row."""
+MIDDLING = 600
+"""Pixels from which they stand in two columns."""
+_PROGRESS = 1000
+_CLOCK_MS = 1000
+
+
+class TrainingPanel(Card):
+    """Setup, course, samples and runs, in one row, two columns or one, as there is room."""
+
+    learning_toggled = Signal(bool)
+    """A person wants, or no longer wants, that it learns while they label."""
+
+    def __init__(self, session: Session, desk: TrainingDesk, parent: QWidget | None = None) -> None:
+        super().__init__("Train", parent)
+        self._session = session
+        self._desk = desk
+        self._columns = 0
+        self._sentence = ""
+        self.setup = TrainingSetup(session, desk, self)
+        self.runs = RunsList(desk, self)
+        self.curves = CourseCurves(self)
+        self.samples = SampleViewer(self)
+        self.table = FiguresTable(self)
+        self._make_course()
+        self._lay_out()
+        self._refresh_later = timer(self, self.refresh)
+        self._clock = QTimer(self, interval=_CLOCK_MS)
+        self._clock.timeout.connect(self._show_state)
+        self.runs.chosen.connect(self._on_chosen)
+        self.setup.started.connect(lambda: self._say(""))
+        self.setup.learning_toggled.connect(self.learning_toggled)
+        desk.progressed.connect(self._refresh_later.start)
+        desk.changed.connect(self._refresh_later.start)
+        desk.list.read.connect(self._refresh_later.start)
+        desk.told.connect(self._say)
+        session.project_changed.connect(lambda: self._say(""))
+        self.refresh()
+
+    # --- showing ----------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the chosen runs as they are now."""
+        if not self.isVisible():
+            return
+        runs = self.runs.runs
+        shown = [
+            Shown(run.name, course, self._desk.metric_of(run))
+            for run in runs
+            if (course := self._desk.course_of(run.id)) is not None
+        ]
+        self.curves.show_runs(shown)
+        several = len(runs) > 1
+        self._right.setCurrentIndex(int(several))
+        if several:
+            self.table.show_runs(shown)
+        elif runs:
+            self.samples.show_course(Path(runs[0].folder), self._desk.course_of(runs[0].id))
+        else:
+            self.samples.show_course(Path(), None)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        """The lines over the curves: where the run is, or what came of it."""
+        runs, live = self.runs.runs, self._desk.live
+        run = runs[0] if len(runs) == 1 else None
+        course = self._desk.course_of(run.id) if run is not None else None
+        going = run is not None and live is not None and run.id == live.id
+        preparing = self._desk.phase == "preparing"
+        self.bar.setVisible(going or preparing)
+        self.state.setText(self._state_line(run, course, going=going))
+        self.state.setVisible(bool(self.state.text()))
+        words = self._words(run, course)
+        self.words.setText(words)
+        self.words.setVisible(bool(words))
+        finished = run is not None and run.state == "finished"
+        outcome = self._desk.list.outcome_of(run.id) if run is not None else None
+        self._offers.setVisible(finished)
+        self.use.setEnabled(outcome is not None and bool(outcome.model))
+        self._show_progress(course if going else None)
+        if self._desk.is_busy != self._clock.isActive():
+            (self._clock.start if self._desk.is_busy else self._clock.stop)()
+        self.set_note(self._note())
+
+    def _show_progress(self, course: Course | None) -> None:
+        if course is None or course.started is None:
+            self.bar.setRange(0, 0)
+        else:
+            self.bar.setRange(0, _PROGRESS)
+            self.bar.setValue(round(_PROGRESS * course.share))
+
+    def _state_line(self, run: Run | None, course: Course | None, *, going: bool) -> str:
+        if self._desk.phase == "preparing":
+            return "Collecting the labels"
+        if run is None or course is None:
+            return ""
+        now = course.now
+        if not going or now is None or course.started is None:
+            return "Preparing the images" if going else _summed_up(course)
+        left = course.seconds_left(time.monotonic())
+        parts = [
+            "Saving" if self._desk.phase == "stopping" else "",
+            f"Epoch {now.epoch} of {now.epochs}",
+            f"{duration(left)} left" if left is not None else "",
+            course.started.device,
+            f"{now.images_per_second:.3g} images/s" if now.images_per_second else "",
+            _memory(now.memory) if now.memory else "",
+        ]
+        return " · ".join(part for part in parts if part)
+
+    def _words(self, run: Run | None, course: Course | None) -> str:
+        """A sentence about the chosen run; what was told last where there is none."""
+        if run is None or self._desk.phase == "preparing":
+            return self._sentence
+        if run.state == "failed" and course is not None and course.sentence:
+            return course.sentence
+        outcome = self._desk.list.outcome_of(run.id)
+        if run.state == "finished" and outcome is not None:
+            return verdict(run.name, outcome, self._desk.metric_of(run))
+        if run.state == "interrupted":
+            return f"{run.name} was cut off. {self._sentence}".strip()
+        notes = course.notes if course is not None else []
+        return self._sentence or (notes[-1] if notes else "")
+
+    def _note(self) -> str:
+        live, course = self._desk.live, self._desk.course
+        if live is None or course is None or course.now is None:
+            return ""
+        return f"{live.name} · {course.share:.0%}"
+
+    def _say(self, sentence: str) -> None:
+        self._sentence = sentence
+        self._refresh_later.start()
+
+    def _on_chosen(self) -> None:
+        self._sentence = "" if not self._desk.is_busy else self._sentence
+        self._desk.list.look_at(self.runs.ids)
+        self._refresh_later.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what happened while it was hidden, and keep the plan up to date."""
+        super().showEvent(event)
+        self._desk.planner.watch(True)
+        self._desk.list.look_at(self.runs.ids)
+        self._refresh_later.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody watches."""
+        super().hideEvent(event)
+        self._desk.planner.watch(False)
+        self._clock.stop()
+
+    # --- widgets ----------------------------------------------------------------------------------
+
+    def _make_course(self) -> None:
+        """The middle: how far it is, what came of it, the curves."""
+        self._course = QWidget(self)
+        self.bar = QProgressBar(self._course)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress of the training")
+        self.state = ElidedLabel("", self._course)
+        self.state.setObjectName("quiet")
+        self.words = quiet_label(parent=self._course)
+        self.words.setObjectName("")
+        self._offers = QWidget(self._course)
+        self.use = QPushButton("Use it on the unlabelled images", self._offers)
+        self.use.setToolTip("Predict the images without labels, and review the most uncertain first")
+        self.use.clicked.connect(lambda: self.runs.each(self._desk.use))
+        self.judge = QPushButton("Evaluate", self._offers)
+        self.judge.setToolTip("Curves, confusion and errors on the held-out images")
+        self.judge.clicked.connect(lambda: self.runs.each(self._desk.evaluate))
+        row = QHBoxLayout(self._offers)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.use)
+        row.addWidget(self.judge)
+        row.addStretch(1)
+        column = QVBoxLayout(self._course)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for widget in (self.bar, self.state, self.words, self._offers):
+            column.addWidget(widget)
+        column.addWidget(self.curves, 1)
+
+    def _lay_out(self) -> None:
+        self._side = QWidget(self)
+        self._right = QStackedLayout(self._side)
+        self._right.addWidget(self.samples)
+        self._right.addWidget(self.table)
+        self._holder = QWidget(self)
+        self._grid = QGridLayout(self._holder)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(16)
+        self._scroll = QScrollArea(self, widgetResizable=True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidget(self._holder)
+        self._scroll.viewport().setAutoFillBackground(False)
+        self._holder.setAutoFillBackground(False)
+        self.body.addWidget(self._scroll, 1)
+        self._place(1)
+
+    def _place(self, columns: int) -> None:
+        """Put the four parts into so many columns."""
+        if columns == self._columns:
+            return
+        self._columns = columns
+        parts = (self.setup, self._course, self._side, self.runs)
+        for part in parts:
+            self._grid.removeWidget(part)
+        for place in range(4):
+            self._grid.setColumnStretch(place, 0)
+            self._grid.setRowStretch(place, 0)
+        for part, (row, column, rows) in zip(parts, _PLACES[columns], strict=True):
+            self._grid.addWidget(part, row, column, rows, 1)
+        for place, stretch in enumerate(_STRETCH[columns]):
+            self._grid.setColumnStretch(place, stretch)
+        low = columns == 4
+        self.setup.setMinimumHeight(0 if low else 340)
+        self.curves.setMinimumHeight(0 if low else 200)
+        self._side.setMinimumHeight(0 if low else 220)
+        self.runs.setMinimumHeight(0 if low else 160)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Rather beside each other than below."""
+        super().resizeEvent(event)
+        width = self.width()
+        self._place(4 if width >= WIDE else 2 if width >= MIDDLING else 1)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Marks and sentences carry colours of the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_refresh_later"):
+            self.setup.refresh()
+            self._refresh_later.start()
+
+
+_PLACES = {
+    4: ((0, 0, 1), (0, 1, 1), (0, 2, 1), (0, 3, 1)),
+    2: ((0, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 1)),
+    1: ((0, 0, 1), (1, 0, 1), (2, 0, 1), (3, 0, 1)),
+}
+"""Columns to (row, column, rows) of setup, course, samples and runs."""
+_STRETCH = {4: (3, 7, 3, 3), 2: (2, 3), 1: (1,)}
+
+
+def _summed_up(course: Course) -> str:
+    """A run that is over, in one line."""
+    best = course.best
+    parts = [
+        f"{len(course.epochs)} of {course.started.epochs} epochs" if course.started else "",
+        f"best in epoch {best.epoch}" if best is not None else "",
+        course.started.device if course.started else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _memory(size: int) -> str:
+    """Bytes as people say them."""
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"

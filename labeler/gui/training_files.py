@@ -1,0 +1,124 @@
+"""What training does with files, on threads of the pool: a run's folder is made, read and deleted here."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from labeler import paths
+from labeler.core.files import atomic_write
+from labeler.core.records import Image
+from labeler.errors import LabelerError
+from labeler.formats.coco import Dataset, write_coco
+from labeler.formats.placing import header_of
+from labeler.gui.training_course import Course
+from labeler.project.runs import Run, RunState
+from labeler.training.run import RunFolder, RunSpec
+
+
+class Outcome(Struct, frozen=True):
+    """What a finished run wrote down of itself (`metrics.json`)."""
+
+    metrics: dict[str, float] = {}
+    before: dict[str, float] = {}
+    """Of the model that it would replace, on the same images."""
+    before_title: str = ""
+    model: str = ""
+    """The path of the trained model, by which it can be run."""
+    held_out: int = 0
+
+
+class ReadRun(Struct, frozen=True, eq=False):
+    """A run as its folder has it."""
+
+    run: Run
+    folder: RunFolder
+    course: Course
+    outcome: Outcome
+
+
+def runs_folder() -> Path:
+    """Where the window puts runs."""
+    return paths.data_dir() / "runs"
+
+
+def folder_name(project: Path, spec: RunSpec) -> str:
+    """A name for a run's folder that says to a person what it is, and is like no other."""
+    words = re.sub(r"[^\w-]+", "-", f"{project.stem}-{spec.name}").strip("-")
+    return f"{words[:60]}-{spec.id}"
+
+
+def make_run(path: Path, spec: RunSpec, labels: Dataset, *, root: Path) -> RunFolder:
+    """A new run's folder with its labels; the images' paths are relative to `root`, and absolute in there."""
+    placed = tuple(_placed(image, root) for image in labels.images)
+    data, _ = write_coco(replace(labels, images=placed), source=spec.name)
+    folder = RunFolder.create(path, spec)
+    try:
+        atomic_write(folder.source, data)
+    except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
+        raise LabelerError(
+            f"The labels cannot be written to {path} ({error.strerror}). Make room there and try again."
+        ) from error
+    return folder
+
+
+def _placed(image: Image, root: Path) -> Image:
+    """The image as COCO has it: an absolute path, its size, and the project's id."""
+    path = root / image.path
+    if not image.width:
+        header = header_of(path)
+        if header is not None:
+            image = replace(image, width=header.width, height=header.height)
+    return replace(image, path=str(path.absolute()), file_id=None, extra=b"")
+
+
+def read_run(run: Run) -> ReadRun:
+    """All that a run's folder says; LabelerError where it is gone or is none."""
+    folder = RunFolder(Path(run.folder))
+    course = Course(folder.events())
+    outcome = read_outcome(folder)
+    state = _state(folder)
+    figures = outcome.metrics or course.figures
+    return ReadRun(replace(run, state=state, metrics=figures, before=outcome.before), folder, course, outcome)
+
+
+def looked_after(run: Run) -> Run:
+    """A run that was going on when the program ended, with what became of it."""
+    if run.state != "running":
+        return run
+    try:
+        found = read_run(run)
+    except LabelerError:
+        return replace(run, state="failed", finished=run.finished or time.time())
+    return replace(found.run, finished=run.finished or time.time())
+
+
+def _state(folder: RunFolder) -> RunState:
+    state = folder.state
+    if state in ("stopped", "failed", "finished"):
+        return state
+    return "running" if state == "running" else "interrupted"
+
+
+def read_outcome(folder: RunFolder) -> Outcome:
+    """What a run's final figures say; empty while there are none, or where they cannot be read."""
+    try:
+        return msgspec.json.decode(folder.metrics.read_bytes(), type=Outcome)
+    except (OSError, msgspec.DecodeError):
+        return Outcome()
+
+
+def delete_run(run: Run) -> None:
+    """Delete a run's folder; LabelerError where the system does not let us. A folder that is no run stays."""
+    path = Path(run.folder)
+    if not (path / "run.json").is_file():
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise LabelerError(f"{path} cannot be deleted ({error.strerror}). Delete it by hand.") from error

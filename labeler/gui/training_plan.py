@@ -1,0 +1,195 @@
+"""What would go into a training: which images, how many objects of each category, which are held out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.records import Image
+from labeler.errors import LabelerError
+from labeler.gui.courier import Courier, run_in_pool
+from labeler.gui.panels.common import counted, timer
+from labeler.gui.session import Session
+from labeler.training.split import Item, fingerprint, split, stem
+
+Scope: TypeAlias = Literal["reviewed", "labelled"]
+"""Images marked as reviewed, or all that have an object."""
+
+FEW_IMAGES = 10
+FEW_OBJECTS = 5
+UNEVEN = 10
+"""So many times as many objects of one category as of another are worth a word."""
+_NAMES = 3
+_PAUSE_MS = 250
+_AT_ONCE = 16
+"""Images whose fingerprints are made in one go, before others may use the thread."""
+
+
+class Plan(Struct, frozen=True):
+    """What goes into a training."""
+
+    images: tuple[int, ...] = ()
+    """In folder order."""
+    objects: dict[int, int] = {}
+    """By category id, most first; categories without any are left out."""
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+    """Why nothing can be trained, and what to do; "" where it can."""
+
+
+def planned(
+    images: Iterable[Image],
+    counts: Callable[[int], Mapping[int, int]],
+    names: Mapping[int, str],
+    *,
+    scope: Scope,
+) -> Plan:
+    """The plan for a scope; `counts` gives an image's objects by category id, `names` the categories'."""
+    chosen: list[int] = []
+    objects: Counter[int] = Counter()
+    labelled = 0
+    for image in images:
+        here = counts(image.id)
+        total = sum(here.values())
+        labelled += bool(total)
+        if image.reviewed if scope == "reviewed" else total:
+            chosen.append(image.id)
+            objects.update(here)
+    found = {category_id: number for category_id, number in objects.most_common() if number > 0}
+    return Plan(tuple(chosen), found, _warnings(chosen, found, names), _problem(chosen, found, labelled))
+
+
+def _problem(chosen: Sequence[int], objects: Mapping[int, int], labelled: int) -> str:
+    if len(chosen) >= 2 and objects:
+        return ""
+    if chosen and not objects:
+        return "There is no object on these images; label some first."
+    if labelled >= 2:
+        few = "Only one image is" if chosen else "No image is"
+        return f"{few} marked as reviewed. Mark them with Ctrl+Enter, or train on all labelled images."
+    return "Label at least two images first: one to learn from, and one to be judged on."
+
+
+def _warnings(chosen: Sequence[int], objects: Mapping[int, int], names: Mapping[int, str]) -> tuple[str, ...]:
+    if not objects:
+        return ()
+    made = []
+    if len(chosen) < FEW_IMAGES:
+        made.append(f"{counted(len(chosen), 'image')} is little; more, and more varied ones, help most.")
+    few = [names.get(key, "?") for key, number in objects.items() if number < FEW_OBJECTS]
+    if few:
+        made.append(f"Fewer than {FEW_OBJECTS} objects of {_listed(few)}.")
+    (most, many), (least, rare) = next(iter(objects.items())), list(objects.items())[-1]
+    if many >= UNEVEN * rare and rare >= FEW_OBJECTS:
+        common, seldom = names.get(most, "?"), names.get(least, "?")
+        made.append(f"There is {many / rare:.0f} times as much of {common} as of {seldom}.")
+    return tuple(made)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:_NAMES])
+    if len(names) > _NAMES:
+        shown.append(f"{len(names) - _NAMES} others")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+class Planner(QObject):
+    """Keeps the plan up to date while somebody watches."""
+
+    changed = Signal()
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._courier = Courier(self)
+        self._watched = False
+        self._turn = 0
+        self._prints: dict[tuple[str, int, int], int] = {}
+        self.scope: Scope = "reviewed"
+        self.share = 0.2
+        self.seed = 0
+        self.plan = Plan()
+        self.held_out: frozenset[int] | None = None
+        """The images that the model is judged on; None while that is being found out."""
+        self._later = timer(self, self._plan_anew, milliseconds=_PAUSE_MS)
+        for signal in (session.project_changed, session.images_changed, session.changed):
+            signal.connect(self._soon)
+
+    def watch(self, on: bool) -> None:
+        """Keep up to date from now on, or no longer."""
+        self._watched = on
+        if on:
+            self._plan_anew()
+        else:
+            self._turn += 1
+
+    def use(self, *, scope: Scope | None = None, share: float | None = None, seed: int | None = None) -> None:
+        """Plan with other settings."""
+        self.scope = scope or self.scope
+        self.share = self.share if share is None else share
+        self.seed = self.seed if seed is None else seed
+        self._plan_anew()
+
+    def plan_of(self, scope: Scope) -> Plan:
+        """The plan for a scope, as the labels are now."""
+        names = {category.id: category.name for category in self._session.categories.values()}
+        return planned(self._session.images, self._session.counts, names, scope=scope)
+
+    def _soon(self) -> None:
+        if self._watched:
+            self._later.start()
+
+    def _plan_anew(self) -> None:
+        self._later.stop()
+        self._turn += 1
+        before, self.plan = self.plan.images, self.plan_of(self.scope)
+        if before != self.plan.images:
+            self.held_out = None
+        self.changed.emit()
+        waiting = [image for image in map(self._session.find_image, self.plan.images) if image is not None]
+        self._look_at(self._turn, waiting[::-1], [])
+
+    def _look_at(self, turn: int, waiting: list[Image], items: list[Item]) -> None:
+        """On a thread, a few images at a time so that others get their turn: fingerprints, then the split."""
+        if turn != self._turn:
+            return
+        root, known = self._session.root, self._prints
+        now = [waiting.pop() for _ in range(min(_AT_ONCE, len(waiting)))]
+        share, seed = self.share, self.seed
+
+        def work() -> frozenset[int] | None:
+            items.extend(_item(image, root, known) for image in now)
+            if waiting:
+                return None
+            return frozenset(int(key) for key in split(items, held_out=share, seed=seed).held_out)
+
+        def done(held_out: frozenset[int] | None) -> None:
+            if held_out is None:
+                self._look_at(turn, waiting, items)
+            elif turn == self._turn:
+                self.held_out = held_out
+                self.changed.emit()
+
+        run_in_pool(
+            work,
+            courier=self._courier,
+            done=done,
+            failed=lambda error: self._session.told.emit(f"The images cannot be compared: {error}"),
+        )
+
+
+def _item(image: Image, root: Path, known: dict[tuple[str, int, int], int]) -> Item:
+    """On a pool thread: an image as the split sees it; its fingerprint is made once as long as it stays."""
+    path = root / image.path
+    try:
+        status = path.stat()
+        key = str(path), status.st_mtime_ns, status.st_size
+        if key not in known:
+            known[key] = fingerprint(path)
+        bits = known[key]
+    except (OSError, LabelerError):
+        bits = 0  # gone or damaged: training leaves it out, and says so
+    return Item(str(image.id), stem(image.path), bits)
