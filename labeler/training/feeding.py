@@ -1,16 +1,18 @@
 """Batches on their way to the device: made ahead on other threads, in memory that GPUs copy from."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from labeler.training.ordered import in_order
+
+__all__ = ["in_order", "moved", "prefetched"]
+
 T = TypeVar("T")
-R = TypeVar("R")
 
 _AHEAD = 3
 """Batches that are made while the device is at work."""
@@ -37,28 +39,6 @@ def prefetched(
             while (batch := waiting.popleft().result()) is not _END:
                 waiting.append(pool.submit(one))
                 yield batch
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def in_order(load: Callable[[T], R], items: Iterable[T], *, workers: int, ahead: int) -> Iterator[R]:
-    """`load(item)` for each item in order, made by so many threads, `ahead` of them before they are wanted.
-
-    For decoding and augmenting, where most of the time is spent outside of Python. With one worker or none
-    it is done where it is asked for.
-    """
-    if workers <= 1:
-        yield from map(load, items)
-        return
-    remaining = iter(items)
-    with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
-        waiting = deque(pool.submit(load, item) for item in islice(remaining, max(ahead, workers)))
-        try:
-            while waiting:
-                loaded = waiting.popleft().result()
-                waiting.extend(pool.submit(load, item) for item in islice(remaining, 1))
-                yield loaded
         finally:
             for future in waiting:
                 future.cancel()

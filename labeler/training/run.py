@@ -59,11 +59,36 @@ class RunSpec(Struct, frozen=True):
     """Share of the images that the run is judged on."""
     replaces: str = ""
     """The model whose place it would take (an id or a file, as for `Registry.resolve`), or ""."""
+    register: bool = True
+    """Whether the model is put among the installed ones, and judged on the held-out images."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(4))
     created: float = msgspec.field(default_factory=time.time)
     """Seconds since 1970, UTC."""
     format: int = 1
     """Of the folder; a newer one is refused."""
+
+
+class Judged(Struct, frozen=True):
+    """A model's figures on the held-out images."""
+
+    title: str
+    metrics: dict[str, float]
+
+
+class Outcome(Struct, frozen=True):
+    """What is in `metrics.json`: what came of a run."""
+
+    metrics: dict[str, float]
+    """Those by which its best epoch was chosen, and those of its evaluation, by their names for people."""
+    best_epoch: int
+    held_out: int
+    """Images that it was judged on."""
+    model: str = ""
+    """The path of the registered weights; "" where they were not."""
+    judged: Judged | None = None
+    """The new model's evaluation alone; comparable with `replaced`."""
+    replaced: Judged | None = None
+    """The model that it would replace, on the same images."""
 
 
 class RunFolder:
@@ -128,6 +153,13 @@ class RunFolder:
     def metrics(self) -> Path:
         """The final figures."""
         return self.path / "metrics.json"
+
+    def outcome(self) -> Outcome | None:
+        """What came of it; None before its end, or where the file is damaged."""
+        try:
+            return msgspec.json.decode(self.metrics.read_bytes(), type=Outcome)
+        except (OSError, msgspec.DecodeError):
+            return None
 
     @property
     def log(self) -> Path:
@@ -202,6 +234,7 @@ class RunFolder:
                 f"The run in {self.path} cannot be trained there ({error.__cause__}); make it writable."
             ) from error
         try:
+            self._sweep()
             self._mend_events()
             yield
         finally:
@@ -233,6 +266,11 @@ class RunFolder:
             return None
         whole = [line for line in lines[:-1] if line]
         return telling.decode(whole[-1]) if whole else None
+
+    def _sweep(self) -> None:
+        """Remove the half files of a process that was ended while it wrote them."""
+        for path in self.path.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
 
     def _mend_events(self) -> None:
         """Cut off a last line that a crash left without its end, so that the next one is not glued to it."""

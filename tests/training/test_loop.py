@@ -1,0 +1,327 @@
+"""The shared training loop, with a real small module."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from labeler.errors import LabelerError
+from labeler.models import safetensors_file
+from labeler.training.api import StoppedError
+from labeler.training.events import Epoch, Event, Note, Sample, Started, Step
+from labeler.training.feeding import in_order
+from labeler.training.loop import Fitted, Schedule, fit, moved, prefetched, seed
+from labeler.training.run import RunFolder, RunSpec
+
+IMAGES = 48
+
+
+class Task:
+    """Which of two stripes an image of 8 x 8 is made of; with dropout, so that random numbers matter."""
+
+    def __init__(self, number: int = 7, *, rate: float = 0.05) -> None:
+        seed(number)
+        self.module = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3, padding=1),
+            torch.nn.BatchNorm2d(4, momentum=0.5),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.2),
+            torch.nn.AdaptiveAvgPool2d(2),
+            torch.nn.Flatten(),
+            torch.nn.Linear(16, 2),
+        )
+        self._seed = number
+        self._rate = rate
+        self.before_step: Callable[[int, int], None] = lambda _epoch, _batch: None
+        self.passes: list[int] = []
+        self.metrics: list[float] = []
+
+    def _data(self, generator: torch.Generator, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        classes = torch.randint(0, 2, (number,), generator=generator)
+        images = torch.rand(number, 3, 8, 8, generator=generator)
+        images[:, :, ::2] += classes[:, None, None, None]
+        return images, classes
+
+    def steps(self, batch: int) -> int:
+        return -(-IMAGES // batch)
+
+    def batches(self, epoch: int, batch: int) -> Iterator[dict[str, Any]]:
+        self.passes.append(epoch)
+        generator = torch.Generator().manual_seed(self._seed * 1000 + epoch)
+        images, classes = self._data(generator, IMAGES)
+        for start in range(0, IMAGES, batch):
+            part = slice(start, start + batch)
+            yield {"images": images[part], "classes": classes[part], "epoch": epoch}
+
+    def losses(self, batch: dict[str, Any], where: torch.device) -> dict[str, torch.Tensor]:
+        self.before_step(batch["epoch"], len(batch["images"]))
+        loss = torch.nn.functional.cross_entropy(self.module(batch["images"]), batch["classes"])
+        return {"loss": loss, "cross-entropy": loss}
+
+    def evaluate(self, where: torch.device, should_stop: Callable[[], bool]) -> dict[str, float]:
+        assert not self.module.training
+        images, classes = self._data(torch.Generator().manual_seed(1), 40)
+        torch.rand(5)  # what is drawn here must not matter
+        right = self.module(images.to(where)).argmax(1).cpu() == classes
+        accuracy = self.metrics.pop(0) if self.metrics else float(right.float().mean())
+        return {"accuracy": accuracy, "nothing to measure": float("nan")}
+
+    def samples(self, where: torch.device) -> Iterator[tuple[str, Any]]:
+        yield "a.png", np.full((900, 20, 3), 128, np.uint8)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.module.parameters(), lr=self._rate)
+
+
+SCHEDULE = Schedule(epochs=3, batch=8, metric="accuracy", warmup=0.5, clip=5.0)
+
+
+@pytest.fixture
+def new_run(tmp_path: Path) -> Callable[[], RunFolder]:
+    """Makes a run's folder."""
+
+    def make() -> RunFolder:
+        return RunFolder.create(tmp_path / str(len(list(tmp_path.iterdir()))), RunSpec("t", "T"))
+
+    return make
+
+
+def trained(
+    task: Task, folder: RunFolder, schedule: Schedule = SCHEDULE, *, stop: Callable[[], bool] = lambda: False
+) -> tuple[Fitted, list[Event]]:
+    said: list[Event] = []
+
+    def report(event: Event) -> None:
+        said.append(event)
+        folder.record(event)
+
+    return fit(task, folder, schedule, report, stop), said
+
+
+def weights(task: Task) -> dict[str, Any]:
+    return {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
+
+
+def assert_same(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+def stopping_after(number: int) -> Callable[[], bool]:
+    """Says yes from the call after so many."""
+    calls = iter(range(10**9))
+    return lambda: next(calls) >= number
+
+
+def test_learns_and_tells(new_run: Callable[[], RunFolder]) -> None:
+    folder, task = new_run(), Task()
+    fitted, said = trained(task, folder)
+    started = [event for event in said if isinstance(event, Started)]
+    epochs = [event for event in said if isinstance(event, Epoch)]
+    assert [event.first_epoch for event in started] == [1]
+    assert started[0].batch == 8
+    assert started[0].parameters == sum(one.numel() for one in task.module.parameters())
+    assert [event.epoch for event in epochs] == [1, 2, 3]
+    assert epochs[-1].losses["loss"] < epochs[0].losses["loss"]
+    assert epochs[0].metrics.keys() == {"accuracy"}
+    assert fitted.metrics["accuracy"] == max(event.metrics["accuracy"] for event in epochs) > 0.8
+    assert all(event.memory > 0 and event.losses["loss"] > 0 for event in said if isinstance(event, Step))
+    assert any(isinstance(event, Step) for event in said)
+
+
+def test_the_samples_are_pictures_in_the_folder(new_run: Callable[[], RunFolder]) -> None:
+    folder = new_run()
+    _, said = trained(Task(), folder)
+    samples = [event for event in said if isinstance(event, Sample)]
+    assert [sample.epoch for sample in samples] == [1, 2, 3]
+    assert samples[0].image == "a.png"
+    assert all((folder.path / sample.picture).read_bytes()[:2] == b"\xff\xd8" for sample in samples)
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 6, 7, 8, 11, 20])
+def test_a_stopped_run_goes_on_to_the_same_weights(new_run: Callable[[], RunFolder], after: int) -> None:
+    whole = Task()
+    one, _ = trained(whole, new_run())
+
+    folder = new_run()
+    with pytest.raises(StoppedError):
+        trained(Task(), folder, stop=stopping_after(after))
+    resumed = Task(number=7)
+    two, said = trained(resumed, folder)
+    assert_same(weights(whole), weights(resumed))
+    assert one == two
+    epochs = [event.epoch for event in folder.events() if isinstance(event, Epoch)]
+    assert epochs == [1, 2, 3]
+    assert isinstance(said[0], Started)
+
+
+def test_stopping_at_every_step_ends_the_same_too(new_run: Callable[[], RunFolder]) -> None:
+    whole = Task()
+    trained(whole, new_run())
+    folder = new_run()
+    for _ in range(30):
+        task = Task()
+        try:
+            trained(task, folder, stop=stopping_after(1))
+            break
+        except StoppedError:
+            continue
+    assert_same(weights(whole), weights(task))
+
+
+def test_a_finished_run_that_is_resumed_trains_nothing(new_run: Callable[[], RunFolder]) -> None:
+    folder, task = new_run(), Task()
+    fitted, _ = trained(task, folder)
+    again = Task()
+    assert trained(again, folder)[0] == fitted
+    assert again.passes == []
+    assert_same(weights(task), weights(again))
+
+
+def test_the_best_epoch_is_kept(new_run: Callable[[], RunFolder]) -> None:
+    folder, task = new_run(), Task()
+    task.metrics = [0.5, 0.9, 0.7]
+    fitted, said = trained(task, folder)
+    assert (fitted.best_epoch, fitted.metrics) == (2, {"accuracy": 0.9})
+    assert [event.best for event in said if isinstance(event, Epoch)] == [True, True, False]
+    best = folder.checkpoints / "best.safetensors"
+    assert safetensors_file.header(best)["epoch"] == "2"
+    stored = {name: torch.from_numpy(array) for name, array in safetensors_file.load(best).items()}
+    assert_same(stored, weights(task))
+
+
+def test_it_ends_early_when_it_gets_no_better(new_run: Callable[[], RunFolder]) -> None:
+    task = Task()
+    task.metrics = [0.5, 0.9, 0.7, 0.9, 0.95]
+    schedule = Schedule(epochs=9, batch=8, metric="accuracy", patience=2)
+    fitted, _ = trained(task, new_run(), schedule)
+    assert (fitted.best_epoch, task.passes) == (2, [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_too_little_memory_halves_the_batch_once(
+    new_run: Callable[[], RunFolder], error: BaseException
+) -> None:
+    task = Task()
+
+    def refuse(epoch: int, batch: int) -> None:
+        if epoch == 2 and batch > 4:
+            raise error
+
+    task.before_step = refuse
+    folder = new_run()
+    _, said = trained(task, folder)
+    notes = [event.sentence for event in said if isinstance(event, Note)]
+    assert notes == ["Memory ran out with 8 images a batch; training goes on with 4."]
+    assert [event.epoch for event in said if isinstance(event, Epoch)] == [1, 2, 3]
+    assert task.passes == [1, 2, 2, 3]
+
+
+def test_too_little_memory_for_half_the_batch_is_said(new_run: Callable[[], RunFolder]) -> None:
+    task = Task()
+
+    def refuse(epoch: int, batch: int) -> None:
+        if batch > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    task.before_step = refuse
+    with pytest.raises(LabelerError, match="memory is too small for batches of 4 images: choose a smaller"):
+        trained(task, new_run())
+
+
+def test_other_errors_of_a_task_come_through(new_run: Callable[[], RunFolder]) -> None:
+    task = Task()
+
+    def fail(epoch: int, batch: int) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    task.before_step = fail
+    with pytest.raises(RuntimeError, match="shapes"):
+        trained(task, new_run())
+
+
+def _spoilt(task: Task, epoch: int) -> None:
+    """From that epoch on the weights are no numbers."""
+
+    def spoil(now: int, _batch: int) -> None:
+        if now == epoch:
+            with torch.no_grad():
+                next(task.module.parameters()).fill_(float("nan"))
+
+    task.before_step = spoil
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_its_best_weights(
+    new_run: Callable[[], RunFolder],
+) -> None:
+    folder, task = new_run(), Task()
+    _spoilt(task, 3)
+    fitted, said = trained(task, folder)
+    (note,) = [event.sentence for event in said if isinstance(event, Note)]
+    assert note.startswith("Training stopped, for the loss became NaN or infinite in epoch 3; the weights of")
+    assert fitted.best_epoch in (1, 2)
+    assert all(bool(tensor.isfinite().all()) for tensor in weights(task).values())
+
+
+def test_a_loss_that_is_no_number_in_the_first_epoch_is_a_failure(
+    new_run: Callable[[], RunFolder],
+) -> None:
+    task = Task()
+    _spoilt(task, 1)
+    with pytest.raises(LabelerError, match="in epoch 1: choose a lower learning rate"):
+        trained(task, new_run())
+
+
+def test_a_checkpoint_of_another_model_is_refused(new_run: Callable[[], RunFolder]) -> None:
+    folder = new_run()
+    trained(Task(), folder)
+    other = Task()
+    other.module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
+    with pytest.raises(LabelerError, match=r"cannot go on from .*last\.pt .*delete that file"):
+        trained(other, folder)
+
+
+def test_a_checkpoint_holds_nothing_that_could_run(new_run: Callable[[], RunFolder]) -> None:
+    folder = new_run()
+    trained(Task(), folder)
+    state = torch.load(folder.checkpoints / "last.pt", weights_only=True)
+    assert state.keys() == {"place", "module", "optimizer", "scaler", "random", "gpu_random"}
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    schedule = Schedule(epochs=10, batch=1, metric="", warmup=1.0, final_rate=0.1)
+    assert schedule.rate(0.5) == pytest.approx(0.5, abs=0.01)
+    assert schedule.rate(5.0) == pytest.approx(0.55)
+    assert schedule.rate(10.0) == pytest.approx(0.1)
+
+
+def test_prefetched_batches_are_the_same_and_its_errors_come_through() -> None:
+    def broken() -> Iterator[int]:
+        yield from range(5)
+        raise MemoryError
+
+    got: list[int] = []
+    with pytest.raises(MemoryError):
+        got.extend(prefetched(broken()))
+    assert list(prefetched(range(10))) == list(range(10))
+    early = prefetched(range(10**9))
+    assert next(early) == 0
+    early.close()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_items_are_loaded_in_order(workers: int) -> None:
+    loaded = in_order(lambda item: item * 2, range(50), workers=workers, ahead=5)
+    assert list(loaded) == [item * 2 for item in range(50)]
+
+
+def test_moving_keeps_the_nesting_and_lays_out_images() -> None:
+    batch = {"images": torch.rand(2, 3, 4, 5), "more": [torch.ones(2), ("text", 3)]}
+    there = moved(batch, torch.device("cpu"), channels_last=True)
+    assert there["images"].is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(there["images"], batch["images"])
+    assert there["more"][1] == ("text", 3)
