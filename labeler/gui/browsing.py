@@ -78,6 +78,8 @@ class Browsing(QObject):
         self._opened: OpenedProject | None = None
         self._order: list[int] = []
         self._places: dict[int, int] = {}
+        self.order_title = ""
+        """What `order` is called where a person chose it elsewhere than in the images panel; else ""."""
         self._agreement: ImageAgreement | None = None
         self._draft_overlap: Overlap | None = None
         self._overlaps_known: tuple[object, Overlaps] | None = None
@@ -222,7 +224,7 @@ class Browsing(QObject):
 
     def _reset(self, document: Document) -> None:
         self._document = document
-        self._order = []
+        self._order, self.order_title = [], ""
         self.pixels, self.problem = None, ""
         self.model = None
         self.category = None
@@ -238,9 +240,14 @@ class Browsing(QObject):
 
     # --- going about ------------------------------------------------------------------------------
 
-    def set_order(self, image_ids: Iterable[int]) -> None:
-        """The filtered and sorted order that `step` walks, as the images panel shows it."""
+    def set_order(self, image_ids: Iterable[int], *, title: str = "") -> None:
+        """The filtered and sorted order that `step` walks, as the images panel shows it.
+
+        `title` says in words what these images are, where a person chose them in another place than that
+        panel: it shows them under that name until the person takes it away.
+        """
         self._order = list(image_ids)
+        self.order_title = title
         self._places = {image_id: place for place, image_id in enumerate(self._order)}
         self.order_changed.emit()
 

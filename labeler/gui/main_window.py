@@ -199,7 +199,7 @@ class MainWindow(QMainWindow):
         self.desk.look_at.connect(canvas.look_at)
         self.desk.queue.changed.connect(self._show_review)
         self.panels.agreement.extra_clicked.connect(self.desk.show)
-        self.panels.set_agreement.opened.connect(lambda _, what: self.notifier.info(what, key="opened"))
+        self.panels.set_agreement.opened.connect(lambda _, what: self._tell_opened(what))
         canvas.step_elsewhere = self.desk.next_item
         self.commands.review_on = self.desk.image_done
         canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
@@ -312,6 +312,11 @@ class MainWindow(QMainWindow):
     def _tell_run(self, sentence: str, has_new_classes: bool) -> None:
         action, run = ("Classes…", self.panels.run.show_classes) if has_new_classes else ("", None)
         self.notifier.info(sentence, action=action, run=run, key="batch")
+
+    def _tell_opened(self, what: str) -> None:
+        """Only these images are walked now; the images panel shows it too, where it is open."""
+        run = self.panels.images.clear_filter
+        self.notifier.info(what, action="Show all images", run=run, key="opened")
 
     def _show_review(self) -> None:
         active = self.desk.queue.active

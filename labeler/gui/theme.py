@@ -219,6 +219,8 @@ def _style_sheet(c: Colors) -> str:
     QPushButton:hover, QToolButton:hover {{ border-color: {c.quiet}; }}
     QToolButton:checked, QPushButton:checked, QPushButton:default {{ background: {c.accent};
         color: {c.on_accent}; }}
+    QPushButton#chip {{ background: transparent; border: 1px solid {c.accent}; padding: 2px 8px;
+        font-weight: normal; }}
     QPushButton:disabled {{ color: {c.quiet}; }}
     QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus {{ border: 1px solid {c.accent}; }}
     QLineEdit, QComboBox, QAbstractSpinBox {{ background: {c.raised}; color: {c.text};

@@ -135,7 +135,10 @@ class AgreementPanel(Card):
 
     def _why_empty(self, annotation: Annotation | None) -> str:
         if not self._session.candidates:
-            return "Accept a proposal (Q) or import results to measure against."
+            model = self._session.model
+            if model is not None:
+                return f"{model.name} has no predictions on this image: run it in Pre-annotate."
+            return "Run a model, accept a proposal (Q) or import results, to measure against them."
         if annotation is not None:
             return "This object has no prediction that it could be measured against."
         return "Select one object to see its agreement."

@@ -3,7 +3,17 @@
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QHelpEvent,
+    QIcon,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -13,6 +23,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QToolButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -183,10 +194,16 @@ class ElidedLabel(QLabel):
         painter.drawText(self.contentsRect(), self.alignment(), self.shown_text())
 
     def event(self, event: QEvent) -> bool:
-        """Keep the tooltip to what is cut off."""
-        if event.type() == QEvent.Type.ToolTip:
-            self.setToolTip(self.text() if self.shown_text() != self.text() else "")
+        """What is cut off, and then what the tooltip says beside it."""
+        if isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.told(), self)
+            return True
         return super().event(event)
+
+    def told(self) -> str:
+        """What the mouse is told here."""
+        cut = self.text() if self.shown_text() != self.text() else ""
+        return "\n".join(filter(None, [cut, self.toolTip()]))
 
 
 class _Heading(QAbstractButton):
@@ -263,9 +280,10 @@ class Card(QFrame):
         outer.addLayout(self.header)
         outer.addWidget(self._content, 1)
 
-    def set_note(self, text: str) -> None:
-        """The quiet words right of the heading, in capitals as the heading is."""
+    def set_note(self, text: str, *, more: str = "") -> None:
+        """The quiet words right of the heading, in capitals as that is; `more` is told by the mouse."""
         self.note.setText(text.upper())
+        self.note.setToolTip(more)
 
     def is_folded(self) -> bool:
         """Whether only the heading shows."""

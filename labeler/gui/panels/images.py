@@ -1,10 +1,10 @@
 """The list of images: filter, sort, go there; what it shows is the order that D and A walk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
-from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker, Qt
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.core.records import Image
+from labeler.gui import theme
 from labeler.gui.panels.common import Card, Choice, EmptyState, Yields, counted, swatch_icon, timer
 from labeler.gui.panels.rows import Row, RowsModel, RowsView
 from labeler.gui.panels.status import STATUSES, Status, name_of, status_mark, status_of
@@ -79,10 +80,11 @@ class ImagesPanel(Card):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Images", parent)
         self._session = session
-        self._names: list[str] = []
+        self._names: dict[int, str] = {}
         self._total = 0
         self._listed: list[tuple[str, str, int]] = []
         self._worst_first: Callable[[], list[int]] = list
+        self._only: list[int] | None = None
         self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
         self._make_controls()
         self._model = ImagesModel(session, self)
@@ -100,6 +102,7 @@ class ImagesPanel(Card):
         session.project_changed.connect(self._on_project)
         session.images_changed.connect(self._on_images)
         session.image_changed.connect(self._show_current)
+        session.order_changed.connect(self._take_order)
         session.changed.connect(lambda _: self._fill_categories())
         self._on_project()
 
@@ -120,12 +123,27 @@ class ImagesPanel(Card):
 
     def clear_filter(self) -> None:
         """Show all images in folder order."""
+        self._show_only(None, "")
+
+    def _show_only(self, image_ids: Sequence[int] | None, title: str) -> None:
+        """Show these images in this order under a title, or for None all of them; no filter acts on them."""
+        self._only = None if image_ids is None else list(image_ids)
+        self.chip.setText(title)
+        self.chip.setVisible(image_ids is not None)
         with QSignalBlocker(self.search):
             self.search.clear()
         for box in (self.status, self.category, self.sorting):
             with QSignalBlocker(box):
                 box.setCurrentIndex(0)
+        self.sorting.setItemText(0, _SORTINGS[0][0] if image_ids is None else "As they were chosen")
         self.apply()
+
+    def _take_order(self) -> None:
+        """Another part of the window chose images: show them by the name that it gave them."""
+        session = self._session
+        known = self._only is not None and self.chip.text() == session.order_title
+        if session.order_title and not (known and list(session.order) == self._model.ids):
+            self._show_only(session.order, session.order_title)
 
     def apply(self) -> None:
         """Filter and sort anew, and make that the order of the session."""
@@ -133,13 +151,20 @@ class ImagesPanel(Card):
         self._refresh.hide()
         ids = self._chosen(self.filter())
         self._model.set_ids(ids)
-        self._session.set_order(ids)
+        self._session.set_order(ids, title=self.chip.text() if self._only is not None else "")
         self._total = total = len(self._session.images)
         self.set_note(f"{len(ids):,} of {total:,}" if total else "")
         self._show_empty(total)
         self._show_current()
 
     def _make_controls(self) -> None:
+        self.chip = QPushButton(self)
+        self.chip.setObjectName("chip")
+        self.chip.setIcon(theme.icon("close"))
+        self.chip.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        self.chip.setToolTip("Only these images are shown: click to show all again")
+        self.chip.clicked.connect(self.clear_filter)
+        self.chip.hide()
         self.search = QLineEdit(self, placeholderText="Filter by name", clearButtonEnabled=True)
         self.search.setAccessibleName("Filter images by name")
         self.search.textChanged.connect(self._typed.start)
@@ -165,6 +190,7 @@ class ImagesPanel(Card):
         grid.addLayout(order, 1, 0, 1, 2)
         fields = QVBoxLayout()
         fields.setSpacing(0)
+        fields.addWidget(self.chip, 0, Qt.AlignmentFlag.AlignLeft)
         fields.addWidget(self.search)
         fields.addWidget(Yields(choices, self))
         self.body.addLayout(fields)
@@ -176,12 +202,11 @@ class ImagesPanel(Card):
 
     def _chosen(self, wanted: ImageFilter) -> list[int]:
         """The ids that pass the filter, sorted; 100,000 images take some tens of milliseconds."""
-        counts, images = self._session.counts, self._session.images
+        counts, images = self._session.counts, self._all()
         if wanted.name:
             needle = wanted.name.casefold()
-            images = [
-                image for image, name in zip(images, self._folded_names(), strict=True) if needle in name
-            ]
+            names = self._folded_names()
+            images = [image for image in images if needle in names[image.id]]
         if wanted.category_id:
             images = [image for image in images if counts(image.id).get(wanted.category_id, 0)]
         if wanted.status:
@@ -200,21 +225,27 @@ class ImagesPanel(Card):
                 pass
         return [image.id for image in images]
 
-    def _folded_names(self) -> list[str]:
-        """Lower-case paths in folder order, made when a name is first looked for."""
+    def _all(self) -> list[Image]:
+        """The images that the filter acts on: all in folder order, or those that were chosen elsewhere."""
+        if self._only is None:
+            return self._session.images
+        return [image for image in map(self._session.find_image, self._only) if image is not None]
+
+    def _folded_names(self) -> dict[int, str]:
+        """Lower-case paths by image id, made when a name is first looked for."""
         if not self._names:
-            self._names = [image.path.casefold() for image in self._session.images]
+            self._names = {image.id: image.path.casefold() for image in self._session.images}
         return self._names
 
     def _on_project(self) -> None:
-        self._names = []
+        self._names = {}
         self._fill_categories()
         self.clear_filter()
 
     def _on_images(self, image_ids: tuple[int, ...]) -> None:
         if not image_ids or len(self._session.images) != self._total:
             # all of them, or an undone import took some away
-            self._names = []
+            self._names = {}
             self.apply()
             return
         self.view.viewport().update()
@@ -263,6 +294,7 @@ class ImagesPanel(Card):
         """Repaint in the other theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "view"):
+            self.chip.setIcon(theme.icon("close"))
             self.view.viewport().update()
 
 

@@ -6,8 +6,10 @@ from msgspec import Struct
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QFontMetrics,
     QHelpEvent,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPainterPath,
@@ -34,10 +36,13 @@ class Line(Struct, frozen=True):
 
 
 class Plot(QWidget):
-    """Values from 0 to 1 over places from left to right, with the names of the lines at their ends."""
+    """Values from 0 to 1 over places from left to right, with the names of the lines at their ends.
+
+    The left and right keys walk the places, Enter and a click choose one.
+    """
 
     clicked = Signal(int)
-    """The place, from 0, that was nearest to the click."""
+    """The place, from 0, that was nearest to the click, or that was walked to."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +50,7 @@ class Plot(QWidget):
         self._places: list[str] = []
         self._ends = "", ""
         self._hovered: int | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -78,6 +84,8 @@ class Plot(QWidget):
             painter.setPen(QPen(QColor(theme.colors().quiet), 1, Qt.PenStyle.DotLine))
             x = self._x(self._hovered)
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        if self.hasFocus():
+            paint_focus(painter, QRectF(self.rect()))
 
     def _paint_grid(self, painter: QPainter, area: QRectF, low: float, high: float) -> None:
         colors = theme.colors()
@@ -162,6 +170,31 @@ class Plot(QWidget):
         self.update()
         super().leaveEvent(event)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Walk the places, and tell one."""
+        places = len(self._places)
+        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
+        if step is not None and places:
+            self._hovered = _walked(self._hovered, step, places)
+            self.setAccessibleDescription(self._told(self._hovered).replace("\n", ", "))
+            self.update()
+        elif event.key() in CHOOSING and self._hovered is not None:
+            self.clicked.emit(self._hovered)
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Mark nothing."""
+        self._hovered = None
+        self.update()
+        super().focusOutEvent(event)
+
+    def _told(self, place: int) -> str:
+        """A place in words, a line each."""
+        values = ((line.name, line.values[place]) for line in self._lines)
+        told = [f"{name} {value:.3f}" for name, value in values if value is not None]
+        return "\n".join([self._places[place], *told])
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Tell the place."""
         place = self.place_at(event.position().x())
@@ -173,9 +206,7 @@ class Plot(QWidget):
         if isinstance(event, QHelpEvent):
             place = self.place_at(event.pos().x())
             if place is not None:
-                values = ((line.name, line.values[place]) for line in self._lines)
-                told = [f"{name} {value:.3f}" for name, value in values if value is not None]
-                QToolTip.showText(event.globalPos(), "\n".join([self._places[place], *told]), self)
+                QToolTip.showText(event.globalPos(), self._told(place), self)
             return True
         return super().event(event)
 
@@ -203,6 +234,7 @@ class Bars(QWidget):
         super().__init__(parent)
         self.bars: list[Bar] = []
         self._current: int | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -241,6 +273,8 @@ class Bars(QWidget):
             self._paint_parts(painter, bar, QRectF(_NAME, top + 8, self.width() - _NAME - _NUMBER, 8))
             painter.setPen(QColor(bar.right_color or theme.colors().quiet))
             painter.drawText(QRectF(self.width() - _NUMBER, top, _NUMBER, _ROW), _RIGHT, bar.right)
+        if self.hasFocus():
+            paint_focus(painter, QRectF(self.rect()))
 
     def _paint_parts(self, painter: QPainter, bar: Bar, area: QRectF) -> None:
         paint_parts(painter, bar.parts, area)
@@ -260,6 +294,24 @@ class Bars(QWidget):
         self._current = None
         self.update()
         super().leaveEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Walk the rows, and tell one."""
+        step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
+        if step is not None and self.bars:
+            self._current = _walked(self._current, step, len(self.bars))
+            self.setAccessibleDescription(self.bars[self._current].tooltip.replace("\n", ", "))
+            self.update()
+        elif event.key() in CHOOSING and self._current is not None:
+            self.clicked.emit(self.bars[self._current].key)
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Light nothing."""
+        self._current = None
+        self.update()
+        super().focusOutEvent(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Tell the row."""
@@ -313,6 +365,22 @@ def paint_parts(painter: QPainter, parts: Sequence[tuple[float, str]], area: QRe
     painter.restore()
 
 
+def paint_focus(painter: QPainter, area: QRectF) -> None:
+    """A line around what has the keyboard."""
+    painter.setPen(QPen(QColor(theme.colors().accent), 1.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(area.adjusted(0.75, 0.75, -0.75, -0.75), 4, 4)
+
+
+def _walked(place: int | None, step: int, count: int) -> int:
+    """The place one step on, from 0; an end of the row where there was none, and it stays at the ends."""
+    if place is None:
+        return 0 if step > 0 else count - 1
+    return min(max(place + step, 0), count - 1)
+
+
+CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+"""The keys that choose what was walked to."""
 _DOTS = 16
 """Up to so many points, each has a dot."""
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter

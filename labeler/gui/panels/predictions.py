@@ -150,7 +150,8 @@ class PredictionsPanel(Card):
         """Show everything as it is now."""
         session = self._session
         model = session.model
-        self.set_note(f"{model.name} {model.version}".strip() if model is not None else "")
+        version = f"{model.name}\nversion {model.version}" if model is not None and model.version else ""
+        self.set_note(model.name if model is not None else "", more=version)
         self._controls.setVisible(model is not None)
         self._empty.setVisible(model is None)
         if model is None:

@@ -188,16 +188,16 @@ class SetAgreementPanel(Card):
 
     def _show_note(self) -> None:
         done, images = self._agreements.progress
-        if images > 1:
-            self.set_note(f"measuring {done:,} of {images:,}")
-        else:
-            measured = len(self._agreements.measures)
-            self.set_note(f"{measured:,} of {counted(self._agreements.seen, 'image')}")
         wanted = self._agreements.filter
-        self.note.setToolTip(
+        more = (
             "Images with labels, of those that the model has seen.\n"
             f"Predictions from a confidence of {wanted.confidence:.2f}; NMS {wanted.kind}, {wanted.iou:.2f}."
         )
+        if images > 1:
+            self.set_note(f"measuring {done:,} of {images:,}", more=more)
+        else:
+            measured = len(self._agreements.measures)
+            self.set_note(f"{measured:,} of {counted(self._agreements.seen, 'image')}", more=more)
 
     def _why_empty(self) -> str:
         if self._agreements.model is None or not self._agreements.seen:
@@ -329,7 +329,7 @@ class SetAgreementPanel(Card):
 
     def _open(self, image_ids: Sequence[int], title: str) -> None:
         if image_ids:
-            self._session.set_order(image_ids)
+            self._session.set_order(image_ids, title=title)
             self._session.go_to(image_ids[0])
             self.opened.emit(tuple(image_ids), title)
 

@@ -17,7 +17,7 @@ def numbers(panel):
 def test_it_says_what_to_do_while_there_is_nothing_to_measure_against(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
     session.add(Box(1, 1, 20, 20), by="test")
-    qtbot.waitUntil(lambda: panel._empty.isVisible() and "Accept a proposal" in panel._empty.text())
+    qtbot.waitUntil(lambda: panel._empty.isVisible() and "accept a proposal" in panel._empty.text())
     assert not panel._figures.isVisible()
 
 

@@ -72,3 +72,14 @@ def test_panels_follow_a_change_of_theme(qapp, session, shown):
     dark = panel.grab().toImage().pixelColor(8, 60).lightness()
     theme.apply(qapp, "light")
     assert panel.grab().toImage().pixelColor(8, 60).lightness() > dark + 100
+
+
+def test_the_mouse_is_told_what_is_cut_off_and_what_more_there_is(shown):
+    card = Card("Predictions")
+    card.set_note("a model with a name that has no room here", more="version 8d6d3")
+    shown(card, 200, 60)
+    assert card.note.told() == "A MODEL WITH A NAME THAT HAS NO ROOM HERE\nversion 8d6d3"
+    card.set_note("short", more="version 8d6d3")
+    assert card.note.told() == "version 8d6d3"
+    card.set_note("short")
+    assert card.note.told() == ""

@@ -121,3 +121,29 @@ def test_worst_agreement_first_leaves_what_is_not_measured_at_the_end(qtbot, ses
     panel.add_worst_first(lambda: [third, first])
     panel.sorting.choose("worst")
     assert list(session.order) == [third, first, second]
+
+
+def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(qtbot, session, shown):
+    panel = shown(ImagesPanel(session))
+    panel.status.choose("unlabelled")
+    assert not panel.chip.isVisible()
+    first, second, third = session.order
+    session.set_order([third, first], title="bus, worst first")
+    assert panel.chip.text() == "bus, worst first"
+    assert panel.chip.isVisible()
+    assert names(panel) == ["zidane.jpg", "bus.jpg"]
+    assert panel.note.text() == "2 OF 3"
+    panel.sorting.choose("name")
+    assert session.order == [first, third]
+    qtbot.keyClicks(panel.search, "zidane")
+    qtbot.keyClick(panel.search, Qt.Key.Key_Return)
+    assert session.order == [third]
+    session.set_order([second], title="labelled 12:04")
+    assert names(panel) == ["grace_hopper.jpg"]
+    session.reload()
+    qtbot.waitSignal(session.images_changed).wait()
+    assert names(panel) == ["grace_hopper.jpg"]
+    qtbot.mouseClick(panel.chip, Qt.MouseButton.LeftButton)
+    assert session.order == [first, second, third]
+    assert not panel.chip.isVisible()
+    assert panel.sorting.itemText(0) == "Folder order"

@@ -55,7 +55,8 @@ def test_without_a_model_it_says_what_to_do(panel, qtbot):
 
 def test_it_tells_what_the_filter_comes_to_on_the_image_and_the_set(panel, three, qtbot):
     qtbot.waitUntil(lambda: told(panel) == "3 candidates → 2 kept, 1 suppressed · set: 5 → 4")
-    assert panel.note.text() == "DETECTOR 1"
+    assert panel.note.text() == "DETECTOR"
+    assert panel.note.told() == "detector\nversion 1"
     assert "1 more on this image" in panel.counts.toolTip()
     assert "On 2 images" in panel.counts.toolTip()
 
