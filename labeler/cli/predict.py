@@ -73,6 +73,30 @@ def _count(text: str) -> int:
     return value
 
 
+def run_model(
+    name: str,
+    paths: Sequence[Path],
+    dataset: Dataset | None,
+    wanted: Filter,
+    *,
+    text: str | None = None,
+    masks: bool = False,
+) -> tuple["Summary", list[dict[str, Any]]]:
+    """Run a model (its id or a file) over images, and give what it found as COCO results.
+
+    Ids are those of `dataset`, where there is one. Raises LabelerError with one sentence.
+    """
+    files = _files(paths)
+    spec = plugins.discover().resolve(name)
+    if text and not spec.reads_text:
+        raise ModelError(f"{spec.title} does not read what to look for; leave --text out.")
+    if spec.reads_text and not text:
+        raise ModelError(f"{spec.title} has to be told what to look for; say it with --text.")
+    model = load_detector(spec)
+    job = _Job(spec, model, _ids_of(files, dataset), _Categories(dataset, spec.categories))
+    return job.run(wanted, text=text, masks=_masks() if masks else None)
+
+
 class Summary(Struct, frozen=True):
     """What a run came to."""
 
@@ -93,16 +117,9 @@ def run(args: argparse.Namespace) -> int:
     if args.everything == bool(args.model):
         raise ModelError("Name one model: --model NAME or FILE, or --everything.")
     dataset = read_coco(args.labels)[0] if args.labels else None
-    files = _files(args.paths)
-    spec = plugins.discover().resolve("everything" if args.everything else args.model)
-    if args.text and not spec.reads_text:
-        raise ModelError(f"{spec.title} does not read what to look for; leave --text out.")
-    if spec.reads_text and not args.text:
-        raise ModelError(f"{spec.title} has to be told what to look for; say it with --text.")
-    model = load_detector(spec)
-    job = _Job(spec, model, _ids_of(files, dataset), _Categories(dataset, spec.categories))
     wanted = Filter(confidence=args.conf, iou=args.iou, kind=args.kind, top_k=args.top)
-    summary, results = job.run(wanted, text=args.text, masks=_masks() if args.masks else None)
+    name = "everything" if args.everything else args.model
+    summary, results = run_model(name, args.paths, dataset, wanted, text=args.text, masks=args.masks)
     write(args.out, msgspec.json.encode(results))
     for sentence in summary.left_out:
         print(sentence, file=sys.stderr)

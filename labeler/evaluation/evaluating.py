@@ -24,7 +24,7 @@ from labeler.evaluation.records import (
     Summary,
     Truths,
 )
-from labeler.formats.coco import Dataset, exported_ids, read_coco
+from labeler.formats.coco import Dataset, exported_ids
 from labeler.formats.json_text import no_collection
 from labeler.formats.report import Report
 from labeler.formats.results import read_results
@@ -83,18 +83,23 @@ def _evaluated(
     return _with_pixels(evaluation, ours, theirs, on, pixel_confidence) if by == "mask" else evaluation
 
 
-def evaluate_results(
-    labels: Path, results: Path, *, by: By | None = None, title: str = ""
-) -> tuple[Evaluation, tuple[Report, Report]]:
-    """Evaluate a results file against a labels file; and what became of the items of both.
+def evaluate_all(
+    truths: Dataset,
+    models: Sequence[tuple[str, Sequence[Candidate]]],
+    *,
+    by: By | None = None,
+    pixel_confidence: float | None = None,
+) -> tuple[Evaluation, ...]:
+    """Evaluate each (title, predictions) in the same way, so that they can be compared.
 
-    `by` None compares masks where both files have some and boxes elsewhere. Raises FormatError for a file
-    that is not what it should be, or without images.
+    `by` None compares masks where the labels and every model have some, and boxes elsewhere. See `evaluate`.
     """
-    truths, report = read_coco(labels)
-    predictions, told = read_predictions(truths, results)
-    chosen = by or kind_of(truths, predictions)
-    return evaluate(truths, predictions, by=chosen, title=title or results.stem), (report, told)
+    kinds = {kind_of(truths, predictions) for _, predictions in models}
+    chosen: By = by or ("mask" if kinds == {"mask"} else "box")
+    return tuple(
+        evaluate(truths, predictions, by=chosen, title=title, pixel_confidence=pixel_confidence)
+        for title, predictions in models
+    )
 
 
 def read_predictions(truths: Dataset, results: Path) -> tuple[tuple[Candidate, ...], Report]:

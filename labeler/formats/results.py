@@ -21,7 +21,7 @@ _SCORE_SLACK = 1e-6
 def read_results(
     path: Path, *, images: Mapping[int, Image], categories: Mapping[int, Category], model_id: int = 0
 ) -> tuple[tuple[Candidate, ...], Report]:
-    """The candidates of a results file, numbered from 1, and what became of each item.
+    """The candidates of a results file, their ids being places in it from 1, and what became of each item.
 
     `images` and `categories` are keyed by the ids that the file uses for them (see `coco.exported_ids`).
     Raises FormatError when the file is no JSON list.
@@ -45,7 +45,7 @@ def read_results(
             continue
         for field, sentence in repairs:
             ledger.note("repaired", KIND, index, field, sentence)
-        candidates.append(Candidate(len(candidates) + 1, image.id, model_id, category.id, shape, confidence))
+        candidates.append(Candidate(index + 1, image.id, model_id, category.id, shape, confidence))
     return tuple(candidates), ledger.report(path.name, {KIND: len(items)})
 
 

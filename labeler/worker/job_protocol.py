@@ -9,7 +9,7 @@ The window sends one spec, and `Stop` to call it off. Beats and log lines come i
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -59,6 +59,8 @@ class EvaluateSpec(Struct, frozen=True, tag=True):
     """(title, COCO results file) of one model, or of two that are to be compared."""
     out: str
     """Where the evaluations go, as `labeler.evaluation.records.save` writes them."""
+    by: Literal["", "box", "mask"] = ""
+    """What is compared; "" for masks where the labels and all results have some, else boxes."""
 
 
 class Loaded(Struct, frozen=True, tag=True):
