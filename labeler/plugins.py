@@ -48,8 +48,18 @@ class Plugin(Struct, frozen=True):
 
     @property
     def offers(self) -> list[str]:
-        """The ids of everything it offers."""
-        return [spec.id for specs in (self.models, self.trainers, self.formats, self.files) for spec in specs]
+        """The ids of everything it offers; a trainer and the kind of file that it makes may share one."""
+        return list(dict.fromkeys(id_ for _, id_ in self.offers_by_kind))
+
+    @property
+    def offers_by_kind(self) -> list[tuple[str, str]]:
+        """The kind and id of everything it offers: an id is taken among its own kind only."""
+        return [
+            *(("model", spec.id) for spec in self.models),
+            *(("trainer", spec.id) for spec in self.trainers),
+            *(("format", spec.id) for spec in self.formats),
+            *(("file", spec.id) for spec in self.files),
+        ]
 
 
 class LeftOut(Struct, frozen=True):
@@ -130,18 +140,20 @@ class Registry(Struct, frozen=True):
     def at_hand(self, task: Task) -> dict[str, ModelSpec]:
         """The models of a task, by the name to `resolve` them by: of plugins, then of installed files.
 
+        Semantic segmenters are among the detectors, since `load_detector` makes objects of what they say.
         Reads files, so it is for a thread of a pool. A file that cannot be opened is left out; `labeler
         models` says why.
         """
         from labeler.models.weights import installed  # noqa: PLC0415 - networking, which a start need not pay
 
-        found = {spec.id: spec for spec in self.models if spec.task == task}
+        tasks = {task, "semantic"} if task == "detector" else {task}
+        found = {spec.id: spec for spec in self.models if spec.task in tasks}
         for file in installed():
             try:
                 spec = self.open_file(file.path)
             except LabelerError:
                 continue
-            if spec.task == task:
+            if spec.task in tasks:
                 found[str(file.path)] = spec
         return found
 
@@ -285,11 +297,11 @@ def _imported(path: Path) -> ModuleType:
 def _check_ids(plugin: Plugin, others: list[Plugin]) -> None:
     if any(other.name == plugin.name for other in others):
         raise PluginError(f"There is already a plugin named {plugin.name}; the second one was left out.")
-    taken = {offer for other in others for offer in other.offers}
-    for offer in plugin.offers:
+    taken = {offer for other in others for offer in other.offers_by_kind}
+    for offer in plugin.offers_by_kind:
         if offer in taken:
             raise PluginError(
-                f"The plugin {plugin.name} offers “{offer}”, which is offered already; it was left out."
+                f"The plugin {plugin.name} offers “{offer[1]}”, which is offered already; it was left out."
             )
         taken.add(offer)
 

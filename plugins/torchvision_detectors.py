@@ -1,15 +1,20 @@
-"""Torchvision's detectors from files of weights: their own NMS is opened, so that ours decides."""
+"""Torchvision's detectors from files of weights: their own NMS is opened, so that ours decides.
+
+And trainers of two of them, Faster R-CNN and Mask R-CNN.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
+from labeler.models import safetensors_file
 from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, MASK_FLOOR, Frame, to_candidates, upsampled
 from labeler.models.outlines import (
@@ -21,6 +26,10 @@ from labeler.models.outlines import (
     tensor_shapes,
 )
 from labeler.plugins import Plugin
+from labeler.training.api import Option, TrainerSpec, settings
+from labeler.training.events import Note, Report, ShouldStop
+from labeler.training.run import RunFolder
+from labeler.training.starting import starting_file
 
 _MOST = 1000
 """Candidates of an image: what the first stage proposes, or what a level of the others may give."""
@@ -56,6 +65,7 @@ _MOBILENET = "backbone.body.0.0.weight"
 _ARCHITECTURES = (
     _Architecture("maskrcnn_resnet50_fpn_v2", "Mask R-CNN v2", (_MASKS, _SECOND_RPN, _RESNET), _BOXES),
     _Architecture("maskrcnn_resnet50_fpn", "Mask R-CNN", (_MASKS, _RESNET), _BOXES),
+    _Architecture("maskrcnn_mobilenet_v3_large_fpn", "Mask R-CNN MobileNet", (_MASKS, _MOBILENET), _BOXES),
     _Architecture("fasterrcnn_resnet50_fpn_v2", "Faster R-CNN v2", (_BOXES, _SECOND_RPN, _RESNET), _BOXES),
     _Architecture("fasterrcnn_resnet50_fpn", "Faster R-CNN", (_BOXES, _RESNET), _BOXES),
     _Architecture(
@@ -94,18 +104,35 @@ _ARCHITECTURES = (
 )
 
 
+class _Found(Struct, frozen=True):
+    """What a file of weights is for."""
+
+    architecture: _Architecture
+    classes: int
+    """The background among them where the model counts it."""
+    side: int = 0
+    """What the shorter side of images is scaled to; 0 for the model's own."""
+
+
+class _Config(Struct):
+    """What a file of our trainers says of its model."""
+
+    builder: str
+    side: int
+
+
 class TorchvisionDetector:
     """One of torchvision's models, on the GPU where there is one."""
 
-    def __init__(self, weights: Weights, architecture: _Architecture, classes: int) -> None:
+    def __init__(self, weights: Weights, found: _Found) -> None:
         import torch  # noqa: PLC0415  # heavy: in a child only
 
         check_unchanged(weights)
         self._torch = torch
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         path = weights.path
-        self._model = guarded(path.name, lambda: _built(path, architecture, classes)).to(self._device)
-        self._names = _names(path, classes)
+        self._model = guarded(path.name, lambda: _built(path, found)).to(self._device)
+        self._names = _names(path, found.classes)
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
         """At most 1,000 candidates from a confidence of 0.001; Mask R-CNN's have masks from one of 0.05."""
@@ -161,12 +188,11 @@ def _in_box(values: NDArray[np.float32], box: NDArray[np.float64], size: tuple[i
     return upsampled(values, box, place, threshold=0.5)
 
 
-def _built(path: Path, architecture: _Architecture, classes: int) -> Any:
+def _built(path: Path, found: _Found) -> Any:
     """The model with the file's weights, its thresholds and NMS opened."""
-    from torchvision.models import detection  # noqa: PLC0415  # heavy: in a child only
+    from labeler.models.torchvision_models import build  # noqa: PLC0415  # heavy: in a child only
 
-    builder = getattr(detection, architecture.builder)
-    model = builder(weights=None, weights_backbone=None, num_classes=classes)
+    model = build(found.architecture.builder, found.classes, side=found.side)
     model.load_state_dict(load_state_dict(path))
     stage = getattr(model, "roi_heads", model)
     stage.score_thresh = FLOOR
@@ -189,31 +215,52 @@ def _names(path: Path, classes: int) -> list[str]:
     return [str(number) for number in range(classes)]
 
 
-def _architecture(path: Path) -> tuple[_Architecture, int] | None:
-    """Which model a file of weights is for, and its number of classes; None for none of these."""
+def _found(path: Path) -> _Found | None:
+    """Which model a file of weights is for; None for none of these."""
     shapes: Shapes = tensor_shapes(path)
+    config = _config(path)
     for one in _ARCHITECTURES:
-        if all(sign in shapes for sign in one.signs) and one.file in path.name:
-            return one, shapes[one.classes][0] // one.anchors
+        if not all(sign in shapes for sign in one.signs):
+            continue
+        if one.builder == config.builder or (not config.builder and one.file in path.name):
+            return _Found(one, shapes[one.classes][0] // one.anchors, config.side)
     return None
 
 
+def _config(path: Path) -> _Config:
+    """What our trainers say in the file; nothing for the files of others."""
+    if path.suffix.lower() == ".safetensors" and safetensors_file.made_by(path) in _TRAINED:
+        try:
+            text = safetensors_file.header(path).get("config", "")
+            return msgspec.json.decode(text, type=_Config)
+        except msgspec.DecodeError:
+            pass  # it is told by its tensors
+    return _Config("", 0)
+
+
+def _title(path: Path, architecture: _Architecture) -> str:
+    """The name of the run that made the file, else what model it is."""
+    own = ""
+    if path.suffix.lower() == ".safetensors" and safetensors_file.made_by(path) in _TRAINED:
+        own = safetensors_file.header(path).get("title", "")
+    return own or f"{architecture.title} ({path.stem})"
+
+
 def _sniff(path: Path) -> bool:
-    return _architecture(path) is not None
+    return _found(path) is not None
 
 
 def _open(path: Path) -> ModelSpec:
     """The model of a file of weights; nothing of it is loaded before `load` is called."""
-    found = _architecture(path)
+    found = _found(path)
     if found is None:
         raise ModelError(f"“{path.name}” holds the weights of none of torchvision's detectors.")
-    architecture, classes = found
     weights = hashed(path)
     return ModelSpec(
         id=path.stem,
-        title=f"{architecture.title} ({path.stem})",
+        title=_title(path, found.architecture),
         task="detector",
-        load=lambda: TorchvisionDetector(weights, architecture, classes),
+        load=lambda: TorchvisionDetector(weights, found),
         weights=(weights,),
         categories=class_names(path),
         licence="BSD-3-Clause",
@@ -221,9 +268,130 @@ def _open(path: Path) -> ModelSpec:
     )
 
 
+def _train_boxes(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    return _train(_FASTER, folder, report, should_stop)
+
+
+def _train_masks(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    return _train(_MASK, folder, report, should_stop)
+
+
+def _train(spec: TrainerSpec, folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    """From weights that are at hand, or from nothing with the small network."""
+    chosen: dict[str, Any] = settings(spec, folder.spec.options)
+    family = spec.id.replace("-", "")  # what the names of the builders begin with
+    start = starting_file(
+        chosen["weights"],
+        fits=lambda path: (
+            (found := _found(path)) is not None and found.architecture.builder.startswith(family)
+        ),
+        kind=f"a file of torchvision's {spec.title}",
+    )
+    found = _found(start) if start is not None else None
+    if found is None:
+        report(
+            Note(
+                "There are no weights to start from, so the model learns from nothing, which takes "
+                f"thousands of labelled objects; choose a file of torchvision's {spec.title} trained on COCO "
+                "to get there with tens."
+            )
+        )
+    builder = found.architecture.builder if found is not None else _FROM_NOTHING[spec.id]
+    from labeler.training import detection  # noqa: PLC0415  # heavy: in a child only
+
+    plan = detection.Plan(
+        trainer=spec.id,
+        builder=builder,
+        weights=start,
+        weights_names=tuple(_names(start, found.classes)) if start is not None and found is not None else (),
+        epochs=chosen["epochs"],
+        batch=chosen["batch"],
+        side=chosen["size"] or (found.side if found is not None else 0) or _own_side(builder),
+        rate=float(chosen["rate"]) or (_RATE_FROM_NOTHING if found is None else _RATE),
+        patience=chosen["patience"],
+        masks=spec.needs_masks,
+    )
+    return detection.train(folder, plan, report, should_stop)
+
+
+def _own_side(builder: str) -> int:
+    """What the shorter side of images was scaled to when torchvision made its weights, in pixels."""
+    return 320 if "mobilenet" in builder else 800
+
+
+def _trainer(id_: str, title: str, summary: str, train: Any, *, masks: bool) -> TrainerSpec:
+    return TrainerSpec(
+        id=id_,
+        title=title,
+        task="detector",
+        train=train,
+        summary=summary,
+        needs_masks=masks,
+        metric="mask AP" if masks else "AP",
+        options=(
+            Option(
+                "weights",
+                "Start from",
+                "",
+                f"A file of torchvision's {title} trained on COCO; none for the first that is at hand.",
+                is_file=True,
+            ),
+            Option("epochs", "Epochs", 20, "How often each image is learnt from.", minimum=1, maximum=10_000),
+            Option("batch", "Images a batch", 2, "Fewer need less memory.", minimum=1, maximum=256),
+            Option(
+                "size",
+                "Image size",
+                0,
+                "Shorter side in pixels; 0 for the one that the weights were made with.",
+                minimum=0,
+                maximum=4096,
+            ),
+            Option(
+                "patience",
+                "Patience",
+                8,
+                "Epochs without a better one after which training ends; 0 to do them all.",
+                minimum=0,
+                advanced=True,
+            ),
+            Option(
+                "rate",
+                "Learning rate",
+                0.0,
+                f"Of AdamW; 0 for {_RATE:g} from weights and {_RATE_FROM_NOTHING:g} from nothing.",
+                minimum=0.0,
+                maximum=1.0,
+                advanced=True,
+            ),
+        ),
+    )
+
+
+_RATE, _RATE_FROM_NOTHING = 1e-4, 3e-4
+_FROM_NOTHING = {
+    "faster-rcnn": "fasterrcnn_mobilenet_v3_large_320_fpn",
+    "mask-rcnn": "maskrcnn_mobilenet_v3_large_fpn",
+}
+_TRAINED = tuple(_FROM_NOTHING)
+_FASTER = _trainer(
+    "faster-rcnn",
+    "Faster R-CNN",
+    "Careful boxes in two stages: slower than YOLO, under a freer licence; wants weights to start from.",
+    _train_boxes,
+    masks=False,
+)
+_MASK = _trainer(
+    "mask-rcnn",
+    "Mask R-CNN",
+    "Boxes and a mask in each: slow without a GPU; learns from outlines, wants weights to start from.",
+    _train_masks,
+    masks=True,
+)
+
 plugin = Plugin(
     api=1,
     name="Torchvision detectors",
     version="1.0",
+    trainers=(_FASTER, _MASK),
     files=(FileSpec("torchvision", "weights of a torchvision detector", _SUFFIXES, _sniff, _open),),
 )

@@ -8,13 +8,18 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
-from labeler.errors import ModelError
+from labeler.errors import LabelerError, ModelError
+from labeler.models import catalog
 from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, Frame, letterbox, to_candidates, upsampled
 from labeler.models.onnx_export import TorchNetwork, fast_network
 from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, outline, try_outline
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
 from labeler.plugins import Plugin
+from labeler.training.api import Option, TrainerSpec, settings
+from labeler.training.events import Report, ShouldStop
+from labeler.training.run import RunFolder
+from labeler.training.starting import starting_file
 
 _TASKS = "ultralytics.nn.tasks."
 _MODELS = {_TASKS + name for name in ("DetectionModel", "SegmentationModel", "YOLOv10DetectionModel")}
@@ -173,9 +178,111 @@ def _open(path: Path) -> ModelSpec:
     )
 
 
+def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    """Fine-tune a checkpoint on the run's images, by ultralytics itself."""
+    from labeler.training import yolo_run  # noqa: PLC0415 - a window that trains nothing need not pay for it
+
+    chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
+    last = folder.checkpoints / "last.pt"
+    weights = last if last.is_file() else _start(chosen["weights"])
+    plan = yolo_run.Plan(
+        weights=weights,
+        epochs=chosen["epochs"],
+        batch=chosen["batch"],
+        side=chosen["size"],
+        patience=chosen["patience"],
+        rate=float(chosen["rate"]),
+        frozen=chosen["frozen"],
+        mosaic=chosen["mosaic"],
+        workers=chosen["workers"],
+    )
+    return yolo_run.train(folder, plan, report, should_stop)
+
+
+def _start(choice: str) -> Path:
+    found = starting_file(choice, fits=_sniff, kind="a YOLO checkpoint", first=catalog.DEFAULT_DETECTOR)
+    if found is None:
+        raise LabelerError(
+            "There are no YOLO weights to start from: download some in Model > Models, or by "
+            f"`labeler models get {catalog.DEFAULT_DETECTOR}`, or choose a checkpoint."
+        )
+    return found
+
+
+_TRAINER = TrainerSpec(
+    id="yolo",
+    title="YOLO",
+    task="detector",
+    train=_train,
+    summary="Fine-tunes a YOLO checkpoint: quick boxes (or masks), good from some tens of images on.",
+    options=(
+        Option(
+            "weights",
+            "Start from",
+            "",
+            "A YOLO checkpoint, as a file or a name of Model > Models; none for the first that is at hand. "
+            "One that ends in -seg learns masks.",
+            is_file=True,
+        ),
+        Option("epochs", "Epochs", 30, "How often each image is learnt from.", minimum=1, maximum=10_000),
+        Option("batch", "Images a batch", 8, "Fewer need less memory.", minimum=1, maximum=1024),
+        Option(
+            "size",
+            "Image size",
+            0,
+            "Longer side in pixels; 0 for the one that the weights were made with.",
+            minimum=0,
+            maximum=4096,
+        ),
+        Option(
+            "patience",
+            "Patience",
+            10,
+            "Epochs without a better one after which training ends; 0 to do them all.",
+            minimum=0,
+            advanced=True,
+        ),
+        Option(
+            "rate",
+            "Learning rate",
+            0.0,
+            "Of AdamW; 0 for one that suits the number of steps.",
+            minimum=0.0,
+            maximum=1.0,
+            advanced=True,
+        ),
+        Option(
+            "frozen",
+            "Frozen layers",
+            0,
+            "So many of the first layers keep their weights; 10 are YOLOv8's and YOLO11's backbone.",
+            minimum=0,
+            maximum=100,
+            advanced=True,
+        ),
+        Option(
+            "mosaic",
+            "Mosaic",
+            default=True,
+            help="Puts four images together into one, in the first two thirds of the epochs.",
+            advanced=True,
+        ),
+        Option(
+            "workers",
+            "Reading processes",
+            -1,
+            "-1 for none on a CPU and up to 8 on a GPU.",
+            minimum=-1,
+            maximum=64,
+            advanced=True,
+        ),
+    ),
+)
+
 plugin = Plugin(
     api=1,
     name="YOLO",
     version="1.0",
+    trainers=(_TRAINER,),
     files=(FileSpec("yolo", "YOLO checkpoint by Ultralytics", (".pt",), _sniff, _open),),
 )

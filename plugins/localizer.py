@@ -1,0 +1,153 @@
+"""A localizer: which category an image shows, and in which box. For images of one object at most."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from labeler.core.records import Candidate
+from labeler.errors import ModelError
+from labeler.models import safetensors_file
+from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.plugins import Plugin
+from labeler.training.api import Option, TrainerSpec, settings
+from labeler.training.events import Report, ShouldStop
+from labeler.training.run import RunFolder
+from labeler.training.starting import starting_file
+
+_ID = "localizer"
+_SIGN = ("layer4.1.conv2.weight", (512, 512, 3, 3))
+_DEEPER = "layer1.0.conv3.weight"
+"""What ResNets of 50 layers and more have, and ResNet-18 has not."""
+_LAST_OF_34 = "layer4.2.conv2.weight"
+
+
+class _Config(Struct):
+    side: int
+
+
+class LocalizerModel:
+    """A trained localizer, on the GPU where there is one."""
+
+    def __init__(self, weights: Weights, names: tuple[str, ...], side: int) -> None:
+        from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
+        from labeler.training.devices import device  # noqa: PLC0415
+
+        check_unchanged(weights)
+        self._library = localizer
+        self._names = names
+        self._side = side
+        self._device = device()
+
+        def made() -> Any:
+            network = localizer.Localizer(len(names))
+            network.load_state_dict(load_state_dict(weights.path))
+            return network.eval().requires_grad_(requires_grad=False).to(self._device)
+
+        self._network = guarded(weights.path.name, made)
+
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
+        """One candidate: its confidence is the probability of its category."""
+        small = self._library.tensor(self._library.seen(image, self._side))
+        logits, boxes = self._network(small[None].to(self._device))
+        size = image.shape[0], image.shape[1]
+        return tuple(self._library.decoded(logits, boxes, [size], self._names))
+
+
+def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
+
+    chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
+    plan = localizer.Plan(
+        weights=starting_file(chosen["weights"], fits=_is_resnet18, kind="a file of torchvision's ResNet-18"),
+        epochs=chosen["epochs"],
+        batch=chosen["batch"],
+        side=chosen["size"],
+        balance=float(chosen["lambda"]),
+        rate=float(chosen["rate"]),
+        patience=chosen["patience"],
+    )
+    return localizer.train(folder, plan, report, should_stop)
+
+
+def _is_resnet18(path: Path) -> bool:
+    shapes = tensor_shapes(path)
+    name, shape = _SIGN
+    return shapes.get(name) == shape and _DEEPER not in shapes and _LAST_OF_34 not in shapes
+
+
+def _sniff(path: Path) -> bool:
+    return safetensors_file.made_by(path) == _ID
+
+
+def _open(path: Path) -> ModelSpec:
+    """The localizer in a file; nothing of it is loaded before `load` is called."""
+    header = safetensors_file.header(path)
+    try:
+        names = msgspec.json.decode(header.get("categories", ""), type=tuple[str, ...])
+        config = msgspec.json.decode(header.get("config", ""), type=_Config)
+    except msgspec.DecodeError as error:
+        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
+    weights = hashed(path)
+    return ModelSpec(
+        id=path.stem,
+        title=header.get("title") or path.stem,
+        task="detector",
+        load=lambda: LocalizerModel(weights, names, config.side),
+        weights=(weights,),
+        categories=names,
+        needs_suppression=False,
+        version=weights.sha256[:8],
+    )
+
+
+_TRAINER = TrainerSpec(
+    id=_ID,
+    title="Localizer",
+    task="detector",
+    train=_train,
+    summary="Says which category an image shows and where, for images of one object each.",
+    metric="IoU",
+    options=(
+        Option("epochs", "Epochs", 60, "How often each image is learnt from.", minimum=1, maximum=10_000),
+        Option("batch", "Images a batch", 16, "Fewer need less memory.", minimum=2, maximum=1024),
+        Option(
+            "lambda",
+            "Lambda",
+            5.0,
+            "How much the box counts: total = class loss + lambda x Smooth L1 of the box.",
+            minimum=0.0,
+            maximum=1000.0,
+        ),
+        Option(
+            "size", "Image size", 160, "Width and height that images are scaled to.", minimum=32, maximum=1024
+        ),
+        Option(
+            "weights",
+            "Start from",
+            "",
+            "A file of torchvision's ResNet-18; none for the first at hand, or to learn from nothing.",
+            advanced=True,
+            is_file=True,
+        ),
+        Option(
+            "patience",
+            "Patience",
+            20,
+            "Epochs without a better one after which training ends; 0 to do them all.",
+            minimum=0,
+            advanced=True,
+        ),
+        Option("rate", "Learning rate", 5e-4, "Of AdamW.", minimum=0.0, maximum=1.0, advanced=True),
+    ),
+)
+
+plugin = Plugin(
+    api=1,
+    name="Localizer",
+    version="1.0",
+    trainers=(_TRAINER,),
+    files=(FileSpec(_ID, "localizer trained here", (".safetensors",), _sniff, _open),),
+)
