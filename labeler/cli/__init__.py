@@ -19,6 +19,7 @@ VERBS = {
     "convert": "labeler.cli.convert_labels",
     "segment": "labeler.cli.segment",
     "predict": "labeler.cli.predict",
+    "train": "labeler.cli.train",
     "agree": "labeler.cli.agree",
     "models": "labeler.cli.models_verb",
 }
@@ -32,6 +33,7 @@ labeler export     a project's labels to COCO JSON
 labeler convert    between projects and COCO JSON, and COCO JSON to clean COCO JSON
 labeler segment    prompt a model on labelled images and measure its masks
 labeler predict    run a detector over images, its objects to COCO results
+labeler train      train a model on COCO labels
 labeler agree      how labels and a model's results agree, by category
 labeler models     list, download, import and remove models
 

@@ -193,8 +193,8 @@ def download(
     return target
 
 
-def import_file(path: Path, *, open_file: Callable[[Path], ModelSpec]) -> Installed:
-    """Copy a person's own file into the folder.
+def import_file(path: Path, *, open_file: Callable[[Path], ModelSpec], name: str = "") -> Installed:
+    """Copy a person's own file into the folder, called `name`, by default as it is.
 
     `open_file` is `Registry.open_file`, which knows the kinds of files. Nothing in the file is run. A file
     that the catalogue knows by its SHA-256 takes its place there, whatever it was called; another one
@@ -207,7 +207,7 @@ def import_file(path: Path, *, open_file: Callable[[Path], ModelSpec]) -> Instal
         if entry is None:
             check_pickles(path)
             open_file(path)
-        target = path_of(entry) if entry is not None else _free_name(path, digest)
+        target = path_of(entry) if entry is not None else _free_name(name or path.name, digest)
         if not (target.is_file() and _hash(target)[0] == digest):
             _copy(path, target, digest)
     except OSError as error:
@@ -272,13 +272,13 @@ def _copy(path: Path, target: Path, digest: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _free_name(path: Path, digest: str) -> Path:
+def _free_name(name: str, digest: str) -> Path:
     """Where a file of the person's own goes: never in the place of the catalogue's, or of another one."""
-    target = folder() / path.name
-    of_catalogue = any(entry.file == path.name for entry in catalog.entries())
+    target = folder() / name
+    of_catalogue = any(entry.file == name for entry in catalog.entries())
     if not of_catalogue and not (target.exists() and _hash(target)[0] != digest):
         return target
-    return target.with_name(f"{path.stem}-{digest[:8]}{path.suffix}")
+    return target.with_name(f"{target.stem}-{digest[:8]}{target.suffix}")
 
 
 def _hash(path: Path) -> tuple[str, int]:

@@ -9,7 +9,8 @@
     log.txt             what its libraries said
     checkpoints/        last.pt, to go on from, and best.safetensors
     samples/            pictures of held-out images
-    metrics.json        the final figures, beside those of the model it would replace
+    metrics.json        the final figures, beside those of the model it would replace (`Outcome`)
+    evaluation.msgpack  the same models' evaluations on the held-out images (`evaluation.records`)
     weights.safetensors the final weights (another suffix where their library must have its own form)
 
 A file is either whole or not there: each is written beside its place and then moved into it.
@@ -153,6 +154,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """The final figures."""
         return self.path / "metrics.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """The evaluation of the model, then that of the one it would replace."""
+        return self.path / "evaluation.msgpack"
 
     def outcome(self) -> Outcome | None:
         """What came of it; None before its end, or where the file is damaged."""

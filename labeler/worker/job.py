@@ -1,9 +1,11 @@
-"""A job: a child that runs a detector over many images while the person goes on labelling, then ends."""
+"""A job: a child that predicts, trains or evaluates while the person goes on labelling, then ends."""
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -17,13 +19,19 @@ from labeler.models.api import Detector, ModelSpec, Rgb, Segmenter
 from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.predicting import Masks, load_detector, predict
 from labeler.models.threads import THREADS_VARIABLE, all_threads
+from labeler.training.events import Event
+from labeler.training.run import RunFolder
 from labeler.worker.child import Channel, guarded, lower_priority, started
 from labeler.worker.job_protocol import (
     Done,
+    EvaluateSpec,
     Loaded,
     Missed,
     Predicted,
     PredictSpec,
+    ToJob,
+    Told,
+    TrainSpec,
     decode_to_job,
     pack_candidates,
 )
@@ -50,7 +58,7 @@ class _Guarded:
 
 
 def serve(channel: Channel) -> None:
-    """Take one `PredictSpec`, work on it, and end: when done, when told to, or when the parent goes away."""
+    """Take one spec, work on it, and end: when done, when told to, or when the parent goes away."""
     lower_priority()
     progress = count(1)
     done = [0]
@@ -65,13 +73,24 @@ def serve(channel: Channel) -> None:
 
     channel.send(Hello(VERSION, os.getpid()))
     started("beat", beat)
+    stopped = threading.Event()
+    is_training = False
     for message in _received(channel):
-        if isinstance(message, Stop):
-            break
-        spec = message
-        bound_threads(spec.threads or max(1, all_threads() // 2))
-        started("predict", lambda spec=spec: _run(spec, channel, advance))  # type: ignore[misc]
-    # there is nothing to finish: each image's result was sent as a whole, and the window keeps it
+        match message:
+            case Stop() if is_training:
+                stopped.set()  # it ends by itself, its checkpoint on disk
+            case Stop():
+                # there is nothing to finish: what was done was sent as a whole, and the window keeps it
+                break
+            case PredictSpec():
+                bound_threads(message.threads or max(1, all_threads() // 2))
+                started("predict", partial(_run, message, channel, advance))
+            case TrainSpec():
+                is_training = True
+                bound_threads(message.threads or max(1, all_threads() // 2))
+                started("train", partial(_train, message, channel, advance, stopped.is_set))
+            case EvaluateSpec():
+                started("evaluate", partial(_evaluate, message, channel))
     os._exit(0)
 
 
@@ -115,6 +134,36 @@ def _run(spec: PredictSpec, channel: Channel, advance: Callable[[], None]) -> No
     os._exit(0)
 
 
+def _train(
+    spec: TrainSpec, channel: Channel, advance: Callable[[], None], should_stop: Callable[[], bool]
+) -> None:
+    from labeler.worker.training import train  # noqa: PLC0415 - much that a prediction does not need
+
+    def report(event: Event) -> None:
+        channel.send(Told(event))
+        advance()
+
+    try:
+        train(RunFolder(Path(spec.folder)), plugins.discover(), report, should_stop)
+    except LabelerError as error:
+        channel.send(Failed(str(error)))
+        os._exit(EXIT_LOAD)
+    channel.send(Done())
+    os._exit(0)
+
+
+def _evaluate(spec: EvaluateSpec, channel: Channel) -> None:
+    from labeler.worker.evaluating import evaluate_files  # noqa: PLC0415 - as above
+
+    try:
+        evaluate_files(spec)
+    except LabelerError as error:
+        channel.send(Failed(str(error)))
+        os._exit(EXIT_LOAD)
+    channel.send(Done())
+    os._exit(0)
+
+
 def _tell(found: predicting.Predicted, channel: Channel) -> None:
     if found.failure:
         channel.send(Missed(found.image_id, found.failure))
@@ -128,7 +177,7 @@ def _tell(found: predicting.Predicted, channel: Channel) -> None:
         channel.send(Missed(found.image_id, sentence))
 
 
-def _received(channel: Channel) -> Iterator[PredictSpec | Stop]:
+def _received(channel: Channel) -> Iterator[ToJob]:
     frames = Frames()
     while data := channel.source.read(_READ):
         yield from map(decode_to_job, frames.feed(data))

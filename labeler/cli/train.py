@@ -1,0 +1,256 @@
+"""`labeler train`: a model of one's own from COCO labels, in a folder that can be gone on with."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from labeler import plugins
+from labeler.cli.progress import Progress
+from labeler.errors import LabelerError
+from labeler.plugins import Registry
+from labeler.training.api import Option, TrainerSpec, Value, settings
+from labeler.training.events import Epoch, Event, Failed, Finished, Note, Prepared, Started, Step, Stopped
+from labeler.training.run import RunFolder, RunSpec
+from labeler.worker.training import train
+
+_SHORT = {"epochs": "--epochs", "batch": "--batch", "image_size": "--image-size"}
+"""Options that most trainers have, and their own flags."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a model on labels",
+        description="Train a model on COCO labels, in a folder of its own, into which the images are copied. "
+        "It ends among the installed models, judged on images that were held out. Ctrl+C saves where it is; "
+        "`labeler train --resume --out RUN` goes on, after that or after a crash.",
+    )
+    parser.add_argument("labels", type=Path, nargs="?", metavar="LABELS.json", help="COCO labels")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="their images (the labels' folder)")
+    parser.add_argument("--model", metavar="ID", help="what to train, as --list names it")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of it; may be repeated"
+    )
+    for name, flag in _SHORT.items():
+        parser.add_argument(flag, dest=name, metavar="N", help=f"short for --set {name}=N")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the folder of the run, new or empty")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--name", help="of the model that comes out (the name of the folder)")
+    parser.add_argument(
+        "--held-out", type=_share, default=0.2, metavar="SHARE", help="of the images (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is left to chance")
+    parser.add_argument("--replaces", default="", metavar="NAME|FILE", help="a model to compare it with")
+    parser.add_argument("--list", action="store_true", help="what can be trained, with its options")
+    parser.add_argument("--json", action="store_true", help="print what came of it as JSON")
+    parser.set_defaults(run=run)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value < 1.0:
+        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, but is {text}")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; gives 0, 130 when it was stopped. Raises LabelerError with the sentence of a run that failed."""
+    registry = plugins.discover()
+    if args.list:
+        print(_listing(registry, as_json=args.json))
+        return 0
+    folder = _resumed(args) if args.resume else _created(args, registry)
+    with _stoppable() as should_stop, _Screen() as screen:
+        train(folder, registry, screen.show, should_stop, labels=args.labels, images=args.images)
+    match screen.last:
+        case Finished() as finished:
+            print(_summary(folder, finished, as_json=args.json))
+            return 0
+        case Failed(sentence=sentence):
+            raise LabelerError(sentence)
+        case _:
+            print(f"Stopped; go on with: labeler train --resume --out {folder.path}", file=sys.stderr)
+            return 130
+
+
+def _resumed(args: argparse.Namespace) -> RunFolder:
+    if args.out is None:
+        raise LabelerError("Name the folder of the run to go on with: --out RUN.")
+    return RunFolder(args.out)
+
+
+def _created(args: argparse.Namespace, registry: Registry) -> RunFolder:
+    """A new run, after everything that can be known to be wrong was looked at."""
+    for given, what in (
+        (args.labels, "the labels: labeler train LABELS.json"),
+        (args.model, "what to train: --model ID (labeler train --list says what there is)"),
+        (args.out, "the folder of the run: --out RUN"),
+    ):
+        if given is None:
+            raise LabelerError(f"Name {what}.")
+    trainer = registry.trainer(args.model)
+    chosen = _chosen(trainer, args)
+    if not args.labels.is_file():
+        raise LabelerError(f"There is no labels file “{args.labels}”.")
+    if args.replaces:
+        registry.resolve(args.replaces)
+    spec = RunSpec(
+        trainer=trainer.id,
+        name=args.name or args.out.resolve().name,
+        options=settings(trainer, chosen),
+        seed=args.seed,
+        held_out=args.held_out,
+        replaces=args.replaces,
+    )
+    return RunFolder.create(args.out, spec)
+
+
+def _chosen(trainer: TrainerSpec, args: argparse.Namespace) -> dict[str, Value]:
+    """The options that were set. Raises LabelerError with one sentence."""
+    given: dict[str, str] = {name: value for name in _SHORT if (value := getattr(args, name)) is not None}
+    for text in args.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise LabelerError(f"“{text}” is no option: write --set NAME=VALUE.")
+        given[name.strip()] = value
+    known = {option.name: option for option in trainer.options}
+    return {name: known[name].parsed(text) if name in known else text for name, text in given.items()}
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Ctrl+C and a polite kill ask the run to stop; a second one ends it at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set  # only the main thread hears signals
+        return
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _frame: Any) -> None:
+        asked.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Screen:
+    """The run's events on stderr: a line for what a person should keep, a bar for the steps."""
+
+    def __init__(self) -> None:
+        self.last: Event | None = None
+        self._epochs = 0
+        self._stack = ExitStack()
+        self._bar: Progress | None = None
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_bar()
+
+    def show(self, event: Event) -> None:
+        """Say an event."""
+        self.last = event
+        match event:
+            case Prepared(training=training, held_out=held_out, warnings=warnings):
+                self._line(f"{training} images to learn from, {held_out} held out")
+                for warning in warnings:
+                    self._line(f"warning: {warning}")
+            case Started(device=device, epochs=epochs, first_epoch=first):
+                self._epochs = epochs
+                self._line(f"on {device}, from epoch {first} of {epochs}")
+            case Step():
+                self._step(event)
+            case Epoch():
+                self._epoch(event)
+            case Note(sentence=sentence):
+                self._line(sentence)
+            case Stopped() | Failed() | Finished():
+                self._end_bar()
+            case _:
+                pass
+
+    def _line(self, text: str) -> None:
+        self._end_bar()
+        print(text, file=sys.stderr, flush=True)
+
+    def _step(self, event: Step) -> None:
+        if self._bar is None:
+            self._bar = self._stack.enter_context(Progress(f"Epoch {event.epoch}", total=event.steps))
+            self._done = 0
+        self._bar.advance(event.step - self._done)
+        self._done = event.step
+
+    def _epoch(self, event: Epoch) -> None:
+        figures = "".join(f", {name} {value:.4g}" for name, value in event.metrics.items())
+        loss = f"loss {event.losses['loss']:.4g}" if "loss" in event.losses else "done"
+        best = " (best)" if event.best else ""
+        self._line(f"epoch {event.epoch} of {self._epochs}: {loss}{figures}{best}, {event.seconds:.0f} s")
+
+    def _end_bar(self) -> None:
+        self._stack.close()
+        self._bar = None
+
+
+def _summary(folder: RunFolder, finished: Finished, *, as_json: bool) -> str:
+    outcome = folder.outcome()
+    if as_json:
+        parts: Mapping[str, Any] = {
+            "run": str(folder.path),
+            "weights": str(folder.path / finished.weights),
+            "seconds": finished.seconds,
+            **(msgspec.to_builtins(outcome) if outcome is not None else {}),
+        }
+        return msgspec.json.encode(parts).decode()
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in finished.metrics.items()) or "no figures"
+    lines = [f"{folder.spec.name}: {figures} (epoch {finished.best_epoch}), {finished.seconds:.0f} s"]
+    if outcome is not None and outcome.replaced is not None:
+        old = ", ".join(f"{name} {value:.4g}" for name, value in outcome.replaced.metrics.items())
+        lines.append(f"{outcome.replaced.title}, on the same {outcome.held_out} images: {old}")
+    lines.append(f"weights: {outcome.model if outcome and outcome.model else folder.path / finished.weights}")
+    return "\n".join(lines)
+
+
+def _listing(registry: Registry, *, as_json: bool) -> str:
+    """The trainers with their options."""
+    if as_json:
+        return msgspec.json.encode([_described(one) for one in registry.trainers]).decode()
+    lines = []
+    for trainer in registry.trainers:
+        lines.append(f"{trainer.id:<14} {trainer.title}. {trainer.summary}".rstrip())
+        lines += [f"    {_option(option)}" for option in trainer.options]
+    return "\n".join(lines)
+
+
+def _option(option: Option) -> str:
+    default = (
+        {True: "yes", False: "no"}[option.default] if isinstance(option.default, bool) else option.default
+    )
+    choices = f", one of {', '.join(option.choices)}" if option.choices else ""
+    return f"{option.name}={default}{choices}: {option.help or option.title}"
+
+
+def _described(trainer: TrainerSpec) -> dict[str, Any]:
+    return {
+        "id": trainer.id,
+        "title": trainer.title,
+        "task": trainer.task,
+        "summary": trainer.summary,
+        "metric": trainer.metric,
+        "options": [msgspec.to_builtins(option) for option in trainer.options],
+    }
