@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from pycocotools import mask
 
 SIZE = 640, 480
 
@@ -14,7 +15,7 @@ def labels_and_results(
 
     Four predictions in five lie about an object, of its category mostly; one object in 50 is a crowd, some
     images are empty on either side, and scores have two digits, so that many are equal. With `masks` the
-    shapes are octagons.
+    shapes are octagons, those of results run-length encoded.
     """
     rng = np.random.default_rng(seed)
     truths: list[dict[str, Any]] = []
@@ -40,7 +41,10 @@ def labels_and_results(
             kind = kind if rng.random() < 0.93 else int(rng.integers(categories)) + 1
             result = {"image_id": image, "category_id": kind, "score": round(score, 2)}
             shape = _shape(box, masks=masks)
-            results.append(result | {"segmentation" if masks else "bbox": _of(shape, masks=masks)})
+            if masks:
+                results.append(result | {"segmentation": run_lengths(shape["segmentation"], SIZE)})
+            else:
+                results.append(result | {"bbox": shape["bbox"]})
     width, height = SIZE
     return {
         "images": [
@@ -69,5 +73,8 @@ def _shape(box: np.ndarray, *, masks: bool) -> dict[str, Any]:
     return {"segmentation": [points.ravel().round(2).tolist()], "area": float(area)}
 
 
-def _of(shape: dict[str, Any], *, masks: bool) -> Any:
-    return shape["segmentation"] if masks else shape["bbox"]
+def run_lengths(polygons: list[list[float]], size: tuple[int, int]) -> dict[str, Any]:
+    """A mask of COCO polygons in an image of size (width, height), as results have it."""
+    width, height = size
+    merged = mask.merge(mask.frPyObjects(polygons, height, width))
+    return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
