@@ -115,7 +115,10 @@ class SemanticSegmenter(Protocol):
     """A model that gives every pixel a category."""
 
     def label(self, image: Rgb) -> NDArray[np.float32]:
-        """Probabilities (C, H, W) float32, in the order of the model's categories, adding up to 1."""
+        """Probabilities (1 + C, H, W) float32, adding up to 1.
+
+        First of the background, then of the model's categories in their order.
+        """
         ...
 
 

@@ -11,10 +11,14 @@ from msgspec import Struct
 from labeler.core.images import read_pixels
 from labeler.core.records import Candidate
 from labeler.errors import LabelerError, ModelError
-from labeler.models.api import Detector, EvaluatedDetector, ModelSpec, Rgb
+from labeler.models.api import Detector, EvaluatedDetector, ModelSpec, Rgb, SemanticSegmenter, Task
+from labeler.models.pixels import candidates
 
 _AHEAD = 2
 """Images that are decoded while the model is at work."""
+
+_DETECTING: frozenset[Task] = frozenset({"detector", "semantic"})
+"""The tasks of models that find objects: the objects of a semantic one are its connected components."""
 
 Masks = Callable[[Rgb, tuple[Candidate, ...]], tuple[Candidate, ...]]
 """Gives an image's candidates masks in place of their boxes."""
@@ -33,16 +37,30 @@ class Predicted(Struct, frozen=True):
 
 
 def load_detector(spec: ModelSpec) -> Detector:
-    """The model, loaded; in a child process or the command line's own.
+    """The model, loaded, one that labels pixels too; in a child process or the command line's own.
 
     Raises ModelError with one sentence where it is no detector or cannot be loaded.
     """
-    if spec.task != "detector":
+    if spec.task not in _DETECTING:
         raise ModelError(f"{spec.title} is no detector: it finds no objects by itself; choose another model.")
     model = spec.load()
-    if not isinstance(model, Detector):
-        raise ModelError(f"{spec.title} does not do what a detector must (detect).")
-    return model
+    if isinstance(model, Detector):
+        return model
+    if isinstance(model, SemanticSegmenter):
+        return _Components(model, spec.categories)
+    raise ModelError(f"{spec.title} does not do what a detector must (detect).")
+
+
+class _Components:
+    """A semantic segmenter that only labels pixels, as a detector."""
+
+    def __init__(self, model: SemanticSegmenter, names: tuple[str, ...]) -> None:
+        self._model = model
+        self._names = names
+
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
+        """The connected components of each category, as of `pixels.candidates`."""
+        return candidates(self._model.label(image), self._names)
 
 
 def predict(

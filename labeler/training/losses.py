@@ -1,7 +1,7 @@
 """What a segmentation is trained to make small: cross-entropy, focal, Dice, boundary, and their sums.
 
 All take logits (N, C, H, W) and the true classes (N, H, W) as int64, 0 the background, and give one number.
-Pixels whose true class is `IGNORE` count for nothing. p is softmax(logits), t the truth as 0 and 1 of each
+Pixels whose true class is `UNKNOWN` count for nothing. p is softmax(logits), t the truth as 0 and 1 of each
 class, and sums run over the pixels that count.
 
 Imports torch, so it is for a training process only.
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that everyone knows it by
 
-IGNORE = 255
-"""The true class of a pixel of which nothing is known."""
+from labeler.training.label_maps import UNKNOWN
 
 
 class Weights(Struct, frozen=True):
@@ -29,19 +28,14 @@ class Weights(Struct, frozen=True):
     focal: float = 0.0
     boundary: float = 0.0
 
-    @property
-    def total(self) -> float:
-        """The sum of all."""
-        return self.cross_entropy + self.dice + self.focal + self.boundary
-
 
 def cross_entropy(logits: Tensor, target: Tensor, *, class_weights: Tensor | None = None) -> Tensor:
     """-sum(w[y] log p[y]) / sum(w[y]) over the pixels, y a pixel's true class; w (C,) is 1 unless given.
 
     0 where no pixel counts. Two pixels with p[y] = 0.5 and 0.25 give (0.693 + 1.386) / 2 = 1.040.
     """
-    losses = F.cross_entropy(logits, target, class_weights, ignore_index=IGNORE, reduction="none")
-    known = target != IGNORE
+    losses = F.cross_entropy(logits, target, class_weights, ignore_index=UNKNOWN, reduction="none")
+    known = target != UNKNOWN
     counted = known.to(losses.dtype) if class_weights is None else class_weights[target * known] * known
     return losses.sum() / counted.sum().clamp_min(1e-6)
 
@@ -64,8 +58,8 @@ def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
 
     A pixel with p[y] = 0.5 gives 0.25 * 0.693 = 0.173 at gamma 2, one with p[y] = 0.9 gives 0.00105.
     """
-    losses = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
-    known = (target != IGNORE).to(losses.dtype)
+    losses = F.cross_entropy(logits, target, ignore_index=UNKNOWN, reduction="none")
+    known = (target != UNKNOWN).to(losses.dtype)
     easy = torch.exp(-losses)
     return (known * (1.0 - easy) ** gamma * losses).sum() / known.sum().clamp_min(1.0)
 
@@ -75,7 +69,7 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
 
     A class that no pixel of the batch has is left out: there the loss would be 1 whatever the network says.
     """
-    known = (target != IGNORE).unsqueeze(1)
+    known = (target != UNKNOWN).unsqueeze(1)
     truth = F.one_hot(target * known[:, 0], logits.shape[1]).movedim(-1, 1) * known
     probabilities = logits.softmax(dim=1) * known
     losses = soft_dice_loss(probabilities.transpose(0, 1).flatten(1), truth.transpose(0, 1).flatten(1))
@@ -105,7 +99,7 @@ def boundary(logits: Tensor, target: Tensor) -> Tensor:
     (0.8 * -1 + 0.4 * 1) / 2 / 2 = -0.1.
     """
     distances = torch.from_numpy(_distances(target.cpu().numpy(), logits.shape[1])).to(logits.device)
-    known = (target != IGNORE).unsqueeze(1)
+    known = (target != UNKNOWN).unsqueeze(1)
     products = logits.softmax(dim=1)[:, 1:] * distances * known
     counted = known.sum() * (logits.shape[1] - 1)
     return products.sum() / counted.clamp_min(1) / max(target.shape[-2:])

@@ -8,7 +8,8 @@ import torch
 
 from labeler.core.overlap import soft_dice
 from labeler.training import losses
-from labeler.training.losses import IGNORE, Weights
+from labeler.training.label_maps import UNKNOWN
+from labeler.training.losses import Weights
 
 
 def logits_of(*probabilities):
@@ -95,7 +96,7 @@ def test_gradients_are_finite_and_nothing_is_learnt_where_nothing_is_known(name)
     generator = torch.Generator().manual_seed(0)
     logits = (50 * torch.randn((2, 3, 6, 5), generator=generator)).requires_grad_()
     target = torch.randint(0, 3, (2, 6, 5), generator=generator)
-    target[:, :2] = IGNORE
+    target[:, :2] = UNKNOWN
     EACH[name](logits, target).backward()
     assert torch.isfinite(logits.grad).all()
     assert logits.grad[:, :, 2:].any()
@@ -105,7 +106,7 @@ def test_gradients_are_finite_and_nothing_is_learnt_where_nothing_is_known(name)
 @pytest.mark.parametrize("name", EACH)
 def test_a_batch_of_which_nothing_is_known_gives_0(name):
     logits = torch.zeros((1, 3, 4, 4), requires_grad=True)
-    value = EACH[name](logits, torch.full((1, 4, 4), IGNORE))
+    value = EACH[name](logits, torch.full((1, 4, 4), UNKNOWN))
     value.backward()
     assert value.item() == 0
     assert torch.isfinite(logits.grad).all()
@@ -115,7 +116,7 @@ def test_a_batch_of_which_nothing_is_known_gives_0(name):
 def test_gradients_are_those_of_differences(name):
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn((1, 3, 2, 3), generator=generator, dtype=torch.float64, requires_grad=True)
-    target = torch.tensor([[[0, 1, 2], [1, 1, IGNORE]]])
+    target = torch.tensor([[[0, 1, 2], [1, 1, UNKNOWN]]])
     weights = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     each = EACH | {"weighted": lambda a, b: losses.cross_entropy(a, b, class_weights=weights)}
     assert torch.autograd.gradcheck(lambda values: each[name](values, target), (logits,))

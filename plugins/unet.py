@@ -1,0 +1,183 @@
+"""U-Net: the category of every pixel, learnt from outlines; its connected regions are the objects."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from labeler.errors import ModelError
+from labeler.models import safetensors_file
+from labeler.models.api import FileSpec, ModelSpec, Weights
+from labeler.models.outlines import check_unchanged, guarded, hashed
+from labeler.plugins import Plugin
+from labeler.training.api import Option, TrainerSpec, settings
+from labeler.training.events import Report, ShouldStop
+from labeler.training.run import RunFolder
+
+_ID = "unet"
+
+
+def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    from labeler.training import segmentation  # noqa: PLC0415  # heavy: in a child only
+
+    return segmentation.train(folder, settings(_TRAINER, folder.spec.options), report, should_stop)
+
+
+def _loaded(weights: Weights) -> Any:
+    from labeler.training import pixel_model  # noqa: PLC0415  # heavy: in a child only
+
+    check_unchanged(weights)
+    return guarded(weights.path.name, lambda: pixel_model.load(weights.path))
+
+
+def _sniff(path: Path) -> bool:
+    return safetensors_file.made_by(path) == _ID
+
+
+def _open(path: Path) -> ModelSpec:
+    """The U-Net in a file; nothing of it is loaded before `load` is called."""
+    header = safetensors_file.header(path)
+    try:
+        names = msgspec.json.decode(header.get("categories", ""), type=tuple[str, ...])
+    except msgspec.DecodeError as error:
+        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
+    weights = hashed(path)
+    return ModelSpec(
+        id=path.stem,
+        title=header.get("title") or path.stem,
+        task="semantic",
+        load=lambda: _loaded(weights),
+        weights=(weights,),
+        categories=names,
+        needs_suppression=False,
+        version=weights.sha256[:8],
+    )
+
+
+def _share(name: str, title: str, default: float, about: str) -> Option:
+    return Option(
+        name, title, default, f"{about} 0 leaves it out.", minimum=0.0, maximum=1000.0, advanced=True
+    )
+
+
+_TRAINER = TrainerSpec(
+    id=_ID,
+    title="U-Net",
+    task="semantic",
+    train=_train,
+    summary="Gives every pixel a category, learnt from outlines: for cells, tissue, cracks, land, roads.",
+    needs_masks=True,
+    metric="IoU",
+    options=(
+        Option("epochs", "Epochs", 40, "How often the images are learnt from.", minimum=1, maximum=10_000),
+        Option(
+            "images",
+            "Images",
+            "auto",
+            "Cut into tiles at their own size, or resized to fit into one; auto by how large objects are.",
+            choices=("auto", "tiles", "resize"),
+        ),
+        Option(
+            "seams", "Part touching objects", True, "Learn a line of background where objects touch."
+        ),
+        Option(
+            "any_way_up",
+            "No way is up",
+            False,
+            "Turn images by quarters too, as of a microscope or from the air.",
+        ),
+        Option(
+            "batch",
+            "Tiles a batch",
+            0,
+            "Fewer need less memory; 0 for as many as fit.",
+            minimum=0,
+            maximum=1024,
+            advanced=True,
+        ),
+        Option(
+            "tile",
+            "Tile",
+            0,
+            "Longest side in pixels of what is learnt from at once; 0 to choose it by the device.",
+            minimum=0,
+            maximum=4096,
+            advanced=True,
+        ),
+        Option(
+            "width",
+            "Width",
+            0,
+            "Channels at full size; 0 to choose them by the memory.",
+            minimum=0,
+            maximum=256,
+            advanced=True,
+        ),
+        Option(
+            "depth",
+            "Depth",
+            0,
+            "How often the image is halved; 0 to choose it by how large objects are.",
+            minimum=0,
+            maximum=6,
+            advanced=True,
+        ),
+        _share("cross_entropy", "Cross-entropy", 1.0, "How much it counts."),
+        _share("dice", "Dice loss", 1.0, "How much it counts; steady where objects are few."),
+        _share(
+            "focal", "Focal loss", 0.0, "How much it counts; for pixels that are hard to tell."
+        ),
+        _share(
+            "boundary", "Boundary loss", 0.0, "How much it counts, added to one of the others."
+        ),
+        Option(
+            "class_weights",
+            "Weigh categories",
+            False,
+            "Have rare categories count more in the cross-entropy.",
+            advanced=True,
+        ),
+        Option(
+            "augment", "Vary images", True, "Mirror, turn, scale and recolour tiles by chance.", advanced=True
+        ),
+        Option("learning_rate", "Learning rate", 2e-3, "Of AdamW.", minimum=1e-7, maximum=1.0, advanced=True),
+        Option(
+            "patience",
+            "Patience",
+            15,
+            "Epochs without a better one after which training ends; 0 to do them all.",
+            minimum=0,
+            advanced=True,
+        ),
+        Option(
+            "mixed_precision",
+            "Mixed precision",
+            True,
+            "Compute in short floats where the device is faster in them.",
+            advanced=True,
+        ),
+        Option(
+            "encoder",
+            "Encoder",
+            "",
+            "One of segmentation-models-pytorch in place of ours, as resnet34; needs the extra "
+            "pretrained-encoders.",
+            advanced=True,
+        ),
+        Option(
+            "pretrained",
+            "Pretrained encoder",
+            False,
+            "Begin with that encoder's ImageNet weights, which are downloaded.",
+            advanced=True,
+        ),
+    ),
+)
+
+plugin = Plugin(
+    api=1,
+    name="U-Net",
+    version="1.0",
+    trainers=(_TRAINER,),
+    files=(FileSpec(_ID, "a U-Net trained here", (".safetensors",), _sniff, _open),),
+)
