@@ -21,12 +21,12 @@ from labeler.gui.session import Session
 from labeler.gui.sweep import Sweep
 from labeler.gui.task_client import TaskClient, TaskLimits
 from labeler.gui.training_course import Course
-from labeler.gui.training_files import Outcome, ReadRun
+from labeler.gui.training_files import ReadRun
 from labeler.gui.training_plan import Planner, Scope
 from labeler.gui.training_runs import RunList, sentence_of
 from labeler.project.runs import Run
 from labeler.training.events import Epoch, Event
-from labeler.training.run import RunFolder, RunSpec
+from labeler.training.run import Outcome, RunFolder, RunSpec
 from labeler.worker.job_protocol import TrainSpec
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ Phase: TypeAlias = Literal["", "preparing", "running", "stopping"]
 
 RESTARTS = 3
 """So often in a row a lost run goes on by itself; an epoch that comes through forgives what was before."""
+_COMPARED = ("AP50", "AP", "Dice")
+"""What models are compared by where they were not chosen by the same metric."""
 _TELL_MS = 100
 """What a run says is shown at most that often."""
 
@@ -348,8 +350,12 @@ class TrainingDesk(QObject):
         self.list.update(replace(found.run, finished=time.time()))
         self.list.take(found)
         if found.run.state == "finished":
-            self.told.emit(verdict(found.run.name, found.outcome, self.metric_of(found.run)))
+            self.told.emit(self.verdict(found.run))
             self.finished.emit(found.folder)
+
+    def verdict(self, run: Run) -> str:
+        """How a finished run came out, in a sentence."""
+        return verdict(run.name, self.list.outcome_of(run.id), self.metric_of(run))
 
     def metric_of(self, run: Run) -> str:
         """The name of the metric that a run is chosen by."""
@@ -371,12 +377,16 @@ class TrainingDesk(QObject):
         self.client.close()
 
 
-def verdict(name: str, outcome: Outcome, metric: str) -> str:
+def verdict(name: str, outcome: Outcome | None, metric: str) -> str:
     """How a finished run came out: "X is ready: AP50 0.81 against 0.74 of Y on 12 held-out images."."""
-    value = outcome.metrics.get(metric)
-    if value is None:
+    if outcome is None:
         return f"{name} is ready."
     where = f" on {counted(outcome.held_out, 'held-out image')}" if outcome.held_out else ""
-    before = outcome.before.get(metric)
-    against = f" against {before:.2f} of {outcome.before_title}" if before is not None else ""
-    return f"{name} is ready: {metric} {value:.2f}{against}{where}."
+    ours, theirs = outcome.judged, outcome.replaced
+    if ours is not None and theirs is not None:
+        both = [one for one in (metric, *_COMPARED) if one in ours.metrics and one in theirs.metrics]
+        if both:
+            new, old = ours.metrics[both[0]], theirs.metrics[both[0]]
+            return f"{name} is ready: {both[0]} {new:.2f} against {old:.2f} of {theirs.title}{where}."
+    value = outcome.metrics.get(metric)
+    return f"{name} is ready." if value is None else f"{name} is ready: {metric} {value:.2f}{where}."

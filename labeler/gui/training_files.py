@@ -5,7 +5,6 @@ import shutil
 import time
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -17,19 +16,7 @@ from labeler.formats.coco import Dataset, write_coco
 from labeler.formats.placing import header_of
 from labeler.gui.training_course import Course
 from labeler.project.runs import Run, RunState
-from labeler.training.run import RunFolder, RunSpec
-
-
-class Outcome(Struct, frozen=True):
-    """What a finished run wrote down of itself (`metrics.json`)."""
-
-    metrics: dict[str, float] = {}
-    before: dict[str, float] = {}
-    """Of the model that it would replace, on the same images."""
-    before_title: str = ""
-    model: str = ""
-    """The path of the trained model, by which it can be run."""
-    held_out: int = 0
+from labeler.training.run import Outcome, RunFolder, RunSpec
 
 
 class ReadRun(Struct, frozen=True, eq=False):
@@ -38,7 +25,8 @@ class ReadRun(Struct, frozen=True, eq=False):
     run: Run
     folder: RunFolder
     course: Course
-    outcome: Outcome
+    outcome: Outcome | None
+    """What came of it; None while nothing has."""
 
 
 def runs_folder() -> Path:
@@ -81,10 +69,11 @@ def read_run(run: Run) -> ReadRun:
     """All that a run's folder says; LabelerError where it is gone or is none."""
     folder = RunFolder(Path(run.folder))
     course = Course(folder.events())
-    outcome = read_outcome(folder)
+    outcome = folder.outcome()
     state = _state(folder)
-    figures = outcome.metrics or course.figures
-    return ReadRun(replace(run, state=state, metrics=figures, before=outcome.before), folder, course, outcome)
+    figures = outcome.metrics if outcome is not None else course.figures
+    before = outcome.replaced.metrics if outcome is not None and outcome.replaced is not None else {}
+    return ReadRun(replace(run, state=state, metrics=figures, before=before), folder, course, outcome)
 
 
 def looked_after(run: Run) -> Run:
@@ -103,14 +92,6 @@ def _state(folder: RunFolder) -> RunState:
     if state in ("stopped", "failed", "finished"):
         return state
     return "running" if state == "running" else "interrupted"
-
-
-def read_outcome(folder: RunFolder) -> Outcome:
-    """What a run's final figures say; empty while there are none, or where they cannot be read."""
-    try:
-        return msgspec.json.decode(folder.metrics.read_bytes(), type=Outcome)
-    except (OSError, msgspec.DecodeError):
-        return Outcome()
 
 
 def delete_run(run: Run) -> None:

@@ -161,7 +161,7 @@ class Planner(QObject):
         share, seed = self.share, self.seed
 
         def work() -> frozenset[int] | None:
-            items.extend(_item(image, root, known) for image in now)
+            items.extend(item for image in now if (item := _item(image, root, known)) is not None)
             if waiting:
                 return None
             return frozenset(int(key) for key in split(items, held_out=share, seed=seed).held_out)
@@ -181,7 +181,7 @@ class Planner(QObject):
         )
 
 
-def _item(image: Image, root: Path, known: dict[tuple[str, int, int], int]) -> Item:
+def _item(image: Image, root: Path, known: dict[tuple[str, int, int], int]) -> Item | None:
     """On a pool thread: an image as the split sees it; its fingerprint is made once as long as it stays."""
     path = root / image.path
     try:
@@ -189,7 +189,6 @@ def _item(image: Image, root: Path, known: dict[tuple[str, int, int], int]) -> I
         key = str(path), status.st_mtime_ns, status.st_size
         if key not in known:
             known[key] = fingerprint(path)
-        bits = known[key]
+        return Item(str(image.id), stem(image.path), known[key])
     except (OSError, LabelerError):
-        bits = 0  # gone or damaged: training leaves it out, and says so
-    return Item(str(image.id), stem(image.path), bits)
+        return None  # gone or damaged: training leaves it out, and says so

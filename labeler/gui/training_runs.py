@@ -13,9 +13,9 @@ from labeler.gui import training_files as files
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.session import Session
 from labeler.gui.training_course import Course
-from labeler.gui.training_files import Outcome, ReadRun
+from labeler.gui.training_files import ReadRun
 from labeler.project.runs import Run
-from labeler.training.run import RunFolder
+from labeler.training.run import Outcome, RunFolder
 
 _log = logging.getLogger(__name__)
 

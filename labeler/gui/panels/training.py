@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.gui.batch import duration
+from labeler.gui.learning import Learner
 from labeler.gui.panels.common import Card, ElidedLabel, timer
 from labeler.gui.panels.runs import RunsList
 from labeler.gui.panels.training_curves import CourseCurves, FiguresTable, Shown
@@ -27,14 +29,16 @@ from labeler.gui.panels.training_options import quiet_label
 from labeler.gui.panels.training_samples import SampleViewer
 from labeler.gui.panels.training_setup import TrainingSetup
 from labeler.gui.session import Session
-from labeler.gui.training import TrainingDesk, verdict
+from labeler.gui.training import TrainingDesk
 from labeler.gui.training_course import Course
 from labeler.project.runs import Run
 
-WIDE = 1000
+WIDE = 960
 """Pixels from which all four parts stand in a row."""
 MIDDLING = 600
 """Pixels from which they stand in two columns."""
+_LEARNING = "A small model learns from each image you finish and predicts the next ones"
+_NO_LEARNER = "No plugin offers the model that learns in seconds"
 _PROGRESS = 1000
 _CLOCK_MS = 1000
 
@@ -42,13 +46,17 @@ _CLOCK_MS = 1000
 class TrainingPanel(Card):
     """Setup, course, samples and runs, in one row, two columns or one, as there is room."""
 
-    learning_toggled = Signal(bool)
-    """A person wants, or no longer wants, that it learns while they label."""
-
-    def __init__(self, session: Session, desk: TrainingDesk, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        desk: TrainingDesk,
+        learner: Learner | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__("Train", parent)
         self._session = session
         self._desk = desk
+        self._learner = learner
         self._columns = 0
         self._sentence = ""
         self.setup = TrainingSetup(session, desk, self)
@@ -56,6 +64,12 @@ class TrainingPanel(Card):
         self.curves = CourseCurves(self)
         self.samples = SampleViewer(self)
         self.table = FiguresTable(self)
+        self.learning = QCheckBox("Learn while I label", self)
+        self.header.addWidget(self.learning)
+        self.learning.setVisible(learner is not None)
+        if learner is not None:
+            self.learning.toggled.connect(learner.set_on)
+            learner.changed.connect(self._show_learner)
         self._make_course()
         self._lay_out()
         self._refresh_later = timer(self, self.refresh)
@@ -63,13 +77,14 @@ class TrainingPanel(Card):
         self._clock.timeout.connect(self._show_state)
         self.runs.chosen.connect(self._on_chosen)
         self.setup.started.connect(lambda: self._say(""))
-        self.setup.learning_toggled.connect(self.learning_toggled)
         desk.progressed.connect(self._refresh_later.start)
         desk.changed.connect(self._refresh_later.start)
+        desk.changed.connect(self._show_learner)
         desk.list.read.connect(self._refresh_later.start)
         desk.told.connect(self._say)
         session.project_changed.connect(lambda: self._say(""))
         self.refresh()
+        self._show_learner()
 
     # --- showing ----------------------------------------------------------------------------------
 
@@ -78,11 +93,7 @@ class TrainingPanel(Card):
         if not self.isVisible():
             return
         runs = self.runs.runs
-        shown = [
-            Shown(run.name, course, self._desk.metric_of(run))
-            for run in runs
-            if (course := self._desk.course_of(run.id)) is not None
-        ]
+        shown = [one for run in runs if (one := self._shown(run)) is not None]
         self.curves.show_runs(shown)
         several = len(runs) > 1
         self._right.setCurrentIndex(int(several))
@@ -93,6 +104,14 @@ class TrainingPanel(Card):
         else:
             self.samples.show_course(Path(), None)
         self._show_state()
+
+    def _shown(self, run: Run) -> Shown | None:
+        course = self._desk.course_of(run.id)
+        if course is None:
+            return None
+        spec, names = self._desk.trainer(run.trainer), course.metric_names
+        wanted = (spec.metric if spec is not None else "", *names)
+        return Shown(run.name, course, next((name for name in wanted if name in names), ""))
 
     def _show_state(self) -> None:
         """The lines over the curves: where the run is, or what came of it."""
@@ -148,15 +167,31 @@ class TrainingPanel(Card):
             return self._sentence
         if run.state == "failed" and course is not None and course.sentence:
             return course.sentence
-        outcome = self._desk.list.outcome_of(run.id)
-        if run.state == "finished" and outcome is not None:
-            return verdict(run.name, outcome, self._desk.metric_of(run))
+        if run.state == "finished":
+            return self._desk.verdict(run)
         if run.state == "interrupted":
             return f"{run.name} was cut off. {self._sentence}".strip()
         notes = course.notes if course is not None else []
         return self._sentence or (notes[-1] if notes else "")
 
+    def _show_learner(self) -> None:
+        learner = self._learner
+        if learner is None:
+            return
+        with QSignalBlocker(self.learning):
+            self.learning.setChecked(learner.is_on)
+        self.learning.setEnabled(learner.is_available or learner.is_on)
+        doing = {"": learner.words, "learning": "Learning", "predicting": "Predicting the next images"}
+        self.learning.setToolTip(
+            f"{_LEARNING}.\n{doing[learner.doing]}".strip() if learner.is_available else _NO_LEARNER
+        )
+        self.set_note(self._note())
+
     def _note(self) -> str:
+        learner = self._learner
+        if learner is not None and learner.is_on and not self._desk.is_busy:
+            doing = {"": learner.words, "learning": "Learning", "predicting": "Predicting"}
+            return doing[learner.doing]
         live, course = self._desk.live, self._desk.course
         if live is None or course is None or course.now is None:
             return ""
@@ -249,8 +284,10 @@ class TrainingPanel(Card):
             self._grid.addWidget(part, row, column, rows, 1)
         for place, stretch in enumerate(_STRETCH[columns]):
             self._grid.setColumnStretch(place, stretch)
+        for place in range(4):
+            self._grid.setColumnMinimumWidth(place, _LEAST[place] if columns == 4 else 0)
         low = columns == 4
-        self.setup.setMinimumHeight(0 if low else 340)
+        self.setup.set_scrolling(low)
         self.curves.setMinimumHeight(0 if low else 200)
         self._side.setMinimumHeight(0 if low else 220)
         self.runs.setMinimumHeight(0 if low else 160)
@@ -275,6 +312,8 @@ _PLACES = {
     1: ((0, 0, 1), (1, 0, 1), (2, 0, 1), (3, 0, 1)),
 }
 """Columns to (row, column, rows) of setup, course, samples and runs."""
+_LEAST = (220, 336, 150, 160)
+"""Widths of the parts in a row, in pixels."""
 _STRETCH = {4: (3, 7, 3, 3), 2: (2, 3), 1: (1,)}
 
 

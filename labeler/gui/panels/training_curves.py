@@ -19,7 +19,7 @@ from labeler.gui.panels.common import Choice
 from labeler.gui.panels.curves import Axis, Curve, CurvePlot, line_color
 from labeler.gui.training_course import Course
 
-_BESIDE = 380
+_BESIDE = 330
 """Width from which the two plots stand beside each other."""
 _TOTAL = "loss"
 
@@ -151,6 +151,8 @@ class FiguresTable(QTableWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setStyleSheet("QTableCornerButton::section { background: transparent; border: none; }")
+        self.setFrameShape(self.Shape.NoFrame)
         self.verticalHeader().setDefaultSectionSize(24)
         self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

@@ -47,6 +47,7 @@ class OptionFields(QWidget):
         """Show these instead, with these values, or else their defaults."""
         self._options, self.fields = options, {}
         self._rows.removeWidget(self._holder)
+        self._holder.hide()
         self._holder.deleteLater()
         self._holder = QWidget(self)
         self._rows.addWidget(self._holder)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -40,14 +38,13 @@ class TrainingSetup(QWidget):
 
     started = Signal()
     """A run was asked for."""
-    learning_toggled = Signal(bool)
-    """A person wants, or no longer wants, that it learns while they label."""
 
     def __init__(self, session: Session, desk: TrainingDesk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._desk = desk
         self._shown: tuple[TrainerSpec, ...] = ()
+        self._scrolls = True
         self._empty = EmptyState("No model that can be trained is installed.", parent=self)
         self._form = QWidget(self)
         self._make_fields()
@@ -57,6 +54,20 @@ class TrainingSetup(QWidget):
         desk.planner.changed.connect(self._refresh_later.start)
         session.category_changed.connect(self._refresh_later.start)
         self.refresh()
+
+    def set_scrolling(self, scrolls: bool) -> None:
+        """Scroll where the panel is low; else be as high as all fields need."""
+        self._scrolls = scrolls
+        self._fit()
+
+    def _fit(self) -> None:
+        self._scroll.setMinimumHeight(0 if self._scrolls else self._form.sizeHint().height() + 4)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The fields have changed: so may the height."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(watched, event)
 
     # --- what is chosen ---------------------------------------------------------------------------
 
@@ -205,8 +216,7 @@ class TrainingSetup(QWidget):
         options = spec.options if spec is not None else ()
         self.options.show_options(tuple(option for option in options if not option.advanced))
         self.advanced.show_options(tuple(option for option in options if option.advanced))
-        self.summary.setText(spec.summary if spec is not None else "")
-        self.summary.setVisible(bool(self.summary.text()))
+        self.model.setToolTip((spec.summary or spec.title) if spec is not None else "What is trained")
         self.refresh()
 
     def _on_scope(self) -> None:
@@ -217,18 +227,22 @@ class TrainingSetup(QWidget):
 
     def _open_held_out(self) -> None:
         planner = self._desk.planner
-        self._open([image_id for image_id in planner.plan.images if image_id in (planner.held_out or ())])
+        held_out = planner.held_out or ()
+        self._open([key for key in planner.plan.images if key in held_out], "Held out of the training")
 
     def _open_category(self, category_id: int) -> None:
         counts = self._session.counts
-        self._open([key for key in self._desk.planner.plan.images if counts(key).get(category_id, 0)])
+        name = self._session.categories[category_id].name
+        planned = self._desk.planner.plan.images
+        self._open([key for key in planned if counts(key).get(category_id, 0)], f"{name} in the training")
 
-    def _open(self, image_ids: list[int]) -> None:
+    def _open(self, image_ids: list[int], title: str) -> None:
         if image_ids:
-            self._session.set_order(image_ids)
+            self._session.set_order(image_ids, title=title)
             self._session.go_to(image_ids[0])
 
-    def _fold(self, shown: bool) -> None:
+    def fold(self, shown: bool) -> None:
+        """Show the settings that are folded away, or fold them away again."""
         self._settings.setVisible(shown)
         self.more.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
 
@@ -238,7 +252,6 @@ class TrainingSetup(QWidget):
         self.model = Choice("Model to train", parent=self._form)
         self.model.setToolTip("What is trained")
         self.model.currentIndexChanged.connect(self._on_model)
-        self.summary = quiet_label(parent=self._form)
         self.scope = Choice("Images to train on", parent=self._form)
         self.scope.setToolTip("Which labels go in; reviewed images are complete and right")
         self.scope.currentIndexChanged.connect(self._on_scope)
@@ -259,12 +272,6 @@ class TrainingSetup(QWidget):
         self.warnings = quiet_label(parent=self._form)
         self.options = OptionFields(self._form)
         self.options.edited.connect(self.refresh)
-        self.learning = QCheckBox("Learn while I label", self._form)
-        self.learning.setToolTip(
-            "A small model learns from each image you finish, and predicts the next ones. "
-            "It waits while you are at work."
-        )
-        self.learning.toggled.connect(self.learning_toggled)
         self._make_settings()
         self.button = QPushButton("Train", self)
         self.button.setToolTip("Train in the background; you can go on labelling")
@@ -272,11 +279,11 @@ class TrainingSetup(QWidget):
 
     def _make_settings(self) -> None:
         """What is folded away: the name, the split, the trainer's advanced options."""
-        self.more = QToolButton(self._form, checkable=True, arrowType=Qt.ArrowType.RightArrow)
+        self.more = QToolButton(self._form, arrowType=Qt.ArrowType.RightArrow)
         self.more.setText("More settings")
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setAccessibleName("More settings: fold or unfold")
-        self.more.toggled.connect(self._fold)
+        self.more.clicked.connect(lambda: self.fold(self._settings.isHidden()))
         self._settings = QWidget(self._form)
         self.name = QLineEdit(self._settings)
         self.name.setAccessibleName("Name of the model")
@@ -289,6 +296,7 @@ class TrainingSetup(QWidget):
         for box in (self.share, self.seed):
             box.setObjectName("plain")
             box.setKeyboardTracking(False)
+            box.lineEdit().setTextMargins(6, 0, 0, 0)
             box.valueChanged.connect(self._on_split)
         self.advanced = OptionFields(self._settings)
         self.advanced.edited.connect(self.refresh)
@@ -313,8 +321,8 @@ class TrainingSetup(QWidget):
         column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(6)
         for widget in (
-            *(self.model, self.summary, self.scope, self._split_row, self.bars, self.others),
-            *(self.warnings, self.options, self.learning, self.more, self._settings),
+            *(self.model, self.scope, self._split_row, self.bars, self.others),
+            *(self.warnings, self.options, self.more, self._settings),
         ):
             column.addWidget(widget)
         column.addStretch(1)
@@ -324,16 +332,10 @@ class TrainingSetup(QWidget):
         self._scroll.setWidget(self._form)
         self._scroll.viewport().setAutoFillBackground(False)
         self._form.setAutoFillBackground(False)
+        self._form.installEventFilter(self)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(8)
         outer.addWidget(self._empty)
         outer.addWidget(self._scroll, 1)
         outer.addWidget(self.button)
-
-
-def heading(text: str, parent: QWidget) -> QLabel:
-    """A small heading inside a card."""
-    label = theme.heading_label(text)
-    label.setParent(parent)
-    return label
