@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import json
 import logging
 import os
 import re
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 # What a developer's shell may hold that would change a test, here or in the children that tests start.
@@ -76,6 +79,37 @@ def photos(tmp_path: Path) -> Path:
     for name in ("bus.jpg", "zidane.jpg"):
         shutil.copy(_installed("ultralytics", "assets", name), folder)
     shutil.copy(_installed("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg"), folder)
+    return folder
+
+
+@pytest.fixture
+def small_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of plugins, which this test uses, with the one-file trainer "small"."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    shutil.copy(Path(__file__).parent / "training" / "small_trainer.py", folder)
+    monkeypatch.setenv("LABELER_PLUGINS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def two_colours(tmp_path: Path) -> Path:
+    """labels.json and a folder `images` with 20 noisy pictures, one object each: red or green (ids 7, 8)."""
+    folder = tmp_path / "two colours"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for number in range(1, 21):
+        kind = number % 2
+        pixels = rng.integers(0, 140, (24, 32, 3)).astype(np.uint8)
+        pixels[..., 2 - kind] += 100  # OpenCV's order is blue, green, red
+        cv2.imwrite(str(folder / "images" / f"{number:03d}.png"), pixels)
+        images.append({"id": number * 10, "file_name": f"{number:03d}.png", "width": 32, "height": 24})
+        shape = {"bbox": [0, 0, 32, 24], "area": 768, "iscrowd": 0}
+        annotations.append({"id": number, "image_id": number * 10, "category_id": 7 + kind, **shape})
+    categories = [{"id": 7, "name": "red"}, {"id": 8, "name": "green"}]
+    data = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "labels.json").write_text(json.dumps(data))
     return folder
 
 

@@ -5,7 +5,6 @@ Tests copy it into a folder of plugins. Its options let them make it slow, greed
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -40,7 +39,6 @@ def _train(folder, report, should_stop):
 
     from labeler.training import loop
 
-    torch.set_num_threads(1)
     options = folder.spec.options
     train, held_out = folder.train_set(), folder.held_out_set()
 
@@ -89,7 +87,12 @@ def _train(folder, report, should_stop):
     loop.fit(task, folder, schedule, report, should_stop)
     state = {name: tensor.detach().cpu().numpy() for name, tensor in task.module.state_dict().items()}
     path = folder.path / "weights.safetensors"
-    about = {"labeler": "small", "format": "1", "categories": json.dumps(train.names), "title": folder.spec.name}
+    about = {
+        "labeler": "small",
+        "format": "1",
+        "categories": json.dumps(train.names),
+        "title": folder.spec.name,
+    }
     safetensors_file.save(path, state, about)
     return path
 
@@ -118,7 +121,9 @@ class _Model:
 def _open(path):
     about = safetensors_file.header(path)
     names = tuple(json.loads(about["categories"]))
-    return ModelSpec(f"small:{path.name}", about["title"], "detector", lambda: _Model(path, names), categories=names)
+    return ModelSpec(
+        f"small:{path.name}", about["title"], "detector", lambda: _Model(path, names), categories=names
+    )
 
 
 plugin = Plugin(
