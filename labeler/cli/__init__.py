@@ -21,6 +21,7 @@ VERBS = {
     "predict": "labeler.cli.predict",
     "train": "labeler.cli.train",
     "agree": "labeler.cli.agree",
+    "evaluate": "labeler.cli.evaluate",
     "models": "labeler.cli.models_verb",
 }
 """Verb to the module that does it; only the one asked for is imported, so that the window is up at once."""
@@ -35,6 +36,7 @@ labeler segment    prompt a model on labelled images and measure its masks
 labeler predict    run a detector over images, its objects to COCO results
 labeler train      train a model on COCO labels
 labeler agree      how labels and a model's results agree, by category
+labeler evaluate   a model's AP, recall, curves and confusions against labels
 labeler models     list, download, import and remove models
 
 `labeler VERB --help` tells more of each."""

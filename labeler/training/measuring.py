@@ -1,13 +1,13 @@
 """How good a detector is on labelled images while it is trained: AP and AP50 by COCO's rules."""
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct, structs
 
-from labeler.core.evaluation import evaluate, scene
-from labeler.core.records import Annotation, Candidate
+from labeler.core.records import Annotation, Candidate, Category, Image
+from labeler.evaluation.evaluating import evaluate
+from labeler.formats.coco import Dataset
 
 
 class Judged(Struct, frozen=True, eq=False):
@@ -26,10 +26,22 @@ def precision(
 
     `ids`: the category id of each name that a model may give; candidates of other names are left out.
     """
-    scenes = []
-    for image in images:
-        known = [structs.replace(one, category_id=ids[one.label]) for one in image.found if one.label in ids]
-        scenes.append(scene(known, image.truths, size=image.size, by=by))
-    result = evaluate(scenes)
-    figures = {f"{prefix}AP": result.mean_ap, f"{prefix}AP50": result.at(0.5)}
-    return {name: value for name, value in figures.items() if math.isfinite(value)}
+    judged = list(images)
+    truths, found = [], []
+    for number, image in enumerate(judged, 1):
+        truths += [structs.replace(one, image_id=number) for one in image.truths]
+        found += [
+            structs.replace(one, image_id=number, category_id=ids[one.label])
+            for one in image.found
+            if one.label in ids
+        ]
+    if not truths:
+        return {}
+    labels = Dataset(
+        tuple(Image(number, "", image.size[1], image.size[0]) for number, image in enumerate(judged, 1)),
+        tuple(Category(number, name, "") for name, number in ids.items()),
+        tuple(structs.replace(one, id=number, file_id=None) for number, one in enumerate(truths, 1)),
+    )
+    figures = evaluate(labels, found, by=by).summary.figures
+    named = {f"{prefix}AP": figures.ap, f"{prefix}AP50": figures.ap50}
+    return {name: value for name, value in named.items() if value is not None}
