@@ -269,6 +269,22 @@ class EvaluationDesk(QObject):
             self._session.choose_model(self.outcome.models[place])
             self._predictions.set_filter(confidence=round(confidence, 2))
 
+    def write_report(self, path: Path, *, confidence: float, done: Callable[[str], None]) -> None:
+        """Write the outcome as one HTML file, on a pool thread; `done` gets one sentence about it."""
+        outcome = self.outcome
+        if outcome is None:
+            return
+        root = self._session.root
+        images = {image.id: root / image.path for image in self._session.images}
+
+        def work() -> str:
+            from labeler.evaluation.report import write_report  # noqa: PLC0415 - only who asks pays for it
+
+            write_report(path, outcome.evaluations, images=images, confidence=confidence)
+            return f"The report is written: {path}"
+
+        run_in_pool(work, courier=self._courier, done=done, failed=lambda error: done(str(error)))
+
     def _show_wanted(self) -> None:
         """Select what was asked for, now that its image is read; what is gone by now is left aside."""
         if self._wanted is None:

@@ -115,7 +115,7 @@ class FileWriter:
             raise FormatError(
                 f"{self._folder} cannot be written to ({error.strerror}). Make room there and evaluate again."
             ) from error
-        spec = EvaluateSpec(str(labels), tuple(results), str(self._folder / "evaluation.bin"))
+        spec = EvaluateSpec(str(labels), tuple(results), str(self._folder / "evaluation.bin"), self._by)
         return Written(spec, tuple(candidates), tuple(uncategorised))
 
     def _labels(self, materials: Iterable[Material]) -> bytes:
@@ -155,7 +155,7 @@ class FileWriter:
         return b"[" + b",\n".join(rows) + b"]", tuple(ids), strange
 
     def _text(self, shape: Shape, size: tuple[int, int]) -> bytes:
-        """A shape as the file has it; b"" for one that its reader refuses, which would shift those after."""
+        """A shape as the file has it; b"" for one that no image has."""
         height, width = size
         box = bounds(shape)
         is_inside = box.x0 < width and box.y0 < height and box.x1 > 0 and box.y1 > 0

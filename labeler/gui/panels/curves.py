@@ -20,6 +20,7 @@ from labeler.gui import theme
 _REACH = 14.0
 """Pixels from a point or the line within which it is meant."""
 _MARGIN = 4
+_HALF_A_NUMBER = 9.0
 STEP, LEAP = 0.01, 0.1
 """What the arrow and the page keys move the line by, as shares of the axis."""
 
@@ -41,6 +42,8 @@ class Axis(Struct, frozen=True):
     label: str = ""
     low: float | None = None
     high: float | None = None
+    ticks: tuple[tuple[float, str], ...] = ()
+    """(place, words) of its marks; () for round numbers."""
 
 
 class Curve(Struct, frozen=True, eq=False):
@@ -124,6 +127,11 @@ class CurvePlot(QWidget):
         self._marks = list(marks)
         if self._canvas is not None:
             self._canvas.draw_marks(self._marks)
+
+    def set_x(self, axis: Axis) -> None:
+        """Count something else from left to right."""
+        self._axes = axis, self._axes[1]
+        self._draw()
 
     def set_y(self, axis: Axis) -> None:
         """Count something else upwards."""
@@ -381,6 +389,8 @@ class _Canvas:
         self.viewport: QWidget = self.widget.viewport()
         self.viewport.setMouseTracking(True)
         self.viewport.installEventFilter(plot)
+        self._axes = Axis(), Axis()
+        self._box.sigResized.connect(self._set_ends)
         self._drawn: dict[str, Any] = {}
         self._line: Any = None
         self._marks: Any = pyqtgraph.ScatterPlotItem(size=9)
@@ -402,7 +412,8 @@ class _Canvas:
             self._style(self._item.getAxis(place), axis)
         self._item.showGrid(y=True, alpha=0.25)
         self.widget.setBackground(QColor(theme.colors().card))
-        self._set_ends(x, y)
+        self._axes = x, y
+        self._set_ends()
 
     def _draw_curve(self, drawn: Any, curve: Curve) -> None:
         style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
@@ -426,21 +437,22 @@ class _Canvas:
         axis.enableAutoSIPrefix(False)
         axis.setLabel(wanted.label, color=colors.quiet, **{"font-size": "11px", "font-family": "Inter"})
         axis.showLabel(bool(wanted.label))
+        axis.setTicks([wanted.ticks] if wanted.ticks else None)
         if axis.orientation == "left":
             # a width that does not change with the numbers, so that the plot does not jump
             axis.setWidth(QFontMetrics(small).horizontalAdvance("0.000") + (22 if wanted.label else 8))
         else:
             axis.setHeight(36 if wanted.label else 20)
 
-    def _set_ends(self, x: Axis, y: Axis) -> None:
-        for place, axis in ((self._box.XAxis, x), (self._box.YAxis, y)):
+    def _set_ends(self) -> None:
+        x, y = self._axes
+        # numbers at the ends of the left axis need room for half their height
+        room = min(_HALF_A_NUMBER / max(self._box.height(), 1.0), 0.2)
+        for place, axis, padding in ((self._box.XAxis, x, 0.02), (self._box.YAxis, y, room)):
             self._box.enableAutoRange(place)
             if axis.low is not None and axis.high is not None:
                 name = "xRange" if place == self._box.XAxis else "yRange"
-                # numbers at the ends of the left axis need room for half their height
-                self._box.setRange(
-                    **{name: (axis.low, axis.high)}, padding=0.02 if name == "xRange" else 0.06
-                )
+                self._box.setRange(**{name: (axis.low, axis.high)}, padding=padding)
         self._box.updateAutoRange()
 
     def draw_line(self, x: float | None, label: str) -> None:

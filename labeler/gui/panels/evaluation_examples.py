@@ -14,7 +14,7 @@ from labeler.gui.panels.evaluation_view import KINDS, EvaluationView
 from labeler.gui.panels.rows import Row, RowsModel, RowsView
 from labeler.gui.session import Session
 
-_WORDS = {"false alarms": "False", "missed": "Missed", "hits": "Hits"}
+_WORDS = {"false alarms": "Wrong", "missed": "Missed", "hits": "Hits"}
 _TOLD = {
     "false alarms": "Predictions of nothing that is there, the surest first",
     "missed": "Labelled objects that no prediction found",
@@ -46,8 +46,8 @@ class ItemsModel(RowsModel):
         told += [f"confidence {item.confidence:.3f}"] if item.confidence is not None else []
         told += [f"IoU {item.iou:.3f}"] if item.iou else []
         return Row(
-            path.rpartition("/")[2],
-            quiet=words,
+            words,
+            quiet=path.rpartition("/")[2],
             right="" if right is None else f"{right:.2f}",
             mark="dot" if kind != "missed" else "ring",
             mark_color=color,
@@ -105,10 +105,9 @@ class Examples(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.kinds)
-        column.addWidget(self.title)
+        column.addLayout(self._steps)
         column.addWidget(self.rows, 1)
         column.addWidget(self._empty, 1)
-        column.addLayout(self._steps)
         view.listed.connect(self.refresh)
         view.moved.connect(self._count)
         view.changed.connect(self._count)
@@ -123,7 +122,8 @@ class Examples(QWidget):
         self.where.setObjectName("quiet")
         self._steps = QHBoxLayout()
         self._steps.setSpacing(4)
-        self._steps.addWidget(self.where, 1)
+        self._steps.addWidget(self.title, 1)
+        self._steps.addWidget(self.where)
         self._steps.addWidget(self.previous)
         self._steps.addWidget(self.next)
 

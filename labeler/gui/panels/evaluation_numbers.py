@@ -166,7 +166,8 @@ class NumbersModel(QAbstractTableModel):
         titles = ["category", f"at {self._view.confidence:.2f}", *(c.title for c in self.columns)]
         told = ["", "Hits, misses and false alarms from the confidence on", *(c.told for c in self.columns)]
         if role == Qt.ItemDataRole.DisplayRole:
-            return titles[section]
+            down = self._sorted[1] == Qt.SortOrder.DescendingOrder
+            return titles[section] + (" ↓" if down else " ↑") * (section == self._sorted[0])
         if role == Qt.ItemDataRole.ToolTipRole:
             return told[section]
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -196,7 +197,8 @@ class NumbersModel(QAbstractTableModel):
             return self.name(key)
         if column < 0:
             return _told(lines[self._view.place].rates)
-        return " against ".join(_shown(self.columns[column].value(line)) for line in lines)
+        values = [self.columns[column].value(line) for line in lines]
+        return " against ".join(_shown(value) for value in (values[:1] if column == 0 else values))
 
     def name(self, key: int | None) -> str:
         """The name of a row."""
@@ -251,7 +253,11 @@ class _Delegate(QStyledItemDelegate):
         colors = theme.colors()
         width = area.width() / len(values)
         for place, value in enumerate(values):
+            if place and isinstance(value, int):
+                continue
             part = QRectF(area.left() + place * width, area.top(), width - 4, area.height())
+            if isinstance(value, int):
+                part = QRectF(area.left(), area.top(), area.width() - 4, area.height())
             color = colors.quiet if place else colors.text
             painter.setPen(QColor(colors.good if _leads(values, place) else color))
             painter.drawText(part, _RIGHT, _shown(value))
@@ -279,10 +285,11 @@ class NumbersPage(QWidget):
     def __init__(self, session: Session, view: EvaluationView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._view = view
-        self.figures = {name: Figure(name, self) for name in ("AP", "AP50", "AP75", "AR", "F1")}
+        self.figures = {name: Figure(name, self, graded=False) for name in ("AP", "AP50", "AP75", "AR", "F1")}
         row = QHBoxLayout()
         row.setSpacing(8)
         for figure in self.figures.values():
+            figure.setMinimumWidth(48)
             row.addWidget(figure, 1)
         self.model = NumbersModel(session, view, self)
         self.table = QTableView(self)
@@ -319,6 +326,10 @@ class NumbersPage(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setMinimumSectionSize(40)
         header.setHighlightSections(False)
+        # the arrow in the header's own words takes no room from them
+        header.setSortIndicatorShown(False)
+        header.setFixedHeight(28)
+        table.setStyleSheet("QAbstractScrollArea::corner { background: transparent; border: none; }")
         table.selectionModel().currentChanged.connect(self._choose)
 
     def refresh(self) -> None:
@@ -330,7 +341,7 @@ class NumbersPage(QWidget):
             width = _NAME if section == 0 else _BAR if section == 1 else _TWO if pair else _ONE
             if section >= _FIRST and not pair:
                 words = header.fontMetrics().horizontalAdvance(self.model.columns[section - _FIRST].title)
-                width = max(width, words + 18)
+                width = max(width, words + 24)
             header.resizeSection(section, width)
         with QSignalBlocker(self.table.selectionModel()):
             if self._view.category in self.model.order:

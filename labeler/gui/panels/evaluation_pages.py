@@ -32,6 +32,8 @@ from labeler.gui.session import Session
 
 _POINTS = 1500
 """More points than a plot has pixels are left out of it."""
+_TICKS = 5
+"""So many marks have room under a plot."""
 _MORE_THRESHOLDS = (0.75, 0.9)
 _SIDE_BY_SIDE = 460
 """Width from which two plots stand side by side."""
@@ -77,12 +79,15 @@ class CurvesPage(QWidget):
         self.refresh()
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(8)
-        head.addWidget(self.reading, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
         for button in (self.best, self.use):
             button.setStyleSheet("padding: 3px 8px; font-size: 12px;")
-            head.addWidget(button)
+            buttons.addWidget(button)
+        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._head.setSpacing(4)
+        self._head.addWidget(self.reading, 1)
+        self._head.addLayout(buttons)
         self.reading.setMinimumWidth(1)
         self._plots = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._plots.setSpacing(8)
@@ -91,7 +96,7 @@ class CurvesPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addLayout(head)
+        column.addLayout(self._head)
         column.addLayout(self._plots, 1)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -101,6 +106,7 @@ class CurvesPage(QWidget):
         direction = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         if direction != self._plots.direction():
             self._plots.setDirection(direction)
+            self._head.setDirection(direction)
 
     def refresh(self) -> None:
         """Draw the curves of the view's models and category."""
@@ -201,6 +207,7 @@ class ConfusionPage(QWidget):
         scroll = QScrollArea(self, widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(self.matrix)
+        scroll.setStyleSheet("QAbstractScrollArea::corner { background: transparent; border: none; }")
         scroll.viewport().setAutoFillBackground(False)
         self.matrix.setAutoFillBackground(False)
         self.line = QLabel("", self, wordWrap=True)
@@ -352,8 +359,9 @@ class HistoryPage(QWidget):
         self._plan = plan
         self._view = view
         self.moments: list[Moment] = []
+        self._places: dict[str, list[int]] = {}
         self.plot = CurvePlot(
-            "AP over the evaluations", x=Axis("evaluation"), y=Axis("", 0.0, 1.0), parent=self
+            "AP over the evaluations", x=Axis("evaluation"), y=Axis("AP", 0.0, 1.0), parent=self
         )
         self.plot.clicked.connect(self._tell)
         self.line = QLabel("", self, wordWrap=True)
@@ -376,29 +384,42 @@ class HistoryPage(QWidget):
             for one in self._plan.history
             if asked is None or (one.scope, one.by) == (asked.scope, asked.by)
         ]
-        x = np.arange(1.0, len(self.moments) + 1)
-        values = (("AP", [one.ap for one in self.moments]), ("AP50", [one.ap50 for one in self.moments]))
-        curves = [
-            Curve(name, line_color(place), x, _column(column), dots=True)
-            for place, (name, column) in enumerate(values)
-        ]
+        titles = dict.fromkeys(one.title for one in self.moments)
+        curves = []
+        for number, title in enumerate(titles):
+            places = [n for n, one in enumerate(self.moments) if one.title == title]
+            values = _column([self.moments[n].ap for n in places])
+            self._places[title] = places
+            x = np.array(places, dtype=np.float64) + 1
+            curves.append(Curve(title, line_color(number), x, values, dots=True))
+        self.plot.set_x(Axis("", 0.5, max(len(self.moments), 1) + 0.5, ticks=_ticks(self.moments)))
         self.plot.show_curves(curves, note="Each evaluation adds a point here.")
-        self._tell("AP", len(self.moments) - 1)
-
-    def _tell(self, _: str, place: int) -> None:
-        if not 0 <= place < len(self.moments):
+        if self.moments:
+            self._tell_moment(self.moments[-1])
+        else:
             self.line.setText("")
-            return
-        one = self.moments[place]
-        when = time.strftime("%d %b %H:%M", time.localtime(one.created))
+
+    def _tell(self, title: str, place: int) -> None:
+        self._tell_moment(self.moments[self._places[title][place]])
+
+    def _tell_moment(self, one: Moment) -> None:
         figures = ", ".join(
             f"{name} {value:.3f}" for name, value in (("AP", one.ap), ("AP50", one.ap50)) if value is not None
         )
         kind = "boxes" if one.by == "box" else "masks"
-        self.line.setText(
-            f"{when}: {one.title}, {counted(one.images, 'image')} with {counted(one.truths, 'object')}, "
-            f"{kind}: {figures}"
-        )
+        on = f"{counted(one.images, 'image')} with {counted(one.truths, 'object')}"
+        self.line.setText(f"{_when(one.created)}: {one.title}, {on}, {kind}: {figures}")
+
+
+def _ticks(moments: Sequence[Moment]) -> tuple[tuple[float, str], ...]:
+    """The times of a few of the moments, the last one among them."""
+    step = max(-(-len(moments) // _TICKS), 1)
+    places = range(len(moments) - 1, -1, -step)
+    return tuple((place + 1.0, _when(moments[place].created)) for place in places)
+
+
+def _when(created: float) -> str:
+    return time.strftime("%d %b %H:%M", time.localtime(created))
 
 
 def _column(values: Sequence[float | None]) -> Floats:

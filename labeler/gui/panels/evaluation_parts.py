@@ -27,7 +27,7 @@ class Segments(QWidget):
         """One more button, at the right."""
         button = QPushButton(text, self)
         button.setCheckable(True)
-        button.setStyleSheet("padding: 3px 8px; font-size: 12px;")
+        button.setStyleSheet("padding: 3px 6px; font-size: 12px;")
         button.setToolTip(tooltip)
         button.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         button.setMinimumWidth(1)
@@ -65,18 +65,45 @@ class Segments(QWidget):
             super().keyPressEvent(event)
 
 
+class Holder(QWidget):
+    """Gives a widget all its room, and asks a scroll area for a least height and no width.
+
+    A scroll area would give a layout with words that wrap the height that it likes best.
+    """
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._content = content
+        content.setParent(self)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The content is as large."""
+        super().resizeEvent(event)
+        self._content.setGeometry(self.rect())
+
+
 class Folding(QWidget):
     """Widgets in one row where there is room, else in rows of two."""
 
-    def __init__(self, widgets: Sequence[QWidget], *, from_width: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        widgets: Sequence[QWidget],
+        *,
+        stretches: Sequence[int],
+        from_width: int,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._widgets = list(widgets)
+        self._stretches = list(stretches)
         self._from = from_width
         self._columns = 0
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(8)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        # or one row could never become so narrow that it folds
+        self.setMinimumWidth(1)
         self._arrange(2)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -88,7 +115,12 @@ class Folding(QWidget):
         if columns == self._columns:
             return
         self._columns = columns
+        count = len(self._widgets)
         for place, widget in enumerate(self._widgets):
-            self._grid.addWidget(widget, place // columns, place % columns)
-            self._grid.setColumnStretch(place % columns, 1)
+            # the last one of a row takes what is left of it
+            span = columns - place % columns if place == count - 1 else 1
+            self._grid.addWidget(widget, place // columns, place % columns, 1, span)
+        for column in range(count):
+            stretch = self._stretches[column] if columns == count else 1
+            self._grid.setColumnStretch(column, stretch if column < columns else 0)
         self.updateGeometry()

@@ -11,11 +11,12 @@ _SMALLEST_CHANGE = 0.005
 
 
 class Figure(QWidget):
-    """A number from 0 to 1 in its colour, over its name and how it last changed."""
+    """A number from 0 to 1, over its name and how it last changed; `graded` by colour as agreement is."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, parent: QWidget | None = None, *, graded: bool = True) -> None:
         super().__init__(parent)
         self._name = name
+        self._graded = graded
         self._value: float | None = None
         self._change = 0.0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -50,7 +51,9 @@ class Figure(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(theme.ui_font(24, weight=QFont.Weight.DemiBold))
-        color = colors.quiet if self._value is None else theme.agreement_color(self._value)
+        color = colors.quiet if self._value is None else colors.text
+        if self._graded and self._value is not None:
+            color = theme.agreement_color(self._value)
         painter.setPen(QColor(color))
         painter.drawText(QRectF(0, 0, self.width(), 30), _LEFT, self.text())
         small = theme.ui_font(12)
