@@ -252,7 +252,19 @@ class Agreements(QObject):
 
     def _go_on(self) -> None:
         if self._due and self._session.project is not None:
-            self._sweep.start(list(self._due), self._ruler.measure, took=self._take, done=self.changed.emit)
+            self._sweep.start(list(self._due), self._ruler.measure, took=self._take, done=self._count_seen)
+
+    def _count_seen(self) -> None:
+        """At the end of a sweep: a run may have shown its model more images."""
+        turn, model_ids = self._turn, list(self._ruler.model_ids)
+
+        def take(seen: dict[int, int]) -> None:
+            if turn == self._turn:
+                self._seen = seen
+                self.changed.emit()
+
+        self._session.ask(lambda store: {key: store.agreements.seen(key) for key in model_ids}, take)
+        self.changed.emit()
 
     def _take(self, found: list[tuple[int, list[Measured]]]) -> None:
         by_model: dict[int, list[ImageMeasure]] = {}

@@ -93,6 +93,7 @@ class MainWindow(QMainWindow):
         self.session = furniture.Session(self)
         self.host = furniture.HostClient(self, model=self.settings.model)
         self.desk = furniture.PredictionDesk(self.session, self)
+        self.desk.predictions.remember_in(self.settings.filters)
         self.canvas = furniture.Canvas(self.session, self.host, self.desk.predictions)
         self.display_card = furniture.DisplayCard(self.canvas)
         self.commands = furniture.Commands(

@@ -7,6 +7,7 @@ from labeler.gui.docks import COLUMN, add_dock
 from labeler.gui.panels.agreement import AgreementPanel
 from labeler.gui.panels.annotations import AnnotationsPanel
 from labeler.gui.panels.categories import CategoriesPanel
+from labeler.gui.panels.common import Card
 from labeler.gui.panels.explorer import ExplorerPanel
 from labeler.gui.panels.film_strip import FilmStrip
 from labeler.gui.panels.history import HistoryPanel
@@ -23,6 +24,8 @@ from labeler.models.api import ModelSpec
 STRIP = "Film strip"
 STRIP_FROM = 620
 """Window height below which the film strip hides, so that nothing is cut off."""
+LOW = 800
+"""Window height below which a review also needs the room of the predictions."""
 HUGGING = ("Categories", "Agreement", "Pre-annotate", "Predictions", "Review", "IoU explorer")
 """Panels that take the height they need; the others take what is left."""
 
@@ -59,6 +62,10 @@ class PanelDocks(QObject):
             dock.toggleViewAction().triggered.connect(
                 lambda shown, name=name: self._remember(name, shown=shown)
             )
+        self._folded: list[Card] = []
+        self._reviews = False
+        self._queue = desk.queue
+        desk.queue.changed.connect(self._make_room)
         self._widen("Objects")
         desk.detector = self.run.choice
         self.run.wants_models.connect(desk.wants_models)
@@ -110,6 +117,17 @@ class PanelDocks(QObject):
         dock = self.docks[name]
         if dock.isHidden() and self._session.project is not None:
             dock.toggleViewAction().trigger()
+
+    def _make_room(self) -> None:
+        """Fold what is not needed while a review is on, and unfold it at its end."""
+        if self._queue.active == self._reviews:
+            return
+        self._reviews = self._queue.active
+        if self._reviews:
+            cards = [self.run, self.predictions] if self._window.height() < LOW else [self.run]
+            self._folded = [card for card in cards if not card.is_folded()]
+        for card in self._folded:
+            card.set_folded(self._reviews)
 
     def _widen(self, name: str) -> None:
         """Give a column its width when its first dock opens; the layout would make it narrow."""

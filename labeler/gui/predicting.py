@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Columns, Filter, Filtered, ImageFilter, Step, columns, steps
-from labeler.core.records import Annotation, Candidate
+from labeler.core.records import Annotation, Candidate, Model
 from labeler.gui.browsing import Changed
 from labeler.gui.comparing import Comparison
 from labeler.gui.session import Session
@@ -40,7 +41,7 @@ class Predictions(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._filters: dict[int, Filter] = {}
+        self._remembered: dict[str, dict[str, Any]] = {}
         self._filter = Filter()
         self._ignored: frozenset[str] = frozenset()
         self._faint: Faint = "suppressed"
@@ -72,15 +73,28 @@ class Predictions(QObject):
         return self._filter
 
     def set_filter(self, **values: Any) -> None:
-        """Change some of confidence, iou, kind and top_k, for this model, until the window closes."""
+        """Change some of confidence, iou, kind and top_k, for this model and its other versions."""
         wanted = structs.replace(self._filter, **values)
         if wanted == self._filter:
             return
         self._filter = wanted
         if self._session.model is not None:
-            self._filters[self._session.model.id] = wanted
+            self._remembered[self._session.model.name] = structs.asdict(wanted)
         self.set_counts.set_filter(wanted)
         self._apply()
+
+    def remember_in(self, filters: dict[str, dict[str, Any]]) -> None:
+        """Take the filters of models from here, by their names, and keep changed ones here."""
+        self._remembered = filters
+        self._take_model()
+
+    def _remembered_filter(self, model: Model) -> Filter:
+        try:
+            found = msgspec.convert(self._remembered.get(model.name, {}), Filter)
+        except msgspec.ValidationError:
+            return Filter()  # of a settings file that somebody edited
+        sound = LEAST <= found.confidence <= MOST and LEAST <= found.iou <= MOST and found.top_k > 0
+        return found if sound else Filter()
 
     def step_confidence(self, by: int) -> None:
         """Move the confidence threshold by so many steps of `STEP`."""
@@ -229,13 +243,12 @@ class Predictions(QObject):
     # --- following the session --------------------------------------------------------------------
 
     def _forget_project(self) -> None:
-        self._filters.clear()
         self.set_counts.refresh()
         self._take_model()
 
     def _take_model(self) -> None:
         model = self._session.model
-        self._filter = self._filters.get(model.id, Filter()) if model is not None else Filter()
+        self._filter = self._remembered_filter(model) if model is not None else Filter()
         self._ignored = frozenset()
         self.set_counts.set_filter(self._filter)
         self.set_counts.use(model, self._ignored)

@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -49,6 +49,8 @@ class Settings(msgspec.Struct):
     layout: str = ""
     closed_docks: list[str] = msgspec.field(default_factory=lambda: list(CLOSED))
     """The panels that are not shown."""
+    filters: dict[str, dict[str, Any]] = {}
+    """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
 
     def remember(self, path: Path) -> None:
         """Put a path in front of the recent ones."""

@@ -160,6 +160,10 @@ class Agreements:
             rejected=rejected + max(accepted - unchanged - edited, 0),
         )
 
+    def seen(self, model_id: int) -> int:
+        """How many images a model has seen."""
+        return len(self._seen(model_id))
+
     # --- rows -------------------------------------------------------------------------------------
 
     def _seen(self, model_id: int) -> dict[int, tuple[int, int]]:

@@ -10,6 +10,8 @@ from PySide6.QtGui import QDragEnterEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from labeler.core.filtering import Filter
+from labeler.core.records import Box, Candidate, Model
 from labeler.errors import ProjectError
 from labeler.gui import app, theme
 from labeler.gui.actions import ACTIONS, TOOLS
@@ -17,6 +19,7 @@ from labeler.gui.main_window import MainWindow
 from labeler.gui.panel_docks import STRIP_FROM
 from labeler.gui.settings import load_settings
 from labeler.project.snapshots import DamagedProjectError
+from labeler.project.store import Store
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 
@@ -37,6 +40,27 @@ def opened(qtbot: QtBot, window: MainWindow, photos: Path) -> MainWindow:
     window.open(photos)
     qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
     return window
+
+
+@pytest.fixture
+def detections(qtbot: QtBot, opened: MainWindow) -> Model:
+    """A model with a prediction on the first photo, which means a category."""
+    session = opened.session
+    session.add_category("bus", by="test")
+
+    def run(store: Store) -> Model:
+        made = store.predictions.ensure_model("Detector", "1")
+        found = Candidate(0, 0, 0, 0, Box(10, 10, 90, 90), 0.9, "bus")
+        store.predictions.record_run(made.id, 1, [found])
+        return made
+
+    made: list[Model] = []
+    session.ask(run, made.append)
+    qtbot.waitUntil(lambda: bool(made))
+    session.measure_against(made[0])
+    session.refresh_candidates(1)
+    qtbot.waitUntil(lambda: bool(session.candidates))
+    return made[0]
 
 
 def test_without_a_project_only_what_works_can_be_done(window: MainWindow) -> None:
@@ -210,3 +234,37 @@ def test_brightness_is_of_the_display_only(opened: MainWindow) -> None:
     assert (pixels.rgb == before).all()
     opened.display_card.reset()
     assert opened.canvas.options.brightness == 0.0
+
+
+def test_a_review_takes_the_room_of_what_it_does_not_need(
+    qtbot: QtBot, opened: MainWindow, detections: Model
+) -> None:
+    opened.resize(1024, 700)
+    panels = opened.panels
+    for name in ("Pre-annotate", "Predictions", "Review"):
+        panels.open(name)
+    panels.predictions.set_folded(True)
+    opened.actions_by_id["review"].trigger()
+    qtbot.waitUntil(panels.run.is_folded)
+    qtbot.waitUntil(lambda: panels.review.height() == panels.review.sizeHint().height())
+    opened.actions_by_id["review"].trigger()
+    qtbot.waitUntil(lambda: not panels.run.is_folded())
+    assert panels.predictions.is_folded()  # as the person had it
+
+
+def test_filters_are_remembered_by_the_name_of_the_model(
+    qtbot: QtBot, opened: MainWindow, detections: Model, photos: Path
+) -> None:
+    opened.desk.predictions.set_filter(confidence=0.4, kind="agnostic")
+    opened.close()
+    saved = {"confidence": 0.4, "iou": 0.5, "kind": "agnostic", "top_k": 300}
+    assert load_settings().filters == {"Detector": saved}
+    again = app.make_window()
+    again.open(photos)
+    qtbot.waitUntil(lambda: again.session.model is not None, timeout=20_000)
+    assert again.desk.predictions.filter == Filter(confidence=0.4, kind="agnostic")
+    again.settings.filters["Detector"] = {"confidence": 7, "kind": "?"}
+    again.session.model_changed.emit()
+    assert again.desk.predictions.filter == Filter()
+    again.close()
+    again.deleteLater()

@@ -17,6 +17,8 @@ _SMALLEST = (28.0, 18.0)
 _GAP = 6.0
 _GROUND = QColor(20, 24, 31, 218)
 _MOST_PICTURES = 500
+_LIGHT_ENOUGH = 0.6
+"""HSL lightness of words; the darkest category colours would be lost."""
 
 
 class Tag(Struct, frozen=True):
@@ -81,6 +83,13 @@ class TagPictures:
         return self._pictures[key]
 
 
+def _legible(color: str) -> QColor:
+    """The colour, as light as it must be to be read on the dark ground."""
+    found = QColor(color)
+    lightness = max(found.lightnessF(), _LIGHT_ENOUGH)
+    return QColor.fromHslF(found.hslHueF(), found.hslSaturationF(), lightness)
+
+
 def _picture(tag: Tag, ratio: float) -> QImage:
     font = theme.ui_font(12)
     metrics = QFontMetricsF(font)
@@ -103,7 +112,7 @@ def _picture(tag: Tag, ratio: float) -> QImage:
     if tag.dot:
         painter.setBrush(QColor(tag.color))
         painter.drawEllipse(QPointF(12, HEIGHT / 2), 4, 4)
-    painter.setPen(QColor("#ffffff") if tag.dot else QColor(tag.color))
+    painter.setPen(QColor("#ffffff") if tag.dot else _legible(tag.color))
     painter.drawText(QPointF(start, base), tag.text)
     if tag.note:
         painter.setPen(QColor(tag.note_color))

@@ -26,6 +26,8 @@ from labeler.project.store import Store
 Meaning: TypeAlias = int | Literal["open", "create", "ignore"]
 """A category's id; left open, so that a category of this name will take it; made anew; or left out."""
 
+_ABOUT = "What each class of the model means here: one of your categories, a new one, or nothing."
+
 _Read: TypeAlias = tuple[dict[str, int], dict[str, int | None]]
 
 
@@ -88,7 +90,7 @@ class MappingDialog(QDialog):
     # --- widgets ----------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        about = QLabel("Each class that the model names becomes one of your categories.", self, wordWrap=True)
+        about = QLabel(_ABOUT, self, wordWrap=True)
         about.setObjectName("quiet")
         self.table = QTableWidget(0, 3, self)
         self.table.setHorizontalHeaderLabels(["Class", "Found", "Category"])
@@ -108,8 +110,15 @@ class MappingDialog(QDialog):
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Fixed)
         header.resizeSection(1, 80)
         header.resizeSection(2, 220)
+        self.all_button = QPushButton(self)
+        self.all_button.setAutoDefault(False)
+        self.all_button.setToolTip("Also the classes that the model has not been sure of on any image")
+        self.all_button.hide()
+        self.all_button.clicked.connect(self.show_all)
         self.note = QLabel("", self, wordWrap=True)
         self.note.setObjectName("quiet")
+        self.note.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.note.setMinimumHeight(3 * self.note.fontMetrics().lineSpacing())
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel, self
         )
@@ -124,8 +133,11 @@ class MappingDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(12)
-        for widget in (about, self.table, self.note, buttons):
-            layout.addWidget(widget, 1 if widget is self.table else 0)
+        layout.addWidget(about)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.note)
+        layout.addWidget(buttons)
 
     def _read(self, store: Store) -> _Read:
         """On the writer's thread."""
@@ -147,7 +159,19 @@ class MappingDialog(QDialog):
             self._choices[label].choose(before)
             self._before[label] = before
             self._choices[label].currentIndexChanged.connect(self._refresh)
+        unseen = [row for row, label in enumerate(labels) if not self._found[label] and label not in decided]
+        if len(unseen) < len(labels):  # else there would be nothing to see
+            for row in unseen:
+                self.table.hideRow(row)
+        self.all_button.setVisible(0 < len(unseen) < len(labels))
+        self.all_button.setText(f"Show all {len(labels):,} classes")
         self._refresh()
+
+    def show_all(self) -> None:
+        """Also show the classes that were not found."""
+        for row in range(self.table.rowCount()):
+            self.table.showRow(row)
+        self.all_button.hide()
 
     def _choice(self, label: str) -> Choice:
         choice = Choice(f"Category of {label}", parent=self.table)

@@ -30,6 +30,7 @@ class AgreementPanel(Card):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Agreement", parent)
+        self.folded.connect(lambda folded: folded or self.refresh())
         self._session = session
         self._tracks: dict[int, list[float]] = {}
         self._make_widgets()
@@ -158,8 +159,9 @@ class AgreementPanel(Card):
             wired = self.isSignalConnected(QMetaMethod.fromSignal(self.extra_clicked))
             told = _link("extra", f"{extra:,} extra") if wired else f"{extra:,} extra"
             parts = [_link("matched", f"{matched:,} matched"), _link("missed", f"{missed:,} missed"), told]
-        mean = f"mean {found.mean_iou:.2f}"
-        self.image_line.setText("image: " + " · ".join([*parts, mean]))
+        if matched:
+            parts.append(f"mean {found.mean_iou:.2f}")
+        self.image_line.setText("image: " + " · ".join(parts))
 
     def _follow(self, what: str) -> None:
         found = self._session.image_agreement()

@@ -22,6 +22,9 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QToolButton,
     QToolTip,
     QVBoxLayout,
@@ -126,10 +129,18 @@ class Choice(QComboBox):
         """Make the item of that value the current one; the first where there is none."""
         self.setCurrentIndex(max(self.findData(value), 0))
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """The style sheet leaves the arrow out."""
-        super().paintEvent(event)
-        painter = QPainter(self)
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
+        """The style sheet leaves the arrow out, and would cut a long text in the middle of a letter."""
+        painter = QStylePainter(self)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        icon = 0 if option.currentIcon.isNull() else option.iconSize.width() + 4
+        room = self.width() - 34 - icon
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideRight, room
+        )
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(theme.colors().quiet), 1.5))
         x, y = self.width() - 14.0, self.height() / 2

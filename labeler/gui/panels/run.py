@@ -51,6 +51,7 @@ class RunPanel(Card):
         self._models: dict[str, ModelSpec] = {}
         self._again = False
         self._looking = 0
+        self._has_looked = False
         self._wanted = ""
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
@@ -76,6 +77,7 @@ class RunPanel(Card):
 
         def fill(found: dict[str, ModelSpec]) -> None:
             if turn == self._looking:
+                self._has_looked = True
                 self._fill_models(found)
                 self._choose_wanted()
 
@@ -176,6 +178,8 @@ class RunPanel(Card):
         """Show everything as it is now."""
         running, spec = self._batch.is_running, self._models.get(self.model.currentData())
         self._empty.setVisible(not self._models)
+        if self._has_looked:
+            self._empty.set_text("No detector is installed yet.", "Get a model…")
         self._form.setVisible(bool(self._models))
         self.text.setVisible(spec is not None and spec.reads_text)
         for widget in (self.model, self.text, self.scope, self.masks):
@@ -232,7 +236,7 @@ class RunPanel(Card):
     # --- widgets ----------------------------------------------------------------------------------
 
     def _make_widgets(self) -> None:
-        self._empty = EmptyState("No detector is installed yet.", "Get a model…", self)
+        self._empty = EmptyState("Looking for the models that are there…", parent=self)
         self._empty.acted.connect(self.wants_models)
         self._form = QWidget(self)
         self.model = Choice("Detector", parent=self._form)

@@ -87,6 +87,11 @@ def test_classes_with_their_numbers_and_what_they_mean(opened, session) -> None:
     shown = {dialog.table.item(row, 0).text(): dialog.table.item(row, 1).text() for row in rows}
     assert shown == {"dog": "3", "person": "2", "cat": "1", "bird": "0"}
     assert next(iter(shown)) == "dog"
+    assert [dialog.table.isRowHidden(row) for row in rows] == [False, False, False, True]
+    assert dialog.all_button.text() == "Show all 4 classes"
+    dialog.all_button.click()
+    assert not any(dialog.table.isRowHidden(row) for row in rows)
+    assert not dialog.all_button.isVisible()
     assert dialog.meanings() == {"dog": "open", "person": 1, "cat": "open", "bird": "open"}
     assert dialog.note.text().startswith("2 still open")
 

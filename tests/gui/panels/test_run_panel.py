@@ -72,6 +72,8 @@ def test_without_a_detector_there_is_one_line_and_a_way_to_get_one(qtbot, sessio
     qtbot.addWidget(empty)
     empty.show()
     assert not empty.button.isVisible()
+    assert not [b for b in empty.findChildren(QPushButton) if b.isVisible()]  # it is still looking
+    qtbot.waitUntil(lambda: any(b.isVisible() for b in empty.findChildren(QPushButton)))
     (button,) = [b for b in empty.findChildren(QPushButton) if b.isVisible()]
     with qtbot.waitSignal(empty.wants_models):
         click(qtbot, button)
