@@ -60,13 +60,15 @@ def made_by(path: Path) -> str:
 def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """Write arrays of any shape under their names, with texts about them; the file is whole or not there.
 
+    The same arrays and texts always give the same bytes, so that a file can be known by its hash.
+
     A torch state dict goes in as `{name: tensor.numpy() for name, tensor in ...}`. Raises OSError where it
     cannot be written.
     """
     from safetensors.numpy import save as encoded  # noqa: PLC0415 - in a child only
 
     rows = {name: np.array(values, order="C", copy=None) for name, values in tensors.items()}
-    atomic_write(path, encoded(rows, metadata=dict(metadata)))
+    atomic_write(path, _steady(encoded(rows, metadata=dict(metadata))))
 
 
 def load(path: Path) -> dict[str, NDArray[Any]]:
@@ -86,6 +88,17 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
     except SafetensorError as error:
         raise _foreign(path) from error
     return arrays
+
+
+def _steady(data: bytes) -> bytes:
+    """The same file with its texts in the order of their names; the library writes them in any order."""
+    length = _LENGTH.unpack_from(data)[0]
+    entries = msgspec.json.decode(data[_LENGTH.size : _LENGTH.size + length], type=dict[str, msgspec.Raw])
+    metadata = msgspec.json.decode(entries.get("__metadata__", b"{}"), type=dict[str, str])
+    entries["__metadata__"] = msgspec.Raw(msgspec.json.encode(metadata, order="sorted"))
+    text = msgspec.json.encode(entries, order="sorted")
+    text = text.ljust(-(-len(text) // 8) * 8)  # tensors begin at multiples of 8
+    return _LENGTH.pack(len(text)) + text + data[_LENGTH.size + length :]
 
 
 class _Entry(msgspec.Struct, frozen=True):

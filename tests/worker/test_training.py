@@ -1,5 +1,6 @@
 """A run in the real child process: to its end, stopped, killed and gone on with, and what goes wrong."""
 
+import errno
 import hashlib
 import os
 import random
@@ -13,7 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from labeler.errors import LabelerError
+from labeler.evaluation import records
 from labeler.models import safetensors_file
+from labeler.models.weights import folder as weights_folder
+from labeler.plugins import discover
 from labeler.project import lock
 from labeler.training.events import Epoch, Event, Failed, Finished, Note, Prepared, Started, Step, Stopped
 from labeler.training.preparing import adopt
@@ -21,6 +26,7 @@ from labeler.training.run import RunFolder, RunSpec
 from labeler.worker.job_protocol import Done, Told, TrainSpec, decode_from_job
 from labeler.worker.protocol import Failed as Refused
 from labeler.worker.protocol import Frames, Stop, frame
+from labeler.worker.training import train
 
 pytestmark = pytest.mark.usefixtures("small_trainer")
 
@@ -117,13 +123,34 @@ def weights(folder: RunFolder) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in stored.items()}
 
 
-def run_through(start: Callable[[RunFolder], Job], folder: RunFolder) -> list[object]:
-    return start(folder).rest()
+@pytest.fixture
+def trained() -> Iterator[Callable[[RunFolder], list[Event]]]:
+    """Trains in this process, with as many threads as a child, and gives what was said."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def train_here(folder: RunFolder) -> list[Event]:
+        said: list[Event] = []
+        train(folder, discover(), said.append, lambda: False)
+        return said
+
+    yield train_here
+    torch.set_num_threads(threads)
 
 
-def test_a_run_to_its_end(start, new_run) -> None:
-    folder = new_run()
-    messages = run_through(start, folder)
+def hashes(folder: Path) -> dict[str, tuple[str, int]]:
+    """What the files below a folder are, and when they were written."""
+    return {
+        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_run_to_its_end_in_a_child(start, new_run, two_colours) -> None:
+    folder, before = new_run(), hashes(two_colours)
+    messages = start(folder).rest()
     said = told(messages)
     assert isinstance(messages[-1], Done)
     assert isinstance(said[0], Prepared)
@@ -134,43 +161,54 @@ def test_a_run_to_its_end(start, new_run) -> None:
     assert outcome.metrics["accuracy"] == said[-1].metrics["accuracy"] > 0.9
     assert outcome.judged.metrics["AP50"] > 0.9
     assert Path(outcome.model).read_bytes() == (folder.path / "weights.safetensors").read_bytes()
+    assert Path(outcome.model).name == "run.safetensors"
+    assert hashes(two_colours) == before, "a person's own files are only read"
+    assert len(before) == 21
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(start, new_run, how) -> None:
-    whole, cut = new_run("whole"), new_run("cut", pause=0.1)
-    run_through(start, whole)
-
-    job = start(cut)
-    job.until(Step, 2)
-    if how == "stop":
-        job.send(Stop())
-        said = told(job.rest())
-        assert isinstance(said[-1], Stopped)
-        assert cut.state == "stopped"
-    else:
-        job.kill()
-        assert cut.state == "interrupted"
-    said = told(run_through(start, cut))
-    assert isinstance(said[0], Started), "the data is not prepared again"
-    assert cut.state == "finished"
+def assert_same_run(cut: RunFolder, whole: RunFolder) -> None:
+    assert cut.state == whole.state == "finished"
     assert weights(cut) == weights(whole)
     assert cut.outcome().metrics == whole.outcome().metrics
     epochs = [event.epoch for event in cut.events() if isinstance(event, Epoch)]
     assert epochs == [1, 2, 3]
 
 
-def test_two_processes_never_train_in_one_folder(start, new_run) -> None:
-    folder = new_run(pause=0.2)
-    first = start(folder)
-    first.until(Step)
-    assert folder.state == "running"
-    (refused,) = [one for one in run_through(start, folder) if isinstance(one, Refused)]
-    assert "is being trained already (process" in refused.sentence
-    first.kill()
-    assert lock.lock_path(folder.path / "run").exists(), "the dead holder left its lock"
-    run_through(start, folder)
-    assert folder.state == "finished"
+def test_a_stopped_run_goes_on_to_the_same_weights(start, trained, new_run) -> None:
+    whole, cut = new_run("whole"), new_run("cut", pause=0.1)
+    trained(whole)
+    job = start(cut)
+    job.until(Step, 2)
+    job.send(Stop())
+    messages = job.rest()
+    assert isinstance(told(messages)[-1], Stopped)
+    assert isinstance(messages[-1], Done)
+    assert cut.state == "stopped"
+    said = trained(cut)
+    assert isinstance(said[0], Started), "the data is not prepared again"
+    assert_same_run(cut, whole)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_and_nobody_else_was_let_in(start, trained, new_run) -> None:
+    whole, cut = new_run("whole"), new_run("cut", pause=0.1)
+    trained(whole)
+    job = start(cut)
+    job.until(Step, 2)
+    assert cut.state == "running"
+    with pytest.raises(LabelerError, match=r"is being trained already \(process \d+"):
+        trained(cut)
+    job.kill()
+    assert lock.lock_path(cut.path / "run").exists(), "the dead holder left its lock"
+    assert cut.state == "interrupted"
+    trained(cut)
+    assert_same_run(cut, whole)
+
+
+def test_a_folder_that_is_no_run_is_refused(start, new_run) -> None:
+    folder = new_run()
+    (folder.path / "run.json").unlink()
+    (refused,) = [one for one in start(folder).rest() if isinstance(one, Refused)]
+    assert "is no run" in refused.sentence
 
 
 def test_a_child_ends_with_its_parent(start, new_run) -> None:
@@ -180,63 +218,121 @@ def test_a_child_ends_with_its_parent(start, new_run) -> None:
     job.process.wait(10)
 
 
-def test_memory_that_runs_out_halves_the_batch(start, new_run) -> None:
+def test_a_finished_run_says_so_again_and_does_nothing(trained, new_run) -> None:
+    folder = new_run()
+    last = trained(folder)[-1]
+    before = hashes(folder.path)
+    assert trained(folder) == [last]
+    del before["log.txt"]
+    assert {name: content for name, content in hashes(folder.path).items() if name != "log.txt"} == before
+
+
+def test_a_run_that_was_cut_off_before_its_last_word_is_judged_once_more(trained, new_run) -> None:
+    folder = new_run()
+    last = trained(folder)[-1]
+    lines = folder.events_file.read_bytes().splitlines(keepends=True)
+    folder.events_file.write_bytes(b"".join(lines[:-1]) + lines[-1][:20])
+    assert folder.state == "interrupted"
+    said = trained(folder)
+    assert not [event for event in said if isinstance(event, Epoch | Step)]
+    assert said[-1].metrics == last.metrics
+    assert len(list(weights_folder().glob("*.safetensors"))) == 1
+
+
+def test_the_model_is_judged_beside_the_one_that_it_would_replace(trained, new_run) -> None:
+    old, new = new_run("old"), new_run("new")
+    trained(old)
+    path = new.path / "run.json"
+    path.write_text(path.read_text().replace('"replaces": ""', '"replaces": "old.safetensors"'))
+    new = RunFolder(new.path)
+    trained(new)
+    assert new.outcome().replaced == old.outcome().judged
+    assert [one.summary.title for one in records.load(new.evaluation)] == ["new", "old"]
+
+
+def test_a_model_that_is_gone_is_not_compared_with(trained, new_run) -> None:
+    folder = new_run()
+    path = folder.path / "run.json"
+    path.write_text(path.read_text().replace('"replaces": ""', '"replaces": "gone"'))
+    said = trained(RunFolder(folder.path))
+    (note,) = [event.sentence for event in said if isinstance(event, Note)]
+    assert note.startswith("The model was not compared with the one that it would replace: ")
+    assert folder.outcome().judged is not None
+    assert folder.outcome().replaced is None
+
+
+def test_a_quiet_run_is_not_registered(trained, new_run) -> None:
+    folder = new_run()
+    path = folder.path / "run.json"
+    path.write_text(path.read_text().replace('"register": true', '"register": false'))
+    folder = RunFolder(folder.path)
+    trained(folder)
+    assert folder.state == "finished"
+    assert folder.outcome().model == ""
+    assert not list(weights_folder().glob("*.safetensors"))
+
+
+def test_memory_that_runs_out_halves_the_batch(trained, new_run) -> None:
     folder = new_run(room=2)
-    said = told(run_through(start, folder))
-    notes = [event.sentence for event in said if isinstance(event, Note)]
+    notes = [event.sentence for event in trained(folder) if isinstance(event, Note)]
     assert notes == ["Memory ran out with 4 images a batch; training goes on with 2."]
     assert folder.state == "finished"
 
 
-def test_a_machine_that_is_too_small_is_said(start, new_run) -> None:
+def test_a_machine_that_is_too_small_is_said(trained, new_run) -> None:
     folder = new_run(room=1)
-    said = told(run_through(start, folder))
-    assert isinstance(said[-1], Failed)
-    assert "memory is too small for batches of 2 images: choose a smaller batch" in said[-1].sentence
+    last = trained(folder)[-1]
+    assert isinstance(last, Failed)
+    assert "memory is too small for batches of 2 images: choose a smaller batch" in last.sentence
     assert folder.state == "failed"
 
 
-def test_a_loss_that_is_no_number(start, new_run) -> None:
+def test_a_loss_that_is_no_number(trained, new_run) -> None:
     good = new_run("good", spoilt=3)
-    said = told(run_through(start, good))
+    said = trained(good)
     assert any(isinstance(event, Note) and "NaN" in event.sentence for event in said)
     assert isinstance(said[-1], Finished)
     assert said[-1].best_epoch < 3
-    bad = new_run("bad", spoilt=1)
-    last = told(run_through(start, bad))[-1]
+    last = trained(new_run("bad", spoilt=1))[-1]
     assert isinstance(last, Failed)
     assert "lower learning rate" in last.sentence
 
 
-def test_a_trainer_that_breaks_fails_its_run_with_a_sentence(start, new_run) -> None:
+def test_a_trainer_that_breaks_fails_its_run_with_a_sentence(trained, new_run, expect_log) -> None:
+    expect_log("The trainer small failed")
     folder = new_run(broken=True)
-    messages = run_through(start, folder)
-    last = told(messages)[-1]
+    last = trained(folder)[-1]
     assert isinstance(last, Failed)
     assert "“small” failed (KeyError: " in last.sentence
-    assert isinstance(messages[-1], Done)
     assert "Traceback" in folder.log.read_text()
 
 
-def test_the_originals_stay_as_they_are(start, new_run, two_colours) -> None:
-    def hashes() -> dict[str, tuple[str, int]]:
-        files = [path for path in two_colours.rglob("*") if path.is_file()]
-        return {
-            path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-            for path in files
-        }
+def test_a_trainer_that_is_gone_is_said(trained, new_run, small_trainer) -> None:
+    (small_trainer / "small_trainer.py").unlink()
+    last = trained(new_run())[-1]
+    assert isinstance(last, Failed)
+    assert "There is no trainer named “small”" in last.sentence
 
-    before = hashes()
-    run_through(start, new_run())
-    assert hashes() == before
-    assert len(before) == 21
+
+def test_a_full_disk_is_said(trained, new_run, monkeypatch) -> None:
+    folder = new_run()
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("labeler.training.checkpoint.atomic_write", full)
+    last = trained(folder)[-1]
+    assert isinstance(last, Failed)
+    assert (
+        "last.pt cannot be written (No space left on device): make room on that disk, then" in last.sentence
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_fifty_kills_leave_no_orphan_and_a_run_that_ends(start, new_run) -> None:
+def test_fifty_kills_leave_no_orphan_and_a_run_that_ends(start, trained, new_run) -> None:
     whole, cut = new_run("whole", epochs=20), new_run("cut", epochs=20, pause=0.05)
-    run_through(start, whole)
+    trained(whole)
     chance = random.Random(0)
     kills = 0
     while kills < 50:
@@ -256,7 +352,7 @@ def test_fifty_kills_leave_no_orphan_and_a_run_that_ends(start, new_run) -> None
         kills += 1
         assert cut.state in ("new", "interrupted", "finished")
         list(cut.events())
-    run_through(start, cut)
+    trained(cut)
     assert cut.state == "finished"
     assert weights(cut) == weights(whole)
     assert [event.epoch for event in cut.events() if isinstance(event, Epoch)] == list(range(1, 21))
