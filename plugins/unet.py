@@ -66,7 +66,6 @@ _TRAINER = TrainerSpec(
     task="semantic",
     train=_train,
     summary="Gives every pixel a category, learnt from outlines: for cells, tissue, cracks, land, roads.",
-    needs_masks=True,
     metric="IoU",
     options=(
         Option("epochs", "Epochs", 40, "How often the images are learnt from.", minimum=1, maximum=10_000),

@@ -18,10 +18,11 @@ from labeler.plugins import discover
 from labeler.training import segmentation
 from labeler.training.api import StoppedError, settings
 from labeler.training.augmentation import NONE, Augmentation, varied, window
-from labeler.training.events import Epoch, Note, Sample, Started, Step
+from labeler.training.events import Epoch, Finished, Note, Sample, Started, Step
 from labeler.training.label_maps import UNKNOWN, label_map
 from labeler.training.run import RunFolder, RunSpec
 from labeler.training.segmentation import Judge
+from labeler.worker.training import train
 
 QUICK = {
     "epochs": 2,
@@ -240,6 +241,22 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, trainer):
     assert all(
         np.array_equal(array, expected[name]) for name, array in safetensors_file.load(resumed).items()
     )
+
+
+def test_from_labels_to_a_registered_model(tmp_path):
+    """The whole way of the command line and the window, on labels of which one is only a box."""
+    source = prepared(tmp_path / "source")
+    content = json.loads(source.train_labels.read_text())
+    content["annotations"][0]["segmentation"] = []
+    source.train_labels.write_text(json.dumps(content))
+    folder = RunFolder.create(tmp_path / "run", RunSpec("unet", "Discs", QUICK, held_out=0.34))
+    registry, said = discover(safe_mode=True), []
+    train(folder, registry, said.append, never, labels=source.train_labels, images=source.images)
+    finished = said[-1]
+    assert isinstance(finished, Finished), said[-1]
+    assert {"IoU", "Dice disc", "AP50"} <= set(finished.metrics)
+    at_hand = registry.at_hand("detector")
+    assert "Discs" in {spec.title for spec in at_hand.values()}
 
 
 @pytest.mark.parametrize(
