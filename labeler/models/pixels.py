@@ -24,7 +24,8 @@ def blended(
     `run` maps (h, w, 3) to (C, h, w). Tiles begin at multiples of `multiple`, so that a network which pools
     pools the same pixels together as in the whole image. Where tiles overlap, by about `overlap` pixels at
     least, they fade into each other; the outer quarter of the overlap, where a tile knows least of its
-    surroundings, counts for nothing. The result is (C, H, W) float32; an image that fits into one tile is run as it is.
+    surroundings, counts for nothing. The result is (C, H, W) float32; an image that fits into one tile is run
+    as it is.
     """
     height, width = image.shape[:2]
     if height <= tile and width <= tile:
