@@ -1,6 +1,7 @@
 """`labeler train`: a model of one's own from COCO labels, in a folder that can be gone on with."""
 
 import argparse
+import shutil
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from labeler.errors import LabelerError
 from labeler.plugins import Registry
 from labeler.training.api import Option, TrainerSpec, Value, settings
 from labeler.training.events import Epoch, Event, Failed, Finished, Note, Prepared, Started, Step, Stopped
+from labeler.training.preparing import is_prepared
 from labeler.training.run import RunFolder, RunSpec
 from labeler.worker.training import train
 
@@ -75,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
             print(_summary(folder, finished, as_json=args.json))
             return 0
         case Failed(sentence=sentence):
+            if not args.resume and not is_prepared(folder):
+                shutil.rmtree(folder.path, ignore_errors=True)  # nothing is in it, and it would be in the way
             raise LabelerError(sentence)
         case _:
             print(f"Stopped; go on with: labeler train --resume --out {folder.path}", file=sys.stderr)

@@ -79,6 +79,14 @@ class Task:
 SCHEDULE = Schedule(epochs=3, batch=8, metric="accuracy", warmup=0.5, clip=5.0)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def new_run(tmp_path: Path) -> Callable[[], RunFolder]:
     """Makes a run's folder."""

@@ -1,0 +1,114 @@
+"""The split keeps copies together, is about as large as it was asked for, and stays when images are added."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeler.core.images import read_pixels
+from labeler.training.split import NEAR, Item, fingerprint, fingerprint_of, split, stem
+
+
+def items(number: int, *, start: int = 0) -> list[Item]:
+    """Pictures that have nothing in common."""
+    chance = np.random.default_rng(5)
+    bits = [int.from_bytes(chance.bytes(16), "big") for _ in range(start + number)]
+    return [Item(f"{n}.png", f"{n}", bits[n]) for n in range(start, start + number)]
+
+
+def distance(first: int, second: int) -> int:
+    return (first ^ second).bit_count()
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("img_001.jpg", "img_001"),
+        ("IMG_001.PNG", "img_001"),
+        ("a/b/img_001.tif", "img_001"),
+        (r"C:\photos\img_001.tif", "img_001"),
+        ("img_001 (copy).jpg", "img_001"),
+        ("img_001 (copy 2).jpg", "img_001"),
+        ("img_001 - Copy.jpg", "img_001"),
+        ("img_001_copy.jpg", "img_001"),
+        ("img_001_jpg.rf.3f2a9c0db1e44c7d.jpg", "img_001_jpg"),
+        ("photo (1).jpg", "photo (1)"),
+        ("copy.jpg", "copy"),
+        ("robocopy.jpg", "robocopy"),
+    ],
+)
+def test_stems(name: str, same: str) -> None:
+    assert stem(name) == same
+
+
+def test_a_fingerprint_outlives_what_is_done_to_copies(photos) -> None:
+    kinds = sorted(photos.iterdir())
+    prints = [fingerprint(path) for path in kinds]
+    for path, known in zip(kinds, prints, strict=True):
+        rgb = read_pixels(path).rgb
+        half = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        _, data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, 30])
+        brighter = np.clip(rgb * 1.1 + 5, 0, 255).astype(np.uint8)
+        for copy in (half, cv2.imdecode(data, cv2.IMREAD_COLOR), brighter):
+            assert distance(known, fingerprint_of(copy)) <= NEAR
+    assert min(distance(a, b) for a in prints for b in prints if a != b) > 2 * NEAR
+
+
+def test_copies_and_same_stems_stay_together() -> None:
+    some = items(20)
+    same_stem = Item("0.tif", "0", 0)
+    alike = Item("other.png", "other", some[1].fingerprint ^ 0b111)
+    alike_to_that = Item("third.png", "third", alike.fingerprint ^ (0b11111111111111 << 50))
+    for seed in range(20):
+        parts = split([*some, same_stem, alike, alike_to_that], held_out=0.3, seed=seed)
+        held = parts.held_out
+        assert ("0.png" in held) == ("0.tif" in held)
+        assert len({key in held for key in ("1.png", "other.png", "third.png")}) == 1
+        assert ("0.png", "0.tif") in parts.groups
+        assert len(parts.groups) == 20
+
+
+def test_nearly_flat_pictures_are_not_taken_for_copies() -> None:
+    flat = [Item(f"{n}", f"{n}", 1 << n) for n in range(10)]
+    assert len(split(flat, held_out=0.2, seed=0).groups) == 10
+
+
+def test_the_share_is_about_what_was_asked_for() -> None:
+    for number in (5, 10, 50, 400):
+        for seed in range(10):
+            held = len(split(items(number), held_out=0.2, seed=seed).held_out)
+            assert max(1, round(0.15 * number)) <= held <= max(1, round(0.25 * number))
+
+
+def test_hardly_an_image_changes_sides_when_others_are_added() -> None:
+    before = split(items(200), held_out=0.2, seed=1)
+    after = split(items(400), held_out=0.2, seed=1)
+    old = {f"{n}.png" for n in range(200)}
+    assert len((after.held_out & old) ^ before.held_out) <= 4
+
+
+def test_another_seed_is_another_split() -> None:
+    assert split(items(50), held_out=0.2, seed=1).held_out != split(items(50), held_out=0.2, seed=2).held_out
+    assert split(items(50), held_out=0.2, seed=1) == split(items(50), held_out=0.2, seed=1)
+
+
+def test_nothing_of_a_single_group_is_held_out() -> None:
+    assert split(items(1), held_out=0.5, seed=0).held_out == frozenset()
+    assert split([], held_out=0.5, seed=0).groups == ()
+    together = [Item(f"{n}.png", "same", 0) for n in range(4)]
+    assert split(together, held_out=0.5, seed=0).held_out == frozenset()
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=2, max_size=12),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 99),
+)
+def test_neither_part_is_empty_and_no_group_is_parted(sizes: list[int], share: float, seed: int) -> None:
+    some = [Item(f"{group}/{n}", f"{group}", 0) for group, size in enumerate(sizes) for n in range(size)]
+    parts = split(some, held_out=share, seed=seed)
+    assert 0 < len(parts.held_out) < len(some)
+    assert sorted(key for group in parts.groups for key in group) == sorted(item.key for item in some)
+    for group in parts.groups:
+        assert len({key in parts.held_out for key in group}) == 1
