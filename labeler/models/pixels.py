@@ -13,6 +13,9 @@ from labeler.models.api import Rgb
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
+_STRIP = 256
+"""Rows of an image that are looked through at once."""
+
 _SQUARE_3, _SQUARE_5 = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 
 
@@ -127,11 +130,12 @@ def candidates(
 def _boxes(owners: Labels, count: int) -> NDArray[np.intp]:
     """x0, y0, x1, y1 (count, 4) of each object's pixels."""
     height, width = owners.shape
-    rows, columns = np.nonzero(owners)
-    which = owners[rows, columns]
     boxes = np.tile(np.array([width, height, 0, 0], dtype=np.intp), (count, 1))
-    np.minimum.at(boxes[:, 0], which, columns)
-    np.minimum.at(boxes[:, 1], which, rows)
-    np.maximum.at(boxes[:, 2], which, columns + 1)
-    np.maximum.at(boxes[:, 3], which, rows + 1)
+    for top in range(0, height, _STRIP):  # the places of all pixels at once take many times the image
+        rows, columns = np.nonzero(owners[top : top + _STRIP])
+        which = owners[top : top + _STRIP][rows, columns]
+        np.minimum.at(boxes[:, 0], which, columns)
+        np.minimum.at(boxes[:, 1], which, rows + top)
+        np.maximum.at(boxes[:, 2], which, columns + 1)
+        np.maximum.at(boxes[:, 3], which, rows + top + 1)
     return boxes
