@@ -17,6 +17,7 @@ from labeler.training.split import Item, fingerprint, split, stem
 
 Scope: TypeAlias = Literal["reviewed", "labelled"]
 """Images marked as reviewed, or all that have an object."""
+SCOPES: tuple[Scope, ...] = ("reviewed", "labelled")
 
 FEW_IMAGES = 10
 FEW_OBJECTS = 5
@@ -78,7 +79,7 @@ def _warnings(chosen: Sequence[int], objects: Mapping[int, int], names: Mapping[
         return ()
     made = []
     if len(chosen) < FEW_IMAGES:
-        made.append(f"{counted(len(chosen), 'image')} is little; more, and more varied ones, help most.")
+        made.append(f"Only {counted(len(chosen), 'image')}; more, and more varied ones, help most.")
     few = [names.get(key, "?") for key, number in objects.items() if number < FEW_OBJECTS]
     if few:
         made.append(f"Fewer than {FEW_OBJECTS} objects of {_listed(few)}.")
@@ -112,6 +113,8 @@ class Planner(QObject):
         self.share = 0.2
         self.seed = 0
         self.plan = Plan()
+        self.sizes: dict[Scope, int] = {"reviewed": 0, "labelled": 0}
+        """Images of each scope."""
         self.held_out: frozenset[int] | None = None
         """The images that the model is judged on; None while that is being found out."""
         self._later = timer(self, self._plan_anew, milliseconds=_PAUSE_MS)
@@ -145,7 +148,10 @@ class Planner(QObject):
     def _plan_anew(self) -> None:
         self._later.stop()
         self._turn += 1
-        before, self.plan = self.plan.images, self.plan_of(self.scope)
+        before = self.plan.images
+        plans = {scope: self.plan_of(scope) for scope in SCOPES}
+        self.plan = plans[self.scope]
+        self.sizes = {scope: len(plan.images) for scope, plan in plans.items()}
         if before != self.plan.images:
             self.held_out = None
         self.changed.emit()

@@ -52,6 +52,8 @@ class ImagesModel(RowsModel):
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
+        self.held_out: frozenset[int] = frozenset()
+        """Images that a training would be judged on, which are marked as such."""
 
     def row(self, item_id: int) -> Row:
         """The row of an image."""
@@ -61,11 +63,12 @@ class ImagesModel(RowsModel):
         objects = sum(self._session.counts(item_id).values())
         status = status_of(image, objects=objects)
         mark, color = status_mark(status)
-        told = [image.path, status, counted(objects, "object"), image.note]
+        held_out = "held out of the training" if item_id in self.held_out else ""
+        told = [image.path, status, counted(objects, "object"), held_out, image.note]
         current = self._session.image is not None and self._session.image.id == item_id
         return Row(
             name_of(image),
-            quiet=image.path.rpartition("/")[0],
+            quiet=" · ".join(filter(None, ("held out" if held_out else "", image.path.rpartition("/")[0]))),
             right=f"{objects:,}" if objects else "",
             mark=mark,
             mark_color=color,
@@ -111,6 +114,12 @@ class ImagesPanel(Card):
         self._worst_first = worst_first
         with QSignalBlocker(self.sorting):
             self.sorting.addItem("Worst agreement first", "worst")
+
+    def mark_held_out(self, image_ids: frozenset[int]) -> None:
+        """Say at these images that a training would be judged on them."""
+        if image_ids != self._model.held_out:
+            self._model.held_out = image_ids
+            self.view.viewport().update()
 
     def filter(self) -> ImageFilter:
         """The filter as the controls say it."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QCheckBox,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -35,7 +35,7 @@ from labeler.project.runs import Run
 
 WIDE = 960
 """Pixels from which all four parts stand in a row."""
-MIDDLING = 600
+MIDDLING = 640
 """Pixels from which they stand in two columns."""
 _LEARNING = "A small model learns from each image you finish and predicts the next ones"
 _NO_LEARNER = "No plugin offers the model that learns in seconds"
@@ -238,12 +238,12 @@ class TrainingPanel(Card):
         self.judge = QPushButton("Evaluate", self._offers)
         self.judge.setToolTip("Curves, confusion and errors on the held-out images")
         self.judge.clicked.connect(lambda: self.runs.each(self._desk.evaluate))
-        row = QHBoxLayout(self._offers)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.use)
-        row.addWidget(self.judge)
-        row.addStretch(1)
+        self._offered = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._offers)
+        self._offered.setContentsMargins(0, 0, 0, 0)
+        self._offered.setSpacing(8)
+        self._offered.addWidget(self.use)
+        self._offered.addWidget(self.judge)
+        self._offered.addStretch(1)
         column = QVBoxLayout(self._course)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -286,9 +286,12 @@ class TrainingPanel(Card):
             self._grid.setColumnStretch(place, stretch)
         for place in range(4):
             self._grid.setColumnMinimumWidth(place, _LEAST[place] if columns == 4 else 0)
+        sideways, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._offered.setDirection(down if columns == 1 else sideways)
+        self.curves.set_beside(columns > 1)
         low = columns == 4
         self.setup.set_scrolling(low)
-        self.curves.setMinimumHeight(0 if low else 200)
+        self.curves.setMinimumHeight(0 if low else 200 if columns == 2 else 360)
         self._side.setMinimumHeight(0 if low else 220)
         self.runs.setMinimumHeight(0 if low else 160)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt
-from PySide6.QtGui import QBrush, QColor, QResizeEvent
+from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QBoxLayout,
@@ -19,8 +19,6 @@ from labeler.gui.panels.common import Choice
 from labeler.gui.panels.curves import Axis, Curve, CurvePlot, line_color
 from labeler.gui.training_course import Course
 
-_BESIDE = 330
-"""Width from which the two plots stand beside each other."""
 _TOTAL = "loss"
 
 
@@ -126,13 +124,11 @@ class CourseCurves(QWidget):
             made.append(Curve(name, line_color(place), x, y, dots=len(x) <= 40))
         return made
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Beside each other where there is room."""
-        super().resizeEvent(event)
-        wide = self.width() >= _BESIDE
-        direction = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
-        if self._box.direction() != direction:
-            self._box.setDirection(direction)
+    def set_beside(self, beside: bool) -> None:
+        """Put the plots beside each other, or below."""
+        self._box.setDirection(
+            QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom
+        )
 
     def changeEvent(self, event: QEvent) -> None:
         """The curves carry colours of the theme."""

@@ -160,8 +160,8 @@ class TrainingSetup(QWidget):
     def _fill_scopes(self) -> None:
         planner = self._desk.planner
         items = [
-            (f"Reviewed images ({len(planner.plan_of('reviewed').images):,})", "reviewed"),
-            (f"All labelled images ({len(planner.plan_of('labelled').images):,})", "labelled"),
+            (f"Reviewed images ({planner.sizes['reviewed']:,})", "reviewed"),
+            (f"All labelled images ({planner.sizes['labelled']:,})", "labelled"),
         ]
         with QSignalBlocker(self.scope):
             self.scope.clear()

@@ -147,3 +147,13 @@ def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(
     assert session.order == [first, second, third]
     assert not panel.chip.isVisible()
     assert panel.sorting.itemText(0) == "Folder order"
+
+
+def test_images_held_out_of_a_training_say_so(session, shown):
+    panel = shown(ImagesPanel(session))
+    first, second = session.images[:2]
+    panel.mark_held_out(frozenset({first.id}))
+    rows = {image.id: panel._model.row(image.id) for image in (first, second)}
+    assert rows[first.id].quiet == "held out"
+    assert "held out of the training" in rows[first.id].tooltip
+    assert rows[second.id].quiet == ""
