@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from labeler.evaluation.items import Item, images_of
@@ -71,6 +72,18 @@ class ItemsModel(RowsModel):
         return " → ".join(names)
 
 
+class _List(RowsView):
+    """A list that opens nothing by being tabbed to."""
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Stay at no row where there was none."""
+        was_nowhere = not self.currentIndex().isValid()
+        with QSignalBlocker(self.selectionModel()):
+            super().focusInEvent(event)
+            if was_nowhere:
+                self.setCurrentIndex(QModelIndex())
+
+
 class Examples(QWidget):
     """A list of objects with its kinds above and steps below."""
 
@@ -92,7 +105,7 @@ class Examples(QWidget):
         self.title = ElidedLabel("", self)
         self.title.setObjectName("quiet")
         self.model = ItemsModel(session, view, self)
-        self.rows = RowsView("Objects behind the number", self, most_rows=6)
+        self.rows = _List("Objects behind the number", self, most_rows=6)
         self.rows.setModel(self.model)
         self.rows.selectionModel().currentChanged.connect(self._open_row)
         self.rows.clicked.connect(self._open_row)
