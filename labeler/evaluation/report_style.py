@@ -40,10 +40,11 @@ tr { break-inside: avoid; } thead { display: table-header-group; }
   overflow: hidden; margin: 0.15rem 0; } .bar i { display: block; height: 100%; background: currentColor; }
 .matrix th, .matrix td { padding: 0.25rem 0.45rem; border: 1px solid var(--paper); text-align: center; }
 .matrix tbody th { text-align: right; max-width: 12rem; overflow: hidden; text-overflow: ellipsis; }
-.matrix thead th { max-width: 6rem; overflow: hidden; text-overflow: ellipsis; vertical-align: bottom; }
+.matrix thead th { max-height: 8rem; writing-mode: vertical-rl;
+  transform: rotate(180deg); overflow: hidden; text-overflow: ellipsis; text-align: left; }
 .matrix td { background: var(--raised); min-width: 2.4rem; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.1rem; }
-.case img, .case svg { border-radius: 8px; background: var(--raised); }
+.case svg { border-radius: 8px; background: var(--raised); aspect-ratio: 4 / 3; }
 .case figcaption { font-weight: 400; font-size: 0.82rem; line-height: 1.4; padding-top: 0.35rem;
   overflow-wrap: anywhere; }
 .hit { stroke: #35d07f; } .miss { stroke: #ffb02e; stroke-dasharray: 5 3; } .alarm { stroke: #ff4d5e; }
@@ -52,6 +53,6 @@ footer { margin-top: 3rem; color: var(--quiet); font-size: 0.82rem; }
 @media print { :root { color-scheme: light; --paper: #fff; --raised: #f5f6f8; --ink: #000; --quiet: #444;
   --line: #ccc; --a: #0b5cb0; --b: #b04a06; --good: #146c3f; --bad: #b02530; }
   body { padding: 0; max-width: none; font-size: 11px; } h2 { break-after: avoid; }
-  .cases { grid-template-columns: repeat(3, 1fr); }
+  .cases { grid-template-columns: repeat(3, 1fr); } .wide { overflow: visible; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
