@@ -44,6 +44,8 @@ class ConfusionMatrix(QWidget):
         self._names: tuple[str, ...] = ()
         self._counts: NDArray[np.int64] = np.zeros((0, 0), dtype=np.int64)
         self._sums: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._longest = 0
+        """Width of the longest name, in pixels: asked for with every cell that is painted."""
         self.current: Cell | None = None
         """The cell that the pointer or the keys are at."""
         self.chosen: Cell | None = None
@@ -61,6 +63,8 @@ class ConfusionMatrix(QWidget):
             self.current = self.chosen = None
         self._names, self._counts = tuple(names), np.asarray(counts)
         self._sums = self._counts.sum(axis=1)
+        metrics = QFontMetrics(theme.ui_font(11))
+        self._longest = max(metrics.horizontalAdvance(name) for name in self._labels())
         self.updateGeometry()
         self.update()
 
@@ -89,20 +93,16 @@ class ConfusionMatrix(QWidget):
     def _labels(self) -> tuple[str, ...]:
         return (*self._names, "background")
 
-    def _longest(self) -> int:
-        metrics = QFontMetrics(theme.ui_font(11))
-        return max((metrics.horizontalAdvance(name) for name in self._labels()), default=0)
-
     def _left(self) -> int:
-        return min(self._longest(), _LEFT_MOST) + _TITLE + 8
+        return min(self._longest, _LEFT_MOST) + _TITLE + 8
 
     def _is_upright(self) -> bool:
         """Whether the names above the columns stand on their side for want of room."""
-        return self._longest() + 6 > self._side().width()
+        return self._longest + 6 > self._side().width()
 
     def _top(self) -> int:
         # whether names stand upright depends on the cells' width alone, not on this
-        return (min(self._longest(), _TOP_MOST) + 8 if self._is_upright() else 20) + _TITLE
+        return (min(self._longest, _TOP_MOST) + 8 if self._is_upright() else 20) + _TITLE
 
     def _side(self) -> QSize:
         """Width and height of a cell."""
@@ -137,7 +137,7 @@ class ConfusionMatrix(QWidget):
 
     def _size(self, side: int) -> QSize:
         count = len(self._counts) or 1
-        top = min(self._longest(), _TOP_MOST) + 8 + _TITLE
+        top = min(self._longest, _TOP_MOST) + 8 + _TITLE
         return QSize(self._left() + side * count + 2, top + (side - 6) * count + 2)
 
     # --- painting ---------------------------------------------------------------------------------
