@@ -36,6 +36,8 @@ SIGMA = 0.5
 """Of the Gaussian in "soft-gaussian"."""
 MOST = 4400
 """So many boxes never have more pairs than `overlapping` looks at, however they lie."""
+_AT_LEAST = 1024
+"""The overlaps of so many candidates are worked out at once, since that is quick."""
 _PIECE = 8_000_000
 """Pairs that are looked at in one piece, to bound the memory, where no image alone has more."""
 
@@ -94,6 +96,13 @@ def columns(candidates: Iterable[Candidate]) -> Columns:
     )
 
 
+class _Known(Struct, frozen=True, eq=False):
+    """What overlaps each of the `count` most confident candidates; None where that is too much to keep."""
+
+    count: int
+    neighbours: Neighbours | None
+
+
 class ImageFilter:
     """The candidates of one image and their overlaps: made once, applied at each step of a slider."""
 
@@ -111,7 +120,7 @@ class ImageFilter:
         self._confidences = table.confidences[order]
         self._falling = -self._confidences
         self._suppressed = suppressed
-        self._known: dict[tuple[bool, float], Neighbours | None] = {}
+        self._known: dict[tuple[bool, float], _Known] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -145,10 +154,11 @@ class ImageFilter:
 
     def near(self, candidate_id: int, wanted: Filter) -> list[tuple[int, float]]:
         """What overlaps a candidate enough for this filter, by id, and their IoU."""
-        near = self._neighbours(wanted)
+        place = self._ids.index(candidate_id)
+        over = max(_count_over(self._falling, wanted.confidence), place + 1)
+        near = self._neighbours(over, wanted)
         if near is None or self._suppressed or wanted.kind == "none":
             return []
-        place = self._ids.index(candidate_id)
         span = slice(int(near.starts[place]), int(near.starts[place + 1]))
         least = 0.0 if wanted.kind == "soft-gaussian" else wanted.iou
         found = zip(near.index[span].tolist(), near.iou[span].tolist(), strict=True)
@@ -159,7 +169,7 @@ class ImageFilter:
         confidences = self._confidences[:over]
         if self._suppressed or wanted.kind == "none":
             return Suppression(np.arange(over), np.full(over, -1), np.zeros(over), confidences)
-        near, kind, least = self._neighbours(wanted), wanted.kind, wanted.confidence
+        near, kind, least = self._neighbours(over, wanted), wanted.kind, wanted.confidence
         if near is not None:
             return walk(
                 confidences,
@@ -184,13 +194,20 @@ class ImageFilter:
             np.append(result.confidences, confidences[used:]),
         )
 
-    def _neighbours(self, wanted: Filter) -> Neighbours | None:
-        """What overlaps each; None where that would be too much to keep."""
+    def _neighbours(self, over: int, wanted: Filter) -> Neighbours | None:
+        """What overlaps each of the `over` most confident ones, or more; None where that is too much to keep.
+
+        Of a raw output most is far under the threshold: its overlaps are worked out when a slider comes near.
+        """
         within, floor = wanted.kind != "agnostic", _floor(wanted)
-        if (within, floor) not in self._known:
-            found = overlapping(self._boxes, self._classes if within else None, floor=floor)
-            self._known[within, floor] = None if found is None else neighbours(found, len(self))
-        return self._known[within, floor]
+        known = self._known.get((within, floor))
+        if known is None or known.count < over:
+            count = min(max(2 * over, _AT_LEAST), len(self))
+            classes = self._classes[:count] if within else None
+            found = overlapping(self._boxes[:count], classes, floor=floor)
+            known = _Known(count, None if found is None else neighbours(found, count))
+            self._known[within, floor] = known
+        return known.neighbours
 
 
 class SetFilter:

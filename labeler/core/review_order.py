@@ -49,6 +49,8 @@ def predictions_of(candidates: Sequence[Candidate], wanted: Filter, *, suppresse
     """
     # what is under the threshold decides nothing, and is most of a raw output: no overlaps for it
     able = [candidate for candidate in candidates if candidate.confidence >= wanted.confidence]
+    if not able:
+        return []
     by_id = {candidate.id: candidate for candidate in able}
     return [by_id[key] for key in ImageFilter(able, suppressed=suppressed).apply(wanted).kept]
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Filter
@@ -326,7 +327,7 @@ class _Look:
             return []
         if image.reviewed:
             return []
-        candidates = store.candidates(image_id, self._model.id)
+        candidates = store.candidates(image_id, self._model.id, least=self._filter.confidence)
         kept = store.agreements.predictions(candidates, self._model, self._filter)
         pending = [c for c in kept if c.verdict == "" and self._categories.of(c)]
         if not pending:
@@ -336,17 +337,24 @@ class _Look:
         fresh = without_repeats(
             [c for c in pending if c.id not in accepted], annotations, size=(image.height, image.width)
         )
-        return [_item(candidate, annotations) for candidate in fresh]
+        return _items(fresh, annotations)
 
 
-def _item(candidate: Candidate, annotations: Sequence[Annotation]) -> QueueItem:
-    shapes = [a.shape for a in annotations if a.category_id == candidate.category_id]
-    iou = box_iou(corners([candidate.shape]), corners(shapes)).max(initial=0.0)
-    return QueueItem(
-        image_id=candidate.image_id,
-        candidate_id=candidate.id,
-        category_id=candidate.category_id,
-        confidence=candidate.confidence,
-        label=candidate.label,
-        best_iou=float(iou),
-    )
+def _items(candidates: Sequence[Candidate], annotations: Sequence[Annotation]) -> list[QueueItem]:
+    """The candidates of one image as they stand in the queue."""
+    best = [0.0] * len(candidates)
+    if annotations:
+        overlaps = box_iou(corners([c.shape for c in candidates]), corners([a.shape for a in annotations]))
+        ours, theirs = (np.array([one.category_id for one in listed]) for listed in (candidates, annotations))
+        best = np.where(ours[:, None] == theirs, overlaps, 0.0).max(axis=1).tolist()
+    return [
+        QueueItem(
+            image_id=one.image_id,
+            candidate_id=one.id,
+            category_id=one.category_id,
+            confidence=one.confidence,
+            label=one.label,
+            best_iou=iou,
+        )
+        for one, iou in zip(candidates, best, strict=True)
+    ]

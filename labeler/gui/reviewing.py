@@ -233,7 +233,9 @@ class _Wanted:
             # an undone import took it away meanwhile
             return []
         kept = store.agreements.predictions(
-            store.candidates(image_id, self._model.id), self._model, self._filter
+            store.candidates(image_id, self._model.id, least=self._filter.confidence),
+            self._model,
+            self._filter,
         )
         annotations = store.annotations(image_id)
         accepted = {annotation.prediction_id for annotation in annotations}

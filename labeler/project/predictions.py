@@ -67,10 +67,21 @@ class Predictions:
 
     # --- candidates -------------------------------------------------------------------------------
 
-    def candidates(self, image_id: int, model_id: int | None = None) -> tuple[Candidate, ...]:
-        """The candidates on an image, of one model or of all, in order of creation."""
-        where, values = ("", (image_id,)) if model_id is None else (" AND model_id = ?", (image_id, model_id))
-        return self._read(f"WHERE image_id = ?{where} ORDER BY id", values)
+    def candidates(
+        self, image_id: int, model_id: int | None = None, *, least: float = 0.0
+    ) -> tuple[Candidate, ...]:
+        """The candidates on an image, of one model or of all, in order of creation.
+
+        With `least` those that nobody has judged only from that confidence up: the others, which are most
+        of a raw output, are not even read.
+        """
+        where = "WHERE image_id = ?"
+        values: list[float] = [image_id]
+        if model_id is not None:
+            where, values = f"{where} AND model_id = ?", [*values, model_id]
+        if least > 0.0:
+            where, values = f"{where} AND (confidence >= ? OR verdict != '')", [*values, least]
+        return self._read(f"{where} ORDER BY id", values)
 
     def by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
         """The candidates with these ids that are still there, as for `Annotation.prediction_id`."""
@@ -212,7 +223,7 @@ class Predictions:
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def _read(self, where: str, values: Sequence[int]) -> tuple[Candidate, ...]:
+    def _read(self, where: str, values: Sequence[float]) -> tuple[Candidate, ...]:
         return tuple(map(CANDIDATE.from_row, self._db.execute(f"{CANDIDATE.select} {where}", values)))  # type: ignore[arg-type]
 
     def _clear(self, model_id: int, image_id: int) -> tuple[Candidate, ...]:

@@ -191,9 +191,11 @@ class Store:
             counts.setdefault(image_id, {})[category_id] = number
         return counts
 
-    def candidates(self, image_id: int, model_id: int | None = None) -> tuple[Candidate, ...]:
-        """The candidates on an image, of one model or of all."""
-        return self.predictions.candidates(image_id, model_id)
+    def candidates(
+        self, image_id: int, model_id: int | None = None, *, least: float = 0.0
+    ) -> tuple[Candidate, ...]:
+        """The candidates on an image, of one model or of all; see `Predictions.candidates` for `least`."""
+        return self.predictions.candidates(image_id, model_id, least=least)
 
     def candidates_by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
         """The candidates with these ids that are still there, as for `Annotation.prediction_id`."""

@@ -177,3 +177,15 @@ def test_undoing_a_category_unmaps_what_models_found_of_it(store: Store, model: 
     assert store.categories() == [PERSON, DOG]
     assert store.candidates(1)[0].category_id == 0
     assert store.predictions.mappings(model) == {}
+
+
+def test_what_is_under_a_confidence_is_not_read_unless_a_person_judged_it(store: Store) -> None:
+    model = store.predictions.ensure_model("YOLO", "1")
+    (image, *_) = store.images()
+    found = [Candidate(0, 0, 0, 0, Box(9.0 * n, 0, 9.0 * n + 5, 5), n / 10, "dog") for n in range(10)]
+    kept = store.predictions.record_run(model.id, image.id, found)
+    faint = replace(kept[1], verdict="rejected")
+    store.apply(Edit("Reject", (Change(kept[1], faint),)))
+    read = store.candidates(image.id, model.id, least=0.8)
+    assert [one.confidence for one in read] == [0.1, 0.8, 0.9]
+    assert len(store.candidates(image.id, model.id)) == 10
