@@ -54,5 +54,6 @@ footer { margin-top: 3rem; color: var(--quiet); font-size: 0.82rem; }
   --line: #ccc; --a: #0b5cb0; --b: #b04a06; --good: #146c3f; --bad: #b02530; }
   body { padding: 0; max-width: none; font-size: 11px; } h2 { break-after: avoid; }
   .cases { grid-template-columns: repeat(3, 1fr); } .wide { overflow: visible; }
+  .matrix { break-inside: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

@@ -24,6 +24,8 @@ from labeler.evaluation.items import around, false_alarms, hits, images_of, miss
 from labeler.evaluation.operating import Sweep, at
 from labeler.evaluation.records import Evaluation, load, save
 from labeler.formats.coco import Dataset, read_coco
+from labeler.worker.evaluating import evaluate_files
+from labeler.worker.job_protocol import EvaluateSpec
 from tests.evaluation.making import labels_and_results, run_lengths
 
 KINDS = {"box": "bbox", "mask": "segm"}
@@ -335,6 +337,19 @@ def test_a_saved_evaluation_is_the_same(tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     np.testing.assert_array_equal(again.precision, evaluation.precision)
     check_consistent(again)
+
+
+def test_what_the_window_asks_for_is_written(tmp_path: Path) -> None:
+    labels, results = labels_and_results(images=4, objects=4, predictions=9, categories=3, seed=4, masks=True)
+    evaluation = ours(tmp_path, labels, results, by="mask")
+    files = str(tmp_path / "labels.json"), str(tmp_path / "results.json"), str(tmp_path / "out")
+    evaluate_files(EvaluateSpec(files[0], (("new", files[1]), ("old", files[1])), files[2]))
+    new, old = load(tmp_path / "out")
+    assert (new.summary.title, old.summary.title, new.summary.by) == ("new", "old", "mask")
+    assert new.summary.figures == old.summary.figures == evaluation.summary.figures
+    evaluate_files(EvaluateSpec(files[0], (("new", files[1]),), files[2], by="box"))
+    (boxes,) = load(tmp_path / "out")
+    assert boxes.summary.by == "box"
 
 
 def test_a_file_that_is_no_evaluation_is_told(tmp_path: Path) -> None:
