@@ -224,6 +224,38 @@ class EvaluationPanel(Card):
             self._trouble = ""
             self._desk.start(asked)
 
+    def judge(self, asked: Asked) -> None:
+        """Choose what is asked for, and evaluate it."""
+        self._trouble = ""
+        self._fill_setup()
+        with QSignalBlocker(self.scope), QSignalBlocker(self.model), QSignalBlocker(self.against):
+            self.scope.choose(asked.scope)
+            self.model.choose(asked.model_id)
+        self._fill_setup()
+        with QSignalBlocker(self.against), QSignalBlocker(self.by), QSignalBlocker(self.count_empty):
+            self.against.choose(asked.against)
+            self.by.choose(asked.by)
+            self.count_empty.setChecked(asked.count_empty)
+        self._desk.start(asked)
+
+    def judge(self, asked: Asked) -> None:
+        """Make these the choices, and evaluate them: they were asked for elsewhere."""
+        for choice, value in (
+            (self.scope, asked.scope),
+            (self.model, asked.model_id),
+            (self.against, asked.against),
+            (self.by, asked.by),
+        ):
+            # what can be compared depends on what was chosen before
+            self._fill_setup()
+            with QSignalBlocker(choice):
+                choice.choose(value)
+        with QSignalBlocker(self.count_empty):
+            self.count_empty.setChecked(asked.count_empty)
+        self._trouble = ""
+        self._desk.start(asked)
+        self.refresh()
+
     def _chosen_by(self) -> By:
         return "mask" if self.by.isEnabled() and self.by.currentData() == "mask" else "box"
 

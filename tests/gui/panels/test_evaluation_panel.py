@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication
 
 from labeler.core.records import Annotation, Box, Candidate, Change
 from labeler.gui.evaluating import EvaluationDesk
+from labeler.gui.evaluation_plan import Asked
 from labeler.gui.panels.evaluation import EvaluationPanel
 from labeler.gui.predicting import Predictions
 from labeler.gui.task_client import TaskClient
@@ -304,6 +305,18 @@ def test_two_models_side_by_side(qtbot, session, evaluated, predict, panel):
     panel.shown_model.setCurrentIndex(1)
     assert numbers(panel) == ["Wrong 0", "Missed 2", "Hits 3"]
     assert "recall</span> 0.60" in curves.reading.text()
+
+
+def test_what_was_asked_for_elsewhere_is_what_the_choices_say(qtbot, session, labelled, predict, panel, desk):
+    images, *_ = labelled
+    predict({image_id: [candidate(0, 0.9)] for image_id in images}, model="better", suppressed=True)
+    ids = {model.name: model.id for model in session.models}
+    qtbot.waitUntil(lambda: len(desk.plan.models) == 2)
+    asked = Asked("shown", ids["better"], against=ids["detector"])
+    panel.judge(asked)
+    assert panel.asked() == asked
+    qtbot.waitUntil(lambda: panel.view.titles == ("better 1", "detector 1"))
+    assert not panel.message.isVisible()
 
 
 # --- keeping up, sizes, themes ----------------------------------------------------------------------
