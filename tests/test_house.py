@@ -71,7 +71,7 @@ def test_the_window_leaves_the_model_libraries_alone() -> None:
 
 
 def is_torch_s(path: Path) -> bool:
-    """Whether it is one of the modules that have torch at their top, and so are imported in functions only."""
+    """Whether it is a module that has torch at its top, and so is imported inside functions only."""
     is_of_models = any(path.is_relative_to(ROOT / "labeler" / room) for room in ("training", "models"))
     return is_of_models and re.search(r"^(import|from) torch\b", path.read_text("utf-8"), re.M) is not None
 

@@ -99,7 +99,7 @@ def prepare(
             training=len(train.images),
             held_out=len(held_out.images),
             objects={one.name: counts[one.id] for one in categories},
-            warnings=(*labels.warnings, *_warnings(train, held_out)),
+            warnings=(*labels.warnings, *_warnings(train, held_out, is_judged=folder.spec.held_out > 0)),
         )
     )
 
@@ -271,13 +271,13 @@ def _write(path: Path, dataset: Dataset) -> None:
         ) from error
 
 
-def _warnings(train: Dataset, held_out: Dataset) -> list[str]:
+def _warnings(train: Dataset, held_out: Dataset, *, is_judged: bool) -> list[str]:
     """A sentence for each thing that makes a good model unlikely, or its figures doubtful."""
     said = []
     images = len(train.images)
     if images < FEW:
         said.append(f"There {'is' if images == 1 else 'are'} only {_count(images, 'image')} to learn from.")
-    if not held_out.images:
+    if is_judged and not held_out.images:
         said.append("Nothing is left to judge the model on: the images are too few, or all look alike.")
     labelled = {one.image_id for part in (train, held_out) for one in part.annotations}
     everything = [image for part in (train, held_out) for image in part.images]

@@ -189,7 +189,7 @@ def _guarded(trainer: TrainerSpec, call: Callable[[], Path]) -> Path:
     """What a plugin's trainer raises is a LabelerError with one sentence; its traceback is logged."""
     try:
         return call()
-    except (LabelerError, MemoryError):
+    except (LabelerError, MemoryError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a plugin may raise anything, SystemExit too
         _log.exception("The trainer %s failed", trainer.id)

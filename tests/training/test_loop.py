@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -125,9 +126,11 @@ def stopping_after(number: int) -> Callable[[], bool]:
     return lambda: next(calls) >= number
 
 
-def test_learns_and_tells(new_run: Callable[[], RunFolder]) -> None:
+@pytest.mark.parametrize("is_short", [False, True])
+def test_learns_and_tells(new_run: Callable[[], RunFolder], is_short: bool) -> None:
     folder, task = new_run(), Task()
-    fitted, said = trained(task, folder)
+    schedule = msgspec.structs.replace(SCHEDULE, mixed_precision=is_short, channels_last=is_short)
+    fitted, said = trained(task, folder, schedule)
     started = [event for event in said if isinstance(event, Started)]
     epochs = [event for event in said if isinstance(event, Epoch)]
     assert [event.first_epoch for event in started] == [1]

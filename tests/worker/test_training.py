@@ -26,9 +26,12 @@ from labeler.training.run import RunFolder, RunSpec
 from labeler.worker.job_protocol import Done, Told, TrainSpec, decode_from_job
 from labeler.worker.protocol import Failed as Refused
 from labeler.worker.protocol import Frames, Stop, frame
-from labeler.worker.training import train
+from labeler.worker.training import register, train
 
 pytestmark = pytest.mark.usefixtures("small_trainer")
+
+EPOCHS = 60
+"""Of the run that is killed again and again."""
 
 DEFAULTS = {"epochs": 3, "batch": 4, "pause": 0.0, "room": 100, "spoilt": 0, "broken": False}
 
@@ -166,12 +169,12 @@ def test_a_run_to_its_end_in_a_child(start, new_run, two_colours) -> None:
     assert len(before) == 21
 
 
-def assert_same_run(cut: RunFolder, whole: RunFolder) -> None:
+def assert_same_run(cut: RunFolder, whole: RunFolder, *, epochs: int = 3) -> None:
     assert cut.state == whole.state == "finished"
     assert weights(cut) == weights(whole)
     assert cut.outcome().metrics == whole.outcome().metrics
-    epochs = [event.epoch for event in cut.events() if isinstance(event, Epoch)]
-    assert epochs == [1, 2, 3]
+    told_of = [event.epoch for event in cut.events() if isinstance(event, Epoch)]
+    assert told_of == list(range(1, epochs + 1))
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(start, trained, new_run) -> None:
@@ -328,32 +331,42 @@ def test_a_full_disk_is_said(trained, new_run, monkeypatch) -> None:
     )
 
 
+def test_a_model_is_called_as_its_run_is(trained, new_run) -> None:
+    folder = new_run()
+    trained(folder)
+    path = folder.path / "run.json"
+    path.write_text(path.read_text().replace('"name": "run"', '"name": "../Cells: 3/4?"'))
+    model = register(RunFolder(folder.path), folder.path / "weights.safetensors", discover())
+    assert model.name == "_Cells_ 3_4_.safetensors"
+    assert model.parent == weights_folder()
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_fifty_kills_leave_no_orphan_and_a_run_that_ends(start, trained, new_run) -> None:
-    whole, cut = new_run("whole", epochs=20), new_run("cut", epochs=20, pause=0.05)
+    """Half of them at any moment of a child's life, half of them surely in the middle of training."""
+    whole = new_run("whole", epochs=EPOCHS)
     trained(whole)
     chance = random.Random(0)
-    kills = 0
+    kills = ends = 0
+    cut = new_run("cut 0", epochs=EPOCHS, pause=0.05)
     while kills < 50:
         job = start(cut)
-        # from its first breath to the middle of training
-        moment = chance.random() * 6.0
-        limit = time.monotonic() + moment
-        while time.monotonic() < limit and job.process.poll() is None:
-            time.sleep(0.01)
-        if job.process.poll() is not None:
+        if kills % 2:
+            job.until(Started)
+        time.sleep(chance.random() * (0.5 if kills % 2 else 5.0))
+        if job.process.poll() is None:
+            job.kill()
+            kills += 1
+            assert cut.state in ("new", "interrupted", "finished")
+        else:
             assert cut.state == "finished", job.log()
-            # it ends sooner than 50 kills: another one, from its beginning
-            assert weights(cut) == weights(whole)
-            cut = new_run(f"cut {kills}", epochs=20, pause=0.05)
-            continue
-        job.kill()
-        kills += 1
-        assert cut.state in ("new", "interrupted", "finished")
         list(cut.events())
+        if cut.state == "finished":  # sooner than after 50 kills: on with another one
+            assert_same_run(cut, whole, epochs=EPOCHS)
+            ends += 1
+            cut = new_run(f"cut {ends}", epochs=EPOCHS, pause=0.05)
     trained(cut)
-    assert cut.state == "finished"
-    assert weights(cut) == weights(whole)
-    assert [event.epoch for event in cut.events() if isinstance(event, Epoch)] == list(range(1, 21))
+    assert_same_run(cut, whole, epochs=EPOCHS)
     assert not list(cut.path.rglob(".*.tmp"))
+    print(f"50 kills, {ends + 1} runs ended with the weights of one that was never killed")
