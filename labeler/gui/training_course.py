@@ -145,14 +145,19 @@ class Course:
         """Where it is; None before it has begun to learn."""
         if self.started is None:
             return None
-        step, done, last = self._step, len(self.epochs) and self.epochs[-1].epoch, self._last
+        step, done, last = self._step, self.done, self._last
         return Now(
             epoch=step.epoch if step else min(done + 1, self.started.epochs),
             epochs=self.started.epochs,
-            share=step.step / max(step.steps, 1) if step else 0.0,
+            share=step.step / max(step.steps, 1) if step else float(done >= self.started.epochs),
             images_per_second=last.images_per_second if last else 0.0,
             memory=last.memory if last else 0,
         )
+
+    @property
+    def done(self) -> int:
+        """Epochs that are done; a measure before the first, which is epoch 0, is none."""
+        return self.epochs[-1].epoch if self.epochs else 0
 
     @property
     def share(self) -> float:

@@ -13,16 +13,13 @@ from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.panels.common import counted, timer
 from labeler.gui.session import Session
+from labeler.training.preparing import FEW, UNEVEN
 from labeler.training.split import Item, fingerprint, split, stem
 
 Scope: TypeAlias = Literal["reviewed", "labelled"]
 """Images marked as reviewed, or all that have an object."""
 SCOPES: tuple[Scope, ...] = ("reviewed", "labelled")
 
-FEW_IMAGES = 10
-FEW_OBJECTS = 5
-UNEVEN = 10
-"""So many times as many objects of one category as of another are worth a word."""
 _NAMES = 3
 _PAUSE_MS = 250
 _AT_ONCE = 16
@@ -78,13 +75,13 @@ def _warnings(chosen: Sequence[int], objects: Mapping[int, int], names: Mapping[
     if not objects:
         return ()
     made = []
-    if len(chosen) < FEW_IMAGES:
+    if len(chosen) < FEW:
         made.append(f"Only {counted(len(chosen), 'image')}; more, and more varied ones, help most.")
-    few = [names.get(key, "?") for key, number in objects.items() if number < FEW_OBJECTS]
+    few = [names.get(key, "?") for key, number in objects.items() if number < FEW]
     if few:
-        made.append(f"Fewer than {FEW_OBJECTS} objects of {_listed(few)}.")
+        made.append(f"Fewer than {FEW} objects of {_listed(few)}.")
     (most, many), (least, rare) = next(iter(objects.items())), list(objects.items())[-1]
-    if many >= UNEVEN * rare and rare >= FEW_OBJECTS:
+    if many >= UNEVEN * rare and rare >= FEW:
         common, seldom = names.get(most, "?"), names.get(least, "?")
         made.append(f"There is {many / rare:.0f} times as much of {common} as of {seldom}.")
     return tuple(made)

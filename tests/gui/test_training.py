@@ -273,9 +273,10 @@ def test_a_plan_counts_and_warns(session, label) -> None:
     assert len(plan(many, "labelled").images) == 12
     assert plan({1: {1: 3}}, "labelled").problem.startswith("Label at least two")
     assert plan({}).problem.startswith("There is no object on these images")
-    uneven = many | {1: {1: 50, 2: 5}}
-    assert plan(uneven).warnings == ("There is 20 times as much of person as of bus.",)
-    assert plan(many | {1: {1: 5, 2: 1}}).warnings == ("Fewer than 5 objects of bus.",)
+    uneven = many | {1: {1: 250, 2: 10}}
+    assert plan(uneven).warnings == ("There is 30 times as much of person as of bus.",)
+    assert plan(many | {1: {1: 5, 2: 1}}).warnings == ("Fewer than 10 objects of bus.",)
+    assert plan({1: {1: 9}, 2: {1: 9}}, "labelled").warnings[0].startswith("Only 2 images")
 
 
 def test_labels_that_nobody_reviewed_are_pointed_to(session, desk, label) -> None:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from labeler.gui.batch import duration
 from labeler.gui.learning import Learner
-from labeler.gui.panels.common import Card, ElidedLabel, timer
+from labeler.gui.panels.common import Card, ElidedLabel, counted, timer
 from labeler.gui.panels.runs import RunsList
 from labeler.gui.panels.training_curves import CourseCurves, FiguresTable, Shown
 from labeler.gui.panels.training_options import quiet_label
@@ -65,6 +65,7 @@ class TrainingPanel(Card):
         self.samples = SampleViewer(self)
         self.table = FiguresTable(self)
         self.learning = QCheckBox("Learn while I label", self)
+        self.header.addSpacing(12)
         self.header.addWidget(self.learning)
         self.learning.setVisible(learner is not None)
         if learner is not None:
@@ -150,6 +151,8 @@ class TrainingPanel(Card):
         now = course.now
         if not going or now is None or course.started is None:
             return "Preparing the images" if going else _summed_up(course)
+        if course.share >= 1:
+            return "Finishing: the model is judged on the held-out images"
         left = course.seconds_left(time.monotonic())
         parts = [
             "Saving" if self._desk.phase == "stopping" else "",
@@ -171,8 +174,7 @@ class TrainingPanel(Card):
             return self._desk.verdict(run)
         if run.state == "interrupted":
             return f"{run.name} was cut off. {self._sentence}".strip()
-        notes = course.notes if course is not None else []
-        return self._sentence or (notes[-1] if notes else "")
+        return self._sentence or (_remark(course) if course is not None else "")
 
     def _show_learner(self) -> None:
         learner = self._learner
@@ -320,12 +322,20 @@ _LEAST = (220, 336, 150, 160)
 _STRETCH = {4: (3, 7, 3, 3), 2: (2, 3), 1: (1,)}
 
 
+def _remark(course: Course) -> str:
+    """What the run itself has remarked: the last note, else the warnings about its data."""
+    if course.notes:
+        return course.notes[-1]
+    return " ".join(course.prepared.warnings) if course.prepared is not None else ""
+
+
 def _summed_up(course: Course) -> str:
     """A run that is over, in one line."""
     best = course.best
     parts = [
-        f"{len(course.epochs)} of {course.started.epochs} epochs" if course.started else "",
-        f"best in epoch {best.epoch}" if best is not None else "",
+        f"{course.done} of {counted(course.started.epochs, 'epoch')}" if course.started else "",
+        f"best in epoch {best.epoch}" if best is not None and best.epoch else "",
+        "best before training" if best is not None and not best.epoch else "",
         course.started.device if course.started else "",
     ]
     return " · ".join(part for part in parts if part)

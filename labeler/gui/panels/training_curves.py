@@ -172,7 +172,7 @@ class FiguresTable(QTableWidget):
             for column, value in enumerate(values):
                 self._put(row, column, "–" if value is None else f"{value:.3f}", strong=value == best)
         for column, run in enumerate(runs):
-            self._put(len(names), column, f"{len(run.course.epochs)}", strong=False)
+            self._put(len(names), column, f"{run.course.done}", strong=False)
 
     def _put(self, row: int, column: int, text: str, *, strong: bool) -> None:
         item = QTableWidgetItem(text)

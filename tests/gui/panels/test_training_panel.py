@@ -154,7 +154,7 @@ def test_what_goes_in_is_shown_with_the_split_and_a_click_opens_it(qtbot, sessio
     assert [(bar.name, bar.right) for bar in setup.bars.bars] == [("person", "6"), ("bus", "3")]
     assert setup.warnings.text().splitlines() == [
         "Only 3 images; more, and more varied ones, help most.",
-        "Fewer than 5 objects of bus.",
+        "Fewer than 10 objects of person and bus.",
     ]
     assert setup.button.isEnabled()
     click(qtbot, setup.show_held_out)
@@ -360,6 +360,15 @@ def test_time_left_goes_by_the_last_epochs() -> None:
     assert course.seconds_left(12.0) == pytest.approx(9.5 * 8)
     course.add(events.Epoch(1, {}, {}, best=True, seconds=4.0))
     assert course.seconds_left(14.0) == pytest.approx(36.0)
+
+
+def test_a_model_that_is_measured_before_it_learns_has_an_epoch_0() -> None:
+    course = Course([events.Started("CPU", 2), events.Epoch(0, {}, {"AP": 0.5}, best=True, seconds=1.0)])
+    assert (course.done, course.now.epoch, course.share) == (0, 1, 0.0)
+    for epoch in (1, 2):
+        course.add(events.Epoch(epoch, {}, {"AP": 0.4}, best=False, seconds=1.0))
+    assert (course.done, course.share, course.best.epoch) == (2, 1.0, 0)
+    assert list(course.metric("AP")[0]) == [0, 1, 2]
 
 
 def test_a_resumed_course_forgets_what_is_done_again() -> None:
