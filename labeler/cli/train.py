@@ -22,7 +22,7 @@ from labeler.training.preparing import is_prepared
 from labeler.training.run import RunFolder, RunSpec
 from labeler.worker.training import train
 
-_SHORT = {"epochs": "--epochs", "batch": "--batch", "image_size": "--image-size"}
+_SHORT = {"epochs": "--epochs", "batch": "--batch", "size": "--size"}
 """Options that most trainers have, and their own flags."""
 
 
