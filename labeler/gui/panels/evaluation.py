@@ -25,8 +25,9 @@ from labeler.gui.evaluation_files import title_of
 from labeler.gui.evaluation_plan import REVIEWED, SHOWN, Asked
 from labeler.gui.panels.common import Card, Choice, EmptyState, counted, timer
 from labeler.gui.panels.evaluation_examples import Examples
+from labeler.gui.panels.evaluation_history import HistoryPage
 from labeler.gui.panels.evaluation_numbers import NumbersPage
-from labeler.gui.panels.evaluation_pages import ConfusionPage, CurvesPage, HistoryPage, ImagesPage
+from labeler.gui.panels.evaluation_pages import ConfusionPage, CurvesPage, ImagesPage
 from labeler.gui.panels.evaluation_parts import Folding, Holder, Segments
 from labeler.gui.panels.evaluation_view import EvaluationView
 from labeler.gui.session import Session
@@ -223,20 +224,6 @@ class EvaluationPanel(Card):
         if asked is not None:
             self._trouble = ""
             self._desk.start(asked)
-
-    def judge(self, asked: Asked) -> None:
-        """Choose what is asked for, and evaluate it."""
-        self._trouble = ""
-        self._fill_setup()
-        with QSignalBlocker(self.scope), QSignalBlocker(self.model), QSignalBlocker(self.against):
-            self.scope.choose(asked.scope)
-            self.model.choose(asked.model_id)
-        self._fill_setup()
-        with QSignalBlocker(self.against), QSignalBlocker(self.by), QSignalBlocker(self.count_empty):
-            self.against.choose(asked.against)
-            self.by.choose(asked.by)
-            self.count_empty.setChecked(asked.count_empty)
-        self._desk.start(asked)
 
     def judge(self, asked: Asked) -> None:
         """Make these the choices, and evaluate them: they were asked for elsewhere."""

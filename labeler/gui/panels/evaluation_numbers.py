@@ -1,282 +1,15 @@
-"""The figures of an evaluation: the set in big numbers, and a row for each category."""
+"""The figures of an evaluation: the set in big numbers over the table of its categories."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableView, QVBoxLayout, QWidget
 
-from msgspec import Struct
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QRectF,
-    QSignalBlocker,
-    Qt,
-)
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QHeaderView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
-
-from labeler.evaluation.operating import Rates
-from labeler.evaluation.records import CategoryResult, Figures, Summary
-from labeler.gui import theme
-from labeler.gui.panels.common import paint_swatch
+from labeler.gui.panels.evaluation_table import COLUMNS, FIRST, ROW, NumbersDelegate, NumbersModel
 from labeler.gui.panels.evaluation_view import EvaluationView
 from labeler.gui.panels.figures import Figure
-from labeler.gui.panels.plot import paint_parts
 from labeler.gui.session import Session
 
-_VALUES = Qt.ItemDataRole.UserRole + 2
-_RATES = Qt.ItemDataRole.UserRole + 3
-_ROW = 26
 _NAME, _BAR, _ONE, _TWO = 132, 76, 62, 104
-_ALIKE = 0.0005
-
-Index = QModelIndex | QPersistentModelIndex
-Value = float | int | None
-
-
-class _Line(Struct, frozen=True, eq=False):
-    """A row of the table, of one model."""
-
-    figures: Figures
-    truths: int
-    rates: Rates
-    pixel_iou: float | None = None
-    pixel_dice: float | None = None
-
-
-class _Column(Struct, frozen=True):
-    title: str
-    told: str
-    value: Callable[[_Line], Value]
-    masks_only: bool = False
-
-
-_COLUMNS = (
-    _Column("objects", "How many there are to find", lambda line: line.truths),
-    _Column("AP", "Average precision over IoU 0.50 to 0.95", lambda line: line.figures.ap),
-    _Column("AP50", "Average precision from an IoU of 0.50", lambda line: line.figures.ap50),
-    _Column("AP75", "Average precision from an IoU of 0.75", lambda line: line.figures.ap75),
-    _Column("precision", "Share of hits among the predictions from the confidence on",
-            lambda line: line.rates.precision),
-    _Column("recall", "Share of the objects that are found from the confidence on",
-            lambda line: line.rates.recall),
-    _Column("F1", "Harmonic mean of precision and recall", lambda line: line.rates.f1),
-    _Column("IoU", "Of all pixels of the category together", lambda line: line.pixel_iou, masks_only=True),
-    _Column("Dice", "Of all pixels of the category together", lambda line: line.pixel_dice, masks_only=True),
-    _Column("AR", "Average recall with up to 100 predictions an image", lambda line: line.figures.ar100),
-    _Column("AR 1", "Average recall with one prediction an image", lambda line: line.figures.ar1),
-    _Column("AR 10", "Average recall with up to 10 predictions an image", lambda line: line.figures.ar10),
-    _Column("AP small", "Of objects under 32 by 32 pixels", lambda line: line.figures.ap_small),
-    _Column("AP medium", "Of objects from 32 by 32 to 96 by 96 pixels", lambda line: line.figures.ap_medium),
-    _Column("AP large", "Of objects from 96 by 96 pixels", lambda line: line.figures.ap_large),
-    _Column("AR small", "Of objects under 32 by 32 pixels", lambda line: line.figures.ar_small),
-    _Column("AR medium", "Of objects from 32 by 32 to 96 by 96 pixels", lambda line: line.figures.ar_medium),
-    _Column("AR large", "Of objects from 96 by 96 pixels", lambda line: line.figures.ar_large),
-)  # fmt: skip
-_FIRST = 2
-"""Columns before those: the name, and the bar."""
-
-
-class NumbersModel(QAbstractTableModel):
-    """All categories together first, then each; a row's place among them is its category's, or None."""
-
-    def __init__(self, session: Session, view: EvaluationView, parent: QObject) -> None:
-        super().__init__(parent)
-        self._session = session
-        self._view = view
-        self._lines: list[dict[int | None, _Line]] = []
-        self.columns: tuple[_Column, ...] = _COLUMNS
-        self.order: list[int | None] = []
-        self._sorted: tuple[int, Qt.SortOrder] = (_FIRST, Qt.SortOrder.DescendingOrder)
-
-    def refresh(self) -> None:
-        """Another outcome, or another confidence."""
-        outcome = self._view.outcome
-        evaluations = outcome.evaluations if outcome else ()
-        with_masks = any(e.summary.by == "mask" for e in evaluations)
-        self.beginResetModel()
-        self.columns = tuple(c for c in _COLUMNS if with_masks or not c.masks_only)
-        self._lines = [
-            _lines(e.summary, self._view.operating(place).total, self._view.operating(place).categories)
-            for place, e in enumerate(evaluations)
-        ]
-        self._order()
-        self.endResetModel()
-
-    def refresh_rates(self) -> None:
-        """Another confidence: the order stays."""
-        outcome = self._view.outcome
-        if outcome is None:
-            return
-        for place, lines in enumerate(self._lines):
-            found = self._view.operating(place)
-            for key, line in lines.items():
-                lines[key] = _moved(line, found.total if key is None else found.categories[key])
-        last = self.index(len(self.order) - 1, self.columnCount() - 1)
-        self.dataChanged.emit(self.index(0, 0), last)
-
-    def line(self, place: int, key: int | None) -> _Line:
-        """What a model comes to in a category, or in all."""
-        return self._lines[place][key]
-
-    def _order(self) -> None:
-        column, order = self._sorted
-        lines = self._lines[0] if self._lines else {}
-        # categories that are neither labelled nor predicted say nothing
-        used = [k for k in lines if k is not None and any(_counts(one[k]) for one in self._lines)]
-        down = order == Qt.SortOrder.DescendingOrder
-        if column < _FIRST:
-            used.sort(key=lambda key: self._view.categories[key].name.casefold(), reverse=down)
-        elif column - _FIRST < len(self.columns):
-            value = self.columns[column - _FIRST].value
-            known = [key for key in used if value(lines[key]) is not None]
-            known.sort(key=lambda key: value(lines[key]) or 0.0, reverse=down)
-            used = [*known, *(key for key in used if value(lines[key]) is None)]
-        self.order = [None, *used] if lines else []
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort the categories by a column; all together stay on top."""
-        self._sorted = column, order
-        self.layoutAboutToBeChanged.emit()
-        self._order()
-        self.layoutChanged.emit()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        return 0 if parent.isValid() else len(self.order)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        return 0 if parent.isValid() else len(self.columns) + _FIRST
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        if orientation is not Qt.Orientation.Horizontal:
-            return None
-        titles = ["category", f"at {self._view.confidence:.2f}", *(c.title for c in self.columns)]
-        told = ["", "Hits, misses and false alarms from the confidence on", *(c.told for c in self.columns)]
-        if role == Qt.ItemDataRole.DisplayRole:
-            down = self._sorted[1] == Qt.SortOrder.DescendingOrder
-            return titles[section] + (" ↓" if down else " ↑") * (section == self._sorted[0])
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return told[section]
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            left = section < _FIRST
-            return (Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight) | _VERTICAL
-        return None
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        key = self.order[index.row()]
-        lines, column = [one[key] for one in self._lines], index.column() - _FIRST
-        if role == _VALUES:
-            return [self.columns[column].value(line) for line in lines] if column >= 0 else None
-        if role == _RATES:
-            return lines[self._view.place].rates
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._words(key, column, lines)
-        if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
-            title = f"{self.columns[column].title} " if column >= 0 else ""
-            words = self._words(key, column, lines)
-            return words if column == -_FIRST else f"{self.name(key)}: {title}{words}"
-        return None
-
-    def _words(self, key: int | None, column: int, lines: Sequence[_Line]) -> str:
-        if column == -_FIRST:
-            return self.name(key)
-        if column < 0:
-            return _told(lines[self._view.place].rates)
-        values = [self.columns[column].value(line) for line in lines]
-        return " against ".join(_shown(value) for value in (values[:1] if column == 0 else values))
-
-    def name(self, key: int | None) -> str:
-        """The name of a row."""
-        return "All categories" if key is None else self._view.categories[key].name
-
-    def color(self, key: int | None) -> str:
-        """The colour of a row's category; "" for all."""
-        category = self._session.categories.get(self._view.categories[key].id) if key is not None else None
-        return category.color if category is not None else ""
-
-
-class _Delegate(QStyledItemDelegate):
-    """Paints names with their colour, the bar, and one or two numbers."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """One cell."""
-        model = index.model()
-        assert isinstance(model, NumbersModel)
-        colors = theme.colors()
-        area = QRectF(option.rect)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(area, QColor(colors.selected))
-        elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(area, QColor(colors.raised))
-        key = model.order[index.row()]
-        weight = QFont.Weight.DemiBold if key is None else QFont.Weight.Normal
-        painter.setFont(theme.ui_font(12, weight=weight))
-        painter.setPen(QColor(colors.text))
-        if index.column() == 0:
-            self._paint_name(painter, area, model, key)
-        elif index.column() == 1:
-            _paint_bar(painter, area, index.data(_RATES))
-        else:
-            self._paint_values(painter, area, index.data(_VALUES))
-        painter.restore()
-
-    def _paint_name(self, painter: QPainter, area: QRectF, model: NumbersModel, key: int | None) -> None:
-        color = model.color(key)
-        left = area.left() + 4
-        if color:
-            paint_swatch(painter, QRectF(left, area.center().y() - 5, 10, 10), color)
-            left += 16
-        room = area.right() - left - 4
-        name = QFontMetrics(painter.font()).elidedText(
-            model.name(key), Qt.TextElideMode.ElideRight, int(room)
-        )
-        painter.drawText(QRectF(left, area.top(), room, area.height()), _LEFT, name)
-
-    def _paint_values(self, painter: QPainter, area: QRectF, values: Sequence[Value]) -> None:
-        colors = theme.colors()
-        width = area.width() / len(values)
-        for place, value in enumerate(values):
-            if place and isinstance(value, int):
-                continue
-            part = QRectF(area.left() + place * width, area.top(), width - 4, area.height())
-            if isinstance(value, int):
-                part = QRectF(area.left(), area.top(), area.width() - 4, area.height())
-            color = colors.quiet if place else colors.text
-            painter.setPen(QColor(colors.good if _leads(values, place) else color))
-            painter.drawText(part, _RIGHT, _shown(value))
-
-
-def _leads(values: Sequence[Value], place: int) -> bool:
-    """Whether one of two shares is the higher one, by more than what is shown."""
-    here, others = values[place], [*values[:place], *values[place + 1 :]]
-    return isinstance(here, float) and any(isinstance(v, float) and here > v + _ALIKE for v in others)
-
-
-def _paint_bar(painter: QPainter, area: QRectF, rates: Rates) -> None:
-    colors = theme.colors()
-    parts = (
-        (rates.hits, colors.good),
-        (rates.missed, colors.middling),
-        (rates.false_alarms, colors.bad),
-    )
-    paint_parts(painter, parts, QRectF(area.left() + 4, area.center().y() - 4, area.width() - 12, 8))
+"""Widths of the columns, in pixels: the last two of figures of one model, and of two."""
 
 
 class NumbersPage(QWidget):
@@ -306,22 +39,22 @@ class NumbersPage(QWidget):
     def _make_table(self) -> None:
         table = self.table
         table.setModel(self.model)
-        table.setItemDelegate(_Delegate(table))
+        table.setItemDelegate(NumbersDelegate(table))
         table.setAccessibleName("Figures by category")
         table.setShowGrid(False)
         table.setMouseTracking(True)
         table.setTabKeyNavigation(False)
         table.setCornerButtonEnabled(False)
         table.setSortingEnabled(True)
-        table.sortByColumn(_FIRST, Qt.SortOrder.DescendingOrder)
+        table.sortByColumn(FIRST, Qt.SortOrder.DescendingOrder)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        table.setMinimumHeight(3 * _ROW)
+        table.setMinimumHeight(3 * ROW)
         table.verticalHeader().hide()
         table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        table.verticalHeader().setDefaultSectionSize(_ROW)
+        table.verticalHeader().setDefaultSectionSize(ROW)
         header = table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setMinimumSectionSize(40)
@@ -339,8 +72,8 @@ class NumbersPage(QWidget):
         pair = len(self._view.titles) > 1
         for section in range(self.model.columnCount()):
             width = _NAME if section == 0 else _BAR if section == 1 else _TWO if pair else _ONE
-            if section >= _FIRST and not pair:
-                words = header.fontMetrics().horizontalAdvance(self.model.columns[section - _FIRST].title)
+            if section >= FIRST and not pair:
+                words = header.fontMetrics().horizontalAdvance(self.model.columns[section - FIRST].title)
                 width = max(width, words + 24)
             header.resizeSection(section, width)
         with QSignalBlocker(self.table.selectionModel()):
@@ -358,7 +91,7 @@ class NumbersPage(QWidget):
         view = self._view
         if view.outcome is None:
             return
-        columns = {column.title: column.value for column in _COLUMNS}
+        columns = {column.title: column.value for column in COLUMNS}
         here = self.model.line(view.place, view.category)
         other = self.model.line(1 - view.place, view.category) if len(view.titles) > 1 else None
         for name, figure in self.figures.items():
@@ -366,56 +99,10 @@ class NumbersPage(QWidget):
             before = columns[name](other) if other is not None else None
             change = value - before if value is not None and before is not None else 0.0
             figure.show_value(value, change=change)
-            told = f"{view.category_name()}: {next(c.told for c in _COLUMNS if c.title == name)}"
+            told = f"{view.category_name()}: {next(c.told for c in COLUMNS if c.title == name)}"
             against = f"\nagainst {view.titles[1 - view.place]}" if other is not None else ""
             figure.setToolTip(told + against)
 
     def _choose(self, index: QModelIndex) -> None:
         if index.isValid() and index.row() < len(self.model.order):
             self._view.choose_category(self.model.order[index.row()])
-
-
-def _lines(summary: Summary, total: Rates, categories: Sequence[Rates]) -> dict[int | None, _Line]:
-    lines: dict[int | None, _Line] = {None: _all(summary, total)}
-    for place, (result, rates) in enumerate(zip(summary.categories, categories, strict=True)):
-        lines[place] = _Line(result.figures, result.truths, rates, result.pixel_iou, result.pixel_dice)
-    return lines
-
-
-def _all(summary: Summary, total: Rates) -> _Line:
-    """All categories together; their pixel figures are the means over the categories that have them."""
-    return _Line(
-        summary.figures,
-        summary.truths,
-        total,
-        _mean(summary.categories, lambda one: one.pixel_iou),
-        _mean(summary.categories, lambda one: one.pixel_dice),
-    )
-
-
-def _mean(results: Sequence[CategoryResult], value: Callable[[CategoryResult], float | None]) -> float | None:
-    known = [found for found in map(value, results) if found is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _moved(line: _Line, rates: Rates) -> _Line:
-    return _Line(line.figures, line.truths, rates, line.pixel_iou, line.pixel_dice)
-
-
-def _counts(line: _Line) -> int:
-    return line.truths + line.rates.hits + line.rates.false_alarms
-
-
-def _shown(value: Value) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-
-
-def _told(rates: Rates) -> str:
-    return f"{rates.hits:,} hits, {rates.missed:,} missed, {rates.false_alarms:,} false alarms"
-
-
-_VERTICAL = Qt.AlignmentFlag.AlignVCenter
-_LEFT = Qt.AlignmentFlag.AlignLeft | _VERTICAL
-_RIGHT = Qt.AlignmentFlag.AlignRight | _VERTICAL
