@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from labeler.core.set_agreement import ImageMeasure, Tally
 from labeler.evaluation.curves import Curve as Ranking
 from labeler.gui import theme
-from labeler.gui.panels.common import counted
+from labeler.gui.panels.common import ElidedLabel, counted
 from labeler.gui.panels.confusion import ConfusionMatrix
 from labeler.gui.panels.curves import Axis, Curve, CurvePlot, Floats, line_color
 from labeler.gui.panels.evaluation_view import THRESHOLD, EvaluationView
@@ -190,61 +190,94 @@ class CurvesPage(QWidget):
 
 
 class ConfusionPage(QWidget):
-    """The matrix at the confidence that is looked at."""
+    """The matrix at the confidence that is looked at; of two models side by side where there is room."""
 
     def __init__(self, view: EvaluationView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._view = view
         self._shown: list[int] = []
-        self.matrix = ConfusionMatrix(self)
-        self.matrix.clicked.connect(self._open)
-        scroll = QScrollArea(self, widgetResizable=True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(self.matrix)
-        scroll.setStyleSheet("QAbstractScrollArea::corner { background: transparent; border: none; }")
-        scroll.viewport().setAutoFillBackground(False)
-        self.matrix.setAutoFillBackground(False)
         self.line = QLabel("", self, wordWrap=True)
         self.line.setObjectName("quiet")
+        self.matrices = [ConfusionMatrix(self), ConfusionMatrix(self)]
+        self._heads = [ElidedLabel("", self), ElidedLabel("", self)]
+        self._sides = [QWidget(self), QWidget(self)]
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        for place, side in enumerate(self._sides):
+            self._fill(side, place)
+            row.addWidget(side, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.line)
-        column.addWidget(scroll, 1)
+        column.addLayout(row, 1)
         view.changed.connect(self.refresh)
         view.settled.connect(self.refresh)
         view.listed.connect(self._unmark)
         self.refresh()
+
+    def _fill(self, side: QWidget, place: int) -> None:
+        matrix = self.matrices[place]
+        matrix.clicked.connect(lambda row, column: self._open(place, row, column))
+        scroll = QScrollArea(side, widgetResizable=True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(matrix)
+        scroll.setStyleSheet("QAbstractScrollArea::corner { background: transparent; border: none; }")
+        scroll.viewport().setAutoFillBackground(False)
+        matrix.setAutoFillBackground(False)
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._heads[place])
+        column.addWidget(scroll, 1)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up."""
         super().showEvent(event)
         self.refresh()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Two where there is room, else that of the model that is looked at."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        titles = self._view.titles
+        both = len(titles) > 1 and self.width() >= _SIDE_BY_SIDE
+        for place, (side, head) in enumerate(zip(self._sides, self._heads, strict=True)):
+            side.setVisible(place < len(titles) and (both or place == self._view.place))
+            head.setText(titles[place] if place < len(titles) else "")
+            head.setVisible(both)
+
     def refresh(self) -> None:
         """Count again, where somebody sees it."""
-        if self._view.outcome is None or not self.isVisible():
+        titles = self._view.titles
+        if not titles or not self.isVisible():
             return
-        counts = self._view.confusion().counts
-        last = len(counts) - 1
-        used = [n for n in range(last) if counts[n].any() or counts[:, n].any()]
-        wrong = {n: int(counts[n].sum() + counts[:, n].sum() - 2 * counts[n, n]) for n in used}
+        self._arrange()
+        counts = [self._view.confusion(place).counts for place in range(len(titles))]
+        whole = sum(counts)
+        last = len(whole) - 1
+        used = [n for n in range(last) if whole[n].any() or whole[:, n].any()]
+        wrong = {n: int(whole[n].sum() + whole[:, n].sum() - 2 * whole[n, n]) for n in used}
         self._shown = sorted(sorted(used, key=lambda n: -wrong[n])[:MOST_CATEGORIES])
         names = [self._view.categories[n].name for n in self._shown]
         places = [*self._shown, last]
-        self.matrix.show_counts(names, counts[np.ix_(places, places)])
+        for matrix, one in zip(self.matrices, counts, strict=False):
+            matrix.show_counts(names, one[np.ix_(places, places)])
         more = len(used) - len(self._shown)
         left = f" {counted(more, 'category', 'categories')} more, confused least." if more else ""
         self.line.setText(f"From a confidence of {self._view.confidence:.2f} and an IoU of 0.50.{left}")
 
-    def _open(self, row: int, column: int) -> None:
+    def _open(self, place: int, row: int, column: int) -> None:
         places = [*self._shown, len(self._view.categories)]
-        self._view.list_cell(places[row], places[column])
-        self.matrix.choose((row, column))
+        self._view.list_cell(place, places[row], places[column])
+        self.matrices[place].choose((row, column))
 
     def _unmark(self) -> None:
         """Something else is listed now; a cell that was opened marks itself after that."""
-        self.matrix.choose(None)
+        for matrix in self.matrices:
+            matrix.choose(None)
 
 
 class ImagesModel(RowsModel):

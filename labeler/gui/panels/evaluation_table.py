@@ -30,6 +30,7 @@ from labeler.gui.session import Session
 _VALUES = Qt.ItemDataRole.UserRole + 2
 _RATES = Qt.ItemDataRole.UserRole + 3
 ROW = 26
+"""Height of a row, in pixels."""
 _ALIKE = 0.0005
 
 Index = QModelIndex | QPersistentModelIndex

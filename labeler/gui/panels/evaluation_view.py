@@ -102,12 +102,14 @@ class EvaluationView(QObject):
         assert self.outcome is not None
         return curves.curve(self.outcome.evaluations[place], self.category, threshold=threshold)
 
-    def confusion(self) -> Confusion:
-        """Of the model that is looked at; kept as long as the confidence stays."""
-        assert self.evaluation is not None
-        key = self.place, self.confidence
+    def confusion(self, place: int) -> Confusion:
+        """Of a model; kept as long as the confidence stays."""
+        assert self.outcome is not None
+        key = place, self.confidence
         if key not in self._confusions:
-            self._confusions = {key: confusion(self.evaluation, confidence=self.confidence)}
+            found = confusion(self.outcome.evaluations[place], confidence=self.confidence)
+            kept = {k: one for k, one in self._confusions.items() if k[1] == self.confidence}
+            self._confusions = {**kept, key: found}
         return self._confusions[key]
 
     def by_image(self) -> list[ImageMeasure]:
@@ -150,7 +152,6 @@ class EvaluationView(QObject):
         """Look at the first or the second model."""
         if place != self.place:
             self.place = place
-            self._confusions.clear()
             self.changed.emit()
             self._settled()
 
@@ -188,8 +189,9 @@ class EvaluationView(QObject):
         title = f"{self.category_name()}, from {self.confidence:.2f}"
         self._list(Listing(title, _ranked(found, kind), kind))
 
-    def list_cell(self, row: int, column: int) -> None:
-        """List what is behind a cell of the confusion matrix."""
+    def list_cell(self, place: int, row: int, column: int) -> None:
+        """List what is behind a cell of a model's confusion matrix; that model becomes the one looked at."""
+        self.choose_model(place)
         names = (*(category.name for category in self.categories), "background")
         if row == column:
             title = f"{names[row]}, found"
@@ -199,7 +201,7 @@ class EvaluationView(QObject):
             title = f"{names[row]}, missed"
         else:
             title = f"{names[row]} taken for {names[column]}"
-        self._list(Listing(title, tuple(self.confusion().cell(row, column)), start=0))
+        self._list(Listing(title, tuple(self.confusion(place).cell(row, column)), start=0))
 
     def list_around(self, place: int, index: int, *, threshold: float = THRESHOLD) -> None:
         """List the predictions around a point of the curve of a model, which becomes the one looked at."""

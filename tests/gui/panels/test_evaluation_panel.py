@@ -250,7 +250,7 @@ def test_a_point_of_a_curve_opens_its_object(qtbot, session, predictions, evalua
 def test_a_cell_of_the_matrix_opens_what_it_counts(qtbot, session, predictions, evaluated, panel):
     images, _, dogs = evaluated
     confusion = page(qtbot, panel, "Confusion")
-    matrix = confusion.matrix
+    matrix = confusion.matrices[0]
     names = matrix._names
     dog, person = names.index("dog"), names.index("person")
     assert matrix.told((dog, person)) == "dog taken for person: 1 of 1 (100%)"
@@ -305,6 +305,15 @@ def test_two_models_side_by_side(qtbot, session, evaluated, predict, panel):
     panel.shown_model.setCurrentIndex(1)
     assert numbers(panel) == ["Wrong 0", "Missed 2", "Hits 3"]
     assert "recall</span> 0.60" in curves.reading.text()
+    confusion = page(qtbot, panel, "Confusion")
+    assert [matrix.isVisible() for matrix in confusion.matrices] == [True, True]
+    first, second = confusion.matrices
+    person = first._names.index("person")
+    assert (first._counts[person, person], second._counts[person, person]) == (2, 3)
+    qtbot.mouseClick(first, LEFT, pos=first.rect_of((person, person)).center().toPoint())
+    assert panel.shown_model.currentText() == "detector 1"
+    assert panel.examples.title.text() == "person, found"
+    assert first.chosen == (person, person)
 
 
 def test_what_was_asked_for_elsewhere_is_what_the_choices_say(qtbot, session, labelled, predict, panel, desk):
