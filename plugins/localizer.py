@@ -18,10 +18,8 @@ from labeler.training.run import RunFolder
 from labeler.training.starting import starting_file
 
 _ID = "localizer"
-_SIGN = ("layer4.1.conv2.weight", (512, 512, 3, 3))
-_DEEPER = "layer1.0.conv3.weight"
-"""What ResNets of 50 layers and more have, and ResNet-18 has not."""
-_LAST_OF_34 = "layer4.2.conv2.weight"
+_SIGN = ("features.12.0.weight", (576, 96, 1, 1))
+"""A tensor of MobileNetV3-Small that no other model of torchvision has, and its shape."""
 
 
 class _Config(Struct):
@@ -61,7 +59,9 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
 
     chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
     plan = localizer.Plan(
-        weights=starting_file(chosen["weights"], fits=_is_resnet18, kind="a file of torchvision's ResNet-18"),
+        weights=starting_file(
+            chosen["weights"], fits=_is_backbone, kind="a file of torchvision's MobileNetV3-Small"
+        ),
         epochs=chosen["epochs"],
         batch=chosen["batch"],
         side=chosen["size"],
@@ -72,10 +72,9 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     return localizer.train(folder, plan, report, should_stop)
 
 
-def _is_resnet18(path: Path) -> bool:
-    shapes = tensor_shapes(path)
+def _is_backbone(path: Path) -> bool:
     name, shape = _SIGN
-    return shapes.get(name) == shape and _DEEPER not in shapes and _LAST_OF_34 not in shapes
+    return tensor_shapes(path).get(name) == shape
 
 
 def _sniff(path: Path) -> bool:
@@ -128,7 +127,7 @@ _TRAINER = TrainerSpec(
             "weights",
             "Start from",
             "",
-            "A file of torchvision's ResNet-18; none for the first at hand, or to learn from nothing.",
+            "A file of torchvision's MobileNetV3-Small; none for one at hand, else for nothing.",
             advanced=True,
             is_file=True,
         ),
@@ -140,7 +139,7 @@ _TRAINER = TrainerSpec(
             minimum=0,
             advanced=True,
         ),
-        Option("rate", "Learning rate", 5e-4, "Of AdamW.", minimum=0.0, maximum=1.0, advanced=True),
+        Option("rate", "Learning rate", 1e-3, "Of AdamW.", minimum=0.0, maximum=1.0, advanced=True),
     ),
 )
 

@@ -160,14 +160,16 @@ def _sniff(path: Path) -> bool:
 
 def _open(path: Path) -> ModelSpec:
     """The model in a checkpoint; nothing of it is loaded before `load` is called."""
-    model = _model_in(outline(path))
+    content = outline(path)
+    model = _model_in(content)
     head = _head_of(model) if model is not None else None
     if model is None or head is None:
         raise ModelError(f"“{path.name}” is no YOLO checkpoint; choose another file.")
     weights = hashed(path)
+    title = content.get("title")  # of one that was trained here
     return ModelSpec(
         id=path.stem,
-        title=path.stem,
+        title=title if isinstance(title, str) and title else path.stem,
         task="detector",
         load=lambda: Yolo(weights),
         weights=(weights,),
@@ -264,7 +266,7 @@ _TRAINER = TrainerSpec(
             "mosaic",
             "Mosaic",
             default=True,
-            help="Puts four images together into one, in the first two thirds of the epochs.",
+            help="Puts four images together into one, in the first two thirds of runs of over 1,000 steps.",
             advanced=True,
         ),
         Option(

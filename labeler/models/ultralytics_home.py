@@ -69,6 +69,7 @@ def prepare() -> None:
         ULTRALYTICS_SAFE_LOAD="1",
         NO_ALBUMENTATIONS_UPDATE="1",
     )
+    os.environ.setdefault("MPLCONFIGDIR", str(home() / "matplotlib"))  # where it lists the fonts it found
     os.environ.setdefault("OMP_NUM_THREADS", str(all_threads()))  # else it says 1
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     _write_settings(folder / "settings.json")

@@ -46,7 +46,7 @@ _OVERLAP = 0.7
 """IoU above which the less confident of two boxes is not drawn; what ultralytics predicts with."""
 _WORKERS = 8
 _SHORT = 1000
-"""Steps up to which a run is short."""
+"""Steps up to which a run is short: what the weights know already is disturbed as little as can be."""
 _KEPT_ARGUMENTS = (
     "task",
     "imgsz",
@@ -78,7 +78,7 @@ class Plan(Struct, frozen=True):
     frozen: int = 0
     """How many of the first layers keep their weights."""
     mosaic: bool = True
-    """Whether to put four images together into one, but for the last epochs."""
+    """Whether to put four images together into one, but for the last epochs; only in a long run."""
     workers: int = -1
     """Processes that read images; -1 for none on a CPU and some on a GPU."""
 
@@ -226,7 +226,7 @@ class _Sitting:
             "warmup_epochs": min(3.0, plan.epochs / 5),
             "warmup_bias_lr": 0.0,
             "freeze": plan.frozen or None,
-            "mosaic": 1.0 if plan.mosaic else 0.0,
+            "mosaic": 1.0 if plan.mosaic and steps > _SHORT else 0.0,
             "close_mosaic": math.ceil(plan.epochs / 3),
             "seed": self._folder.spec.seed,
             "deterministic": not has_gpu,
@@ -398,7 +398,7 @@ class _Sitting:
 
 def _rate(steps: int) -> float:
     """A learning rate of AdamW for a fine-tuning of so many steps: the shorter, the gentler."""
-    return min(1e-3, max(1e-4, 1e-4 * steps / 50))
+    return min(5e-4, max(3e-5, 3e-5 * steps / 40))
 
 
 def _trainer(task: str, overrides: dict[str, Any]) -> Any:
