@@ -1,7 +1,11 @@
-"""A run in the real child process: to its end, stopped, killed and gone on with, and what goes wrong."""
+"""A run in the real child process: to its end, stopped, killed and gone on with, and what goes wrong.
+
+An evaluation, which is a child's other long work, is here too.
+"""
 
 import errno
 import hashlib
+import json
 import os
 import random
 import signal
@@ -23,7 +27,7 @@ from labeler.project import lock
 from labeler.training.events import Epoch, Event, Failed, Finished, Note, Prepared, Started, Step, Stopped
 from labeler.training.preparing import adopt
 from labeler.training.run import RunFolder, RunSpec
-from labeler.worker.job_protocol import Done, Told, TrainSpec, decode_from_job
+from labeler.worker.job_protocol import Done, EvaluateSpec, Told, TrainSpec, decode_from_job
 from labeler.worker.protocol import Failed as Refused
 from labeler.worker.protocol import Frames, Stop, frame
 from labeler.worker.training import register, train
@@ -39,15 +43,15 @@ DEFAULTS = {"epochs": 3, "batch": 4, "pause": 0.0, "room": 100, "spoilt": 0, "br
 class Job:
     """A child as the window has it."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, spec: TrainSpec | EvaluateSpec) -> None:
         command = [sys.executable, "-P", "-m", "labeler.worker", "job", "--parent", str(os.getpid())]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
-        self.send(TrainSpec(str(folder.path), threads=1))
+        self.send(spec)
 
-    def send(self, message: TrainSpec | Stop) -> None:
+    def send(self, message: TrainSpec | EvaluateSpec | Stop) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(frame(message))
         self.process.stdin.flush()
@@ -91,12 +95,13 @@ class Job:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[RunFolder], Job]]:
-    """Starts a child on a run; none of them outlives the test."""
+def start() -> Iterator[Callable[[RunFolder | EvaluateSpec], Job]]:
+    """Starts a child on a run, or an evaluation; none of them outlives the test."""
     jobs: list[Job] = []
 
-    def begin(folder: RunFolder) -> Job:
-        jobs.append(Job(folder))
+    def begin(work: RunFolder | EvaluateSpec) -> Job:
+        is_run = isinstance(work, RunFolder)
+        jobs.append(Job(TrainSpec(str(work.path), threads=1) if is_run else work))
         return jobs[-1]
 
     yield begin
@@ -339,6 +344,26 @@ def test_a_model_is_called_as_its_run_is(trained, new_run) -> None:
     model = register(RunFolder(folder.path), folder.path / "weights.safetensors", discover())
     assert model.name == "_Cells_ 3_4_.safetensors"
     assert model.parent == weights_folder()
+
+
+def test_an_evaluation_in_a_child(start, two_colours, tmp_path) -> None:
+    results, out = tmp_path / "results.json", tmp_path / "evaluation"
+    found = [
+        {"image_id": n * 10, "category_id": 7 + n % 2, "bbox": [0, 0, 32, 24], "score": 0.5}
+        for n in range(1, 21)
+    ]
+    results.write_text(json.dumps(found))
+    labels = two_colours / "labels.json"
+    messages = start(EvaluateSpec(str(labels), (("all", str(results)),), str(out))).rest()
+    assert isinstance(messages[-1], Done)
+    (evaluation,) = records.load(out)
+    assert evaluation.summary.figures.ap == 1.0
+    (refused,) = [
+        one
+        for one in start(EvaluateSpec("gone.json", (("all", str(results)),), str(out))).rest()
+        if isinstance(one, Refused)
+    ]
+    assert "gone.json" in refused.sentence
 
 
 @pytest.mark.slow
