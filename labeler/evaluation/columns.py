@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from labeler.core import geometry
-from labeler.core.records import Annotation, Box, Candidate, Polygons, Shape
+from labeler.core.records import Annotation, Box, Candidate, Mask, Polygons, Shape
 from labeler.core.rle import mask_to_rle
 from labeler.evaluation.records import By, Flags, Floats, Ids, Places
 from labeler.formats.coco import Dataset, exported_ids
@@ -169,6 +169,7 @@ class _Written(Struct, frozen=True):
 
     bbox: tuple[float, float, float, float] | None = None
     area: float | None = None
+    segmentation: Any = None
 
 
 _NOTHING = _Written()
@@ -197,7 +198,10 @@ def _columns(
     masks: list[Any] = []
     found = boxes[:, 2] * boxes[:, 3] if areas is None else np.array(areas, dtype=np.float64)
     if by == "mask":
-        masks = [_mask(item.shape, on.sizes[at]) for item, at in zip(items, images, strict=True)]
+        masks = [
+            _mask(item.shape, text, on.sizes[at])
+            for item, text, at in zip(items, written, images, strict=True)
+        ]
         if areas is None:
             bare = np.array([text.bbox is None for text in written], dtype=np.bool_)
             found = np.where(bare, _pixels(masks), found)
@@ -218,21 +222,27 @@ def _bbox(shape: Shape) -> tuple[float, float, float, float]:
     return box.x0, box.y0, box.width, box.height
 
 
-def _mask(shape: Shape, size: tuple[int, int]) -> Any:
+def _mask(shape: Shape, written: _Written, size: tuple[int, int]) -> Any:
     """The run-length mask of a shape as COCO's own tools fill it, which is not how we do: see `rasterise`."""
-    from faster_coco_eval.core import mask  # noqa: PLC0415 - only who evaluates pays for it
+    from pycocotools import mask  # noqa: PLC0415 - only who evaluates pays for it
 
     height, width = size
+    told = written.segmentation
+    if isinstance(shape, Mask) and isinstance(told, dict) and told["size"] == [height, width]:
+        return told if isinstance(told["counts"], str) else mask.frPyObjects(told, height, width)
     if isinstance(shape, Box):
         corners = [shape.x0, shape.y0, shape.x0, shape.y1, shape.x1, shape.y1, shape.x1, shape.y0]
-        return mask.segmToRle([corners], width, height)
+        return mask.merge(mask.frPyObjects([corners], height, width))
     if isinstance(shape, Polygons) and not any(part.holes for part in shape.parts):
-        return mask.segmToRle([part.outer.ravel().tolist() for part in shape.parts], width, height)
+        rings = [part.outer.ravel().tolist() for part in shape.parts]
+        return mask.merge(mask.frPyObjects(rings, height, width))
     filled = geometry.rasterise(shape, size=size)
-    return mask.segmToRle({"size": [height, width], "counts": mask_to_rle(filled, size)}, width, height)
+    runs = {"size": [height, width], "counts": mask_to_rle(filled, size)}
+    return mask.frPyObjects(runs, height, width)
 
 
 def _pixels(masks: list[Any]) -> Floats:
-    from faster_coco_eval.core import mask  # noqa: PLC0415 - only who evaluates pays for it
+    from pycocotools import mask  # noqa: PLC0415 - only who evaluates pays for it
 
-    return np.array(mask.area(masks) if masks else [], dtype=np.float64)
+    # one by one, since for more than 255 together pycocotools fails with numpy 2
+    return np.array([mask.area(one) for one in masks], dtype=np.float64)

@@ -57,9 +57,9 @@ def _grouped(columns: Columns, places: Sequence[int], kinds: int) -> dict[int, l
 
 def _pixels(theirs: list[Any], ours: list[Any]) -> tuple[int, int, int]:
     """(shared, labelled, predicted) pixels of two sets of masks of one image."""
-    from faster_coco_eval.core import mask  # noqa: PLC0415 - only who evaluates pays for it
+    from pycocotools import mask  # noqa: PLC0415 - only who evaluates pays for it
 
-    merged = [mask.merge(masks) for masks in (theirs, ours) if masks]
-    shared = int(mask.area(mask.merge(merged, intersect=1))) if len(merged) == 2 else 0
+    merged = [mask.merge(masks) if len(masks) > 1 else masks[0] for masks in (theirs, ours) if masks]
+    shared = int(mask.area(mask.merge(merged, intersect=True))) if len(merged) == 2 else 0
     areas = iter([int(mask.area(one)) for one in merged])
     return shared, next(areas) if theirs else 0, next(areas) if ours else 0
