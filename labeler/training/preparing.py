@@ -20,6 +20,7 @@ from labeler.formats.coco import Dataset, dataset_of, exported_ids, file_names, 
 from labeler.formats.coco_file import open_document
 from labeler.formats.image_paths import Folder, folded, last_part
 from labeler.formats.placing import Placing, header_of
+from labeler.formats.report import Report as Told
 from labeler.training.api import StoppedError
 from labeler.training.events import Prepared, Report, ShouldStop
 from labeler.training.ordered import in_order
@@ -37,19 +38,19 @@ _SPARE = 200 << 20
 _LONGEST_NAME = 120
 
 
-def adopt(folder: RunFolder, labels: Path, images: Path | None) -> None:
+def adopt(folder: RunFolder, labels: Path, images: Path | None) -> tuple[str, ...]:
     """Make the labels of a COCO file the run's own (`source.json`), its images named by absolute paths.
 
     They are looked for in the folder `images`, by default that of the labels, and nowhere else; what is
-    not found keeps its name, and `prepare` says so. Raises LabelerError with one sentence where the labels
-    cannot be read, or no image is found.
+    not found keeps its name, and `prepare` says so. Gives a sentence about items that could not be used.
+    Raises LabelerError with one sentence where the labels cannot be read, or no image is found.
     """
     root = images if images is not None else labels.parent
     if not root.is_dir():
         raise LabelerError(f"There is no folder of images {root}.")
     document = open_document(labels)
     placing = Placing((), root=root.resolve(), folder=Folder(root), names=file_names(document))
-    dataset, _ = dataset_of(document, image_sizes=placing.size)
+    dataset, told = dataset_of(document, image_sizes=placing.size)
     at = {image.path: placing.path(image.path) for image in dataset.images}
     if not any(at.values()):
         raise LabelerError(
@@ -60,6 +61,7 @@ def adopt(folder: RunFolder, labels: Path, images: Path | None) -> None:
         for image in dataset.images
     )
     _write(folder.source, replace(dataset, images=named))
+    return _refused(told)
 
 
 def is_prepared(folder: RunFolder) -> bool:
@@ -68,14 +70,20 @@ def is_prepared(folder: RunFolder) -> bool:
 
 
 def prepare(
-    folder: RunFolder, report: Report, should_stop: ShouldStop, *, needs_masks: bool = False, least: int = 1
+    folder: RunFolder,
+    report: Report,
+    should_stop: ShouldStop,
+    *,
+    needs_masks: bool = False,
+    least: int = 1,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Part the labels in `source.json`, copy the images that are used, and report `Prepared`.
 
     Images that are missing or damaged are left out, as is with `needs_masks` what is only a box; a warning
-    says so. Raises LabelerError with one sentence where the labels cannot be read or have nothing to learn
-    from, fewer than `least` images are left, or the disk is too small; StoppedError soon after
-    `should_stop()`.
+    says so, beside the `warnings` of `adopt`. Raises LabelerError with one sentence where the labels cannot
+    be read or have nothing to learn from, fewer than `least` images are left, or the disk is too small;
+    StoppedError soon after `should_stop()`.
     """
     labels = _read(folder)
     labels = _with_masks(labels) if needs_masks else labels
@@ -99,7 +107,11 @@ def prepare(
             training=len(train.images),
             held_out=len(held_out.images),
             objects={one.name: counts[one.id] for one in categories},
-            warnings=(*labels.warnings, *_warnings(train, held_out, is_judged=folder.spec.held_out > 0)),
+            warnings=(
+                *warnings,
+                *labels.warnings,
+                *_warnings(train, held_out, is_judged=folder.spec.held_out > 0),
+            ),
         )
     )
 
@@ -143,16 +155,21 @@ def _read(folder: RunFolder) -> _Labels:
         tuple(replace(image, file_id=image_ids[image.id]) for image in dataset.images),
         tuple(replace(one, file_id=category_ids[one.id]) for one in dataset.categories),
         dataset.annotations,
+        warnings=_refused(told),
     )
-    refused = [note for note in told.items if note.verdict == "refused"]
-    if refused:
-        sentence = f"{_count(len(refused), 'item')} of the labels could not be used: {refused[0]}"
-        labels = replace(labels, warnings=(sentence,))
     missing = {image.id for image in labels.images if not Path(image.path).is_file()}
     names = [image.path for image in labels.images if image.id in missing]
     if missing and len(missing) == len(labels.images):
         raise LabelerError(f"None of the images is there any more, as {names[0]}; put them back.")
     return labels.without(missing, _left_out(names, "not found"))
+
+
+def _refused(told: Told) -> tuple[str, ...]:
+    """A sentence about the items that could not be used; none where there are none."""
+    refused = [note for note in told.items if note.verdict == "refused"]
+    if not refused:
+        return ()
+    return (f"Left out, since unusable: {_count(len(refused), 'item')} of the labels; {refused[0]}",)
 
 
 def _with_masks(labels: _Labels) -> _Labels:

@@ -117,9 +117,17 @@ class _Sitting:
         folder = self._folder
         if is_prepared(folder):
             return
+        warnings: tuple[str, ...] = ()
         if labels is not None and not folder.source.is_file():
-            adopt(folder, labels, images)
-        prepare(folder, self.tell, self._should_stop, needs_masks=trainer.needs_masks, least=trainer.least)
+            warnings = adopt(folder, labels, images)
+        prepare(
+            folder,
+            self.tell,
+            self._should_stop,
+            needs_masks=trainer.needs_masks,
+            least=trainer.least,
+            warnings=warnings,
+        )
 
     def _trained(self, trainer: TrainerSpec) -> Path:
         """The file of the final weights, inside the folder."""

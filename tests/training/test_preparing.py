@@ -28,8 +28,8 @@ def prepared(folder, labels, **more):
         folder.record(event)
         said.append(event)
 
-    adopt(folder, labels / "labels.json", labels / "images")
-    prepare(folder, report, lambda: False, **more)
+    warnings = adopt(folder, labels / "labels.json", labels / "images")
+    prepare(folder, report, lambda: False, warnings=warnings, **more)
     (event,) = said
     return event
 
@@ -103,6 +103,15 @@ def test_damaged_and_missing_images_are_left_out(folder, two_colours) -> None:
     assert event.training + event.held_out == 17
     assert "Left out, since damaged: 2 images, 001.png, 002.png." in event.warnings
     assert "Left out, since not found: 1 image, 003.png." in event.warnings
+
+
+def test_items_that_cannot_be_used_are_said(folder, two_colours) -> None:
+    every = annotations(two_colours)
+    every[3]["category_id"] = 99
+    change(two_colours, annotations=every)
+    event = prepared(folder, two_colours)
+    (warning,) = [one for one in event.warnings if one.startswith("Left out, since unusable: 1 item")]
+    assert "annotations[3].category_id: There is no category with the id 99." in warning
 
 
 def test_only_outlines_where_masks_are_needed(folder, two_colours) -> None:
