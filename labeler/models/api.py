@@ -111,6 +111,15 @@ class EvaluatedDetector(Detector, Protocol):
 
 
 @runtime_checkable
+class FileDetector(Detector, Protocol):
+    """A detector that makes use of what is kept about an image's file, as of its cached embedding."""
+
+    def detect_file(self, path: Path, image: Rgb) -> tuple[Candidate, ...]:
+        """As `detect`, for the image in the file `path`, whose pixels are `image`."""
+        ...
+
+
+@runtime_checkable
 class SemanticSegmenter(Protocol):
     """A model that gives every pixel a category."""
 

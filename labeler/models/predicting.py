@@ -11,7 +11,15 @@ from msgspec import Struct
 from labeler.core.images import read_pixels
 from labeler.core.records import Candidate
 from labeler.errors import LabelerError, ModelError
-from labeler.models.api import Detector, EvaluatedDetector, ModelSpec, Rgb, SemanticSegmenter, Task
+from labeler.models.api import (
+    Detector,
+    EvaluatedDetector,
+    FileDetector,
+    ModelSpec,
+    Rgb,
+    SemanticSegmenter,
+    Task,
+)
 from labeler.models.pixels import candidates
 
 _AHEAD = 2
@@ -102,21 +110,24 @@ class _Waiting:
 
 def _detecting(
     model: Detector, spec: ModelSpec, text: str | None, *, as_evaluated: bool
-) -> Callable[[Rgb], tuple[Candidate, ...]]:
+) -> Callable[[Path, Rgb], tuple[Candidate, ...]]:
     if as_evaluated and isinstance(model, EvaluatedDetector):
-        return model.detect_as_evaluated
+        evaluated = model.detect_as_evaluated
+        return lambda _, image: evaluated(image)
+    if isinstance(model, FileDetector):
+        return model.detect_file
     words = text if spec.reads_text else None
-    return lambda image: model.detect(image, words)
+    return lambda _, image: model.detect(image, words)
 
 
 def _predicted(
-    waiting: _Waiting, detect: Callable[[Rgb], tuple[Candidate, ...]], masks: Masks | None
+    waiting: _Waiting, detect: Callable[[Path, Rgb], tuple[Candidate, ...]], masks: Masks | None
 ) -> Predicted:
     """Whatever is raised for one image, but for a lack of memory, is told as a sentence."""
     try:
         image = waiting.pixels.result()
         begun = time.perf_counter()
-        candidates = detect(image)
+        candidates = detect(waiting.path, image)
         if masks is not None:
             candidates = masks(image, candidates)
         taken = (time.perf_counter() - begun) * 1000.0

@@ -15,7 +15,7 @@ from labeler import plugins
 from labeler.core.records import Candidate
 from labeler.errors import LabelerError
 from labeler.models import predicting
-from labeler.models.api import Detector, ModelSpec, Rgb, Segmenter
+from labeler.models.api import Detector, FileDetector, ModelSpec, Rgb, Segmenter
 from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.predicting import Masks, load_detector, predict
 from labeler.models.threads import THREADS_VARIABLE, all_threads
@@ -55,6 +55,17 @@ class _Guarded:
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:
         return guarded("predict this image", lambda: self._model.detect(image, text))
+
+
+class _GuardedOnFiles(_Guarded):
+    """The same for one that knows images by their files."""
+
+    def __init__(self, model: FileDetector) -> None:
+        super().__init__(model)
+        self._on_files = model
+
+    def detect_file(self, path: Path, image: Rgb) -> tuple[Candidate, ...]:
+        return guarded("predict this image", lambda: self._on_files.detect_file(path, image))
 
 
 def serve(channel: Channel) -> None:
@@ -127,7 +138,8 @@ def _run(spec: PredictSpec, channel: Channel, advance: Callable[[], None]) -> No
         os._exit(EXIT_LOAD)
     channel.send(Loaded(model.title))
     images = ((image_id, Path(path)) for image_id, path in spec.images)
-    for found in predict(_Guarded(detector), model, images, text=spec.text, masks=masks):
+    shielded = _GuardedOnFiles(detector) if isinstance(detector, FileDetector) else _Guarded(detector)
+    for found in predict(shielded, model, images, text=spec.text, masks=masks):
         _tell(found, channel)
         advance()
     channel.send(Done())

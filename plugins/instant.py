@@ -1,0 +1,98 @@
+"""A detector that learns within seconds from the embeddings that the embedded MobileSAM has made already."""
+
+from pathlib import Path
+
+from labeler import paths, plugins
+from labeler.core.records import Candidate
+from labeler.errors import ModelError
+from labeler.models import safetensors_file
+from labeler.models.api import FileSpec, ModelSpec, Rgb, Segmenter, Weights
+from labeler.models.embedder import Embedder
+from labeler.models.embeddings import EmbeddingCache
+from labeler.models.outlines import check_unchanged, hashed
+from labeler.plugins import Plugin
+from labeler.training import instant, instant_head
+from labeler.training.api import Option, TrainerSpec, settings
+from labeler.training.events import Report, ShouldStop
+from labeler.training.instant_objects import objects
+from labeler.training.run import RunFolder
+
+
+class InstantModel:
+    """A trained head, with the segmenter whose embeddings it reads and whose masks it hands on."""
+
+    def __init__(self, weights: Weights) -> None:
+        check_unchanged(weights)
+        self._head = instant_head.load(weights.path)
+        self._instant = _instant()
+        if self._head.config.embeddings != self._instant.fingerprint:
+            raise ModelError(
+                f"“{weights.path.name}” was trained with another version of MobileSAM; train it again."
+            )
+
+    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002 - it reads none
+        """Objects with their masks, after suppression, best first; the image is encoded."""
+        return objects(self._head, self._instant.segmenter, self._instant.segmenter.embed(image))
+
+    def detect_file(self, path: Path, image: Rgb) -> tuple[Candidate, ...]:  # noqa: ARG002 - known by its file
+        """As `detect`; an image that was opened before is not encoded again."""
+        return self._instant.objects(self._head, path)
+
+
+def _instant() -> instant.Instant:
+    spec = plugins.discover(safe_mode=True).model("mobilesam")
+    segmenter = spec.load()
+    if not isinstance(segmenter, Segmenter):
+        raise ModelError(
+            "The embedded MobileSAM is no promptable model; install Labeler again to restore it."
+        )
+    cache = EmbeddingCache(paths.cache_dir() / "embeddings")
+    return instant.Instant(segmenter, Embedder(segmenter, spec.fingerprint, cache), spec.fingerprint)
+
+
+def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
+    steps = int(settings(_TRAINER, folder.spec.options)["steps"])
+    return instant.train(folder, _instant(), steps=steps, report=report, should_stop=should_stop)
+
+
+def _sniff(path: Path) -> bool:
+    return safetensors_file.made_by(path) == instant_head.ID
+
+
+def _open(path: Path) -> ModelSpec:
+    """The head in a file; nothing of it is loaded before `load` is called."""
+    names, _, title = instant_head.described(path)
+    weights = hashed(path)
+    return ModelSpec(
+        id=path.stem,
+        title=title,
+        task="detector",
+        load=lambda: InstantModel(weights),
+        weights=(weights,),
+        categories=names,
+        needs_suppression=False,
+        version=weights.sha256[:8],
+    )
+
+
+_TRAINER = TrainerSpec(
+    id=instant_head.ID,
+    title="Instant",
+    task="detector",
+    train=_train,
+    summary="Learns within seconds on any computer, from a few images that the SAM tool has seen.",
+    metric="AP50",
+    options=(
+        Option(
+            "steps", "Steps", 240, "More take longer, and pay with many images.", minimum=20, maximum=20_000
+        ),
+    ),
+)
+
+plugin = Plugin(
+    api=1,
+    name="Instant",
+    version="1.0",
+    trainers=(_TRAINER,),
+    files=(FileSpec("instant", "Instant head by Labeler", (".safetensors",), _sniff, _open),),
+)
