@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -37,9 +37,12 @@ _BESIDE = 640
 _ALL_AT_ONCE = 1180, 640
 """Width and height from which all pages are shown together."""
 _LIST_WIDTH = 264
+_WORDS_BESIDE, _CHOICES_WIDTH = 1080, 320
+"""Width from which the words stand in the row of the pages' names, and that of its choices then."""
 _LOWEST, _LOWEST_NARROW = 180, 430
 """Heights under which the page scrolls, in pixels."""
 _REFRESH_MS = 60
+_BEST_SIZE = QSize(900, 340)
 
 
 class EvaluationPanel(Card):
@@ -111,11 +114,13 @@ class EvaluationPanel(Card):
             "as in a results file that names only images with objects"
         )
         self.count_empty.toggled.connect(self._choose)
-        row = QHBoxLayout()
+        self._told = QWidget(self)
+        row = QHBoxLayout(self._told)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self.message, 1)
-        row.addWidget(self.count_empty, 0, Qt.AlignmentFlag.AlignTop)
-        self.body.addLayout(row)
+        row.addWidget(self.count_empty)
+        self.body.addWidget(self._told)
 
     def _make_results(self) -> None:
         self.numbers = NumbersPage(self._session, self.view, self)
@@ -149,7 +154,7 @@ class EvaluationPanel(Card):
         self._lay_out_results()
 
     def _lay_out_results(self) -> None:
-        choices = QWidget(self)
+        choices = self._choices = QWidget(self)
         row = QHBoxLayout(choices)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
@@ -190,6 +195,7 @@ class EvaluationPanel(Card):
         self.examples.setMaximumWidth(_LIST_WIDTH if beside else 16_777_215)
         self.examples.setMinimumWidth(_LIST_WIDTH if beside else 1)
         self._holder.setMinimumHeight(_LOWEST if beside else _LOWEST_NARROW)
+        self._place_words()
         together = self.width() >= _ALL_AT_ONCE[0] and self.height() >= _ALL_AT_ONCE[1]
         self.tabs.setVisible(not together)
         # six columns: two pages over three
@@ -202,6 +208,15 @@ class EvaluationPanel(Card):
             self._grid.setColumnStretch(column, 1)
         self._grid.setRowStretch(0, 1)
         self._grid.setRowStretch(1, int(together))
+
+    def _place_words(self) -> None:
+        """What there is to say stands beside the pages' names where there is room: a row for the plots."""
+        beside = self.width() >= _WORDS_BESIDE and not self._scroll.isHidden()
+        self._choices.setMaximumWidth(_CHOICES_WIDTH if beside else 16_777_215)
+        if beside and self._head.indexOf(self._told) < 0:
+            self._head.addWidget(self._told, 2)
+        elif not beside and self.body.indexOf(self._told) < 0:
+            self.body.insertWidget(self.body.indexOf(self.bar) + 1, self._told)
 
     # --- what is asked for ------------------------------------------------------------------------
 
@@ -344,7 +359,9 @@ class EvaluationPanel(Card):
         self.message.setText(text)
         self.message.setVisible(bool(text))
         # a choice that was made must be there to be taken back
-        self.count_empty.setVisible(bool(left_out) or self.count_empty.isChecked())
+        offers = bool(left_out) or self.count_empty.isChecked()
+        self.count_empty.setVisible(offers)
+        self._told.setVisible(bool(text) or offers)
 
     def _told_of_outcome(self) -> list[str]:
         """What a person must know of the numbers that are shown."""
@@ -371,6 +388,7 @@ class EvaluationPanel(Card):
     def _show_empty(self) -> None:
         has = self._desk.outcome is not None
         self._scroll.setVisible(has)
+        self._place_words()
         self._empty.setVisible(not has)
         if not has:
             text, action, self._act = self._why_empty()
@@ -422,6 +440,10 @@ class EvaluationPanel(Card):
         super().showEvent(event)
         self._desk.plan.look()
         self.refresh()
+
+    def sizeHint(self) -> QSize:
+        """Wide, and high enough for plots."""
+        return _BEST_SIZE
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay out for the new size."""

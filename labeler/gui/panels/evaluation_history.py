@@ -11,7 +11,7 @@ from labeler.gui.panels.common import counted, timer
 from labeler.gui.panels.curves import Axis, Curve, CurvePlot, Floats, line_color
 from labeler.gui.panels.evaluation_view import EvaluationView
 
-_TICKS = 5
+_TICKS = 4
 """So many marks have room under a plot."""
 
 
@@ -79,7 +79,11 @@ def _ticks(moments: Sequence[Moment]) -> tuple[tuple[float, str], ...]:
     """The times of a few of the moments, the last one among them."""
     step = max(-(-len(moments) // _TICKS), 1)
     places = range(len(moments) - 1, -1, -step)
-    return tuple((place + 1.0, _when(moments[place].created)) for place in places)
+    one_day = len({time.localtime(one.created)[:3] for one in moments}) == 1
+    form = "%H:%M" if one_day else "%d %b"
+    return tuple(
+        (place + 1.0, time.strftime(form, time.localtime(moments[place].created))) for place in places
+    )
 
 
 def _when(created: float) -> str:
