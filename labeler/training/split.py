@@ -36,7 +36,7 @@ _STEP = 2
 _TELLING = 16
 """Bits that are set, at least, in a fingerprint that says anything: a nearly flat picture has fewer."""
 _COPY = re.compile(r"([\s_-]+(\(copy( \d+)?\)|copy( \d+)?)|\.rf\.[0-9a-f]{8,})$")
-_ROWS = 1024
+_ROWS = 256
 
 
 class Item(Struct, frozen=True):
