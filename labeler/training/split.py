@@ -154,12 +154,13 @@ def _near(fingerprints: Sequence[int]) -> NDArray[np.int64]:
     """(N, 2) the places of the pairs that look alike."""
     telling = np.array([place for place, bits in enumerate(fingerprints) if bits.bit_count() >= _TELLING])
     data = b"".join(fingerprints[place].to_bytes(16, "big") for place in telling)
-    words = np.frombuffer(data, np.uint64).reshape(-1, 2)
+    words = np.frombuffer(data, np.uint64).reshape(-1, 2).copy(order="F")
     found = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(words), _ROWS):
-        block = words[start : start + _ROWS]
-        differing = np.bitwise_count(block[:, None] ^ words[None]).sum(axis=2, dtype=np.uint8)
+        rows, columns = words[start : start + _ROWS], words[start:]
+        differing = np.zeros((len(rows), len(columns)), np.uint8)
+        for word in range(words.shape[1]):
+            differing += np.bitwise_count(rows[:, None, word] ^ columns[None, :, word])
         pairs = np.argwhere(differing <= NEAR)
-        pairs[:, 0] += start
-        found.append(telling[pairs[pairs[:, 0] < pairs[:, 1]]])
+        found.append(telling[start + pairs[pairs[:, 0] < pairs[:, 1]]])
     return np.concatenate(found)
