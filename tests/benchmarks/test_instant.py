@@ -1,0 +1,55 @@
+"""The instant head: how good it is, and how fast, with few images.
+
+It learns from photos of the first half of `pedestrians` and is tested on those of the second, which were
+taken at other places. Their embeddings are in the cache, as those of images that a person has opened.
+"""
+
+import time
+
+import numpy as np
+import pytest
+
+from labeler.training import instant, instant_head
+from labeler.training.measuring import Judged, precision
+from tests.benchmarks.harness import report
+from tests.benchmarks.labelled_photos import instant as embedded
+from tests.benchmarks.labelled_photos import read, run_of
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
+
+STEPS = 240
+HALF = 37
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize(
+    ("count", "least"),
+    [(1, 0.15), (3, 0.3), (5, 0.4), pytest.param(10, 0.7, marks=pytest.mark.slow), (20, 0.7), (30, 0.7)],
+)
+def test_people_are_found_after_a_few_images(count, least, shared, cache, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LABELER_CACHE_DIR", str(cache))
+    data = shared / "data" / "pedestrians"
+    labels = read(data)
+    learnt = [labels.images[place] for place in np.random.default_rng(0).permutation(HALF)[:count]]
+    model = embedded()
+    for image in learnt:
+        model.embedding(image.path)
+    run = run_of(data, tmp_path / "run", learnt, [])
+    begun = time.perf_counter()
+    path = instant.train(run, model, steps=STEPS, report=lambda _: None, should_stop=lambda: False)
+    seconds = time.perf_counter() - begun
+    head = instant_head.load(path)
+    judged = [
+        Judged(image.size, image.annotations, model.objects(head, image.path))
+        for image in labels.images[HALF:]
+    ]
+    ids = {category.name: category.id for category in labels.categories}
+    figures = precision(judged, ids) | precision(judged, ids, by="mask", prefix="mask ")
+    told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    report(f"instant, {count} images", f"AP50 >= {least} within 60 s", f"{told}, {seconds:.1f} s")
+    assert figures["AP50"] >= least
+    assert seconds < 60
