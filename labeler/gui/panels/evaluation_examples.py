@@ -119,8 +119,10 @@ class Examples(QWidget):
         column.setSpacing(4)
         column.addWidget(self.kinds)
         column.addLayout(self._steps)
-        column.addWidget(self.rows, 1)
-        column.addWidget(self._empty, 1)
+        # a short list leaves its room at the foot
+        column.addWidget(self.rows, 1000)
+        column.addWidget(self._empty, 1000)
+        column.addStretch(1)
         view.listed.connect(self.refresh)
         view.moved.connect(self._count)
         view.changed.connect(self._count)

@@ -342,8 +342,9 @@ class ImagesPage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.line)
-        column.addWidget(self.rows, 1)
-        column.addStretch(0)
+        # a short list leaves its room at the foot
+        column.addWidget(self.rows, 1000)
+        column.addStretch(1)
         view.changed.connect(self.refresh)
         view.settled.connect(self.refresh)
         self.refresh()
