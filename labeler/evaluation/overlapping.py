@@ -25,7 +25,7 @@ class Meetings(Struct, frozen=True, eq=False):
 
 
 def meetings(predictions: Columns, truths: Columns, *, least: float) -> Meetings:
-    """The pairs of an overlap of at least `least`, by COCO's own tools, whose numbers are those of the figures."""
+    """The pairs of an overlap of at least `least`, by COCO's own tools, which agree with the figures."""
     from pycocotools import mask  # noqa: PLC0415 - only who evaluates pays for it
 
     crowd = truths.crowd.astype(int)
