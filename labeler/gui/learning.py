@@ -14,7 +14,6 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Annotation, Image
 from labeler.errors import LabelerError
-from labeler.formats.coco import Dataset
 from labeler.gui import training_files as files
 from labeler.gui.browsing import Changed
 from labeler.gui.courier import Courier, run_in_pool
@@ -216,7 +215,7 @@ class Learner(QObject):
 
     def _make(self, turn: int, images: list[Image], annotations: list[tuple[Annotation, ...]]) -> None:
         flat = tuple(annotation for one in annotations for annotation in one)
-        labels = Dataset(tuple(images), tuple(self._session.categories.values()), flat)
+        labels = files.Labels(tuple(images), tuple(self._session.categories.values()), flat)
         spec = RunSpec(trainer=TRAINER, name=NAME, held_out=0.0, register=False)
         path, root = files.runs_folder() / f"learning-{spec.id}", self._session.root
         run_in_pool(

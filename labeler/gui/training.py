@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Annotation
-from labeler.formats.coco import Dataset
 from labeler.gui import training_files as files
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.panels.common import counted, timer
@@ -21,7 +20,7 @@ from labeler.gui.session import Session
 from labeler.gui.sweep import Sweep
 from labeler.gui.task_client import TaskClient, TaskLimits
 from labeler.gui.training_course import Course
-from labeler.gui.training_files import ReadRun
+from labeler.gui.training_files import Labels, ReadRun
 from labeler.gui.training_plan import Planner, Scope
 from labeler.gui.training_runs import RunList, sentence_of
 from labeler.project.runs import Run
@@ -182,7 +181,7 @@ class TrainingDesk(QObject):
         path = files.runs_folder() / files.folder_name(project, spec)
         images = tuple(image for image in map(session.find_image, image_ids) if image is not None)
         flat = tuple(annotation for one in annotations for annotation in one)
-        labels, root = Dataset(images, tuple(session.categories.values()), flat), session.root
+        labels, root = Labels(images, tuple(session.categories.values()), flat), session.root
 
         def made(folder: RunFolder) -> None:
             run = Run(0, str(folder.path), spec.name, spec.trainer, len(images), spec.created)

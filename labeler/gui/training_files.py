@@ -10,13 +10,19 @@ from msgspec.structs import replace
 
 from labeler import paths
 from labeler.core.files import atomic_write
-from labeler.core.records import Image
+from labeler.core.records import Annotation, Category, Image
 from labeler.errors import LabelerError
-from labeler.formats.coco import Dataset, write_coco
-from labeler.formats.placing import header_of
 from labeler.gui.training_course import Course
 from labeler.project.runs import Run, RunState
 from labeler.training.run import Outcome, RunFolder, RunSpec
+
+
+class Labels(Struct, frozen=True, eq=False):
+    """What goes into a run."""
+
+    images: tuple[Image, ...]
+    categories: tuple[Category, ...]
+    annotations: tuple[Annotation, ...]
 
 
 class ReadRun(Struct, frozen=True, eq=False):
@@ -40,10 +46,12 @@ def folder_name(project: Path, spec: RunSpec) -> str:
     return f"{words[:60]}-{spec.id}"
 
 
-def make_run(path: Path, spec: RunSpec, labels: Dataset, *, root: Path) -> RunFolder:
+def make_run(path: Path, spec: RunSpec, labels: Labels, *, root: Path) -> RunFolder:
     """A new run's folder with its labels; the images' paths are relative to `root`, and absolute in there."""
+    from labeler.formats.coco import Dataset, write_coco  # noqa: PLC0415 - 50 ms that a start need not pay
+
     placed = tuple(_placed(image, root) for image in labels.images)
-    data, _ = write_coco(replace(labels, images=placed), source=spec.name)
+    data, _ = write_coco(Dataset(placed, labels.categories, labels.annotations), source=spec.name)
     folder = RunFolder.create(path, spec)
     try:
         atomic_write(folder.source, data)
@@ -57,6 +65,8 @@ def make_run(path: Path, spec: RunSpec, labels: Dataset, *, root: Path) -> RunFo
 
 def _placed(image: Image, root: Path) -> Image:
     """The image as COCO has it: an absolute path, its size, and the project's id."""
+    from labeler.formats.placing import header_of  # noqa: PLC0415 - as above
+
     path = root / image.path
     if not image.width:
         header = header_of(path)

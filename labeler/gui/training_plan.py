@@ -13,11 +13,12 @@ from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.panels.common import counted, timer
 from labeler.gui.session import Session
-from labeler.training.preparing import FEW, UNEVEN
 from labeler.training.split import Item, fingerprint, split, stem
 
 Scope: TypeAlias = Literal["reviewed", "labelled"]
 """Images marked as reviewed, or all that have an object."""
+FEW, UNEVEN = 10, 20
+"""When to warn, as `labeler.training.preparing` does, which it would cost a start too much to import."""
 SCOPES: tuple[Scope, ...] = ("reviewed", "labelled")
 
 _NAMES = 3

@@ -13,8 +13,9 @@ from labeler.core.records import Annotation, Box, Change
 from labeler.gui.learning import NAME, Learner
 from labeler.gui.session import Session
 from labeler.gui.training import RESTARTS, TrainingDesk, Wish, verdict
-from labeler.gui.training_plan import planned
+from labeler.gui.training_plan import FEW, UNEVEN, planned
 from labeler.plugins import discover
+from labeler.training import preparing
 from labeler.training.run import Judged, Outcome, RunFolder
 
 LONG = 30_000
@@ -277,6 +278,10 @@ def test_a_plan_counts_and_warns(session, label) -> None:
     assert plan(uneven).warnings == ("There is 30 times as much of person as of bus.",)
     assert plan(many | {1: {1: 5, 2: 1}}).warnings == ("Fewer than 10 objects of bus.",)
     assert plan({1: {1: 9}, 2: {1: 9}}, "labelled").warnings[0].startswith("Only 2 images")
+
+
+def test_the_plan_warns_when_the_run_does() -> None:
+    assert (FEW, UNEVEN) == (preparing.FEW, preparing.UNEVEN)
 
 
 def test_labels_that_nobody_reviewed_are_pointed_to(session, desk, label) -> None:
