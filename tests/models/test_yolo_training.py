@@ -223,6 +223,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tiny, tmp_path) -> None:
 
 
 # --- what it does by itself ---------------------------------------------------------------------------
+@pytest.mark.timeout(300)
 def test_nothing_is_looked_up_and_nothing_written_elsewhere(tiny, tmp_path) -> None:
     """In a child, its working folder and user's home empty ones: they stay so, and its stdout is ours."""
     run = make_run(tmp_path / "run", "yolo", weights=str(tiny["detect"]), **QUICK | {"epochs": 1})
@@ -244,7 +245,7 @@ def test_nothing_is_looked_up_and_nothing_written_elsewhere(tiny, tmp_path) -> N
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr
