@@ -139,7 +139,7 @@ _TRAINER = TrainerSpec(
         Option(
             "augment", "Vary images", True, "Mirror, turn, scale and recolour tiles by chance.", advanced=True
         ),
-        Option("learning_rate", "Learning rate", 2e-3, "Of AdamW.", minimum=1e-7, maximum=1.0, advanced=True),
+        Option("learning_rate", "Learning rate", 4e-3, "Of AdamW.", minimum=1e-7, maximum=1.0, advanced=True),
         Option(
             "patience",
             "Patience",

@@ -180,9 +180,6 @@ def _initialise(module: nn.Module) -> None:
     """Weights whose variance a ReLU keeps (He et al., ICCV 2015)."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    elif isinstance(module, Block):
-        # a block begins as its input alone (Goyal et al. 2017), which a first high rate does not upset
-        nn.init.zeros_(module.second_norm.weight)
 
 
 def _initialise_head(head: nn.Conv2d) -> None:

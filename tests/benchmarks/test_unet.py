@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
 IMAGES, HELD_OUT = 64, 16
 STEPS, BATCH, SIDE = 120, 4, 128
-RATE = 2e-3
-OURS = Architecture(classes=2, width=16, depth=5, norm="group")
+RATE = 4e-3
+OURS = Architecture(classes=2, width=16, depth=4, norm="batch")
 
 
 @pytest.fixture(scope="module")
