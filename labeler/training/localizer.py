@@ -368,8 +368,8 @@ def _check(part: LabelledSet, report: Report) -> None:
 def _start_from(module: Localizer, weights: Path) -> None:
     state = load_state_dict(weights)
     own = module.features.state_dict()
-    given = {name: state.get(f"features.{name}") for name in own}
-    if any(given[name] is None or given[name].shape != own[name].shape for name in own):
+    given = {name: state[f"features.{name}"] for name in own if f"features.{name}" in state}
+    if len(given) < len(own) or any(given[name].shape != own[name].shape for name in own):
         raise LabelerError(
             f"“{weights.name}” holds no weights of torchvision's MobileNetV3-Small; choose another file."
         )
