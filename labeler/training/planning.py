@@ -15,7 +15,7 @@ SMALL_TILE, LARGE_TILE = 256, 512
 
 _LEAST_SIDE = 8
 """An object of the usual size covers no more pixels than this a side at the lowest level."""
-_FOR_BATCH_NORM = 4
+_FOR_BATCH_NORM = 8
 """Images from which on a batch is enough to measure means by."""
 _FLOATS_A_PIXEL = 40
 """Numbers that training holds for each pixel and each channel at full size, over all levels."""
@@ -41,7 +41,7 @@ def planned(data: LabelledSet, options: Mapping[str, Value], *, memory: int, gpu
 
     `memory` is what the device has left, in bytes. Depth: deep enough that the lowest level sees the usual
     object as a few pixels. Width: 16 channels on a CPU, 32 on a GPU, 64 on a large one. Batch: as many as a
-    third of the memory holds, 4 on a CPU and 16 on a GPU at most. Norm: over the batch from 4 images on.
+    third of the memory holds, 4 on a CPU and 16 on a GPU at most. Norm: over the batch from 8 images on.
     """
     longest = max(max(image.size) for image in data.images)
     sides = [side for image in data.images for side in object_sides(image.annotations)]

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 IMAGES, HELD_OUT = 64, 16
 STEPS, BATCH, SIDE = 120, 4, 128
 RATE = 4e-3
-OURS = Architecture(classes=2, width=16, depth=4, norm="batch")
+OURS = Architecture(classes=2, width=16, depth=4, norm="group")
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def labelled(size, side):
 
 def test_large_objects_have_images_resized_and_small_ones_tiles():
     cells = planned(labelled((2000, 3000), 30), OPTIONS, memory=8 << 30, gpu=False)
-    assert (cells.whole, cells.tile, cells.width, cells.batch, cells.norm) == (False, 256, 16, 4, "batch")
+    assert (cells.whole, cells.tile, cells.width, cells.batch, cells.norm) == (False, 256, 16, 4, "group")
     people = planned(labelled((2000, 3000), 900), OPTIONS, memory=8 << 30, gpu=False)
     assert people.whole
 
