@@ -1,12 +1,15 @@
 """Panels as docks: cards with a thin grip to move them by, remembered between sessions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
-from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt
-from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QEnterEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from labeler.gui import theme
+
+P = TypeVar("P", bound=QWidget)
 
 COLUMN = 304
 """Width of the right column at first, in pixels."""
@@ -96,6 +99,7 @@ class _ScrollFrame(QWidget):
     def __init__(self, panel: QWidget, margins: tuple[int, int, int, int]) -> None:
         super().__init__()
         self._panel = panel
+        self._needed = 0
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -119,6 +123,21 @@ class _ScrollFrame(QWidget):
         self.setMaximumHeight(height)
         inside.setMinimumHeight(needed)  # it scrolls rather than squeezes
         self.updateGeometry()
+        grew, self._needed = height > self._needed, height
+        if grew and self.isVisible():
+            QTimer.singleShot(0, self, self._grow)
+
+    def _grow(self) -> None:
+        """Take the height that is needed now: the column of docks gives it only to one that asks."""
+        dock = self.parentWidget()
+        window = dock.parentWidget() if dock is not None else None
+        if not isinstance(dock, QDockWidget) or not isinstance(window, QMainWindow) or dock.isFloating():
+            return
+        for one in (dock, window):  # which may not know of the new limits yet
+            if (layout := one.layout()) is not None:
+                layout.activate()
+        if self.height() < self.maximumHeight():
+            window.resizeDocks([dock], [self.maximumHeight() + GRIP], Qt.Orientation.Vertical)
 
     def sizeHint(self) -> QSize:
         """All of the panel."""
@@ -136,6 +155,29 @@ class _ScrollFrame(QWidget):
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._fit()
         return handled
+
+
+class LatePanel(QWidget, Generic[P]):
+    """Stands for a panel that is made when it is first seen, so that a start need not pay for it."""
+
+    def __init__(self, make: Callable[[], P]) -> None:
+        super().__init__()
+        self._make = make
+        self._panel: P | None = None
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+
+    def panel(self) -> P:
+        """The panel itself, made by now."""
+        if self._panel is None:
+            self._panel = self._make()
+            self._column.addWidget(self._panel)
+        return self._panel
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """It is seen."""
+        super().showEvent(event)
+        self.panel()
 
 
 def add_dock(

@@ -5,8 +5,6 @@ of again: answers are matched by request id and by the image's key.
 """
 
 import logging
-import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,7 +13,7 @@ from msgspec import Struct, structs
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from labeler.core.records import Prompt, Proposal
-from labeler.gui.host_process import Clocks, HostProcess
+from labeler.gui.host_process import Clocks, HostProcess, Restarts
 from labeler.worker.protocol import (
     EXIT_LOAD,
     EXIT_MEMORY,
@@ -110,7 +108,7 @@ class HostClient(QObject):
         self._click: Ask | None = None  # the newest, until there is a host to send it to
         self._hover: Ask | None = None  # the newest, until the one in flight is answered
         self._unwanted: set[int] = set()  # hovers in flight that were cancelled
-        self._restarts: deque[float] = deque()
+        self._restarts = Restarts(self._limits.restarts, self._limits.window)
         self._clocks = Clocks(self)
         self._clocks.expired.connect(self._on_expired)
         application = QCoreApplication.instance()
@@ -354,17 +352,13 @@ class HostClient(QObject):
     def _recover(self, what: str) -> None:
         """A new host in place of one that is gone or of no use, and one sentence about it."""
         self._drop_child()
-        now = time.monotonic()
-        while self._restarts and now - self._restarts[0] > self._limits.window:
-            self._restarts.popleft()
         title = self._state.title
-        if len(self._restarts) >= self._limits.restarts:
+        if not self._restarts.spend():
             self._stay_off(
                 f"{title} {what} again and stays off; labels are safe, and proposals come back once "
                 "it is started again."
             )
             return
-        self._restarts.append(now)
         sentence = f"{title} {what} and is being started again; no label was lost."
         self._launch("restarting", message=sentence)
         self.failed.emit(sentence)

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -115,6 +116,34 @@ class HostProcess(ChildProcess):
 
     def __init__(self, parent: QObject, model: str) -> None:
         super().__init__(parent, ["host", "--model", model], decode_from_host)
+
+
+class Restarts:
+    """How often a child that was lost may be started again: so many times within so many seconds."""
+
+    def __init__(self, most: int, window: float) -> None:
+        self._most = most
+        self._window = window
+        self._times: deque[float] = deque()
+
+    @property
+    def spent(self) -> int:
+        """How many there were within the time that counts."""
+        return len(self._times)
+
+    def spend(self) -> bool:
+        """Take one; False where none is left."""
+        now = time.monotonic()
+        while self._times and now - self._times[0] > self._window:
+            self._times.popleft()
+        if len(self._times) >= self._most:
+            return False
+        self._times.append(now)
+        return True
+
+    def clear(self) -> None:
+        """Count from none again: a person asked for it."""
+        self._times.clear()
 
 
 class Clocks(QObject):

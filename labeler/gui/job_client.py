@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
-from labeler.gui.host_process import ChildProcess, Clocks
+from labeler.gui.host_process import ChildProcess, Clocks, Restarts
 from labeler.worker.job_protocol import (
     Done,
     FromJob,
@@ -114,7 +114,7 @@ class JobClient(QObject):
         self._alike = 0
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._slowest = 0.0
-        self._restarts: deque[float] = deque()
+        self._restarts = Restarts(self._limits.restarts, self._limits.window)
         self._clocks = Clocks(self)
         self._clocks.expired.connect(self._on_expired)
         application = QCoreApplication.instance()
@@ -288,9 +288,6 @@ class JobClient(QObject):
     def _recover(self, what: str) -> None:
         """Go on in a new child without the image that this one was at, and one sentence about it."""
         self._drop_child()
-        now = time.monotonic()
-        while self._restarts and now - self._restarts[0] > self._limits.window:
-            self._restarts.popleft()
         at = self._blamed()
         where = f" at {Path(self._waiting[at]).name}" if at is not None else ""
         if at is not None:
@@ -301,13 +298,12 @@ class JobClient(QObject):
             return
         if at is not None and not self._waiting:
             self._finish()
-        elif len(self._restarts) >= self._limits.restarts:
+        elif not self._restarts.spend():
             self._give_up(
-                f"{self._title} {what}{where}, for the {_nth(len(self._restarts) + 1)} time, and stays off. "
+                f"{self._title} {what}{where}, for the {_nth(self._restarts.spent + 1)} time, and stays off. "
                 "What it predicted is kept; run it again to go on."
             )
         else:
-            self._restarts.append(now)
             self._launch()
             go_on = "it goes on with the others" if at is not None else "it is started again"
             self.restarted.emit(f"{self._title} {what}{where}; {go_on}.")
