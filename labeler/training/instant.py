@@ -53,11 +53,13 @@ class Instant:
     def embedding(self, path: Path) -> Embedding:
         """The embedding of an image file, from the cache; else it is worked out, and cached.
 
-        Raises ImageError or ModelError.
+        It is the same in both cases: as precise as the cache keeps it. Raises ImageError or ModelError.
         """
         embedded = self._embedder.embed(path, keep=False)
         embedded.store()
-        return embedded.embedding
+        arrays = embedded.embedding.arrays.items()
+        rounded = {name: values.astype(np.float16).astype(np.float32) for name, values in arrays}
+        return Embedding(rounded, embedded.embedding.size)
 
     def objects(self, head: Head, path: Path) -> tuple[Candidate, ...]:
         """What a head finds in an image file, as `instant_objects.objects`."""

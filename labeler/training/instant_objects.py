@@ -21,7 +21,7 @@ from labeler.models.threads import all_threads
 from labeler.training.instant_cells import scale_of
 from labeler.training.instant_head import Found, Head
 
-_FLOOR = 0.15
+_FLOOR = 0.2
 """The least confidence of a cell that is worth a mask, which costs some 30 ms."""
 _MOST = 40
 """Masks an image."""

@@ -14,7 +14,7 @@ from labeler.core.images import read_pixels
 from labeler.core.overlap import box_overlap
 from labeler.core.records import Box, Mask
 from labeler.errors import LabelerError, ModelError
-from labeler.models import safetensors_file
+from labeler.models import embedder, safetensors_file
 from labeler.models.api import FileDetector
 from labeler.models.embeddings import EmbeddingCache, content_digest
 from labeler.models.predicting import load_detector, predict
@@ -256,10 +256,18 @@ def trained(run: RunFolder, events: list, should_stop=lambda: False) -> Path:
     return plugins.discover(safe_mode=True).trainer("instant").train(run, events.append, should_stop)
 
 
-def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run) -> None:
+@pytest.fixture(scope="module")
+def first(made) -> tuple[Path, list]:
+    """The weights of a training in the shared folder, and what it said."""
+    folder, cache = made
     events: list = []
-    path = trained(run, events)
-    assert path.parent == run.path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABELER_CACHE_DIR", str(cache))
+        return trained(RunFolder(folder), events), events
+
+
+def test_a_training_says_how_it_goes(first) -> None:
+    path, events = first
     kinds = [type(event) for event in events]
     assert kinds.index(Started) < kinds.index(Step) < kinds.index(Sample) < kinds.index(Epoch)
     steps = [event for event in events if isinstance(event, Step)]
@@ -268,9 +276,11 @@ def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run) 
     assert steps[-1].losses["loss"] < steps[0].losses["loss"]
     (epoch,) = (event for event in events if isinstance(event, Epoch))
     assert epoch.metrics["AP50"] > 0.9
-    assert all((run.path / event.picture).is_file() for event in events if isinstance(event, Sample))
+    assert all((path.parent / one.picture).is_file() for one in events if isinstance(one, Sample))
 
-    spec = plugins.discover(safe_mode=True).open_file(path)
+
+def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run, first) -> None:
+    spec = plugins.discover(safe_mode=True).open_file(first[0])
     assert (spec.title, spec.categories, spec.task) == ("discs and blocks", KINDS, "detector")
     model = load_detector(spec)
     assert isinstance(model, FileDetector)
@@ -284,27 +294,19 @@ def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run) 
             assert box_overlap(bounds(best.shape), bounds(truth.shape)).iou > 0.8
 
 
-def test_the_same_seed_gives_the_same_weights(run) -> None:
-    first = instant_head.load(trained(run, []))
-    second = instant_head.load(trained(run, []))
-    for name, values in first.weights.items():
-        np.testing.assert_array_equal(values, second.weights[name], err_msg=name)
-
-
-def test_no_image_is_encoded_again(run, monkeypatch) -> None:
-    path = trained(run, [])
-    model = load_detector(plugins.discover(safe_mode=True).open_file(path))
+def test_the_same_seed_gives_the_same_weights_and_no_image_is_encoded_again(run, first, monkeypatch) -> None:
+    before = instant_head.load(first[0])
+    model = load_detector(plugins.discover(safe_mode=True).open_file(first[0]))
+    monkeypatch.setattr(embedder, "read_pixels", lambda *_: pytest.fail("its pixels are read to be encoded"))
     image = run.train_set().images[0].path
-    pixels = read_pixels(image).rgb
-    segmenter = model._instant.segmenter
-    monkeypatch.setattr(type(segmenter), "embed", lambda *_, **__: pytest.fail("encoded again"))
-    trained(run, [])
-    assert model.detect_file(image, pixels)
+    assert model.detect_file(image, read_pixels(image).rgb)
+    after = instant_head.load(trained(run, []))
+    for name, values in before.weights.items():
+        np.testing.assert_array_equal(values, after.weights[name], err_msg=name)
 
 
-def test_an_image_that_was_not_encoded_is_and_stays_so(run, made) -> None:
-    path = trained(run, [])
-    model = load_detector(plugins.discover(safe_mode=True).open_file(path))
+def test_an_image_that_was_not_encoded_is_and_stays_so(run, first) -> None:
+    model = load_detector(plugins.discover(safe_mode=True).open_file(first[0]))
     other = run.path / "other.png"
     drawn_image(other, np.random.default_rng(11))
     fingerprint = plugins.discover(safe_mode=True).model("mobilesam").fingerprint
