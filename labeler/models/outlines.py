@@ -214,7 +214,7 @@ def guarded(title: str, load: Callable[[], Any]) -> Any:
         return load()
     except (ModelError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # libraries raise what they like for a bad file
         raise ModelError(f"“{title}” could not be loaded ({_first_line(error)}).") from error
 
 

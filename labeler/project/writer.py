@@ -173,7 +173,7 @@ class Writer:
     def _run(self, open_store: Callable[[], Store]) -> None:
         try:
             store = open_store()
-        except Exception as error:
+        except Exception as error:  # whatever it is, `open` raises it on the thread that asked
             self._error = error
             return
         finally:
@@ -206,7 +206,7 @@ class Writer:
         while not (self._given_up and job.step is not None):
             try:
                 result = _attempt(store, job)
-            except Exception as error:
+            except Exception as error:  # told to whoever gave the job; this thread lives on
                 reason = trouble.reason(error)
                 if not reason or job.step is None:
                     self._tell(job.failed, trouble.told(self.path, error))
@@ -224,7 +224,7 @@ class Writer:
         self._count_pending(-1)
         try:
             callback(value)
-        except Exception:
+        except Exception:  # of somebody else: this thread lives on
             logger.exception("A callback of the writer of %s failed", self.path)
 
     def _count_pending(self, by: int) -> None:
