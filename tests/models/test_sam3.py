@@ -130,7 +130,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(checkpoint, tmp_path) -> Non
     del content["detector.dot_prod_scoring.hs_proj.weight"]
     short = tmp_path / "short.pt"
     torch.save(content, short)
-    with pytest.raises(ModelError, match=r"1 of its weights are missing, the first “dot_prod_scoring\.hs_proj"):
+    with pytest.raises(ModelError, match=r"1 of its weights are missing, the first “dot_prod_scoring"):
         loaded(short)
 
 
