@@ -249,7 +249,9 @@ def run(made, home, tmp_path, monkeypatch) -> RunFolder:
     """A copy of that folder, and the cache that all these tests share."""
     source, cache = made
     monkeypatch.setenv("LABELER_CACHE_DIR", str(cache))
-    return RunFolder(Path(shutil.copytree(source, tmp_path / "run")))
+    return RunFolder(
+        Path(shutil.copytree(source, tmp_path / "run", ignore=shutil.ignore_patterns("weights.*")))
+    )
 
 
 def trained(run: RunFolder, events: list, should_stop=lambda: False) -> Path:
