@@ -76,9 +76,7 @@ _TRAINER = TrainerSpec(
             "Cut into tiles at their own size, or resized to fit into one; auto by how large objects are.",
             choices=("auto", "tiles", "resize"),
         ),
-        Option(
-            "seams", "Part touching objects", True, "Learn a line of background where objects touch."
-        ),
+        Option("seams", "Part touching objects", True, "Learn a line of background where objects touch."),
         Option(
             "any_way_up",
             "No way is up",
@@ -123,12 +121,8 @@ _TRAINER = TrainerSpec(
         ),
         _share("cross_entropy", "Cross-entropy", 1.0, "How much it counts."),
         _share("dice", "Dice loss", 1.0, "How much it counts; steady where objects are few."),
-        _share(
-            "focal", "Focal loss", 0.0, "How much it counts; for pixels that are hard to tell."
-        ),
-        _share(
-            "boundary", "Boundary loss", 0.0, "How much it counts, added to one of the others."
-        ),
+        _share("focal", "Focal loss", 0.0, "How much it counts; for pixels that are hard to tell."),
+        _share("boundary", "Boundary loss", 0.0, "How much it counts, added to one of the others."),
         Option(
             "class_weights",
             "Weigh categories",

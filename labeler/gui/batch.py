@@ -35,6 +35,8 @@ class Choice(Struct, frozen=True):
     masks: bool = False
     again: bool = False
     """Whether images that this model version has seen are predicted again."""
+    images: tuple[int, ...] = ()
+    """Ids of the only images that are meant, whatever the scope says; () for those of the scope."""
 
 
 class _Run(Struct, frozen=True, eq=False):
@@ -53,6 +55,8 @@ class Batch(QObject):
     """Ids of the images whose candidates were replaced."""
     ended = Signal(str)
     """How it came out, in one sentence."""
+    completed = Signal(object)
+    """The `Choice` of a run that went through to its end, or whose images were all seen before."""
     exhausted = Signal()
     """There was nothing to do: this model version has seen every image that was asked for."""
 
@@ -94,7 +98,7 @@ class Batch(QObject):
         if self._session.read_only:
             self.ended.emit(f"Nothing was run. {self._session.read_only}")
             return
-        images = self.images(choice.scope)
+        images = self._only(choice.images) if choice.images else self.images(choice.scope)
         if not images:
             self.ended.emit("There is no image to run it on; choose others.")
             return
@@ -132,6 +136,10 @@ class Batch(QObject):
         start = next((place for place, image in enumerate(wanted) if image.id == here), 0)
         chosen = wanted[start:] + wanted[:start]
         return [image for image in chosen if scope != "unreviewed" or not image.reviewed]
+
+    def _only(self, image_ids: tuple[int, ...]) -> list[Image]:
+        found = (self._session.find_image(image_id) for image_id in image_ids)
+        return [image for image in found if image is not None]
 
     def look_for_unmapped(self) -> None:
         """Find out again which classes of the model mean no category yet; `changed` follows."""
@@ -178,6 +186,7 @@ class Batch(QObject):
         if not missing:
             self._end("")
             self.exhausted.emit()
+            self.completed.emit(choice)
             return
         spec = PredictSpec(choice.name, missing, choice.text or None, choice.masks)
         self._jobs.start(spec, title=choice.spec.title)
@@ -241,6 +250,8 @@ class Batch(QObject):
             name = Path(image.path).name if image is not None else ""
             sentence += f" {counted(len(missed), 'image')} could not be predicted; {name}: {missed[0][1]}"
         self._end(sentence)
+        if not result.cancelled:
+            self.completed.emit(run.choice)
 
     def _on_failed(self, sentence: str) -> None:
         if self._run is not None:

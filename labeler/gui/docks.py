@@ -160,8 +160,10 @@ class _ScrollFrame(QWidget):
 class LatePanel(QWidget, Generic[P]):
     """Stands for a panel that is made when it is first seen, so that a start need not pay for it."""
 
-    def __init__(self, make: Callable[[], P]) -> None:
+    def __init__(self, make: Callable[[], P], *, height: int, least: int) -> None:
         super().__init__()
+        self._height = height
+        self.setMinimumHeight(least)
         self._make = make
         self._panel: P | None = None
         self._column = QVBoxLayout(self)
@@ -173,6 +175,10 @@ class LatePanel(QWidget, Generic[P]):
             self._panel = self._make()
             self._column.addWidget(self._panel)
         return self._panel
+
+    def sizeHint(self) -> QSize:
+        """The height that it opens with."""
+        return QSize(super().sizeHint().width(), self._height)
 
     def showEvent(self, event: QShowEvent) -> None:
         """It is seen."""

@@ -207,7 +207,12 @@ def _held_out(run: Run, known: set[int]) -> Scope:
     except (OSError, msgspec.DecodeError):
         images = []
     inside = tuple(image.id for image in images if image.id in known)
-    return Scope(f"run {run.id}", f"Held out by {run.name}", inside)
+    return Scope(key_of_run(run.id), f"Held out by {run.name}", inside)
+
+
+def key_of_run(run_id: int) -> str:
+    """The key of the scope of a run's held-out part."""
+    return f"run {run_id}"
 
 
 def _history(store: Store) -> tuple[Moment, ...]:

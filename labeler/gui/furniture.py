@@ -8,6 +8,7 @@ from labeler.gui.canvas.view import Canvas
 from labeler.gui.commands import Commands
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
+from labeler.gui.loop import Loop
 from labeler.gui.model_menu import ModelMenu
 from labeler.gui.options_bar import OptionsBar
 from labeler.gui.panel_docks import PanelDocks
@@ -22,6 +23,7 @@ __all__ = [
     "Commands",
     "DisplayCard",
     "HostClient",
+    "Loop",
     "ModelMenu",
     "OptionsBar",
     "PanelDocks",

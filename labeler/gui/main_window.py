@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from labeler.models.api import ModelSpec
 
 MENUS = ("Project", "Edit", "View", "Model", "Help")
+HOMES = {"Images": "View", "Tools": "Edit", "Predictions": "Model", "Training": "Model"}
+"""The menus of the groups of actions that have none of their own name."""
 SMALLEST = QSize(800, 560)
 SEPARATED = (
     "open-project",
@@ -51,6 +53,7 @@ SEPARATED = (
     "display",
     "predict-all",
     "review",
+    "evaluate",
 )
 """The actions that a line in the menu follows."""
 
@@ -94,6 +97,7 @@ class MainWindow(QMainWindow):
         self.host = furniture.HostClient(self, model=self.settings.model)
         self.desk = furniture.PredictionDesk(self.session, self)
         self.desk.predictions.remember_in(self.settings.filters)
+        self.loop = furniture.Loop(self.session, self.desk, self)
         self.canvas = furniture.Canvas(self.session, self.host, self.desk.predictions)
         self.display_card = furniture.DisplayCard(self.canvas)
         self.commands = furniture.Commands(
@@ -105,7 +109,7 @@ class MainWindow(QMainWindow):
             notifier=self.notifier,
             settings=self.settings,
         )
-        handlers = self.commands.handlers() | self.desk.handlers()
+        handlers = self.commands.handlers() | self.desk.handlers() | self.loop.handlers()
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), handlers, self)
         self.addActions(list(self.actions_by_id.values()))
         self.options_bar = furniture.OptionsBar(self.canvas)
@@ -116,7 +120,7 @@ class MainWindow(QMainWindow):
         self.status_line = furniture.StatusLine(self)
         self.setStatusBar(self.status_line)
         self._build_work()
-        self.panels = furniture.PanelDocks(self, self.session, self.desk, self.settings)
+        self.panels = furniture.PanelDocks(self, self.session, self.desk, self.loop, self.settings)
         self.model_menu = furniture.ModelMenu(self._menus["Model"], self, current=self.settings.model)
         self._fill_menus()
         self._connect()
@@ -139,7 +143,7 @@ class MainWindow(QMainWindow):
     def _fill_menus(self) -> None:
         menus, actions = self._menus, self.actions_by_id
         for spec in ACTIONS:
-            home = {"Images": "View", "Tools": "Edit", "Predictions": "Model"}.get(spec.group, spec.group)
+            home = HOMES.get(spec.group, spec.group)
             menus[home].addAction(actions[spec.id])
             if spec.id in SEPARATED:
                 menus[home].addSeparator()
@@ -200,13 +204,20 @@ class MainWindow(QMainWindow):
         self.desk.look_at.connect(canvas.look_at)
         self.desk.queue.changed.connect(self._show_review)
         self.panels.agreement.extra_clicked.connect(self.desk.show)
-        self.panels.set_agreement.opened.connect(lambda _, what: self._tell_opened(what))
         canvas.step_elsewhere = self.desk.next_item
         self.commands.review_on = self.desk.image_done
         canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
         self.desk.told.connect(self._tell_run)
         self.panels.run.mapped.connect(lambda: self.notifier.take_back("batch"))
         self.model_menu.found.connect(self.panels.run.set_registry)
+        self.model_menu.found.connect(self.loop.set_registry)
+        self.loop.model_made.connect(self.model_menu.look_up)
+        self.loop.told.connect(lambda text: self.notifier.info(text, key="training"))
+        self.loop.learner.changed.connect(
+            lambda: self.actions_by_id["learn"].setChecked(self.loop.learner.is_on)
+        )
+        self.panels.told.connect(lambda text: self.notifier.info(text, key="evaluation"))
+        self.panels.opened.connect(self._tell_opened)
         self.model_menu.detector_chosen.connect(self.panels.use_detector)
         self.notifier.told.connect(self.toast.show_message)
         self.notifier.taken_back.connect(self.toast.take_back)
@@ -408,6 +419,7 @@ class MainWindow(QMainWindow):
             self.settings.layout = bytes(self.saveState().toBase64().data()).decode()
             self.settings.save()
         self.panels.stop()
+        self.loop.close()
         self.desk.close()
         self.session.shut_down()
         self.model_menu.stop()

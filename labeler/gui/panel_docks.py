@@ -1,13 +1,16 @@
 """The panels of the window in their docks: a person's words on the right, the models' on the left."""
 
-from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from labeler.gui.docks import COLUMN, add_dock
+from labeler.gui.docks import COLUMN, LatePanel, add_dock
+from labeler.gui.evaluation_plan import Asked
+from labeler.gui.loop import Loop
 from labeler.gui.panels.agreement import AgreementPanel
 from labeler.gui.panels.annotations import AnnotationsPanel
 from labeler.gui.panels.categories import CategoriesPanel
 from labeler.gui.panels.common import Card
+from labeler.gui.panels.evaluation import EvaluationPanel
 from labeler.gui.panels.explorer import ExplorerPanel
 from labeler.gui.panels.film_strip import FilmStrip
 from labeler.gui.panels.history import HistoryPanel
@@ -16,6 +19,7 @@ from labeler.gui.panels.predictions import PredictionsPanel
 from labeler.gui.panels.review import ReviewPanel
 from labeler.gui.panels.run import RunPanel
 from labeler.gui.panels.set_agreement import SetAgreementPanel
+from labeler.gui.panels.training import TrainingPanel
 from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
@@ -24,6 +28,11 @@ from labeler.models.api import ModelSpec
 STRIP = "Film strip"
 STRIP_FROM = 620
 """Window height below which the film strip hides, so that nothing is cut off."""
+BENCH = ("Training", "Evaluation")
+"""The wide panels under the canvas, one at a time."""
+BENCH_HEIGHT = 348
+"""Of these at first, in pixels."""
+BENCH_LEAST = 232
 LOW = 800
 """Window height below which a review also needs the room of the predictions."""
 HUGGING = ("Categories", "Agreement", "Pre-annotate", "Predictions", "Review", "IoU explorer")
@@ -33,13 +42,20 @@ HUGGING = ("Categories", "Agreement", "Pre-annotate", "Predictions", "Review", "
 class PanelDocks(QObject):
     """Makes the panels, and shows and hides their docks as the person had them."""
 
+    told = Signal(str)
+    """One sentence: how something that was asked for in a panel came out."""
+    opened = Signal(str)
+    """What images a panel has made the order, in words."""
+
     def __init__(
-        self, window: QMainWindow, session: Session, desk: PredictionDesk, settings: Settings
+        self, window: QMainWindow, session: Session, desk: PredictionDesk, loop: Loop, settings: Settings
     ) -> None:
         super().__init__(window)
         self._window = window
         self._session = session
         self._settings = settings
+        self._desk = desk
+        self._loop = loop
         self.film_strip = FilmStrip(session)
         self.images = ImagesPanel(session)
         self.categories = CategoriesPanel(session)
@@ -58,6 +74,7 @@ class PanelDocks(QObject):
         self.docks[STRIP] = add_dock(
             window, STRIP, self.film_strip, bottom, margins=(8, 0, 8, 4), grows=False
         )
+        self._add_bench()
         for name, dock in self.docks.items():
             dock.toggleViewAction().triggered.connect(
                 lambda shown, name=name: self._remember(name, shown=shown)
@@ -73,6 +90,45 @@ class PanelDocks(QObject):
         self.images.add_worst_first(desk.agreements.worst_first)
         self.predictions.run_asked.connect(lambda: self.open("Pre-annotate"))
         desk.batch.stored.connect(lambda _: self.open("Predictions"))
+        self.set_agreement.opened.connect(lambda _, what: self.opened.emit(what))
+        loop.shows.connect(self.open)
+        loop.judges.connect(self._judge)
+
+    @property
+    def training(self) -> TrainingPanel:
+        """The panel that trains, which is made when it is first asked for."""
+        return self._training.panel()
+
+    @property
+    def evaluation(self) -> EvaluationPanel:
+        """The panel that evaluates, which is made when it is first asked for."""
+        return self._evaluation.panel()
+
+    def _add_bench(self) -> None:
+        """The wide panels stand over the film strip, as tabs of one place."""
+        window, bottom = self._window, Qt.DockWidgetArea.BottomDockWidgetArea
+        self._training = LatePanel(self._make_training, height=BENCH_HEIGHT, least=BENCH_LEAST)
+        self._evaluation = LatePanel(self._make_evaluation, height=BENCH_HEIGHT, least=BENCH_LEAST)
+        panels: tuple[QWidget, ...] = self._training, self._evaluation
+        for name, panel in zip(BENCH, panels, strict=True):
+            self.docks[name] = add_dock(window, name, panel, bottom, margins=(8, 0, 8, 4), grows=True)
+        first, second = (self.docks[name] for name in BENCH)
+        window.splitDockWidget(first, self.docks[STRIP], Qt.Orientation.Vertical)
+        window.tabifyDockWidget(first, second)
+
+    def _make_training(self) -> TrainingPanel:
+        return TrainingPanel(self._session, self._loop.training, self._loop.learner)
+
+    def _make_evaluation(self) -> EvaluationPanel:
+        panel = EvaluationPanel(self._session, self._loop.evaluation)
+        panel.opened.connect(lambda _, what: self.opened.emit(what))
+        panel.run_asked.connect(lambda: self.open("Pre-annotate"))
+        panel.told.connect(self.told)
+        return panel
+
+    def _judge(self, asked: Asked) -> None:
+        self.open("Evaluation")
+        self.evaluation.judge(asked)
 
     def _make_docks(self) -> dict[str, QDockWidget]:
         right, left = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.LeftDockWidgetArea
@@ -117,6 +173,8 @@ class PanelDocks(QObject):
         dock = self.docks[name]
         if dock.isHidden() and self._session.project is not None:
             dock.toggleViewAction().trigger()
+        if name in BENCH:
+            dock.raise_()
 
     def _make_room(self) -> None:
         """Fold what is not needed while a review is on, and unfold it at its end."""
@@ -133,6 +191,10 @@ class PanelDocks(QObject):
         """Give a column its width when its first dock opens; the layout would make it narrow."""
         self._window.resizeDocks([self.docks[name]], [COLUMN], Qt.Orientation.Horizontal)
 
+    def _raise_bench(self, name: str) -> None:
+        """Give a wide panel its height, once the layout has given it a place."""
+        self._window.resizeDocks([self.docks[name]], [BENCH_HEIGHT], Qt.Orientation.Vertical)
+
     def fit(self) -> None:
         """The film strip is the first to go when the window is low."""
         wanted = self._session.project is not None and STRIP not in self._settings.closed_docks
@@ -147,6 +209,8 @@ class PanelDocks(QObject):
         others = [dock for key, dock in self.docks.items() if key != name and not dock.isHidden()]
         if shown and not any(self._window.dockWidgetArea(dock) == beside for dock in others):
             self._widen(name)
+            if name in BENCH:
+                QTimer.singleShot(0, self, lambda: self._raise_bench(name))
         closed = [other for other in self._settings.closed_docks if other != name]
         self._settings.closed_docks = closed if shown else [*closed, name]
         self._settings.save()

@@ -36,7 +36,7 @@ class PredictionDesk(QObject):
         self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
         self.jobs = JobClient(self)
         self.batch = Batch(session, self.jobs, self)
-        self.batch.stored.connect(self._take_stored)
+        self.batch.stored.connect(self.take_stored)
         self.batch.ended.connect(self._take_end)
         self.batch.changed.connect(self._take_unmapped)
         self.queue.show_item.connect(self._show_item)
@@ -133,7 +133,8 @@ class PredictionDesk(QObject):
         self.agreements.measure_anew()
         self.queue.refresh()
 
-    def _take_stored(self, image_ids: tuple[int, ...]) -> None:
+    def take_stored(self, image_ids: tuple[int, ...]) -> None:
+        """Images have other candidates now: filter, measure and queue them anew."""
         self.predictions.refresh(image_ids)
         self.agreements.touch(image_ids)
         self.queue.refresh()

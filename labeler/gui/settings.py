@@ -22,6 +22,8 @@ CLOSED = (
     "Images",
     "History",
     "IoU explorer",
+    "Training",
+    "Evaluation",
 )
 """The panels that are not shown at first."""
 

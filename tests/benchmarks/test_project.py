@@ -33,7 +33,7 @@ def _shape(rng: random.Random, numbers: np.random.Generator) -> Shape:
     x, y = rng.random() * 900, rng.random() * 900
     match rng.randrange(10):
         case 0:
-            rows, columns = np.ogrid[-1 : 1 : 60j, -1 : 1 : 80j]
+            rows, columns = np.ogrid[-1:1:60j, -1:1:80j]
             return Mask(int(x), int(y), rows**2 + columns**2 < rng.random())
         case 1 | 2 | 3 | 4:
             return Polygons((Part(numbers.random((20, 2)) * 100 + (x, y)),))
