@@ -91,7 +91,8 @@ class Head:
         total = np.zeros((self.config.width, LEVELS[number].side ** 2), dtype=np.float32)
         for place, (row, column) in enumerate(slices(LEVELS[number])):
             total += rows[:, place] @ values[:, row, column].reshape(self.config.dimensions, -1)
-        return total.T + self.weights["window.bias"] + self.weights["level"][number]
+        seen: Floats = total.T + self.weights["window.bias"] + self.weights["level"][number]
+        return seen
 
     def _said(self, seen: Floats, chosen: Indices) -> Found:
         hidden = np.maximum(self._norm(seen, "first"), 0)
@@ -100,7 +101,7 @@ class Head:
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         return Found(
             boxes_of(np.logaddexp(0, self._linear(hidden, "box")), chosen),
-            1 / (1 + np.exp(-self._linear(hidden, "objectness")[:, 0])),
+            np.asarray(1 / (1 + np.exp(-self._linear(hidden, "objectness")[:, 0])), dtype=np.float32),
             shares / shares.sum(axis=1, keepdims=True),
         )
 

@@ -85,7 +85,8 @@ def _likely(found: Found, size: tuple[int, int]) -> _Boxes:
 
 def _drawn(segmenter: Segmenter, embedding: Embedding, corners: list[float]) -> tuple[Shape, float]:
     """The mask of what is in a box, and its IoU by the segmenter's estimate; the box where there is none."""
-    box = Box(*corners)
+    x0, y0, x1, y1 = corners
+    box = Box(x0, y0, x1, y1)
     proposals = segmenter.segment(embedding, Prompt(box=box), threads=1, limit=1)
     if not proposals or not proposals[0].mask.bits.any():
         return box, 0.0

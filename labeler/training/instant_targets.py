@@ -74,11 +74,11 @@ def view(example: Example, random: np.random.Generator) -> View:
     zoom, shift = 1.0, np.zeros(2)
     projected = example.projected.astype(np.float32)
     if random.random() >= _AS_IT_IS:
-        zoom = math.exp(random.uniform(*map(math.log, _ZOOMS)))
+        zoom = math.exp(random.uniform(math.log(_ZOOMS[0]), math.log(_ZOOMS[1])))
         free = SIDE - np.array(example.extent) * zoom
         shift = random.uniform(np.minimum(free, 0), np.maximum(free, 0) if zoom < 1 else 0.0)
         rows, columns = (_taps(zoom, offset) for offset in (shift[1], shift[0]))
-        projected = rows @ projected @ columns.T
+        projected = np.asarray(rows @ projected @ columns.T, dtype=np.float32)
     corner = np.tile(shift, 2)
     moved = example.boxes * zoom + corner
     boxes = moved.clip(0, SIDE)
@@ -97,7 +97,7 @@ def _taps(zoom: float, shift: float) -> Floats:
     """(64, 64) weights by which a row of features becomes the row at `x * zoom + shift`; 0 from outside."""
     place = (np.arange(SIDE) + 0.5 - shift) / zoom - 0.5
     weights = 1.0 - np.abs(place[:, None] - np.arange(SIDE))
-    return weights.clip(0, None).astype(np.float32)
+    return np.asarray(weights.clip(0, None), dtype=np.float32)
 
 
 def assigned(boxes: Boxes, inside: NDArray[np.float64], unclear: Boxes) -> Targets:
@@ -130,10 +130,11 @@ def _suitability(boxes: Boxes) -> Floats:
     octaves = np.abs(np.log2(sides.max(axis=1) / (_FIT * every.spans[:, None])))
     suited = np.exp(-octaves - _FALL * (away**2).sum(axis=2))
     suited[(away >= _REACH).any(axis=2) | (octaves >= _OCTAVES)] = 0.0
-    return suited.astype(np.float32)
+    return np.asarray(suited, dtype=np.float32)
 
 
 def _within(boxes: Boxes) -> NDArray[np.bool_]:
     """(cells,) whether a cell's centre is in one of the boxes."""
     centres = cells().centres[:, None]
-    return np.asarray(((centres > boxes[:, :2]) & (centres < boxes[:, 2:])).all(axis=2).any(axis=1))
+    inside = (centres > boxes[:, :2]) & (centres < boxes[:, 2:])
+    return np.asarray(np.any(np.all(inside, axis=2), axis=1))

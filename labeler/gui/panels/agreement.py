@@ -30,7 +30,7 @@ class AgreementPanel(Card):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Agreement", parent)
-        self.folded.connect(lambda folded: folded or self.refresh())
+        self.unfolded.connect(self.refresh)
         self._session = session
         self._tracks: dict[int, list[float]] = {}
         self._make_widgets()

@@ -264,6 +264,8 @@ class _Heading(QAbstractButton):
 class Card(QFrame):
     """A panel's frame: a heading left, a quiet note right, and a body that folds away."""
 
+    unfolded = Signal()
+    """Its content can be seen again."""
     folded = Signal(bool)
 
     def __init__(self, heading: str, parent: QWidget | None = None) -> None:
@@ -309,6 +311,8 @@ class Card(QFrame):
         policy = QSizePolicy.Policy.Preferred if shown else QSizePolicy.Policy.Maximum
         self.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
         self.folded.emit(not shown)
+        if shown:
+            self.unfolded.emit()
 
 
 class EmptyState(QWidget):

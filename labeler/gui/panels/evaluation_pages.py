@@ -256,7 +256,7 @@ class ConfusionPage(QWidget):
             return
         self._arrange()
         counts = [self._view.confusion(place).counts for place in range(len(titles))]
-        whole = sum(counts)
+        whole = np.sum(counts, axis=0)
         last = len(whole) - 1
         used = [n for n in range(last) if whole[n].any() or whole[:, n].any()]
         wrong = {n: int(whole[n].sum() + whole[:, n].sum() - 2 * whole[n, n]) for n in used}

@@ -43,7 +43,7 @@ class PredictionsPanel(Card):
 
     def __init__(self, session: Session, predictions: Predictions, parent: QWidget | None = None) -> None:
         super().__init__("Predictions", parent)
-        self.folded.connect(lambda folded: folded or self.refresh())
+        self.unfolded.connect(self.refresh)
         self._session, self._predictions = session, predictions
         self._make_sliders()
         self._make_steps()

@@ -69,7 +69,7 @@ class SetAgreementPanel(Card):
 
     def __init__(self, session: Session, agreements: Agreements, parent: QWidget | None = None) -> None:
         super().__init__("Set agreement", parent)
-        self.folded.connect(lambda folded: folded or self.refresh())
+        self.unfolded.connect(self.refresh)
         self._session = session
         self._agreements = agreements
         self._moments: list[Moment] = []

@@ -39,13 +39,13 @@ class CourseCurves(QWidget):
         self._runs: list[Shown] = []
         self.loss = CurvePlot("Losses", x=Axis("epoch"), y=Axis("loss"), parent=self)
         self.score = CurvePlot("Metrics", x=Axis("epoch"), y=Axis("", 0.0, 1.0), parent=self)
-        self.metric = Choice("Metric that is shown", parent=self)
-        self.metric.currentIndexChanged.connect(self._draw)
+        self.metric_choice = Choice("Metric that is shown", parent=self)
+        self.metric_choice.currentIndexChanged.connect(self._draw)
         right = QWidget(self)
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addWidget(self.metric)
+        column.addWidget(self.metric_choice)
         column.addWidget(self.score, 1)
         self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._box.setContentsMargins(0, 0, 0, 0)
@@ -61,17 +61,17 @@ class CourseCurves(QWidget):
 
     def _fill_metrics(self) -> None:
         names = list(dict.fromkeys(name for run in self._runs for name in run.course.metric_names))
-        known = [self.metric.itemData(place) for place in range(self.metric.count())]
+        known = [self.metric_choice.itemData(place) for place in range(self.metric_choice.count())]
         if names == known[1:] and known:
             return
-        chosen = self.metric.currentData() or ""
-        with QSignalBlocker(self.metric):
-            self.metric.clear()
-            self.metric.addItem("All metrics" if len(self._runs) < 2 else "Main metric", "")
+        chosen = self.metric_choice.currentData() or ""
+        with QSignalBlocker(self.metric_choice):
+            self.metric_choice.clear()
+            self.metric_choice.addItem("All metrics" if len(self._runs) < 2 else "Main metric", "")
             for name in names:
-                self.metric.addItem(name, name)
-            self.metric.choose(chosen)
-        self.metric.setVisible(len(names) > 1)
+                self.metric_choice.addItem(name, name)
+            self.metric_choice.choose(chosen)
+        self.metric_choice.setVisible(len(names) > 1)
 
     def _draw(self) -> None:
         several = len(self._runs) > 1
@@ -101,7 +101,7 @@ class CourseCurves(QWidget):
         if not self._runs:
             return []
         run = self._runs[0]
-        chosen = self.metric.currentData()
+        chosen = self.metric_choice.currentData()
         names = [chosen] if chosen else _ordered(run.course.metric_names, run.metric)
         made = []
         for place, name in enumerate(names):
@@ -120,7 +120,7 @@ class CourseCurves(QWidget):
     def _mains(self) -> list[Curve]:
         made = []
         for place, (name, run) in enumerate(zip(_unlike(self._runs), self._runs, strict=True)):
-            x, y = run.course.metric(self.metric.currentData() or run.metric)
+            x, y = run.course.metric(self.metric_choice.currentData() or run.metric)
             made.append(Curve(name, line_color(place), x, y, dots=len(x) <= 40))
         return made
 
@@ -163,6 +163,7 @@ class FiguresTable(QTableWidget):
         self.setHorizontalHeaderLabels([run.name for run in runs])
         for column, run in enumerate(runs):
             head = self.horizontalHeaderItem(column)
+            assert head is not None, "it has just been given a label"
             head.setToolTip(run.name)
             head.setForeground(QBrush(QColor(line_color(column))))
         self.setVerticalHeaderLabels([*names, "epochs"])

@@ -284,7 +284,7 @@ class TrainingSetup(QWidget):
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setAccessibleName("More settings: fold or unfold")
         self.more.clicked.connect(lambda: self.fold(self._settings.isHidden()))
-        self._settings = QWidget(self._form)
+        self._settings: QWidget = QWidget(self._form)
         self.name = QLineEdit(self._settings)
         self.name.setAccessibleName("Name of the model")
         self.name.setToolTip("What the trained model will be called")

@@ -244,7 +244,7 @@ def test_a_finished_run_says_its_verdict_and_offers_what_comes_next(qtbot, desk,
     assert [folder.spec.name for folder in judged] == ["New"]
     assert [curve.name for curve in panel.curves.loss.curves] == ["loss", "boxes", "classes"]
     assert [curve.name for curve in panel.curves.score.curves] == ["AP50", "AP"]
-    panel.curves.metric.choose("AP")
+    panel.curves.metric_choice.choose("AP")
     assert [curve.name for curve in panel.curves.score.curves] == ["AP"]
 
 
