@@ -31,7 +31,9 @@ STRIP_FROM = 620
 BENCH = ("Training", "Evaluation")
 """The wide panels under the canvas, one at a time."""
 BENCH_HEIGHT = 348
-"""Of these at first, in pixels."""
+"""Of these at first, in pixels, where the window is high enough."""
+BENCH_SHARE = 0.38
+"""Of the window's height that they take at most by themselves, so that the image stays the main thing."""
 BENCH_LEAST = 232
 LOW = 800
 """Window height below which a review also needs the room of the predictions."""
@@ -93,6 +95,8 @@ class PanelDocks(QObject):
         self.set_agreement.opened.connect(lambda _, what: self.opened.emit(what))
         loop.shows.connect(self.open)
         loop.judges.connect(self._judge)
+        planner = loop.training.planner
+        planner.changed.connect(lambda: self.images.mark_held_out(planner.held_out or frozenset()))
 
     @property
     def training(self) -> TrainingPanel:
@@ -193,12 +197,14 @@ class PanelDocks(QObject):
 
     def _raise_bench(self, name: str) -> None:
         """Give a wide panel its height, once the layout has given it a place."""
-        self._window.resizeDocks([self.docks[name]], [BENCH_HEIGHT], Qt.Orientation.Vertical)
+        height = min(BENCH_HEIGHT, round(BENCH_SHARE * self._window.height()))
+        self._window.resizeDocks([self.docks[name]], [height], Qt.Orientation.Vertical)
 
     def fit(self) -> None:
         """The film strip is the first to go when the window is low."""
         wanted = self._session.project is not None and STRIP not in self._settings.closed_docks
-        self.docks[STRIP].setVisible(wanted and self._window.height() >= STRIP_FROM)
+        needed = STRIP_FROM + BENCH_LEAST * any(not self.docks[name].isHidden() for name in BENCH)
+        self.docks[STRIP].setVisible(wanted and self._window.height() >= needed)
 
     def stop(self) -> None:
         """End the threads of panels: the window goes away."""
@@ -209,8 +215,10 @@ class PanelDocks(QObject):
         others = [dock for key, dock in self.docks.items() if key != name and not dock.isHidden()]
         if shown and not any(self._window.dockWidgetArea(dock) == beside for dock in others):
             self._widen(name)
-            if name in BENCH:
-                QTimer.singleShot(0, self, lambda: self._raise_bench(name))
+        if shown and name in BENCH and not any(dock in others for dock in map(self.docks.get, BENCH)):
+            QTimer.singleShot(0, self, lambda: self._raise_bench(name))
+        if name in BENCH:
+            self.fit()
         closed = [other for other in self._settings.closed_docks if other != name]
         self._settings.closed_docks = closed if shown else [*closed, name]
         self._settings.save()
