@@ -221,7 +221,7 @@ def _style_sheet(c: Colors) -> str:
         color: {c.on_accent}; }}
     QPushButton#chip {{ background: transparent; border: 1px solid {c.accent}; padding: 2px 8px;
         font-weight: normal; }}
-    QPushButton:disabled {{ color: {c.quiet}; }}
+    QPushButton:disabled, QPushButton:default:disabled {{ background: {c.raised}; color: {c.quiet}; }}
     QPushButton:focus, QToolButton:focus, QLineEdit:focus, QComboBox:focus {{ border: 1px solid {c.accent}; }}
     QLineEdit, QComboBox, QAbstractSpinBox {{ background: {c.raised}; color: {c.text};
         border: 1px solid {c.edge}; border-radius: 6px; padding: 4px 8px;
