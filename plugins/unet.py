@@ -100,6 +100,7 @@ _TRAINER = TrainerSpec(
             minimum=0,
             maximum=4096,
             advanced=True,
+            flag="size",
         ),
         Option(
             "width",

@@ -34,6 +34,8 @@ class Option(Struct, frozen=True):
     """Whether it is folded away until it is asked for."""
     is_file: bool = False
     """Whether the text is the path of a file, as of the weights to start from; "" for none."""
+    flag: str = ""
+    """The flag of `labeler train` that means it under another name: "size" for --size; "" for none."""
 
     def parsed(self, text: str) -> Value:
         """The value that `text` means. Raises LabelerError with one sentence for what cannot be."""

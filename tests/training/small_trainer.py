@@ -141,7 +141,7 @@ plugin = Plugin(
                 Option("epochs", "Epochs", 3, minimum=1),
                 Option("batch", "Batch", 4, minimum=1),
                 Option("pause", "Pause", 0.0, help="Seconds a step takes longer."),
-                Option("room", "Room", 100, help="The largest batch that fits into memory."),
+                Option("room", "Room", 100, help="The largest batch that fits into memory.", flag="size"),
                 Option("spoilt", "Spoilt", 0, help="The epoch whose loss is no number."),
                 Option("broken", "Broken", False),
             ),
