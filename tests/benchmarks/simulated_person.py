@@ -1,18 +1,106 @@
-"""A person who labels objects to a mask IoU of 0.85, and counts clicks and keys, each an action."""
+"""A person who labels objects to a mask IoU of 0.85, and counts each click, key and brush stroke.
+
+By SAM an object takes a box around it (two clicks), and a key that accepts. Where the mask in the box is not
+good enough, a few clicks follow, each into the middle of what is most wrong, with a key for each step to
+another of the masks that are offered; a click that made it worse is undone. What is wrong then is brushed
+over, or the object is outlined by hand, whichever is shorter: one sees how much is missing. A category that
+is not the one of the object before costs a key. Clicks alone, without the box, took more actions.
+
+Predictions are labels only once they are accepted. One sees at a glance how good each one is: a good one is
+accepted, a fair one is picked up and corrected as a box's mask is, and others are left where they are; one
+action rejects the rest of an image.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
 
 from labeler.core.geometry import area, bounds, outline, rasterise, to_bits
 from labeler.core.overlap import mask_overlap
-from labeler.core.records import Bits, Box, Candidate, Mask, Part, Polygons, Prompt, Proposal
+from labeler.core.records import Bits, Box, Candidate, Mask, Part, Polygons, Prompt
 from labeler.models.api import Embedding, Segmenter
 
 ENOUGH = 0.85
-MEANT = 0.5
+FAIR = 0.6
 """IoU from which a prediction is worth correcting."""
-_MOST_CLICKS = 8
+_CLICKS = 3
+"""After the box; what is wrong then is brushed."""
+_SLIVER = 0.04
+"""Thickness that no brush catches, as a share of the root of the object's area."""
 _TOLERANCES = (12.0, 8.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
+
+Named = tuple[str, Mask]
+"""An object to label: its category and its mask."""
+
+
+class Reviewed(Struct, frozen=True, eq=False):
+    """What an image's predictions were worth."""
+
+    actions: int
+    left: tuple[Named, ...]
+    """Objects that are still to do."""
+    unchanged: int
+    """Predictions that were right as they were."""
+    corrected: int
+
+
+class Person:
+    """Someone who labels one image."""
+
+    def __init__(self, segmenter: Segmenter, embedding: Embedding) -> None:
+        self._segmenter = segmenter
+        self._embedding = embedding
+
+    def by_box(self, truth: Mask) -> int:
+        """Actions for an object by SAM."""
+        box = bounds(truth)
+        shown = self._segmenter.segment(self._embedding, Prompt(box=box), limit=1)[0]
+        return 2 + self._finished(truth, box, shown.mask, shown.logits)
+
+    def review(self, truths: Sequence[Named], found: Sequence[Candidate]) -> Reviewed:
+        """Take what can be taken from the predictions of an image."""
+        shapes = [rasterise(one.shape, size=self._embedding.size) for one in found]
+        waiting = dict(enumerate(shapes))
+        left, actions, unchanged, corrected = [], 0, 0, 0
+        for name, truth in truths:
+            overlaps = {place: _iou(shape, truth) for place, shape in waiting.items()}
+            place = max(overlaps, key=overlaps.__getitem__, default=-1)
+            if place < 0 or overlaps[place] < FAIR:
+                left.append((name, truth))
+                continue
+            shape = waiting.pop(place)
+            is_good = overlaps[place] >= ENOUGH
+            actions += 1 if is_good else 1 + self._finished(truth, bounds(shape), shape, None)
+            actions += name != found[place].label
+            unchanged += is_good
+            corrected += not is_good
+        return Reviewed(actions + bool(waiting), tuple(left), unchanged, corrected)
+
+    def _finished(self, truth: Mask, box: Box, shown: Mask, logits: NDArray[np.float32] | None) -> int:
+        """Actions from the mask that is shown to one that is good enough and accepted."""
+        goal = to_bits(truth, self._embedding.size)
+        points: list[tuple[float, float]] = []
+        positive: list[bool] = []
+        actions = 0
+        while _iou(shown, truth) < ENOUGH and len(points) < _CLICKS:
+            x, y, inside = _worst(goal, to_bits(shown, self._embedding.size))
+            points.append((x, y))
+            positive.append(inside)
+            prompt = Prompt(np.array(points), np.array(positive), box, logits)
+            offered = self._segmenter.segment(self._embedding, prompt)
+            overlaps = [_iou(one.mask, truth) for one in offered]
+            place = next((place for place, iou in enumerate(overlaps) if iou >= ENOUGH), 0)
+            actions += 1 + place
+            if overlaps[place] < _iou(shown, truth):
+                actions += 1
+                break
+            shown, logits = offered[place].mask, offered[place].logits
+        by_hand = polygon_actions(truth, self._embedding.size)
+        return actions + min(_strokes(goal, to_bits(shown, self._embedding.size)) + 1, by_hand)
 
 
 def polygon_actions(truth: Mask, size: tuple[int, int]) -> int:
@@ -23,9 +111,14 @@ def polygon_actions(truth: Mask, size: tuple[int, int]) -> int:
         rings = [ring for ring in rings if len(ring) >= 3]
         if rings:
             drawn = rasterise(Polygons(tuple(Part(ring) for ring in rings)), size=size)
-            if drawn.bits.size and mask_overlap(drawn, truth).iou >= ENOUGH:
+            if _iou(drawn, truth) >= ENOUGH:
                 return sum(len(ring) + 1 for ring in rings)
     return sum(len(part.outer) + 1 for part in exact.parts)
+
+
+def category_actions(truths: Sequence[Named]) -> int:
+    """Keys that choose another category than the object before had; the first one's is chosen already."""
+    return sum(one != other for (one, _), (other, _) in pairwise(truths))
 
 
 def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
@@ -33,41 +126,8 @@ def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
     return points[:, 0].astype(np.float64)
 
 
-def click_actions(segmenter: Segmenter, embedding: Embedding, truth: Mask, box: Box | None = None) -> int:
-    """Clicks into what is most wrong, keys to step to the best of three masks, and one to accept.
-
-    With a `box` the mask in it is what is corrected. Where the clicks do not get there, those that were made
-    and the polygon.
-    """
-    goal = to_bits(truth, embedding.size)
-    points: list[tuple[float, float]] = []
-    positive: list[bool] = []
-    previous = None
-    steps = 0
-    shown = np.zeros_like(goal)
-    if box is not None:
-        best, previous = _asked(segmenter, embedding, Prompt(box=box), truth)
-        shown = to_bits(best.mask, embedding.size) if best.mask.bits.size else shown
-    while len(points) < _MOST_CLICKS:
-        x, y, inside = _worst(goal, shown)
-        points.append((x, y))
-        positive.append(inside)
-        prompt = Prompt(np.array(points), np.array(positive), box, previous)
-        proposals = segmenter.segment(embedding, prompt)
-        overlaps = [mask_overlap(one.mask, truth).iou if one.mask.bits.size else 0.0 for one in proposals]
-        place = int(np.argmax(overlaps))
-        steps += place
-        if overlaps[place] >= ENOUGH:
-            return len(points) + steps + 1
-        shown, previous = to_bits(proposals[place].mask, embedding.size), proposals[place].logits
-    return len(points) + steps + polygon_actions(truth, embedding.size)
-
-
-def _asked(
-    segmenter: Segmenter, embedding: Embedding, prompt: Prompt, truth: Mask
-) -> tuple[Proposal, np.ndarray]:
-    best = segmenter.segment(embedding, prompt, limit=1)[0]
-    return best, best.logits
+def _iou(shape: Mask, truth: Mask) -> float:
+    return mask_overlap(shape, truth).iou if shape.bits.size else 0.0
 
 
 def _worst(goal: Bits, shown: Bits) -> tuple[float, float, bool]:
@@ -78,28 +138,20 @@ def _worst(goal: Bits, shown: Bits) -> tuple[float, float, bool]:
     return float(column) + 0.5, float(row) + 0.5, bool(goal[row, column])
 
 
-def reviewed(
-    segmenter: Segmenter, embedding: Embedding, truths: list[tuple[str, Mask]], found: list[Candidate]
-) -> tuple[int, list[Mask], int]:
-    """Actions on an image's predictions, objects that are still to do, and predictions taken as they were.
+def _strokes(goal: Bits, shown: Bits) -> float:
+    """Strokes that make the mask good enough, each over one connected piece of what is wrong, largest first.
 
-    One action accepts or rejects a prediction. One that means the right object but is not good enough is
-    corrected by clicks, one of another category costs an action more.
+    Infinite where slivers that the brush cannot catch are too much already.
     """
-    left = list(truths)
-    actions = unchanged = 0
-    for candidate in found:
-        shape = rasterise(candidate.shape, size=embedding.size)
-        overlaps = [mask_overlap(shape, truth).iou for _, truth in left]
-        place = int(np.argmax(overlaps)) if overlaps else -1
-        if place < 0 or overlaps[place] < MEANT:
-            actions += 1
-            continue
-        name, truth = left.pop(place)
-        actions += name != candidate.label
-        if overlaps[place] >= ENOUGH:
-            actions += 1
-            unchanged += 1
-        else:
-            actions += click_actions(segmenter, embedding, truth, bounds(shape))
-    return actions, [truth for _, truth in left], unchanged
+    thickness = max(3, round(_SLIVER * float(goal.sum()) ** 0.5))
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness, thickness))
+    thick = cv2.morphologyEx((goal != shown).astype(np.uint8), cv2.MORPH_OPEN, brush)
+    _, pieces, sizes, _ = cv2.connectedComponentsWithStats(thick)
+    mask = shown.copy()
+    order = np.argsort(-sizes[1:, cv2.CC_STAT_AREA]) + 1
+    for strokes, piece in enumerate([0, *order]):
+        if strokes:
+            mask[pieces == piece] = goal[pieces == piece]
+        if (mask & goal).sum() >= ENOUGH * (mask | goal).sum():
+            return strokes
+    return float("inf")
