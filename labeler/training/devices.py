@@ -31,8 +31,8 @@ def short_float(where: torch.device) -> torch.dtype | None:
 
     On a GPU bfloat16 where it has it, else float16, which needs its gradients scaled. On a CPU bfloat16
     where its units for it are faster: AMX, or AVX512-BF16 of AMD. Emulated it is slower, and so it is on
-    Intel's AVX512-BF16 alone, which multiplies no faster than in float32 (a step of a U-Net took 1.3 to 1.6
-    times as long on a Xeon).
+    Intel's AVX512-BF16 alone, which multiplies no faster than in float32: on a Xeon without AMX a step of a
+    U-Net, 4 tiles of 256 x 256 on one thread, took 1.27 s against 0.99 s, both channels last.
     """
     if where.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

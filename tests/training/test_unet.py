@@ -133,7 +133,7 @@ def labelled(size, side):
 
 def test_large_objects_have_images_resized_and_small_ones_tiles():
     cells = planned(labelled((2000, 3000), 30), OPTIONS, memory=8 << 30, gpu=False)
-    assert (cells.whole, cells.tile, cells.width, cells.batch, cells.norm) == (False, 256, 16, 4, "group")
+    assert (cells.whole, cells.tile, cells.width, cells.batch, cells.norm) == (False, 256, 16, 4, "batch")
     people = planned(labelled((2000, 3000), 900), OPTIONS, memory=8 << 30, gpu=False)
     assert people.whole
 
@@ -155,6 +155,13 @@ def test_memory_bounds_batch_and_width():
     assert small.norm == "group"
     assert large.norm == "batch"
     assert small.width < large.width
+
+
+def test_a_batch_that_measures_little_is_normalised_by_groups():
+    few = planned(labelled((600, 600), 40), OPTIONS | {"batch": 3}, memory=8 << 30, gpu=False)
+    tiny = planned(labelled((7, 7), 3), OPTIONS, memory=8 << 30, gpu=False)
+    assert (few.norm, tiny.norm) == ("group", "group")
+    assert (tiny.tile, tiny.batch) == (8, 4)
 
 
 def test_a_tile_is_no_larger_than_the_images():
