@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -20,8 +21,19 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
 IMAGES, HELD_OUT = 64, 16
 STEPS, BATCH, SIDE = 120, 4, 128
-RATE = 4e-3
-OURS = Architecture(classes=2, width=16, depth=4, norm="group")
+OURS = Architecture(classes=2, width=16, depth=4, norm="batch")
+"""What is planned on a CPU, but a level deeper than for objects this small, to be of the size of theirs."""
+RATES = {"ours": 4e-3, "theirs": 8e-3, "theirs, common": 8e-3}
+"""The trainer's own for ours, and for theirs the better one of 4e-3 and 8e-3."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other measure how busy the machine is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +43,39 @@ def data():
     return [(image, (owner > 0).astype(np.int16)) for image, owner in made]
 
 
-def theirs(smp):
-    """Their U-Net with the encoder that is most often taken, learnt from nothing as ours is."""
-    return Segmenting(smp.Unet("resnet18", encoder_weights=None, classes=2), 32)
+@pytest.fixture(scope="module")
+def learnt(data):
+    """The pictures to learn from."""
+    return data[:-HELD_OUT]
+
+
+@pytest.fixture(scope="module")
+def held_out(data):
+    """The pictures to be judged on."""
+    return data[-HELD_OUT:]
+
+
+@pytest.fixture(scope="module")
+def batches(learnt):
+    """The batch of each step, the same for every network."""
+    return [tiles(learnt, step) for step in range(STEPS)]
+
+
+def networks(smp):
+    """Ours, one of theirs with as many parameters, and theirs with an encoder that is often taken.
+
+    All learn from nothing.
+    """
+    narrow = {"encoder_weights": None, "classes": 2, "decoder_channels": (128, 64, 32, 16, 8)}
+    return {
+        "ours": lambda: build(OURS),
+        "theirs": lambda: Segmenting(smp.Unet("timm-mobilenetv3_small_100", **narrow), 32),
+        "theirs, common": lambda: Segmenting(smp.Unet("resnet18", encoder_weights=None, classes=2), 32),
+    }
 
 
 def tiles(pairs, step):
-    """The batch of a step: the same for every network."""
+    """Tiles and the classes of their pixels, varied by chance."""
     chance = np.random.default_rng(step)
     how, batch = Augmentation(any_way_up=True), []
     for _ in range(BATCH):
@@ -62,21 +100,19 @@ def stepping(module, optimizer, *, short=None):
     return step
 
 
-def trained(module, pairs, *, steps=STEPS, short=None, channels_last=True):
-    """Train for so many steps; gives the seconds of the middle one, without making its batch."""
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    module.to(memory_format=layout).train()
-    shares = np.bincount(np.concatenate([classes.ravel() for _, classes in pairs]), minlength=2)
+def trained(module, learnt, batches, *, rate=RATES["ours"], short=None):
+    """Train on the batches; gives the seconds of the middle one."""
+    module.to(memory_format=torch.channels_last).train()
+    shares = np.bincount(np.concatenate([classes.ravel() for _, classes in learnt]), minlength=2)
     module.expect((shares / shares.sum()).tolist())
     module.measure((0.4, 0.4, 0.4), (0.15, 0.15, 0.15))
-    optimizer = torch.optim.AdamW(module.parameters(), lr=RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, len(batches), pct_start=0.1)
     step, taken = stepping(module, optimizer, short=short), []
-    for number in range(steps):
-        images, classes = tiles(pairs, number)
-        images = images.contiguous(memory_format=layout)
+    for images, classes in batches:
+        laid_out = images.contiguous(memory_format=torch.channels_last)
         begun = time.perf_counter()
-        step(images, classes)
+        step(laid_out, classes)
         taken.append(time.perf_counter() - begun)
         schedule.step()
     return float(np.median(taken))
@@ -94,23 +130,26 @@ def size(module):
     return sum(one.numel() for one in module.parameters()) / 1e6
 
 
-def test_cells_against_segmentation_models_pytorch(data):
+def test_cells_against_segmentation_models_pytorch(learnt, held_out, batches):
+    """Held-out IoU as good as of either of theirs. A step need only be cheaper than the common one's:
+
+    theirs of like size convolves each channel alone, which costs little and learns slowly.
+    """
     smp = pytest.importorskip("segmentation_models_pytorch", reason="the extra is not installed")
-    learnt, held_out = data[:-HELD_OUT], data[-HELD_OUT:]
     figures, seconds = {}, {}
-    for name, make in (("ours", lambda: build(OURS)), ("theirs", lambda: theirs(smp))):
+    for name, make in networks(smp).items():
         torch.manual_seed(0)
         module = make()
-        seconds[name] = trained(module, learnt)
+        seconds[name] = trained(module, learnt, batches, rate=RATES[name])
         figures[name] = judged(module, held_out)
         told = ", ".join(f"{kind} {figures[name][kind]:.3f}" for kind in ("IoU", "Dice", "boundary IoU"))
         report(
             f"U-Net on cells, {name} ({size(module):.1f} M parameters, {STEPS} steps of {BATCH} x {SIDE}^2)",
-            "ours at least as good as theirs",
+            "ours at least as good as theirs" if name == "ours" else "reported",
             f"{told}, {seconds[name]:.3f} s a step",
         )
-    assert figures["ours"]["IoU"] >= figures["theirs"]["IoU"]
-    assert seconds["ours"] <= seconds["theirs"]
+    assert figures["ours"]["IoU"] >= max(figures["theirs"]["IoU"], figures["theirs, common"]["IoU"])
+    assert seconds["ours"] <= seconds["theirs, common"]
 
 
 def test_a_step_in_short_floats():
@@ -121,7 +160,7 @@ def test_a_step_in_short_floats():
     for name, (short, channels_last) in ways.items():
         torch.manual_seed(0)
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        module = build(Architecture(classes=2, width=16, depth=4)).to(memory_format=layout).train()
+        module = build(OURS).to(memory_format=layout).train()
         step = stepping(module, torch.optim.AdamW(module.parameters(), lr=1e-3), short=short)
         laid_out = images.contiguous(memory_format=layout)
         variants[name] = lambda step=step, laid_out=laid_out: step(laid_out, classes.long())
@@ -134,13 +173,12 @@ def test_a_step_in_short_floats():
     assert timings.ratio(chosen) <= goal
 
 
-def test_short_floats_learn_as_well(data):
-    learnt, held_out = data[:-HELD_OUT], data[-HELD_OUT:]
-    dice = {}
+def test_short_floats_learn_as_well(learnt, held_out, batches):
+    narrow, dice = msgspec.structs.replace(OURS, width=8), {}
     for name, short in (("fp32", None), ("bf16", torch.bfloat16)):
         torch.manual_seed(0)
-        module = build(Architecture(classes=2, width=8, depth=4))
-        trained(module, learnt, short=short)
+        module = build(narrow)
+        trained(module, learnt, batches, short=short)
         dice[name] = judged(module, held_out)["Dice"]
     report("18 Dice after bf16", "within 0.01 of fp32", f"{dice['bf16']:.4f} against {dice['fp32']:.4f}")
     assert abs(dice["bf16"] - dice["fp32"]) <= 0.01
