@@ -1,7 +1,7 @@
 """The panels of the window in their docks: a person's words on the right, the models' on the left."""
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from labeler.gui.docks import COLUMN, LatePanel, add_dock
 from labeler.gui.evaluation_plan import Asked
@@ -34,7 +34,8 @@ BENCH_HEIGHT = 348
 """Of these at first, in pixels, where the window is high enough."""
 BENCH_SHARE = 0.38
 """Of the window's height that they take at most by themselves, so that the image stays the main thing."""
-BENCH_LEAST = 232
+BENCH_LEAST = 276
+"""From here on nothing of them is cut."""
 LOW = 800
 """Window height below which a review also needs the room of the predictions."""
 HUGGING = ("Categories", "Agreement", "Pre-annotate", "Predictions", "Review", "IoU explorer")
@@ -119,6 +120,7 @@ class PanelDocks(QObject):
         first, second = (self.docks[name] for name in BENCH)
         window.splitDockWidget(first, self.docks[STRIP], Qt.Orientation.Vertical)
         window.tabifyDockWidget(first, second)
+        window.setTabPosition(bottom, QTabWidget.TabPosition.North)  # where one looks first
 
     def _make_training(self) -> TrainingPanel:
         return TrainingPanel(self._session, self._loop.training, self._loop.learner)

@@ -262,4 +262,11 @@ def _control_styles(c: Colors) -> str:
         image: url("{(paths.resources() / "icons" / "check.svg").as_posix()}"); }}
     QCheckBox::indicator:focus {{ border-color: {c.accent}; }}
     QSplitter::handle {{ background: {c.panel}; }}
+    QTabBar {{ qproperty-drawBase: 0; }}
+    QTabBar::tab {{ background: transparent; color: {c.quiet}; border: 1px solid transparent;
+        border-radius: 6px; padding: 3px 12px; margin: 4px 0 0 4px; }}
+    QTabBar::tab:first {{ margin-left: 8px; }}
+    QTabBar::tab:hover {{ color: {c.text}; }}
+    QTabBar::tab:selected {{ background: {c.raised}; color: {c.text}; }}
+    QTabBar::tab:selected:focus {{ border-color: {c.accent}; }}
     """

@@ -25,7 +25,7 @@ from labeler.gui.learning import Learner
 from labeler.gui.panels.common import Card, ElidedLabel, counted, timer
 from labeler.gui.panels.runs import RunsList
 from labeler.gui.panels.training_curves import CourseCurves, FiguresTable, Shown
-from labeler.gui.panels.training_options import quiet_label
+from labeler.gui.panels.training_options import quiet_label, walk_by_tab
 from labeler.gui.panels.training_samples import SampleViewer
 from labeler.gui.panels.training_setup import TrainingSetup
 from labeler.gui.session import Session
@@ -73,6 +73,7 @@ class TrainingPanel(Card):
             learner.changed.connect(self._show_learner)
         self._make_course()
         self._lay_out()
+        self._order_stops()
         self._refresh_later = timer(self, self.refresh)
         self._clock = QTimer(self, interval=_CLOCK_MS)
         self._clock.timeout.connect(self._show_state)
@@ -264,12 +265,25 @@ class TrainingPanel(Card):
         self._grid.setSpacing(16)
         self._scroll = QScrollArea(self, widgetResizable=True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(self._holder)
         self._scroll.viewport().setAutoFillBackground(False)
         self._holder.setAutoFillBackground(False)
         self.body.addWidget(self._scroll, 1)
         self._place(1)
+
+    def _order_stops(self) -> None:
+        """The Tab key goes from left to right; the fields of the setup keep their own order among them."""
+        course, samples, runs = self.curves, self.samples, self.runs
+        walk_by_tab([self.learning, *self.setup.stops])
+        walk_by_tab(
+            [
+                *(self.setup.button, self.use, self.judge, course.loss, course.metric_choice, course.score),
+                *(samples.slider, samples.back, samples.forth, self.table, runs.view),
+                *(runs.resume, runs.compare, runs.again, runs.folder, runs.delete),
+            ]
+        )
 
     def _place(self, columns: int) -> None:
         """Put the four parts into so many columns."""

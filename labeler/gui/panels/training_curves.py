@@ -80,6 +80,9 @@ class CourseCurves(QWidget):
         self.loss.show_curves(losses, note="The loss is drawn as soon as a run learns.")
         high = max((float(curve.y.max()) for curve in scores if len(curve.y)), default=0.0)
         self.score.set_y(Axis("", 0.0, 1.0) if high <= 1.0 else Axis(""))
+        # a single measure has no width: it stands at the end of its epoch, as the loss does
+        alone = bool(scores) and all(float(curve.x.max(initial=0.0)) <= 1.0 for curve in scores)
+        self.score.set_x(Axis("epoch", 0.0, 1.0) if alone else Axis("epoch"))
         self.score.show_curves(scores, note="Metrics are drawn after the first epoch.")
 
     def _losses(self) -> list[Curve]:

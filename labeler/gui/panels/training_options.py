@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 from PySide6.QtCore import Qt, Signal
@@ -38,6 +39,7 @@ class OptionFields(QWidget):
         self._options: tuple[Option, ...] = ()
         self.fields: dict[str, Field] = {}
         """By the option's name."""
+        self._stops: list[QWidget] = []
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._holder = QWidget(self)
@@ -45,7 +47,7 @@ class OptionFields(QWidget):
 
     def show_options(self, options: tuple[Option, ...], values: Mapping[str, Value] | None = None) -> None:
         """Show these instead, with these values, or else their defaults."""
-        self._options, self.fields = options, {}
+        self._options, self.fields, self._stops = options, {}, []
         self._rows.removeWidget(self._holder)
         self._holder.hide()
         self._holder.deleteLater()
@@ -55,12 +57,18 @@ class OptionFields(QWidget):
         for option in options:
             value = (values or {}).get(option.name, option.default)
             field = self.fields[option.name] = self._field(option, value)
+            self._stops.append(field)
             field.setAccessibleName(option.title)
             field.setToolTip(option.help or option.title)
             form.addRow(
                 "" if isinstance(field, QCheckBox) else option.title, self._with_browse(option, field)
             )
         self.setVisible(bool(options))
+
+    @property
+    def stops(self) -> list[QWidget]:
+        """What the Tab key stops at, from the top to the bottom."""
+        return list(self._stops)
 
     def values(self) -> dict[str, Value]:
         """What the fields say; LabelerError, naming the first that is wrong and why."""
@@ -116,6 +124,7 @@ class OptionFields(QWidget):
         browse.clicked.connect(partial(self._browse, field, option.title))
         line.addWidget(field, 1)
         line.addWidget(browse)
+        self._stops.append(browse)
         return row
 
     def _browse(self, field: QLineEdit, title: str) -> None:
@@ -137,6 +146,12 @@ def compact_form(parent: QWidget) -> QFormLayout:
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return form
+
+
+def walk_by_tab(stops: Sequence[QWidget]) -> None:
+    """Have the Tab key go from one to the next; what comes before the first stays."""
+    for before, after in pairwise(stops):
+        QWidget.setTabOrder(before, after)
 
 
 def quiet_label(text: str = "", parent: QWidget | None = None) -> QLabel:

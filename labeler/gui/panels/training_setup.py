@@ -21,7 +21,7 @@ from labeler.errors import LabelerError
 from labeler.gui import theme
 from labeler.gui.panels.common import Choice, EmptyState, counted, timer
 from labeler.gui.panels.plot import Bar, Bars
-from labeler.gui.panels.training_options import OptionFields, compact_form, quiet_label
+from labeler.gui.panels.training_options import OptionFields, compact_form, quiet_label, walk_by_tab
 from labeler.gui.session import Session
 from labeler.gui.training import TrainingDesk, Wish
 
@@ -217,7 +217,16 @@ class TrainingSetup(QWidget):
         self.options.show_options(tuple(option for option in options if not option.advanced))
         self.advanced.show_options(tuple(option for option in options if option.advanced))
         self.model.setToolTip((spec.summary or spec.title) if spec is not None else "What is trained")
+        walk_by_tab(self.stops)
         self.refresh()
+
+    @property
+    def stops(self) -> list[QWidget]:
+        """What the Tab key stops at, from the top to the bottom."""
+        return [
+            *(self.model, self.scope, self.show_held_out, self.bars, *self.options.stops, self.more),
+            *(self.name, self.share, self.seed, *self.advanced.stops, self.button),
+        ]
 
     def _on_scope(self) -> None:
         self._desk.planner.use(scope=self.scope.currentData())
@@ -328,6 +337,7 @@ class TrainingSetup(QWidget):
         column.addStretch(1)
         self._scroll = QScrollArea(self, widgetResizable=True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(self._form)
         self._scroll.viewport().setAutoFillBackground(False)
