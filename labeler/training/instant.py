@@ -77,7 +77,7 @@ def train(
     except OSError as error:
         raise LabelerError(f"The weights could not be written to {path} ({error.strerror}).") from error
     age = time.time() - psutil.Process().create_time()
-    report(Note(f"The weights were there {age:.1f} seconds after the process had started."))
+    report(Note(f"The model was ready after {age:.0f} s."))
     return path
 
 
