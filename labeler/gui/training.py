@@ -36,7 +36,7 @@ Phase: TypeAlias = Literal["", "preparing", "running", "stopping"]
 
 RESTARTS = 3
 """So often in a row a lost run goes on by itself; an epoch that comes through forgives what was before."""
-_COMPARED = ("AP50", "AP", "Dice")
+_COMPARED = ("AP50", "AP", "mask AP50", "mask AP", "Dice")
 """What models are compared by where they were not chosen by the same metric."""
 _TELL_MS = 100
 """What a run says is shown at most that often."""

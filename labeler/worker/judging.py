@@ -34,8 +34,10 @@ def judge(folder: RunFolder, models: Sequence[ModelSpec], should_stop: ShouldSto
 
 
 def judged(evaluation: Evaluation) -> Judged:
-    """Its figures by the names that people know."""
-    return Judged(evaluation.summary.title, _named(evaluation.summary.figures))
+    """Its figures by the names that people know; those of masks say so, as trainers' metrics do."""
+    prefix = "mask " if evaluation.summary.by == "mask" else ""
+    named = _named(evaluation.summary.figures)
+    return Judged(evaluation.summary.title, {f"{prefix}{name}": value for name, value in named.items()})
 
 
 def _named(figures: Figures) -> dict[str, float]:
