@@ -413,7 +413,7 @@ class EvaluationPanel(Card):
             text = f"{self._titles(asked)} never ran on {scope.title.lower()}. Predict them first."
             return text, "Run a model", self.run_asked.emit
         text = f"See how good {self._titles(asked)} is on {counted(len(judged), 'image')}."
-        return text, "Evaluate", self.start
+        return text, "", self.start  # the button for it shines above
 
     def _titles(self, asked: Asked) -> str:
         titles = {model.id: title_of(model) for model in self._session.models}
