@@ -72,7 +72,7 @@ class PixelModel:
         where = self.module.mean.device
         try:
             with torch.inference_mode():
-                pixels = torch.from_numpy(np.ascontiguousarray(image)).to(where)
+                pixels = torch.from_numpy(np.array(image)).to(where)
                 logits = self.module(pixels.permute(2, 0, 1)[None]).float()
                 values: NDArray[np.float32] = logits.softmax(dim=1)[0].cpu().numpy()
         except torch.OutOfMemoryError as error:
