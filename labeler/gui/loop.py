@@ -51,6 +51,7 @@ class Loop(QObject):
         self.training.use_asked.connect(self.use)
         self.training.evaluate_asked.connect(self.judge)
         self.training.finished.connect(lambda _: self.model_made.emit())
+        self.training.list.changed.connect(self.evaluation.plan.look)
         self.training.told.connect(self.told)
         self.learner.predicted.connect(desk.take_stored)
         desk.batch.stored.connect(lambda _: self.evaluation.take_stored())
