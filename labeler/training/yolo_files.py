@@ -10,9 +10,11 @@ turns and tones some kinds in its own way, so it never sees the folder of the ru
 described at docs.ultralytics.com/datasets/detect and /segment.
 """
 
+import contextlib
 import json
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -157,3 +159,23 @@ def joined(rings: Sequence[Points]) -> Points:
         around = np.concatenate([np.roll(ring, -int(there), axis=0), ring[there : there + 1]])
         whole = np.concatenate([whole[: here + 1], around, whole[here:]])
     return whole
+
+
+@contextlib.contextmanager
+def listening(log: Path) -> Iterator[None]:
+    """What ultralytics says goes into the run's log and nowhere else."""
+    logger = logging.getLogger("ultralytics")
+    handler = logging.FileHandler(log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    try:
+        with log.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+            yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -10,14 +10,10 @@ a model that knows the categories begins as good as it was. It is measured befor
 epoch is better, the run ends with the weights that it began with.
 """
 
-import contextlib
-import io
-import logging
 import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +29,7 @@ from labeler.models.api import Rgb
 from labeler.models.checkpoints import check_pickles
 from labeler.models.detections import letterbox, to_candidates
 from labeler.models.ultralytics_home import image_side, import_ultralytics, load_checkpoint
-from labeler.training import yolo_files
+from labeler.training import yolo_checkpoints, yolo_files
 from labeler.training.api import StoppedError
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started, Step
 from labeler.training.run import RunFolder
@@ -47,19 +43,6 @@ _OVERLAP = 0.7
 _WORKERS = 8
 _SHORT = 1000
 """Steps up to which a run is short: what the weights know already is disturbed as little as can be."""
-_KEPT_ARGUMENTS = (
-    "task",
-    "imgsz",
-    "epochs",
-    "batch",
-    "optimizer",
-    "lr0",
-    "seed",
-    "overlap_mask",
-    "mask_ratio",
-)
-"""Of a training: what its weights say of it. The others are paths of this machine, or defaults."""
-_LICENCE = "AGPL-3.0 License (https://ultralytics.com/license)"
 
 
 class Plan(Struct, frozen=True):
@@ -91,7 +74,7 @@ def train(folder: RunFolder, plan: Plan, report: Report, should_stop: ShouldStop
     the memory or the disk are not up to it.
     """
     import_ultralytics()
-    with _listening(folder.log):
+    with yolo_files.listening(folder.log):
         return _Sitting(folder, plan, report, should_stop).run()
 
 
@@ -119,7 +102,7 @@ class _Sitting:
     def run(self) -> Path:
         """What is left of the training."""
         model = self._loaded(self._last if self._last.is_file() else self._plan.weights)
-        done = _epochs_done(self._last) if self._last.is_file() else 0
+        done = yolo_checkpoints.epochs_done(self._last) if self._last.is_file() else 0
         if done < self._plan.epochs:
             try:
                 self._sit(model, resumes=done > 0)
@@ -131,7 +114,7 @@ class _Sitting:
                     )
                 )
         path = self._folder.path / "weights.pt"
-        _write_final(self._best, path, self._folder.spec.name)
+        yolo_checkpoints.write_final(self._best, path, self._folder.spec.name)
         shutil.rmtree(self._workspace, ignore_errors=True)
         return path
 
@@ -430,58 +413,6 @@ def _metrics(found: dict[str, float]) -> dict[str, float]:
         "metrics/mAP50(M)": "mask AP50",
     }
     return {ours: float(found[theirs]) for theirs, ours in names.items() if theirs in found}
-
-
-def _epochs_done(checkpoint: Path) -> int:
-    import torch  # noqa: PLC0415  # heavy: in a child only
-    from ultralytics.nn.tasks import _SafeLoad  # noqa: PLC0415
-
-    with _SafeLoad.loading(str(checkpoint)):
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return int(content["epoch"]) + 1
-
-
-def _write_final(best: Path, path: Path, title: str) -> None:
-    """The best checkpoint without what only training needs, and without paths of this machine."""
-    import torch  # noqa: PLC0415  # heavy: in a child only
-    import ultralytics  # noqa: PLC0415
-
-    model = load_checkpoint(best)
-    arguments = {name: model.args[name] for name in _KEPT_ARGUMENTS if name in model.args}
-    model.args, model.criterion, model.pt_path = arguments, None, None
-    model.half().requires_grad_(requires_grad=False)
-    content = {
-        "epoch": -1,
-        "model": model,
-        "train_args": arguments,
-        "title": title,
-        "version": ultralytics.__version__,
-        "license": _LICENCE,
-    }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    atomic_write(path, buffer.getvalue())
-    check_pickles(path)
-
-
-@contextlib.contextmanager
-def _listening(log: Path) -> Iterator[None]:
-    """What ultralytics says goes into the run's log and nowhere else."""
-    logger = logging.getLogger("ultralytics")
-    handler = logging.FileHandler(log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    before = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.setLevel(logging.INFO)
-    try:
-        with log.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-            yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
 
 
 def _said(error: BaseException) -> str:

@@ -254,7 +254,7 @@ def test_from_labels_to_a_registered_model(tmp_path):
     train(folder, registry, said.append, never, labels=source.train_labels, images=source.images)
     finished = said[-1]
     assert isinstance(finished, Finished), said[-1]
-    assert {"IoU", "Dice disc", "AP50"} <= set(finished.metrics)
+    assert {"IoU", "Dice disc", "mask AP50"} <= set(finished.metrics)
     at_hand = registry.at_hand("detector")
     assert "Discs" in {spec.title for spec in at_hand.values()}
 

@@ -30,6 +30,7 @@ from labeler.gui.panels.evaluation_numbers import NumbersPage
 from labeler.gui.panels.evaluation_pages import ConfusionPage, CurvesPage, ImagesPage
 from labeler.gui.panels.evaluation_parts import Folding, Holder, Segments
 from labeler.gui.panels.evaluation_view import EvaluationView
+from labeler.gui.panels.evaluation_words import told_of
 from labeler.gui.session import Session
 
 _BESIDE = 640
@@ -350,7 +351,7 @@ class EvaluationPanel(Card):
     def _show_message(self) -> None:
         asked = self.asked()
         left_out = self._desk.plan.judged(asked)[1] if asked else ()
-        sentences = [self._trouble, *self._told_of_outcome()]
+        sentences = [self._trouble, *told_of(self._desk, asked=asked, titles=self.view.titles)]
         if asked is not None and left_out:
             total = len(self._desk.plan.scope(asked.scope).images)
             who = "these models have not both" if asked.against is not None else "this model has not"
@@ -362,28 +363,6 @@ class EvaluationPanel(Card):
         offers = bool(left_out) or self.count_empty.isChecked()
         self.count_empty.setVisible(offers)
         self._told.setVisible(bool(text) or offers)
-
-    def _told_of_outcome(self) -> list[str]:
-        """What a person must know of the numbers that are shown."""
-        outcome, desk = self._desk.outcome, self._desk
-        if desk.is_running:
-            return ["Reading the labels…" if desk.progress[1] else "Comparing…"]
-        if outcome is None:
-            return []
-        told = []
-        if desk.is_stale:
-            told.append("Labels or predictions changed since; evaluate again.")
-        elif outcome.asked != self.asked():
-            what = " against ".join(self.view.titles)
-            told.append(f"Shown: {what}, {outcome.scope.lower()}.")
-        if outcome.unreviewed:
-            many = counted(outcome.unreviewed, "image")
-            told.append(f"{many} not reviewed: what is not labelled there counts as a false alarm.")
-        strange = sum(outcome.uncategorised)
-        if strange:
-            many = counted(strange, "prediction")
-            told.append(f"{many} left out, whose class is no category here.")
-        return told
 
     def _show_empty(self) -> None:
         has = self._desk.outcome is not None
