@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from labeler.core.records import Candidate
-from labeler.errors import ModelError
 from labeler.models import safetensors_file
 from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
@@ -83,16 +81,12 @@ def _sniff(path: Path) -> bool:
 
 def _open(path: Path) -> ModelSpec:
     """The localizer in a file; nothing of it is loaded before `load` is called."""
-    header = safetensors_file.header(path)
-    try:
-        names = msgspec.json.decode(header.get("categories", ""), type=tuple[str, ...])
-        config = msgspec.json.decode(header.get("config", ""), type=_Config)
-    except msgspec.DecodeError as error:
-        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
+    names = safetensors_file.entry(path, "categories", tuple[str, ...])
+    config = safetensors_file.entry(path, "config", _Config)
     weights = hashed(path)
     return ModelSpec(
         id=path.stem,
-        title=header.get("title") or path.stem,
+        title=safetensors_file.header(path).get("title") or path.stem,
         task="detector",
         load=lambda: LocalizerModel(weights, names, config.side),
         weights=(weights,),

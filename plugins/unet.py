@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from labeler.errors import ModelError
 from labeler.models import safetensors_file
 from labeler.models.api import FileSpec, ModelSpec, Weights
 from labeler.models.outlines import check_unchanged, guarded, hashed
@@ -36,15 +33,11 @@ def _sniff(path: Path) -> bool:
 
 def _open(path: Path) -> ModelSpec:
     """The U-Net in a file; nothing of it is loaded before `load` is called."""
-    header = safetensors_file.header(path)
-    try:
-        names = msgspec.json.decode(header.get("categories", ""), type=tuple[str, ...])
-    except msgspec.DecodeError as error:
-        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
+    names = safetensors_file.entry(path, "categories", tuple[str, ...])
     weights = hashed(path)
     return ModelSpec(
         id=path.stem,
-        title=header.get("title") or path.stem,
+        title=safetensors_file.header(path).get("title") or path.stem,
         task="semantic",
         load=lambda: _loaded(weights),
         weights=(weights,),

@@ -28,7 +28,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
             _keep_mode(temporary, target)
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException:  # nothing half-written stays, whatever ended it; it goes on upwards
         with suppress(OSError):
             temporary.unlink()
         raise

@@ -134,7 +134,7 @@ class ProjectLink(QObject):
         opened = OpenedProject(path=place.project, root=place.root, read_only=why)
         try:
             return writer, writer.call(lambda store: self._view(store, opened, path)), message
-        except BaseException:
+        except BaseException:  # no writer is left without a window, whatever ended it; it goes on upwards
             if writer is not here:
                 writer.close()
             raise

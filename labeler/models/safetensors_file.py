@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
+
+T = TypeVar("T")
 
 MAKER = "labeler"
 """The metadata's key for the trainer whose model it is."""
@@ -47,6 +49,17 @@ def header(path: Path) -> dict[str, str]:
     if max(ends, default=0) != left - length:
         raise ModelError(f"“{path.name}” is cut off; copy or download it again.")
     return metadata
+
+
+def entry(path: Path, name: str, kind: type[T]) -> T:
+    """A metadata entry that is JSON, as a `kind`: what the model finds, or how it is built.
+
+    Raises ModelError with one sentence where it is not there or of another kind, and as `header`.
+    """
+    try:
+        return msgspec.json.decode(header(path).get(name, ""), type=kind)
+    except msgspec.DecodeError as error:
+        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
 
 
 def made_by(path: Path) -> str:

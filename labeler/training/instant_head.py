@@ -157,11 +157,8 @@ def described(path: Path) -> tuple[tuple[str, ...], Config, str]:
     header = safetensors_file.header(path)
     if header.get(safetensors_file.MAKER) != ID or header.get("format") != "1":
         raise ModelError(f"“{path.name}” is no instant head that this version can open; train it again.")
-    try:
-        names = msgspec.json.decode(header["categories"], type=tuple[str, ...])
-        config = msgspec.json.decode(header["config"], type=Config)
-    except (KeyError, msgspec.DecodeError) as error:
-        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
+    names = safetensors_file.entry(path, "categories", tuple[str, ...])
+    config = safetensors_file.entry(path, "config", Config)
     return names, config, header.get("title") or path.stem
 
 

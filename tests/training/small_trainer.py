@@ -85,14 +85,13 @@ def _train(folder, report, should_stop):
     task.module = _network(len(train.names))
     schedule = loop.Schedule(options["epochs"], options["batch"], "accuracy", mixed_precision=False)
     loop.fit(task, folder, schedule, report, should_stop)
-    state = {name: tensor.detach().cpu().numpy() for name, tensor in task.module.state_dict().items()}
+    return _saved(task.module, folder, train.names)
+
+
+def _saved(module, folder, names):
+    state = {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
     path = folder.path / "weights.safetensors"
-    about = {
-        "labeler": "small",
-        "format": "1",
-        "categories": json.dumps(train.names),
-        "title": folder.spec.name,
-    }
+    about = {"labeler": "small", "format": "1", "categories": json.dumps(names), "title": folder.spec.name}
     safetensors_file.save(path, state, about)
     return path
 
