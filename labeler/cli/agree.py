@@ -11,7 +11,8 @@ import msgspec
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Candidate, Image
 from labeler.core.set_agreement import ImageMeasure, Tally, by_category, measure, summed, worst_first
-from labeler.formats.coco import Dataset, exported_ids, read_coco
+from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.coco_writing import exported_ids
 from labeler.formats.report import Report
 from labeler.formats.results import read_results
 

@@ -7,7 +7,8 @@ from labeler.cli.export_labels import export_to
 from labeler.cli.import_labels import import_into
 from labeler.cli.labels import add_report_option, is_project, tell, write
 from labeler.errors import FormatError
-from labeler.formats.coco import read_coco, write_coco
+from labeler.formats.coco import read_coco
+from labeler.formats.coco_writing import write_coco
 from labeler.formats.report import Ledger, Report
 
 

@@ -19,7 +19,8 @@ from labeler.evaluation.operating import Operating, Rates, Sweep
 from labeler.evaluation.records import Evaluation
 from labeler.evaluation.report import write_report
 from labeler.evaluation.tables import confused, table
-from labeler.formats.coco import Dataset, exported_ids, read_coco
+from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.coco_writing import exported_ids
 from labeler.formats.image_paths import Folder
 from labeler.formats.report import Report
 

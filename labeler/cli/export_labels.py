@@ -5,7 +5,7 @@ from pathlib import Path
 
 from labeler.cli.labels import add_report_option, project_path, tell, write
 from labeler.errors import FormatError
-from labeler.formats.exchange import export_coco
+from labeler.formats.exporting import export_coco
 from labeler.formats.report import Report
 from labeler.project.store import Store
 

@@ -24,7 +24,8 @@ from labeler.evaluation.records import (
     Summary,
     Truths,
 )
-from labeler.formats.coco import Dataset, exported_ids
+from labeler.formats.coco import Dataset
+from labeler.formats.coco_writing import exported_ids
 from labeler.formats.json_text import no_collection
 from labeler.formats.report import Report
 from labeler.formats.results import read_results

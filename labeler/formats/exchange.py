@@ -14,12 +14,13 @@ from msgspec.structs import replace
 
 from labeler.core.colors import next_color, next_key
 from labeler.core.records import Annotation, Candidate, Category, Change, Edit, Image, Model
-from labeler.formats.coco import Dataset, dataset_of, exported_ids, file_names, write_coco
+from labeler.formats.coco import Dataset, dataset_of, file_names
 from labeler.formats.coco_file import open_document
+from labeler.formats.coco_writing import exported_ids
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder, folded, placeholder
 from labeler.formats.json_text import no_collection
-from labeler.formats.placing import Placing, header_of
+from labeler.formats.placing import Placing
 from labeler.formats.report import Ledger, Report
 from labeler.formats.results import read_results
 from labeler.formats.shapes import same_shape
@@ -109,40 +110,6 @@ def import_results(project: Project, path: Path, *, model: str, version: str = "
             touched = sorted({candidate.image_id for candidate in candidates})
             project.add_candidates(maker.id, candidates, replacing=touched)
     return report
-
-
-@no_collection()
-def export_coco(
-    project: Project, *, polygons: bool = False, reviewed_only: bool = False
-) -> tuple[bytes, Report]:
-    """The project as a COCO file, and what could not be written.
-
-    Sizes are as displayed, ids and file names those of the file that an item came from, where there is one.
-    With `reviewed_only` only reviewed images and their annotations.
-    """
-    images, categories = project.images(), project.categories()
-    image_ids, category_ids = exported_ids(images), exported_ids(categories)
-    kept = [
-        replace(_sized(image, project.root), file_id=image_ids[image.id])
-        for image in images
-        if image.reviewed or not reviewed_only
-    ]
-    shown = {image.id for image in kept}
-    dataset = Dataset(
-        images=tuple(kept),
-        categories=tuple(replace(c, file_id=category_ids[c.id]) for c in categories),
-        annotations=tuple(a for a in project.all_annotations() if a.image_id in shown),
-        extra=project.meta(TOP_LEVEL).encode(),
-    )
-    return write_coco(dataset, polygons=polygons)
-
-
-def _sized(image: Image, root: Path) -> Image:
-    """The image with its displayed size, looked up in its file where the project does not know it yet."""
-    if image.width:
-        return image
-    header = header_of(root / image.path)
-    return replace(image, width=header.width, height=header.height) if header else image
 
 
 class _Import:

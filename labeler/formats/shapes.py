@@ -5,18 +5,17 @@ written as a run-length mask, with its rings beside it under a key of ours, so t
 back the same outline. The mask is what counts: outlines that do not fill it exactly are left aside.
 """
 
-from math import ceil, floor, isfinite
+from math import ceil, floor
 from typing import TypeAlias
 
-import msgspec
 import numpy as np
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from labeler.core.geometry import area, bounds, outline, rasterise
+from labeler.core.geometry import area, bounds, rasterise
 from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
 from labeler.core.rings import ring_pixels
-from labeler.core.rle import MAX_PIXELS, compress, decompress, mask_to_rle, rle_to_mask
+from labeler.core.rle import MAX_PIXELS, decompress, rle_to_mask
 from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError, Repairs, Rle, packed
 
 Size: TypeAlias = tuple[int, int]
@@ -38,7 +37,9 @@ _BOX_SLACK = 1.5
 _AREA_SLACK = 0.02
 
 
-class _Ring(Struct, frozen=True):
+class Ring(Struct, frozen=True):
+    """One outline as it is written beside a mask: flat lists x0, y0, x1, y1, ..."""
+
     outer: list[float]
     holes: list[list[float]] = []
 
@@ -46,7 +47,7 @@ class _Ring(Struct, frozen=True):
 _NUMBERS: Kind[list[float]] = Kind(list[float], "a list of finite numbers")
 _RINGS: Kind[list[list[float]] | None] = Kind(list[list[float]] | None, "a list of lists of finite numbers")
 _RLE: Kind[Rle] = Kind(Rle, "a run-length mask of size [height, width] and counts")
-_OUTLINES: Kind[list[_Ring]] = Kind(list[_Ring], "a list of rings")
+_OUTLINES: Kind[list[Ring]] = Kind(list[Ring], "a list of rings")
 _AREA: Kind[float] = Kind(float, "a finite number")
 _NO_SEGMENTATION = Raw(b"null")
 
@@ -80,30 +81,6 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     return replace(shape, origin=packed(kept))
 
 
-def write_shape(shape: Shape, *, size: Size, polygons: bool = False) -> bytes:
-    """The members `segmentation`, `bbox`, `area` (and `OUTLINES`) of a shape as JSON text without braces.
-
-    An untouched shape gives the text it was read from. Masks become compressed run-length text, or with
-    `polygons` outlines where they have no holes. Raises RefusalError for a shape that has no finite extent.
-    """
-    origin = _origin(shape, size)
-    if not origin:
-        _check_finite(bounds(shape))
-    convert = polygons and isinstance(shape, Mask)
-    members: dict[str, Raw | bytes] = {} if convert else dict(origin)
-    if "segmentation" not in members:
-        members |= _segmentation(shape, size=size, polygons=polygons)
-    for name in ("bbox", "area"):
-        if name in origin:
-            members[name] = origin[name]
-    if "bbox" not in members:
-        box = bounds(shape)
-        members["bbox"] = msgspec.json.encode([box.x0, box.y0, box.width, box.height])
-    if "area" not in members:
-        members["area"] = msgspec.json.encode(area(shape))
-    return packed(members)[1:-1]
-
-
 def same_shape(a: Shape, b: Shape) -> bool:
     """Whether two shapes are the same geometry, however they were written."""
     if isinstance(a, Polygons) and isinstance(b, Polygons):
@@ -127,22 +104,6 @@ class MaskBudget:
         if isinstance(shape, Mask):
             self._left -= shape.bits.size
         return shape
-
-
-def _origin(shape: Shape, size: Size) -> Fields:
-    """The members that the shape was read from; none when it is not that geometry any more."""
-    if not shape.origin:
-        return {}
-    repairs: Repairs = []
-    try:
-        fields = OBJECT.read(Raw(shape.origin), "origin")
-        again = read_shape(fields, size=size if all(size) else None, repairs=repairs)
-    except RefusalError:
-        return {}
-    return fields if same_shape(again, shape) and not repairs else {}
-
-
-# reading
 
 
 def _keep_unless(wrong: str, name: str, fields: Fields, kept: Fields, repairs: Repairs) -> None:
@@ -241,11 +202,6 @@ def _outlined(fields: Fields, shape: Shape, size: Size | None) -> Polygons | Non
     return outlined if rasterise(outlined, size=size) == shape else None
 
 
-def _check_finite(box: Box) -> None:
-    if not all(map(isfinite, (box.x0, box.y0, box.x1, box.y1))):
-        raise RefusalError("bbox", "Its coordinates are not finite.")
-
-
 def _check_near(numbers: list[float], field: str) -> None:
     if max(numbers) > FARTHEST or min(numbers) < -FARTHEST:
         raise RefusalError(field, f"Has a coordinate beyond {FARTHEST:.0f} pixels.")
@@ -329,35 +285,3 @@ def _united(shape: Shape, box: Box, size: Size | None) -> float:
     x, y = floor(shown.x0), floor(shown.y0)
     window = ceil(shown.y1) - y, ceil(shown.x1) - x
     return float(ring_pixels(shape.parts[0].outer, x=x, y=y, shape=window))
-
-
-# writing
-
-
-def _segmentation(shape: Shape, *, size: Size, polygons: bool) -> dict[str, Raw | bytes]:
-    if isinstance(shape, Box):
-        return {"segmentation": b"[]"}
-    if isinstance(shape, Mask) and polygons:
-        traced = outline(shape)
-        if not _has_holes(traced):
-            shape = traced
-    if isinstance(shape, Polygons) and not _has_holes(shape):
-        return {"segmentation": msgspec.json.encode([part.outer.ravel().tolist() for part in shape.parts])}
-    mask = shape if isinstance(shape, Mask) else rasterise(shape, size=size)
-    if not all(size) or not mask.bits.any():
-        raise RefusalError(
-            "segmentation", "The mask has no pixels on the image, or the image's size is not known."
-        )
-    counts = compress(mask_to_rle(mask, size)).decode("ascii")
-    members: dict[str, Raw | bytes] = {"segmentation": msgspec.json.encode({"size": size, "counts": counts})}
-    if isinstance(shape, Polygons):
-        rings = [
-            _Ring(part.outer.ravel().tolist(), [hole.ravel().tolist() for hole in part.holes])
-            for part in shape.parts
-        ]
-        members[OUTLINES] = msgspec.json.encode(rings)
-    return members
-
-
-def _has_holes(shape: Polygons) -> bool:
-    return any(part.holes for part in shape.parts)

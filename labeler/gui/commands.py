@@ -238,7 +238,7 @@ class Commands(QObject):
 
     def export(self) -> None:
         """Ask what to export and where to, and write it."""
-        from labeler.formats.exchange import export_coco  # noqa: PLC0415
+        from labeler.formats.exporting import export_coco  # noqa: PLC0415
         from labeler.gui.dialogs.export import ExportDialog  # noqa: PLC0415
 
         dialog = ExportDialog(self._session, self._window)

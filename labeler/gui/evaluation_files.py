@@ -17,10 +17,11 @@ from labeler.core.records import Annotation, Box, Candidate, Category, Image, Mo
 from labeler.core.review_order import predictions_of
 from labeler.errors import FormatError, ProjectError
 from labeler.evaluation.records import By
-from labeler.formats.coco import Dataset, write_coco
+from labeler.formats.coco import Dataset
+from labeler.formats.coco_writing import write_coco
 from labeler.formats.gates import RefusalError
 from labeler.formats.placing import header_of
-from labeler.formats.shapes import write_shape
+from labeler.formats.shape_writing import write_shape
 from labeler.project.store import Store
 from labeler.worker.job_protocol import EvaluateSpec
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 from labeler.core.files import atomic_write
 from labeler.core.overlap import Agreement
 from labeler.errors import LabelerError
-from labeler.formats.exchange import export_coco
+from labeler.formats.exporting import export_coco
 from labeler.gui.main_window import MainWindow
 
 PATIENCE = 60.0

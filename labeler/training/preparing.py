@@ -16,8 +16,9 @@ from labeler.core.files import atomic_write, atomic_writer
 from labeler.core.images import read_pixels
 from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import ImageError, LabelerError
-from labeler.formats.coco import Dataset, dataset_of, exported_ids, file_names, read_coco, write_coco
+from labeler.formats.coco import Dataset, dataset_of, file_names, read_coco
 from labeler.formats.coco_file import open_document
+from labeler.formats.coco_writing import exported_ids, write_coco
 from labeler.formats.image_paths import Folder, folded, last_part
 from labeler.formats.placing import Placing, header_of
 from labeler.formats.report import Report as Told

@@ -20,9 +20,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from pycocotools.coco import COCO
 
-from labeler.formats.coco import read_coco, write_coco
+from labeler.formats.coco import read_coco
 from labeler.formats.coco_file import open_document
-from labeler.formats.exchange import export_coco, import_coco
+from labeler.formats.coco_writing import write_coco
+from labeler.formats.exchange import import_coco
+from labeler.formats.exporting import export_coco
 from labeler.project.store import Store
 from tests.benchmarks.harness import compare, report
 

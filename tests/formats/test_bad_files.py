@@ -8,7 +8,8 @@ import pytest
 
 from labeler.errors import FormatError
 from labeler.formats import shapes
-from labeler.formats.coco import read_coco, write_coco
+from labeler.formats.coco import read_coco
+from labeler.formats.coco_writing import write_coco
 from labeler.formats.report import Report
 
 Coco = Callable[..., Path]

@@ -17,7 +17,8 @@ from PIL import Image as PilImage
 from labeler.core.geometry import translated
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
 from labeler.errors import FormatError
-from labeler.formats.exchange import export_coco, import_coco, import_results
+from labeler.formats.exchange import import_coco, import_results
+from labeler.formats.exporting import export_coco
 from labeler.project.store import Store
 
 Coco = Callable[..., Path]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import FormatError
-from labeler.formats.coco import read_coco, write_coco
+from labeler.formats.coco import read_coco
+from labeler.formats.coco_writing import write_coco
 from labeler.formats.report import Report
 from labeler.formats.results import read_results
 

@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from labeler.core.geometry import area, bounds, outline, rasterise, translated
 from labeler.core.records import Annotation, Box, Category, Image, Mask, Part, Polygons, Shape
 from labeler.core.rle import decompress, rle_to_mask
-from labeler.formats.coco import Dataset, exported_ids, read_coco, write_coco
+from labeler.formats.coco import Dataset, read_coco
 from labeler.formats.coco_file import Head, open_document
+from labeler.formats.coco_writing import exported_ids, write_coco
 from labeler.formats.shapes import OUTLINES
 
 Coco = Callable[..., Path]

@@ -1,0 +1,105 @@
+"""Records as COCO annotations: the exporting half; `coco` reads."""
+
+from collections.abc import Container, Iterable, Mapping
+
+import msgspec
+from msgspec import Raw
+
+from labeler.core.records import Annotation, Category, Image
+from labeler.formats.coco import Dataset
+from labeler.formats.coco_file import encode
+from labeler.formats.gates import RefusalError, packed, unpacked
+from labeler.formats.report import Ledger, Report
+from labeler.formats.shape_writing import write_shape
+
+
+def exported_ids(records: Iterable[Image | Category | Annotation]) -> dict[int, int]:
+    """Each record's id in an exported file: the one it came with, else its own, else the next free one."""
+    records = list(records)
+    ids: dict[int, int] = {}
+    taken: set[int] = set()
+    for record in records:
+        if record.file_id is not None and record.file_id not in taken:
+            ids[record.id] = record.file_id
+            taken.add(record.file_id)
+    free = max(taken | {record.id for record in records}, default=0) + 1
+    for record in records:
+        if record.id in ids:
+            continue
+        number = record.id
+        if number in taken:
+            number, free = free, free + 1
+        ids[record.id] = number
+        taken.add(number)
+    return ids
+
+
+def write_coco(dataset: Dataset, *, source: str = "export", polygons: bool = False) -> tuple[bytes, Report]:
+    """A COCO file of the records, and what could not be written.
+
+    Masks are written as compressed run-length text, with `polygons` as outlines where they have no holes.
+    Annotations that name no image or category of the data set, or whose shape is not finite, are refused.
+    """
+    ledger = Ledger()
+    images = {image.id: image for image in dataset.images}
+    image_ids, category_ids = exported_ids(dataset.images), exported_ids(dataset.categories)
+    ids = exported_ids(dataset.annotations)
+    rows: list[bytes] = []
+    for index, annotation in enumerate(dataset.annotations):
+        try:
+            shape = _shape_text(annotation, images, category_ids, polygons=polygons)
+        except RefusalError as refusal:
+            ledger.note("refused", "annotations", index, refusal.field, refusal.sentence)
+            continue
+        head = b'{"id":%d,"image_id":%d,"category_id":%d,' % (
+            ids[annotation.id],
+            image_ids[annotation.image_id],
+            category_ids[annotation.category_id],
+        )
+        rows.append(head + shape + b',"iscrowd":%d' % annotation.crowd + _annotation_tail(annotation) + b"}")
+    data = encode(
+        images=[_image_text(image, image_ids[image.id]) for image in dataset.images],
+        annotations=rows,
+        categories=[_category_text(category, category_ids[category.id]) for category in dataset.categories],
+        extra=unpacked(dataset.extra),
+    )
+    totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
+    return data, ledger.report(source, totals)
+
+
+def _shape_text(
+    annotation: Annotation, images: Mapping[int, Image], categories: Container[int], *, polygons: bool
+) -> bytes:
+    image = images.get(annotation.image_id)
+    if image is None or annotation.category_id not in categories:
+        raise RefusalError("image_id", "Its image or category is not part of what is written.")
+    return write_shape(annotation.shape, size=(image.height, image.width), polygons=polygons)
+
+
+def _annotation_tail(annotation: Annotation) -> bytes:
+    extra = annotation.extra
+    if not annotation.attributes:
+        return b"," + extra[1:-1] if extra else b""
+    fields = {key: raw for key, raw in unpacked(extra).items() if key != "attributes"}
+    return b"," + packed({"attributes": msgspec.json.encode(annotation.attributes), **fields})[1:-1]
+
+
+def _image_text(image: Image, number: int) -> bytes:
+    """An image's object; a `file_name` in `extra` is the name that the labels file it came from uses."""
+    members: dict[str, Raw | bytes] = {
+        "id": msgspec.json.encode(number),
+        "file_name": msgspec.json.encode(image.path),
+        "width": msgspec.json.encode(image.width),
+        "height": msgspec.json.encode(image.height),
+    }
+    return packed(members | unpacked(image.extra))
+
+
+def _category_text(category: Category, number: int) -> bytes:
+    members: dict[str, Raw | bytes] = {
+        "id": msgspec.json.encode(number),
+        "name": msgspec.json.encode(category.name),
+    }
+    if category.supercategory:
+        members["supercategory"] = msgspec.json.encode(category.supercategory)
+    return packed(unpacked(category.extra) | members)
