@@ -33,6 +33,15 @@ def test_fonts_are_those_that_the_origin_note_lists() -> None:
     assert "SIL OPEN FONT LICENSE" in (paths.resources() / "fonts" / "LICENSE").read_text("utf-8")
 
 
+def test_the_icon_font_is_the_one_that_its_origin_note_lists() -> None:
+    folder = paths.resources() / "fonts" / "icons"
+    note = (folder / "ORIGIN.md").read_text("utf-8")
+    listed = {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", note, re.MULTILINE)}
+    shipped = [folder / "materialdesignicons.json", folder / "materialdesignicons.ttf"]
+    assert listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped}
+    assert "Apache License" in (folder / "LICENSE").read_text("utf-8")
+
+
 @pytest.mark.parametrize("size", [16, 24, 32, 48, 256])
 def test_the_icon_reads_at_every_size(qapp: QApplication, size: int) -> None:
     renderer = QSvgRenderer(str(paths.resources() / "icons" / "labeler.svg"))

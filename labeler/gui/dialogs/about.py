@@ -16,9 +16,8 @@ _COMPONENTS = (
     ("msgspec", "msgspec", "BSD-3-Clause"),
     ("onnxruntime", "ONNX Runtime", "MIT"),
     ("torch", "PyTorch", "BSD-3-Clause"),
-    ("qtawesome", "QtAwesome, Material Design Icons", "MIT, Apache-2.0"),
 )
-_SHIPPED = (("MobileSAM", "Apache-2.0"), ("Inter typeface", "OFL-1.1"))
+_SHIPPED = (("MobileSAM", "Apache-2.0"), ("Inter typeface", "OFL-1.1"), ("Material Design Icons", "Apache-2.0"))
 
 
 def installed_version(package: str) -> str:
