@@ -17,7 +17,11 @@ _COMPONENTS = (
     ("onnxruntime", "ONNX Runtime", "MIT"),
     ("torch", "PyTorch", "BSD-3-Clause"),
 )
-_SHIPPED = (("MobileSAM", "Apache-2.0"), ("Inter typeface", "OFL-1.1"), ("Material Design Icons", "Apache-2.0"))
+_SHIPPED = (
+    ("MobileSAM", "Apache-2.0"),
+    ("Inter typeface", "OFL-1.1"),
+    ("Material Design Icons", "Apache-2.0"),
+)
 
 
 def installed_version(package: str) -> str:
