@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -31,15 +31,10 @@ TOP_LEVEL = "coco"
 """The project's setting that keeps the other top-level keys (info, licenses) of imported files."""
 
 
-class NextIds(Protocol):
-    """Where new ids start."""
+class Ids(Protocol):
+    """The project's giver of ids: see `labeler.project.ids.Ids`, which is one."""
 
-    @property
-    def annotation(self) -> int: ...
-    @property
-    def category(self) -> int: ...
-    @property
-    def image(self) -> int: ...
+    def take(self, kind: Literal["annotation", "category", "image", "candidate"], count: int = 1) -> int: ...
 
 
 class Project(Protocol):
@@ -47,11 +42,12 @@ class Project(Protocol):
 
     @property
     def root(self) -> Path: ...
+    @property
+    def ids(self) -> Ids: ...
     def images(self) -> list[Image]: ...
     def categories(self) -> list[Category]: ...
     def annotations(self, image_id: int) -> tuple[Annotation, ...]: ...
     def all_annotations(self) -> Iterator[Annotation]: ...
-    def next_ids(self) -> NextIds: ...
     def meta(self, key: str) -> str: ...
     def set_meta(self, key: str, value: str) -> None: ...
     def transaction(self) -> AbstractContextManager[None]: ...
@@ -119,7 +115,7 @@ class _Import:
         self._project = project
         self._placing = placing
         self._ledger = ledger
-        self._ids = project.next_ids()
+        self._ids = project.ids
         self._changes: list[Change] = []
         self._fresh: set[int] = set()
 
@@ -167,7 +163,7 @@ class _Import:
         if before is not None:
             after = _completed(before, file_id=image.file_id, extra=extra)
             return after if after.width else replace(after, width=image.width, height=image.height)
-        number = self._ids.image + len(self._fresh)
+        number = self._ids.take("image")
         self._fresh.add(number)
         header = self._placing.header(image.path)
         note = header.note if header else "missing"
@@ -178,7 +174,6 @@ class _Import:
         there = {folded(category.name.strip()): category for category in self._project.categories()}
         ids: dict[int, int] = {}
         first: dict[str, int] = {}
-        number = self._ids.category
         for category, place in zip(categories, places, strict=True):
             name = folded(category.name.strip())
             if name in first:
@@ -191,9 +186,9 @@ class _Import:
             else:
                 color = next_color(other.color for other in there.values())
                 key = next_key(other.key for other in there.values())
+                number = self._ids.take("category")
                 there[name] = replace(category, id=number, color=color, key=key)
                 self._changes.append(Change(None, there[name]))
-                number += 1
             first.setdefault(name, place)
             ids[category.id] = there[name].id
         return ids
@@ -207,7 +202,6 @@ class _Import:
     ) -> None:
         """Add each annotation that its image does not have already."""
         now = time.time()
-        number = self._ids.annotation
         there: dict[int, dict[int | None, list[Annotation]]] = {}
         for annotation, place in zip(annotations, places, strict=True):
             image_id, category_id = images[annotation.image_id], categories[annotation.category_id]
@@ -218,11 +212,11 @@ class _Import:
                 sentence = "The image has this annotation already."
                 self._ledger.note("skipped", "annotations", place, "", sentence)
                 continue
+            number = self._ids.take("annotation")
             after = replace(
                 annotation, id=number, image_id=image_id, category_id=category_id, created=now, edited=now
             )
             self._changes.append(Change(None, after))
-            number += 1
 
     def _there(self, image_id: int) -> dict[int | None, list[Annotation]]:
         """The annotations that an image of the project had before, by their id in a file."""

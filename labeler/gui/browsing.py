@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
@@ -25,11 +25,32 @@ from labeler.gui.project_link import OpenedProject, ProjectLink, View
 T = TypeVar("T")
 
 
+What: TypeAlias = Literal["edit", "history", "labels read", "candidates read", "refused"]
+
+
 class Changed(Struct, frozen=True):
-    """What an edit changed, and who did it ("canvas", "history", ...), so that views ignore their own."""
+    """What changed, of what kind that was, and who did it ("canvas", "history", ...)."""
 
     changes: tuple[Change, ...]
+    """Those of an edit, an undo or a redo; none where something was read anew."""
     by: str
+    what: What = "edit"
+    annotations: frozenset[int] = frozenset()
+    """Ids of the annotations that are others than before, or gone."""
+    candidates: frozenset[int] = frozenset()
+    """Ids of the candidates that are others than before, or gone."""
+
+    @classmethod
+    def of(cls, changes: tuple[Change, ...], by: str, what: What = "edit") -> "Changed":
+        """What these changes touch."""
+        records = [change.record for change in changes]
+        return cls(
+            changes,
+            by,
+            what,
+            frozenset(one.id for one in records if isinstance(one, Annotation)),
+            frozenset(one.id for one in records if isinstance(one, Candidate)),
+        )
 
 
 class Browsing(QObject):
@@ -46,7 +67,7 @@ class Browsing(QObject):
     pixels_changed = Signal()
     """The pixels of the open image are there, or it turned out that they cannot be read."""
     changed = Signal(Changed)
-    """Annotations, candidates or categories changed by an edit, an undo or a redo."""
+    """Annotations, candidates or categories changed by an edit, an undo or a redo, or were read anew."""
     selection_changed = Signal()
     category_changed = Signal()
     """Another category is the current one."""
@@ -207,8 +228,7 @@ class Browsing(QObject):
             self._choose_model(view.models)
             self.project_changed.emit()
         else:
-            document.annotations, document.candidates = self._document.annotations, self._document.candidates
-            document.open_id = kept
+            document.take_open(self._document)
             self._document = document
             self._order = []
         self.images_changed.emit(())
@@ -285,8 +305,7 @@ class Browsing(QObject):
         self._want_pixels()
 
     def _forget_open(self) -> None:
-        self._document.open_id = None
-        self._document.annotations, self._document.candidates = {}, {}
+        self._document.forget_open()
         self.selection = frozenset()
         self.draft, self._draft_overlap, self._agreement = None, None, None
 
@@ -302,11 +321,10 @@ class Browsing(QObject):
         image_id, annotations, candidates = read
         if image_id != self._document.open_id:
             return
-        self._document.annotations = {annotation.id: annotation for annotation in annotations}
-        self._document.candidates = {candidate.id: candidate for candidate in candidates}
+        others, found = self._document.read(annotations, candidates)
         self._agreement = None
         self.select(self.selection & self._document.annotations.keys())
-        self.changed.emit(Changed((), "open"))
+        self.changed.emit(Changed((), "open", "labels read", others, found))
 
     def refresh_candidates(self, image_id: int) -> None:
         """Read the candidates again where that image is open: a run has stored new ones."""
@@ -318,9 +336,9 @@ class Browsing(QObject):
     def _take_candidates(self, read: tuple[int, Sequence[Candidate]]) -> None:
         image_id, candidates = read
         if image_id == self._document.open_id:
-            self._document.candidates = {candidate.id: candidate for candidate in candidates}
+            others = self._document.read_candidates(candidates)
             self._agreement = None
-            self.changed.emit(Changed((), "predictions"))
+            self.changed.emit(Changed((), "predictions", "candidates read", candidates=others))
 
     def _want_pixels(self) -> None:
         image = self.image

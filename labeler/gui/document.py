@@ -1,9 +1,10 @@
 """What the window knows of the open project: plain values, brought up to date by the changes of edits."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labeler.core.rebasing import rebased
 from labeler.core.records import Annotation, Candidate, Category, Change, Image, Record
 
 
@@ -20,6 +21,46 @@ class Document:
         """Of the open image, in order of creation."""
         self.candidates: dict[int, Candidate] = {}
         """Of the open image, of every model."""
+        self.is_read = False
+        """Whether the labels of the open image have come from the disk."""
+
+    def take_open(self, other: "Document") -> None:
+        """Go on with what another one knows of its open image."""
+        self.open_id, self.is_read = other.open_id, other.is_read
+        self.annotations, self.candidates = other.annotations, other.candidates
+
+    def forget_open(self) -> None:
+        """No image is open."""
+        self.open_id, self.is_read = None, False
+        self.annotations, self.candidates = {}, {}
+
+    def read(
+        self, annotations: Iterable[Annotation], candidates: Iterable[Candidate]
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Take in what the disk has of the open image.
+
+        Gives the ids of the annotations, and those of the candidates, that are others than before.
+        """
+        before, self.annotations = self.annotations, {one.id: one for one in annotations}
+        self.is_read = True
+        return _others(before, self.annotations), self.read_candidates(candidates)
+
+    def read_candidates(self, candidates: Iterable[Candidate]) -> frozenset[int]:
+        """Take in the candidates of the open image; gives the ids of those that are others than before."""
+        before, self.candidates = self.candidates, {one.id: one for one in candidates}
+        return _others(before, self.candidates)
+
+    def now(self, change: Change) -> Change | None:
+        """A change made to what is shown now; None where nothing is left to do.
+
+        What is not known here, as on another image, is left to the writer, which looks at the disk.
+        """
+        record = change.record
+        if isinstance(record, Annotation | Candidate) and not (
+            self.is_read and record.image_id == self.open_id
+        ):
+            return change
+        return rebased(change, self._table(record).get(record.id))
 
     def absorb(self, changes: Iterable[Change]) -> tuple[int, ...]:
         """Take in what an edit changed; gives the ids of the images whose record or count changed."""
@@ -55,3 +96,8 @@ class Document:
         if record.image_id != self.open_id:
             return {}
         return self.annotations if isinstance(record, Annotation) else self.candidates
+
+
+def _others(before: Mapping[int, Record], after: Mapping[int, Record]) -> frozenset[int]:
+    """The ids whose record is another one, or only on one side."""
+    return frozenset(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))

@@ -13,7 +13,8 @@ from labeler.core.records import Category, Edit, Image, Model
 from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.project.folder import locate, sync_images
-from labeler.project.store import NextIds, Store
+from labeler.project.ids import Ids, Kind
+from labeler.project.store import Store
 from labeler.project.writer import Writer
 
 T = TypeVar("T")
@@ -38,43 +39,13 @@ class View(Struct, frozen=True, eq=False):
     categories: Sequence[Category]
     counts: dict[int, Counter[int]]
     models: list[Model]
-    ids: NextIds
+    ids: Ids
     segmenter_id: int
     """The model that accepted proposals are kept under; 0 where the project cannot be written to."""
     can_undo: bool
     can_redo: bool
     start: int | None = None
     """The image to show first, where a person asked for one."""
-
-
-class Ids:
-    """Gives ids that were never used in the project; only this process writes to it."""
-
-    def __init__(self, start: NextIds) -> None:
-        self._next = {"annotation": 1, "category": 1, "candidate": 1}
-        self.catch_up(start)
-
-    def catch_up(self, start: NextIds) -> None:
-        """Go on behind what the project has given; what was given here stays given, written yet or not."""
-        for kind, known in self._next.items():
-            self._next[kind] = max(known, getattr(start, kind))
-
-    def annotation(self) -> int:
-        """The next annotation id."""
-        return self._take("annotation")
-
-    def category(self) -> int:
-        """The next category id."""
-        return self._take("category")
-
-    def candidate(self) -> int:
-        """The next candidate id."""
-        return self._take("candidate")
-
-    def _take(self, kind: str) -> int:
-        given = self._next[kind]
-        self._next[kind] = given + 1
-        return given
 
 
 class ProjectLink(QObject):
@@ -96,7 +67,7 @@ class ProjectLink(QObject):
         self._unsaved = 0
         self._begun = 0
         self._opening = 0
-        self.ids = Ids(NextIds(1, 1, 1, 1))
+        self._ids: Ids | None = None
         self.segmenter_id = 0
         self.saved = SAVED
 
@@ -155,7 +126,7 @@ class ProjectLink(QObject):
             categories=store.categories(),
             counts={image_id: Counter(counts) for image_id, counts in store.annotation_counts().items()},
             models=store.models(),
-            ids=store.next_ids(),
+            ids=store.ids,
             segmenter_id=model.id,
             can_undo=store.can_undo(),
             can_redo=store.can_redo(),
@@ -169,7 +140,7 @@ class ProjectLink(QObject):
                 run_in_pool(writer.close, courier=self._courier, done=_ignore, failed=_ignore)
             return
         old, self._writer, self._opened = self._writer, writer, view.opened
-        self.ids, self.segmenter_id = Ids(view.ids), view.segmenter_id
+        self._ids, self.segmenter_id = view.ids, view.segmenter_id
         self._unsaved = 0
         if old is not None and old is not writer:
             run_in_pool(old.close, courier=self._courier, done=self._closed, failed=_ignore)
@@ -201,7 +172,6 @@ class ProjectLink(QObject):
     def _show(self, opened: OpenedProject, view: View | None, begun: int) -> None:
         if view is None or opened is not self._opened:
             return
-        self.ids.catch_up(view.ids)
         if begun == self._begun:
             self.viewed.emit(view)
         else:
@@ -220,6 +190,11 @@ class ProjectLink(QObject):
             self.told.emit(trouble)
 
     # --- reading and writing ----------------------------------------------------------------------
+
+    def new_id(self, kind: Kind) -> int:
+        """An id that was never used in the open project; see `labeler.project.ids.Ids`."""
+        assert self._ids is not None, "a project is open"
+        return self._ids.take(kind)
 
     def read(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
         """Have something read after all edits so far; the answer comes on the GUI thread."""

@@ -79,13 +79,16 @@ class Session(Browsing):
 
     def commit(self, label: str, changes: Iterable[Change], *, by: str) -> bool:
         """Show an edit, and have it written: the only way to change anything. Says whether it was taken."""
-        edit = Edit(label, tuple(changes))
         if self.read_only:
             self.told.emit(f"Nothing was changed. {self.read_only}")
-            self.changed.emit(Changed((), "refused"))
+            self.changed.emit(Changed((), "refused", "refused"))
             return False
-        if self._opened is None or not edit.changes:
+        meant = tuple(changes)
+        made = tuple(change for one in meant if (change := self._document.now(one)) is not None)
+        if self._opened is None or not made:
             return False
+        edit = Edit(label, made)
+        self._tell_kept(meant, made)
         self._absorb(edit, by)
         self._note_history(True, False)
         self._link.apply(edit, failed=self._refused)
@@ -108,7 +111,7 @@ class Session(Browsing):
         if made is None:
             return None
         prediction = Candidate(
-            id=self._link.ids.candidate(),
+            id=self._link.new_id("candidate"),
             image_id=made.image_id,
             model_id=self._link.segmenter_id,
             category_id=made.category_id,
@@ -154,7 +157,7 @@ class Session(Browsing):
             return None
         known_ones = self.categories.values()
         made = Category(
-            id=self._link.ids.category(),
+            id=self._link.new_id("category"),
             name=name,
             color=color or next_color(c.color for c in known_ones),
             key=key or next_key(c.key for c in known_ones),
@@ -169,7 +172,7 @@ class Session(Browsing):
         for name in dict.fromkeys(names):
             there = [*self.categories.values(), *made]
             color, key = next_color(c.color for c in there), next_key(c.key for c in there)
-            made.append(Category(id=self._link.ids.category(), name=name, color=color, key=key))
+            made.append(Category(id=self._link.new_id("category"), name=name, color=color, key=key))
         label = f"Add category {made[0].name}" if len(made) == 1 else f"Add {len(made)} categories"
         if not made or not self.commit(label, [Change(None, one) for one in made], by=by):
             return {}
@@ -189,7 +192,7 @@ class Session(Browsing):
 
     def new_annotation_id(self) -> int:
         """An id that was never used in this project."""
-        return self._link.ids.annotation()
+        return self._link.new_id("annotation")
 
     # --- history ----------------------------------------------------------------------------------
 
@@ -274,13 +277,22 @@ class Session(Browsing):
     def _absorb(self, edit: Edit, by: str) -> None:
         touched = self._document.absorb(edit.changes)
         self._agreement = None
-        self.draft, self._draft_overlap = None, None
+        if self.draft is not None and any(change.record.id == self.draft.id for change in edit.changes):
+            self.draft, self._draft_overlap = None, None
         self._sync_category()
         self.selection &= self._document.annotations.keys()
-        self.changed.emit(Changed(edit.changes, by))
+        self.changed.emit(Changed.of(edit.changes, by, "history" if by == "history" else "edit"))
         self.selection_changed.emit()
         if touched:
             self.images_changed.emit(touched)
+
+    def _tell_kept(self, meant: Sequence[Change], made: Sequence[Change]) -> None:
+        """Say so where what a person has changed was taken away meanwhile, and is kept all the same."""
+        gone = {change.record.id for change in meant if change.before is not None}
+        back = [c.after for c in made if c.before is None and c.record.id in gone]
+        kept = [one for one in back if isinstance(one, Annotation)]
+        if kept:
+            self.told.emit(f"{self._names(kept)} was taken away meanwhile; what you made of it is kept.")
 
     def _refused(self, error: Exception) -> None:
         """An edit could not be written for a reason that waiting will not mend: show what is on disk."""

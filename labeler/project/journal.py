@@ -60,23 +60,7 @@ def record(db: sqlite3.Connection, edit: Edit, *, midway: Callable[[], None]) ->
         "INSERT INTO change(edit_id, kind, record_id, image_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
         ((edit_id, *row) for row in rows),
     )
-    _count_ids(db, edit.changes)
     return edit_id
-
-
-def _count_ids(db: sqlite3.Connection, changes: Sequence[Change]) -> None:
-    highest: dict[str, int] = {}
-    for change in changes:
-        if change.before is None and change.after is not None:
-            kind = table_of(change.after).name
-            highest[kind] = max(highest.get(kind, 0), change.after.id)
-    reserve_ids(db, highest)
-
-
-def reserve_ids(db: sqlite3.Connection, highest: dict[str, int]) -> None:
-    """See to it that ids up to and including the highest of each kind are never given again."""
-    for kind, number in highest.items():
-        db.execute("UPDATE sequence SET next = ? WHERE kind = ? AND next <= ?", (number + 1, kind, number))
 
 
 def _write(db: sqlite3.Connection, change: Change) -> tuple[str, int, int | None, bytes | None, bytes | None]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from labeler.core.geometry import bounds
 from labeler.core.overlap import box_iou
 from labeler.core.records import Candidate, Model
-from labeler.project import journal
+from labeler.project.ids import Ids
 from labeler.project.rows import CANDIDATE
 
 SAME = 0.9
@@ -41,10 +41,11 @@ class Predictions:
     """
 
     def __init__(
-        self, db: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]]
+        self, db: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]], ids: Ids
     ) -> None:
         self._db = db
         self._transaction = transaction
+        self._ids = ids
 
     # --- models -----------------------------------------------------------------------------------
 
@@ -232,10 +233,9 @@ class Predictions:
         return self.candidates(image_id, model_id)
 
     def _insert(self, model_id: int, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        (first,) = self._db.execute("SELECT next FROM sequence WHERE kind = 'candidate'").fetchone()
+        first = self._ids.take("candidate", len(candidates))
         added = tuple(replace(c, id=first + n, model_id=model_id) for n, c in enumerate(candidates))
         self._db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
-        journal.reserve_ids(self._db, {"candidate": first + len(added) - 1})
         return added
 
 

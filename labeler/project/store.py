@@ -18,6 +18,7 @@ from labeler.core.records import Annotation, Candidate, Category, Edit, Image, M
 from labeler.errors import ProjectError
 from labeler.project import journal, schema, snapshots
 from labeler.project.agreements import Agreements
+from labeler.project.ids import Ids
 from labeler.project.journal import JournalEntry
 from labeler.project.lock import Lock, acquire
 from labeler.project.order import natural_key
@@ -61,6 +62,8 @@ class Store:
         self._db = db
         self._lock = lock
         self._probe = probe
+        self.ids = Ids(db)
+        """The one giver of ids, which the window shares."""
 
     # --- opening and closing ------------------------------------------------------------------
 
@@ -97,6 +100,7 @@ class Store:
     def reconnect(self) -> None:
         """Open the file anew under the same lock, after its disk was away; raises as `open` does."""
         old, self._db = self._db, _connected(self.path, read_only=self.read_only)
+        self.ids.catch_up(self._db)
         old.close()
 
     def __enter__(self) -> "Store":
@@ -120,6 +124,7 @@ class Store:
         try:
             with schema.transaction(self._db):
                 yield
+                self.ids.keep(self._db)
                 self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
                 self._probe("before commit")
         except sqlite3.IntegrityError as error:
@@ -152,7 +157,7 @@ class Store:
     @property
     def predictions(self) -> Predictions:
         """What models said, what their classes mean here, and which images they saw."""
-        return Predictions(self._db, self.transaction)
+        return Predictions(self._db, self.transaction, self.ids)
 
     @property
     def agreements(self) -> Agreements:
@@ -206,8 +211,8 @@ class Store:
         return self.predictions.of_category(category_id)
 
     def next_ids(self) -> NextIds:
-        """Where new ids start."""
-        return NextIds(**dict(self._db.execute("SELECT kind, next FROM sequence")))
+        """Where new ids start; `ids` gives them."""
+        return NextIds(**self.ids.peek())
 
     def journal(self, *, limit: int = 500, image_id: int | None = None) -> list[JournalEntry]:
         """The newest edits first, of one image or of all."""
@@ -241,13 +246,15 @@ class Store:
     def apply(self, edit: Edit) -> int:
         """Do an edit and journal it, as one transaction and one undo step; gives its journal id.
 
-        Ids of new records are the caller's, from `next_ids` upwards. What each change calls `before`
+        Ids of new records are the caller's, as `ids` gives them. What each change calls `before`
         must be what is stored, else nothing is done and `ProjectError` says which record differs. Edits that
         were undone can then no longer be redone.
         """
         self._secure_before(edit)
         with self.transaction():
-            return journal.record(self._db, edit, midway=self._midway)
+            edit_id = journal.record(self._db, edit, midway=self._midway)
+            self.ids.note(edit.changes)
+            return edit_id
 
     def undo(self) -> Edit | None:
         """Take back the last edit done; gives the inverse edit that was applied, None if there is none."""
@@ -315,12 +322,11 @@ class Store:
         Not an edit: files that lie in the folder are facts, and undo does not take them away.
         """
         with self.transaction():
-            first = self.next_ids().image
             known = {path for (path,) in self._db.execute("SELECT path FROM image")}
             fresh = [path for path in dict.fromkeys(paths) if path not in known]
+            first = self.ids.take("image", len(fresh))
             added = tuple(Image(first + n, path, 0, 0) for n, path in enumerate(fresh))
             self._db.executemany(IMAGE.insert, map(astuple, added))
-            journal.reserve_ids(self._db, {"image": first + len(added) - 1})
         return added
 
     def update_images(self, images: Iterable[Image]) -> None:

@@ -21,7 +21,7 @@ from labeler.gui.canvas.image_layer import ImageLayer
 from labeler.gui.canvas.overlay import Overlay
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.reasons import Reasons
-from labeler.gui.canvas.stage import BY, Options, Stage
+from labeler.gui.canvas.stage import Options, Stage
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.box import BoxTool
 from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
@@ -222,8 +222,9 @@ class PhotoView(QWidget):
         self.update()
 
     def _take_changes(self, changed: Changed) -> None:
-        if changed.by != BY:
-            self._gestures.cancel()
+        """Show what changed. A drag goes on: what it ends with is made to what is there then."""
+        if changed.what in ("candidates read", "refused"):
+            return  # the predictions come by their own signal
         records = [change.record for change in changed.changes]
         if not records or any(isinstance(record, Category) for record in records):
             self._load()

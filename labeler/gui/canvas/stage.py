@@ -132,9 +132,8 @@ class Stage(QObject):
 
     def active(self) -> list[Annotation]:
         """What the active layer paints: the selected annotations, their drafts in place of them."""
-        found = [
-            self.drafts.get(key) or self.session.annotations[key] for key in sorted(self.session.selection)
-        ]
+        shown = sorted(self.session.selection | self.drafts.keys())
+        found = [self.drafts.get(key) or self.session.annotations[key] for key in shown]
         return [annotation for annotation in found if not self.scene.is_hidden(annotation.category_id)]
 
     def show_drafts(self, drafts: Iterable[Annotation]) -> None:
