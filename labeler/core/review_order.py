@@ -12,7 +12,7 @@ from labeler.core.geometry import bounds
 from labeler.core.overlap import Matrix, box_intersection, shape_overlap
 from labeler.core.records import Annotation, Candidate, Shape
 
-Order: TypeAlias = Literal["uncertain", "disagreeing", "in order"]
+Order: TypeAlias = Literal["uncertain", "scattered", "disagreeing", "in order"]
 
 REPEATS_FROM = 0.9
 """The IoU from which a prediction and an annotation of its category are the same object drawn twice."""
@@ -64,18 +64,33 @@ def ordered(
 ) -> list[QueueItem]:
     """The items in the order in which a person is asked.
 
-    "uncertain": those whose confidence is nearest to 0.5 first. "disagreeing": image by image, those of
-    the lowest `quality` (image id to 0..1) first and those without one last, and in an image what fits no
-    annotation first. "in order": by `places` (image id to its place in the list of images), in an image
-    the most confident first. What is equal goes in order.
+    "uncertain": image by image, those first that have the confidence nearest to 0.5, and in an image the
+    least certain first. "scattered": the least certain first, whatever image it is on. "disagreeing": image
+    by image, those of the lowest `quality` (image id to 0..1) first and those without one last, and in an
+    image what fits no annotation first. "in order": by `places` (image id to its place in the list of
+    images), in an image the most confident first. What is equal goes in order.
     """
     last = len(places)
 
     def in_order(item: QueueItem) -> tuple[float, ...]:
         return places.get(item.image_id, last), -item.confidence, item.candidate_id
 
+    if order == "scattered":
+        return sorted(items, key=lambda item: (_certainty(item), *in_order(item)))
     if order == "uncertain":
-        return sorted(items, key=lambda item: (abs(item.confidence - 0.5), *in_order(item)))
+        least: dict[int, float] = {}
+        for item in items:
+            least[item.image_id] = min(_certainty(item), least.get(item.image_id, 1.0))
+        return sorted(
+            items,
+            key=lambda item: (
+                least[item.image_id],
+                places.get(item.image_id, last),
+                item.image_id,
+                _certainty(item),
+                *in_order(item),
+            ),
+        )
     if order == "in order":
         return sorted(items, key=in_order)
     known = quality or {}
@@ -88,6 +103,10 @@ def ordered(
             *in_order(item),
         ),
     )
+
+
+def _certainty(item: QueueItem) -> float:
+    return abs(item.confidence - 0.5)
 
 
 def pace(times: Sequence[float], *, remaining: int) -> Pace | None:

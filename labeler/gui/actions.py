@@ -98,7 +98,8 @@ CANVAS_KEYS = (
     ("Canvas", "Insert a corner", "Double click or Alt+click on an edge"),
     ("Canvas", "Delete a corner", "Alt+Shift+click on it"),
     ("Canvas", "Move the selection by 1 px, 10 px", "Arrows, Shift+arrows"),
-    ("Predictions", "Accept, reject the selected or the queue's", "Enter, Backspace"),
+    ("Predictions", "Accept, reject the selected ones", "Enter, Backspace"),
+    ("Predictions", "Next, last one before in a review; end it", "Tab, Shift+Tab, Esc"),
     ("Categories", "Choose a category, or give it to the selection", "1 … 9, 0"),
 )
 """What the canvas does by itself: group, text, keys."""

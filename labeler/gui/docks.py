@@ -102,6 +102,7 @@ class _ScrollFrame(QWidget):
         self._needed = 0
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # a click on a button must not take Tab off the canvas
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(panel)
         scroll.viewport().setAutoFillBackground(False)

@@ -205,9 +205,11 @@ class MainWindow(QMainWindow):
         self.desk.queue.changed.connect(self._show_review)
         self.panels.agreement.extra_clicked.connect(self.desk.show)
         canvas.step_elsewhere = self.desk.next_item
+        canvas.leave_elsewhere = self.desk.end_review
         self.commands.review_on = self.desk.image_done
         canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
         self.desk.told.connect(self._tell_run)
+        self.desk.reviewing.told.connect(lambda text: self.notifier.info(text, key="accepted"))
         self.panels.run.mapped.connect(lambda: self.notifier.take_back("batch"))
         self.model_menu.found.connect(self.panels.run.set_registry)
         self.model_menu.found.connect(self.loop.set_registry)
@@ -331,10 +333,7 @@ class MainWindow(QMainWindow):
         self.notifier.info(what, action="Show all images", run=run, key="opened")
 
     def _show_review(self) -> None:
-        active = self.desk.queue.active
-        self.actions_by_id["review"].setChecked(active)
-        if active:
-            self.panels.open("Review")
+        self.actions_by_id["review"].setChecked(self.desk.queue.active)
 
     def _show_tool(self) -> None:
         action = self.actions_by_id.get(self.canvas.tool)
@@ -403,10 +402,16 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.appeared.emit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """What the canvas has no use for: Enter accepts and Backspace rejects predictions."""
-        key, desk = event.key(), self.desk
-        accepts = key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and desk.accept()
-        if not accepts and not (key == Qt.Key.Key_Backspace and desk.reject()):
+        """What the canvas has no use for: Enter accepts, Backspace rejects predictions, Esc ends a review."""
+        desk = self.desk
+        acts = {
+            Qt.Key.Key_Return: desk.accept,
+            Qt.Key.Key_Enter: desk.accept,
+            Qt.Key.Key_Backspace: desk.reject,
+            Qt.Key.Key_Escape: desk.end_review,
+        }
+        act = acts.get(Qt.Key(event.key()))
+        if act is None or not act():
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -85,7 +85,8 @@ class PanelDocks(QObject):
         self._folded: list[Card] = []
         self._reviews = False
         self._queue = desk.queue
-        desk.queue.changed.connect(self._make_room)
+        desk.queue.changed.connect(self._follow_review)
+        self.docks["Review"].visibilityChanged.connect(self._end_hidden_review)
         self._widen("Objects")
         desk.detector = self.run.choice
         self.run.wants_models.connect(desk.wants_models)
@@ -182,16 +183,24 @@ class PanelDocks(QObject):
         if name in BENCH:
             dock.raise_()
 
-    def _make_room(self) -> None:
-        """Fold what is not needed while a review is on, and unfold it at its end."""
+    def _follow_review(self) -> None:
+        """A review is seen while it is on; what is not needed for it is folded until its end."""
         if self._queue.active == self._reviews:
             return
         self._reviews = self._queue.active
         if self._reviews:
+            self.open("Review")
+            self.docks["Review"].raise_()
+            self.review.set_folded(False)
             cards = [self.run, self.predictions] if self._window.height() < LOW else [self.run]
             self._folded = [card for card in cards if not card.is_folded()]
         for card in self._folded:
             card.set_folded(self._reviews)
+
+    def _end_hidden_review(self) -> None:
+        """Keys must not decide by a card that somebody closed; behind another tab it is only not in sight."""
+        if self.docks["Review"].isHidden():
+            self._queue.set_active(False)
 
     def _widen(self, name: str) -> None:
         """Give a column its width when its first dock opens; the layout would make it narrow."""

@@ -40,6 +40,7 @@ class PredictionDesk(QObject):
         self.batch.ended.connect(self._take_end)
         self.batch.changed.connect(self._take_unmapped)
         self.queue.show_item.connect(self._show_item)
+        self.predictions.selection_changed.connect(self._point_at)
         self._outcome = ""
         self.detector: Callable[[], Choice | None] = lambda: None
         """The choice that the run panel shows; None while no detector is at hand."""
@@ -81,24 +82,41 @@ class PredictionDesk(QObject):
             self.batch.start(structs.replace(choice, scope=scope, again=scope == "image"))
 
     def accept(self) -> bool:
-        """Enter with nothing pending: the queue's item, else the selected predictions; False for none."""
+        """Enter with nothing pending: accept the selected predictions; False for none.
+
+        In a review with nothing selected, the item that is asked about is brought into sight and selected,
+        so that nothing is decided that a person does not look at.
+        """
+        chosen = self.predictions.selection
         if self.queue.active:
-            self.queue.accept_current()
-        elif self.predictions.selection:
-            self.reviewing.accept(self.predictions.selection)
+            self.queue.accept(chosen) if chosen else self.queue.show_current()
+        elif chosen:
+            self.reviewing.accept(chosen)
         else:
             return False
         return True
 
     def reject(self) -> bool:
-        """Backspace with nothing pending: the queue's item, else the selected predictions; False for none."""
+        """Backspace with nothing pending: reject the selected predictions, as `accept` accepts them."""
+        chosen = self.predictions.selection
         if self.queue.active:
-            self.queue.reject_current()
-        elif self.predictions.selection:
-            self.reviewing.reject(self.predictions.selection)
+            self.queue.reject(chosen) if chosen else self.queue.show_current()
+        elif chosen:
+            self.reviewing.reject(chosen)
         else:
             return False
         return True
+
+    def end_review(self) -> bool:
+        """Esc with nothing pending: the review ends; False where none is on."""
+        was_on = self.queue.active
+        self.queue.set_active(False)
+        return was_on
+
+    def _point_at(self) -> None:
+        """A prediction that a person selects during a review is what is asked about next."""
+        if self.queue.active and len(self.predictions.selection) == 1:
+            self.queue.point_at(*self.predictions.selection)
 
     def next_item(self, by: int) -> bool:
         """Tab in the queue; False where it is not active."""

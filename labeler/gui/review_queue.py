@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeGuard
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
@@ -62,12 +63,16 @@ class ReviewQueue(QObject):
         self._order: Order = "uncertain"
         self._active = False
         self._shown: int | None = None
+        self._back_to: QueueItem | None = None
+        self._decides = False
         self.current: QueueItem | None = None
         self._sweep: Sweep[list[QueueItem]] = Sweep(session, self)
         self._found: list[QueueItem] = []
         self._filter = filtering.filter
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
         session.changed.connect(self._note)
+        session.pixels_changed.connect(self._say_when_there)
+        session.image_changed.connect(self._leave_image)
         session.project_changed.connect(self._end)
         session.model_changed.connect(self._again.start)
         session.images_changed.connect(self._take_images)
@@ -105,6 +110,19 @@ class ReviewQueue(QObject):
         """The place of the current item from 1; 0 for none."""
         return self._places[self.current.candidate_id] + 1 if self.current else 0
 
+    @property
+    def is_on_open_image(self) -> bool:
+        """Whether the current item's image is the open one."""
+        item, image = self.current, self._session.image
+        return item is not None and image is not None and image.id == item.image_id
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the current item is on the screen: only then can it be decided."""
+        item, session = self.current, self._session
+        there = self.is_on_open_image and session.pixels is not None
+        return item is not None and there and item.candidate_id in session.candidates
+
     def pace(self) -> Pace | None:
         """How fast the last decisions came; None before there are three."""
         return pace(self._times, remaining=self.remaining)
@@ -122,7 +140,7 @@ class ReviewQueue(QObject):
         else:
             self._sweep.stop()
             self._items, self._line, self._places, self._on_image, self.current = {}, [], {}, {}, None
-            self._decided, self._waiting = set(), set()
+            self._decided, self._waiting, self._back_to = set(), set(), None
             self.changed.emit()
 
     def set_order(self, order: Order) -> None:
@@ -154,12 +172,33 @@ class ReviewQueue(QObject):
         session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
 
     def accept_current(self) -> None:
-        """Accept the current item, and go on."""
-        self._decide(self._reviewing.accept)
+        """Accept the current item, and go on; one that cannot be seen is only brought into sight."""
+        self._decide_current(self._reviewing.accept)
 
     def reject_current(self) -> None:
-        """Reject the current item, and go on."""
-        self._decide(self._reviewing.reject)
+        """Reject the current item, and go on; one that cannot be seen is only brought into sight."""
+        self._decide_current(self._reviewing.reject)
+
+    def accept(self, candidate_ids: Iterable[int]) -> None:
+        """Accept these of the open image, and go on where the current item is among them."""
+        self._decide(candidate_ids, self._reviewing.accept)
+
+    def reject(self, candidate_ids: Iterable[int]) -> None:
+        """Reject these of the open image, and go on where the current item is among them."""
+        self._decide(candidate_ids, self._reviewing.reject)
+
+    def point_at(self, candidate_id: int) -> None:
+        """A person picked this one on the open image: it is asked first, then the one it came before.
+
+        What is not in the queue, such as a prediction that repeats an annotation, changes nothing here.
+        """
+        item = self._items.get(candidate_id)
+        if item is None or item == self.current or not self._waits(candidate_id):
+            return
+        if self._back_to is None and self.current is not None and self.current.image_id == item.image_id:
+            self._back_to = self.current
+        self.current, self._shown = item, candidate_id
+        self.changed.emit()
 
     def next_item(self) -> None:
         """Leave the current item for later, and go on; after the last one comes the first again."""
@@ -172,8 +211,7 @@ class ReviewQueue(QObject):
     def image_done(self) -> None:
         """Say that the open image is reviewed, and go on to the first item after it on another one."""
         self._session.mark_reviewed(True, by="review")
-        if self.current is None or not self._waits(self.current.candidate_id):
-            self._go(self._following(1))
+        self._go_on()
         self._times.append(time.monotonic())
 
     def show_current(self) -> None:
@@ -187,16 +225,31 @@ class ReviewQueue(QObject):
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _decide(self, decide: Callable[[Iterable[int]], None]) -> None:
-        item = self.current
-        if item is None or self._session.read_only:
+    def _decide_current(self, decide: Callable[[Iterable[int]], None]) -> None:
+        if self.current is None:
             return
-        self._times.append(time.monotonic())
-        self._decided.add(item.candidate_id)
-        self._waiting.discard(item.candidate_id)
-        self.current = self._following(1)
-        decide([item.candidate_id])
-        self._go(self.current)
+        if self.is_shown:
+            self._decide([self.current.candidate_id], decide)
+        else:
+            self.show_current()
+
+    def _decide(self, candidate_ids: Iterable[int], decide: Callable[[Iterable[int]], None]) -> None:
+        # to go on is the last thing: deciding also moves the selection
+        self._decides = True
+        try:
+            decide(candidate_ids)
+        finally:
+            self._decides = False
+        if self.current is None or not self._waits(self.current.candidate_id):
+            self._times.append(time.monotonic())
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Leave a current item that waits no longer, first for the one that a click came before."""
+        if self.current is not None and self._waits(self.current.candidate_id):
+            return
+        back = self._back_to
+        self._go(back if back is not None and self._waits(back.candidate_id) else self._following(1))
 
     def _following(self, step: int) -> QueueItem | None:
         """The next item that waits, counted from the current one, around the end."""
@@ -209,7 +262,7 @@ class ReviewQueue(QObject):
         return None
 
     def _go(self, item: QueueItem | None) -> None:
-        self.current = item
+        self.current, self._back_to = item, None
         self.changed.emit()
         self.show_current()
 
@@ -272,26 +325,44 @@ class ReviewQueue(QObject):
             self._say_when_there()
             return
         self._note_unknown(changed)
-        taken_back: list[int] = []
-        touched: set[int] = set()
-        for change in changed.changes:
-            if isinstance(change.after, Candidate) and change.after.id in self._items:
-                key = change.after.id
-                touched.add(change.after.image_id)
-                if change.after.verdict:
-                    self._decided.add(key)
-                elif key in self._decided:
-                    self._decided.discard(key)
-                    taken_back.append(key)
-            elif isinstance(change.record, Image):
-                touched.add(change.record.id)
+        taken_back = self._note_verdicts(changed)
+        records = [change.record for change in changed.changes]
+        touched = {one.image_id if isinstance(one, Candidate) else one.id for one in records if _counts(one)}
         for image_id in touched:
             self._look_at(image_id)
+        if self._decides:
+            return
         if taken_back and changed.by == "history":
-            self._go(self._items[min(taken_back, key=self._places.__getitem__)])
+            self._ask_again(taken_back)
         elif self.current is not None and not self._waits(self.current.candidate_id):
-            self._go(self._following(1))
-        elif any(isinstance(change.record, Candidate | Image) for change in changed.changes):
+            self._go_on()
+        elif touched:
+            self.changed.emit()
+
+    def _note_verdicts(self, changed: Changed) -> list[int]:
+        """Take over what was decided, by whomever; gives what waits again."""
+        taken_back: list[int] = []
+        for change in changed.changes:
+            if not isinstance(change.after, Candidate) or change.after.id not in self._items:
+                continue
+            key = change.after.id
+            if change.after.verdict:
+                self._decided.add(key)
+            elif key in self._decided:
+                self._decided.discard(key)
+                taken_back.append(key)
+        return taken_back
+
+    def _ask_again(self, taken_back: Sequence[int]) -> None:
+        """Decisions were undone: ask about one on the open image, and go elsewhere only for one image's."""
+        opened = self._session.image.id if self._session.image is not None else 0
+        here = [key for key in taken_back if self._items[key].image_id == opened]
+        images = {self._items[key].image_id for key in taken_back}
+        first = self._items[min(here or taken_back, key=self._places.__getitem__)]
+        if here or len(images) == 1:
+            self._go(first)
+        else:
+            self.current = self.current or first
             self.changed.emit()
 
     def _note_unknown(self, changed: Changed) -> None:
@@ -300,14 +371,21 @@ class ReviewQueue(QObject):
         if any(isinstance(one, Candidate) and not one.verdict and one.id not in self._items for one in after):
             self._again.start()
 
+    def _leave_image(self) -> None:
+        self._shown = None
+        if self._active:
+            self.changed.emit()
+
     def _say_when_there(self) -> None:
         item = self.current
-        if item is None or self._shown == item.candidate_id:
-            return
-        image = self._session.image
-        if image is not None and image.id == item.image_id and item.candidate_id in self._session.candidates:
+        if item is not None and self._shown != item.candidate_id and self.is_shown:
             self._shown = item.candidate_id
             self.show_item.emit(item.image_id, item.candidate_id)
+
+
+def _counts(record: object) -> TypeGuard[Candidate | Image]:
+    """Whether what became of a record can change what waits on its image."""
+    return isinstance(record, Candidate | Image)
 
 
 class _Look:

@@ -12,6 +12,7 @@ from labeler.core.records import Annotation, Candidate, Category, Change, Model
 from labeler.core.review_order import without_repeats
 from labeler.errors import ProjectError
 from labeler.gui.browsing import Changed
+from labeler.gui.panels.common import counted
 from labeler.gui.session import Session
 from labeler.gui.sweep import Sweep
 from labeler.project.store import Store
@@ -55,6 +56,8 @@ class Reviewing(QObject):
 
     decided = Signal(tuple)
     """Ids of candidates that were accepted or rejected here."""
+    told = Signal(str)
+    """How many were accepted at once, where that is more than a person could count."""
 
     def __init__(self, session: Session, filtering: Filtering, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -165,11 +168,19 @@ class Reviewing(QObject):
     def _accept_many(self, candidates: Sequence[Candidate], confidence: float) -> None:
         """Accept what a person has not spoken of while it was looked for."""
         left = [c for c in candidates if c.id not in self._changed_meanwhile]
+        least = f" from a confidence of {confidence:.2f}" if confidence > 0 else ""
         if not left:
-            self._session.told.emit(f"There is nothing left to accept from a confidence of {confidence:.2f}.")
+            self._session.told.emit(f"There is nothing left to accept{least}.")
             return
-        what = "prediction" if len(left) == 1 else "predictions"
-        self._accept(left, label=f"Accept {len(left):,} {what} from {confidence:.2f}")
+        what = counted(len(left), "prediction")
+        made = self._accept(
+            left, label=f"Accept {what}" + (f" from {confidence:.2f}" if confidence > 0 else "")
+        )
+        if made:
+            on = counted(len({annotation.image_id for annotation in made}), "image")
+            self.told.emit(
+                f"Accepted {counted(len(made), 'prediction')}{least} on {on}; one Undo takes it back."
+            )
 
     def _reject(self, candidates: Sequence[Candidate]) -> None:
         left = [c for c in candidates if c.verdict == ""]

@@ -19,8 +19,12 @@ def keys(items):
     return [one.candidate_id for one in items]
 
 
-def test_most_uncertain_first():
-    assert keys(ordered(ITEMS, "uncertain", places=PLACES)) == [3, 2, 5, 4, 1]
+def test_most_uncertain_first_keeps_the_objects_of_an_image_together():
+    assert keys(ordered(ITEMS, "uncertain", places=PLACES)) == [3, 5, 2, 4, 1]
+
+
+def test_most_uncertain_objects_first_wherever_they_are():
+    assert keys(ordered(ITEMS, "scattered", places=PLACES)) == [3, 2, 5, 4, 1]
 
 
 def test_in_order_goes_by_the_list_of_images_and_then_by_confidence():

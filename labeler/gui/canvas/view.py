@@ -34,6 +34,9 @@ class Canvas(PhotoView):
     step_elsewhere: Callable[[int], bool] = staticmethod(lambda _: False)
     """What Tab does first with nothing pending, by +1 or -1; False lets it step through the objects."""
 
+    leave_elsewhere: Callable[[], bool] = staticmethod(lambda: False)
+    """What Esc does with nothing pending and no object selected; False lets it drop what is selected."""
+
     def use_acceptance(self, accept_to_edit: Callable[[int, str], Annotation | None]) -> None:
         """Say how a prediction becomes an annotation when a person starts to change it."""
         self._stage.accept_to_edit = accept_to_edit
@@ -101,7 +104,7 @@ class Canvas(PhotoView):
         if not self._gestures.cancel() and not self._tool.drop():
             if self.predictions.walk is not None:
                 self.predictions.stop_walk()
-            else:
+            elif self._session.selection or not self.leave_elsewhere():
                 self._session.select(())
                 self.predictions.select(())
         self.update()

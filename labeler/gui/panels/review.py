@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -21,10 +22,13 @@ from labeler.gui.reviewing import Reviewing
 from labeler.gui.session import Session
 
 _ORDERS: tuple[tuple[str, Order], ...] = (
-    ("Most uncertain first", "uncertain"),
-    ("Most disagreeing first", "disagreeing"),
+    ("Most uncertain image first", "uncertain"),
+    ("Most disagreeing image first", "disagreeing"),
     ("In order", "in order"),
+    ("Most uncertain object of all first", "scattered"),
 )
+
+_KEYS = "Enter accepts, Backspace rejects, Tab leaves it for later, Shift+Tab goes back, Esc ends."
 
 
 class ReviewPanel(Card):
@@ -53,6 +57,7 @@ class ReviewPanel(Card):
             session.model_changed,
             session.changed,
             session.category_changed,
+            session.image_changed,
         ):
             signal.connect(self._later.start)
         self._show()
@@ -118,21 +123,25 @@ class ReviewPanel(Card):
         self.accept_button = _button("Accept", "Accept the prediction (Enter)", self)
         self.accept_button.setDefault(True)
         self.reject_button = _button("Reject", "Reject the prediction (Backspace)", self)
+        self.back_button = _button("Back", "Go back to the one before that still waits (Shift+Tab)", self)
         self.next_button = _button("Next", "Leave it for later (Tab)", self)
         self.done_button = _button(
             "Image reviewed, next",
             "Mark the image as reviewed, and go on with the next one (Ctrl+Enter)",
             self,
         )
-        words = QHBoxLayout()
+        words = QGridLayout()
         words.setSpacing(8)
-        for button, act in (
-            (self.accept_button, self.accept_current),
-            (self.reject_button, self.reject_current),
-            (self.next_button, self.next_item),
+        for place, (button, act) in enumerate(
+            (
+                (self.accept_button, self.accept_current),
+                (self.reject_button, self.reject_current),
+                (self.back_button, self.previous_item),
+                (self.next_button, self.next_item),
+            )
         ):
             button.clicked.connect(act)
-            words.addWidget(button, 1)
+            words.addWidget(button, place // 2, place % 2)
         self.done_button.clicked.connect(self.image_done)
         self.pace = QLabel(self, wordWrap=True)
         self.pace.setObjectName("quiet")
@@ -192,8 +201,13 @@ class ReviewPanel(Card):
         self.set_note(f"{left:,} left" if not images else "")
         self.bar.setRange(0, images or max(queue.total, 1))
         self.bar.setValue(done if images else queue.total - left)
-        for button in (self.accept_button, self.reject_button, self.next_button):
-            button.setEnabled(queue.current is not None)
+        there = queue.current is not None
+        for button in (self.accept_button, self.back_button, self.next_button):
+            button.setEnabled(there)
+        # what is on another image is first brought into sight, by the button as by its key
+        away = there and not queue.is_on_open_image
+        self.accept_button.setText("Show it" if away else "Accept")
+        self.reject_button.setEnabled(there and not away)
         self._show_item(looking=bool(images))
         self.pace.setText(self._pace_text(left, looking=(done, images)))
 
@@ -221,7 +235,7 @@ class ReviewPanel(Card):
         found = self.queue.pace()
         if not left:
             return ""
-        return pace_text(found) if found else "Enter accepts, Backspace rejects, Tab leaves it for later."
+        return pace_text(found) if found else _KEYS
 
     def _nothing_left(self) -> str:
         """What an empty queue means: all is judged, or classes are still without a category."""

@@ -41,9 +41,14 @@ def run(session, predict):
     return first, second, third
 
 
-def start(qtbot, panel):
+def start(qtbot, panel, first=0.55):
     qtbot.mouseClick(panel._start._button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: panel.queue.current is not None)
+    on_screen(qtbot, panel, first)
+
+
+def on_screen(qtbot, panel, asked):
+    """The item of this confidence is asked about, and its photo is there: before that nothing is decided."""
+    qtbot.waitUntil(lambda: confidence(panel) == asked and panel.queue.is_shown, timeout=20_000)
 
 
 def confidence(panel):
@@ -73,39 +78,83 @@ def test_enter_backspace_and_tab_walk_the_set_from_the_most_uncertain_on(qtbot, 
     assert panel.active
     assert confidence(panel) == 0.55
     assert told.args == [run[0], panel.queue.current.candidate_id]
-    with qtbot.waitSignal(panel.show_item) as told:
-        panel.accept_current()
-    assert confidence(panel) == 0.4
-    assert session.image.id == run[1] == told.args[0]
+    panel.accept_current()
+    # what else is on the image comes before another image
+    on_screen(qtbot, panel, 0.9)
     panel.next_item()
-    assert confidence(panel) == 0.7
+    on_screen(qtbot, panel, 0.4)
+    assert session.image.id == run[1]
     panel.reject_current()
-    assert confidence(panel) == 0.9
+    on_screen(qtbot, panel, 0.7)
     qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
     panel.accept_current()
     # what was left for later comes again
-    assert confidence(panel) == 0.4
+    on_screen(qtbot, panel, 0.9)
     qtbot.waitUntil(lambda: sum(sum(session.counts(i).values()) for i in run) == 2)
-    assert verdicts(qtbot, session) == ["accepted", "accepted", "", "rejected"]
+    assert verdicts(qtbot, session) == ["", "accepted", "rejected", "accepted"]
     panel.reject_current()
     assert confidence(panel) is None
     qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left to review.")
     assert not panel.accept_button.isEnabled()
 
 
+def test_what_is_not_on_the_screen_is_shown_and_not_decided(qtbot, session, run, panel):
+    start(qtbot, panel)
+    for decide in (panel.accept_current, panel.reject_current):
+        session.go_to(run[2])
+        decide()
+        on_screen(qtbot, panel, 0.55)
+    assert verdicts(qtbot, session) == ["", "", "", ""]
+
+
+@pytest.fixture
+def broken(photos):
+    """The last photo is none, from the start on."""
+    (photos / "zidane.jpg").write_bytes(b"no photo")
+
+
+def test_an_item_whose_photo_cannot_be_read_is_not_decided(qtbot, broken, session, run, panel):
+    start(qtbot, panel)
+    panel.previous_item()
+    qtbot.waitUntil(lambda: bool(session.problem), timeout=20_000)
+    assert confidence(panel) == 0.7
+    panel.accept_current()
+    assert verdicts(qtbot, session) == ["", "", "", ""]
+    assert panel.queue.remaining == 4
+
+
+def test_the_least_certain_object_of_all_images(qtbot, session, run, panel):
+    start(qtbot, panel)
+    panel.order.setCurrentIndex(panel.order.findData("scattered"))
+    seen = []
+    for _ in range(4):
+        seen.append(confidence(panel))
+        panel.next_item()
+    assert seen == [0.55, 0.4, 0.7, 0.9]
+
+
 def test_the_buttons_do_the_same(qtbot, session, run, panel):
     start(qtbot, panel)
-    for button in (panel.accept_button, panel.reject_button, panel.next_button):
+    for button, then in (
+        (panel.accept_button, 0.9),
+        (panel.next_button, 0.4),
+        (panel.back_button, 0.9),
+        (panel.reject_button, 0.4),
+    ):
         qtbot.waitUntil(button.isEnabled)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert confidence(panel) == 0.9
+        on_screen(qtbot, panel, then)
     qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
 
 
 def test_an_undone_decision_is_asked_again(qtbot, session, run, panel):
     start(qtbot, panel)
     panel.reject_current()
-    assert confidence(panel) == 0.4
+    assert confidence(panel) == 0.9
+    panel.reject_current()
+    on_screen(qtbot, panel, 0.4)
+    session.undo()
+    on_screen(qtbot, panel, 0.9)
     session.undo()
     qtbot.waitUntil(lambda: confidence(panel) == 0.55)
     qtbot.waitUntil(lambda: session.image.id == run[0])
@@ -147,7 +196,7 @@ def test_what_an_annotation_stands_for_and_what_is_mapped_to_nothing_is_not_aske
 ):
     session.add(Box(0, 0, 20, 40), by="test")
     predict({session.image.id: [candidate(0, 0.9), candidate(50, 0.8, 0, "kite"), candidate(90, 0.7)]})
-    start(qtbot, panel)
+    start(qtbot, panel, first=0.7)
     assert (panel.queue.total, confidence(panel)) == (1, 0.7)
 
 
@@ -171,8 +220,9 @@ def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypa
     begun = []
     monkeypatch.setattr(panel.queue._sweep, "start", lambda *_, **__: begun.append(1))
     panel.next_item()
+    panel.next_item()
+    on_screen(qtbot, panel, 0.4)
     assert session.image.id == run[1]
-    qtbot.waitUntil(lambda: bool(session.candidates))
     assert not panel.queue._again.isActive()
     assert not begun
 
