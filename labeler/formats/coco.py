@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from labeler.core.colors import next_color, next_key
 from labeler.core.records import Annotation, Category, Image
+from labeler.formats import facts
 from labeler.formats.coco_file import Document, open_document
 from labeler.formats.gates import (
     BOOL,
@@ -132,14 +134,9 @@ class _Reader:
                 "file_name", f"Is no file name: longer than {LONGEST_NAME} characters, or with a NUL."
             )
         width, height = self._size(name, fields, repairs)
-        self.images[file_id] = Image(
-            id=len(self.images) + 1,
-            path=name,
-            width=width,
-            height=height,
-            file_id=file_id,
-            extra=leftover(fields, _IMAGE_KEYS),
-        )
+        image = Image(id=len(self.images) + 1, path=name, width=width, height=height, file_id=file_id)
+        image, ours = facts.of_image(image, fields)
+        self.images[file_id] = replace(image, extra=leftover(fields, _IMAGE_KEYS | ours))
 
     def _size(self, name: str, fields: Fields, repairs: Repairs) -> tuple[int, int]:
         """Width and height: the image's own where it can be looked at, else what the file says, else 0."""
@@ -169,16 +166,17 @@ class _Reader:
         if "supercategory" in fields:
             raw = fields["supercategory"]
             above = TEXT.read(raw, "supercategory") if TEXT.matches(raw) else ""
-            known = known if above else known - {"supercategory"}
-        self.categories[file_id] = Category(
+            known = known if TEXT.matches(raw) else known - {"supercategory"}
+        category = Category(
             id=len(self.categories) + 1,
             name=name,
             color=next_color(category.color for category in self.categories.values()),
             key=next_key(category.key for category in self.categories.values()),
             supercategory=above,
             file_id=file_id,
-            extra=leftover(fields, known),
         )
+        category, ours = facts.of_category(category, fields)
+        self.categories[file_id] = replace(category, extra=leftover(fields, known | ours))
 
     def annotation(self, fields: Fields, repairs: Repairs) -> None:
         image = known_record("image_id", self.images, fields, repairs)
@@ -189,19 +187,18 @@ class _Reader:
         if "attributes" in fields:
             attributes = plain_object(fields["attributes"]) or {}
             known = _ANNOTATION_KEYS if attributes else known
-        self.annotations.append(
-            Annotation(
-                id=len(self.annotations) + 1,
-                image_id=image.id,
-                category_id=category.id,
-                shape=shape,
-                source="import",
-                crowd=_crowd(fields, repairs),
-                attributes=attributes,
-                file_id=self._file_id(fields, repairs),
-                extra=leftover(fields, known),
-            )
+        annotation = Annotation(
+            id=len(self.annotations) + 1,
+            image_id=image.id,
+            category_id=category.id,
+            shape=shape,
+            source="import",
+            crowd=_crowd(fields, repairs),
+            attributes=attributes,
+            file_id=self._file_id(fields, repairs),
         )
+        annotation, ours = facts.of_annotation(annotation, fields)
+        self.annotations.append(replace(annotation, extra=leftover(fields, known | ours)))
 
     def _file_id(self, fields: Fields, repairs: Repairs) -> int | None:
         """The annotation's id in the file, None where it cannot be given back."""

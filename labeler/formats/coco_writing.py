@@ -1,16 +1,23 @@
 """Records as COCO annotations: the exporting half; `coco` reads."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw
 
 from labeler.core.records import Annotation, Category, Image
+from labeler.formats import facts
 from labeler.formats.coco import Dataset
 from labeler.formats.coco_file import encode
 from labeler.formats.gates import RefusalError, packed, unpacked
 from labeler.formats.report import Ledger, Report
 from labeler.formats.shape_writing import write_shape
+
+Own: TypeAlias = Callable[[Image | Category | Annotation], facts.Members]
+
+_TOP_LEVEL: facts.Members = {"info": b'{"description":"Labels from Labeler"}', "licenses": b"[]"}
+"""Written where the data set has none from a file: pycocotools 2.0.9 and 2.0.10 raise KeyError without."""
 
 
 def exported_ids(records: Iterable[Image | Category | Annotation]) -> dict[int, int]:
@@ -34,8 +41,12 @@ def exported_ids(records: Iterable[Image | Category | Annotation]) -> dict[int, 
     return ids
 
 
-def write_coco(dataset: Dataset, *, source: str = "export", polygons: bool = False) -> tuple[bytes, Report]:
+def write_coco(
+    dataset: Dataset, *, source: str = "export", polygons: bool = False, with_facts: bool = False
+) -> tuple[bytes, Report]:
     """A COCO file of the records, and what could not be written.
+
+    With `with_facts` what only Labeler knows of them stands under its own key.
 
     Masks are written as compressed run-length text, with `polygons` as outlines where they have no holes.
     Annotations that name no image or category of the data set, or whose shape is not finite, are refused.
@@ -44,6 +55,7 @@ def write_coco(dataset: Dataset, *, source: str = "export", polygons: bool = Fal
     images = {image.id: image for image in dataset.images}
     image_ids, category_ids = exported_ids(dataset.images), exported_ids(dataset.categories)
     ids = exported_ids(dataset.annotations)
+    own: Own = facts.members if with_facts else _nothing
     rows: list[bytes] = []
     for index, annotation in enumerate(dataset.annotations):
         try:
@@ -56,12 +68,16 @@ def write_coco(dataset: Dataset, *, source: str = "export", polygons: bool = Fal
             image_ids[annotation.image_id],
             category_ids[annotation.category_id],
         )
-        rows.append(head + shape + b',"iscrowd":%d' % annotation.crowd + _annotation_tail(annotation) + b"}")
+        tail = _annotation_tail(annotation, own(annotation))
+        rows.append(head + shape + b',"iscrowd":%d' % annotation.crowd + tail + b"}")
     data = encode(
-        images=[_image_text(image, image_ids[image.id]) for image in dataset.images],
+        images=[_image_text(image, image_ids[image.id], own(image)) for image in dataset.images],
         annotations=rows,
-        categories=[_category_text(category, category_ids[category.id]) for category in dataset.categories],
-        extra=unpacked(dataset.extra),
+        categories=[
+            _category_text(category, category_ids[category.id], own(category))
+            for category in dataset.categories
+        ],
+        extra=_TOP_LEVEL | unpacked(dataset.extra),
     )
     totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
     return data, ledger.report(source, totals)
@@ -76,15 +92,23 @@ def _shape_text(
     return write_shape(annotation.shape, size=(image.height, image.width), polygons=polygons)
 
 
-def _annotation_tail(annotation: Annotation) -> bytes:
+def _nothing(_: Image | Category | Annotation) -> facts.Members:
+    return {}
+
+
+def _annotation_tail(annotation: Annotation, ours: facts.Members) -> bytes:
     extra = annotation.extra
-    if not annotation.attributes:
+    if not annotation.attributes and not ours:
         return b"," + extra[1:-1] if extra else b""
-    fields = {key: raw for key, raw in unpacked(extra).items() if key != "attributes"}
-    return b"," + packed({"attributes": msgspec.json.encode(annotation.attributes), **fields})[1:-1]
+    fields = ours | unpacked(extra)
+    if annotation.attributes:
+        fields = {"attributes": msgspec.json.encode(annotation.attributes)} | {
+            key: raw for key, raw in fields.items() if key != "attributes"
+        }
+    return b"," + packed(fields)[1:-1]
 
 
-def _image_text(image: Image, number: int) -> bytes:
+def _image_text(image: Image, number: int, ours: facts.Members) -> bytes:
     """An image's object; a `file_name` in `extra` is the name that the labels file it came from uses."""
     members: dict[str, Raw | bytes] = {
         "id": msgspec.json.encode(number),
@@ -92,14 +116,16 @@ def _image_text(image: Image, number: int) -> bytes:
         "width": msgspec.json.encode(image.width),
         "height": msgspec.json.encode(image.height),
     }
-    return packed(members | unpacked(image.extra))
+    return packed(members | ours | unpacked(image.extra))
 
 
-def _category_text(category: Category, number: int) -> bytes:
+def _category_text(category: Category, number: int, ours: facts.Members) -> bytes:
     members: dict[str, Raw | bytes] = {
         "id": msgspec.json.encode(number),
         "name": msgspec.json.encode(category.name),
     }
-    if category.supercategory:
+    extra = unpacked(category.extra)
+    # a file may have had null there, which is kept; without the key rf-detr raises KeyError
+    if category.supercategory or "supercategory" not in extra:
         members["supercategory"] = msgspec.json.encode(category.supercategory)
-    return packed(unpacked(category.extra) | members)
+    return packed(ours | extra | members)

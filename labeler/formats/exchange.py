@@ -162,6 +162,9 @@ class _Import:
             extra = packed({"file_name": msgspec.json.encode(image.path), **unpacked(extra)})
         if before is not None:
             after = _completed(before, file_id=image.file_id, extra=extra)
+            # the mark speaks of the file's labels: where others lie beside them, a person has to look again
+            if image.reviewed and not self._project.annotations(before.id):
+                after = replace(after, reviewed=True)
             return after if after.width else replace(after, width=image.width, height=image.height)
         number = self._ids.take("image")
         self._fresh.add(number)
@@ -184,10 +187,8 @@ class _Import:
                 if after != before:
                     self._changes.append(Change(before, after))
             else:
-                color = next_color(other.color for other in there.values())
-                key = next_key(other.key for other in there.values())
-                number = self._ids.take("category")
-                there[name] = replace(category, id=number, color=color, key=key)
+                fresh = replace(category, id=self._ids.take("category"))
+                there[name] = _distinct(fresh, there.values())
                 self._changes.append(Change(None, there[name]))
             first.setdefault(name, place)
             ids[category.id] = there[name].id
@@ -225,6 +226,16 @@ class _Import:
             for annotation in self._project.annotations(image_id):
                 by_id.setdefault(annotation.file_id, []).append(annotation)
         return by_id
+
+
+def _distinct(category: Category, others: Iterable[Category]) -> Category:
+    """A new category in its own colour and with its own key, where no other has them, else in free ones."""
+    colors, keys = ({getattr(other, name) for other in others} for name in ("color", "key"))
+    return replace(
+        category,
+        color=next_color(colors) if category.color in colors else category.color,
+        key=next_key(keys) if category.key and category.key in keys else category.key,
+    )
 
 
 def _completed(record: R, *, file_id: int | None, extra: bytes) -> R:

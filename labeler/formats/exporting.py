@@ -36,7 +36,7 @@ def export_coco(
         annotations=tuple(a for a in project.all_annotations() if a.image_id in shown),
         extra=project.meta(TOP_LEVEL).encode(),
     )
-    return write_coco(dataset, polygons=polygons)
+    return write_coco(dataset, polygons=polygons, with_facts=True)
 
 
 def _sized(image: Image, root: Path) -> Image:
