@@ -125,6 +125,7 @@ def _catch_crashes(window: MainWindow) -> None:
             f"Something unexpected went wrong ({kind.__name__}: {error}). Your labels are safe; "
             f"what happened is in {paths.log_dir() / 'labeler.log'}.",
             key="crash",
+            lasting=True,
         )
 
     sys.excepthook = tell

@@ -56,6 +56,8 @@ class Changed(Struct, frozen=True):
 class Browsing(QObject):
     """What is open and chosen. All methods are called on the GUI thread and return at once."""
 
+    leaving = Signal()
+    """The open project is about to be left; all of it can still be asked for."""
     project_changed = Signal()
     """Another project is open, or none."""
     images_changed = Signal(tuple)
@@ -81,7 +83,9 @@ class Browsing(QObject):
     refused = Signal(object)
     """The exception that says why a project was not opened."""
     told = Signal(str)
-    """A sentence for the person about something that did not work, or that they should know."""
+    """A sentence for the person about something that did not work."""
+    noted = Signal(str)
+    """A sentence about the project that was just opened, such as where its labels are kept."""
 
     def __init__(
         self, parent: QObject | None = None, *, segmenter: tuple[str, str] = ("MobileSAM", "1")
@@ -92,6 +96,7 @@ class Browsing(QObject):
         self._link.refused.connect(self.refused)
         self._link.saved_changed.connect(self.saved_changed)
         self._link.told.connect(self.told)
+        self._link.noted.connect(self.noted)
         self._link.viewed.connect(self._take_view)
         self._loader = PixelLoader(self)
         self._loader.loaded.connect(self._take_pixels)
@@ -101,6 +106,8 @@ class Browsing(QObject):
         self._places: dict[int, int] = {}
         self.order_title = ""
         """What `order` is called where a person chose it elsewhere than in the images panel; else ""."""
+        self.resume_at: int | None = None
+        """The image to open a project at where nobody asked for one; set while `project_changed` is told."""
         self._agreement: ImageAgreement | None = None
         self._draft_overlap: Overlap | None = None
         self._overlaps_known: tuple[object, Overlaps] | None = None
@@ -196,12 +203,16 @@ class Browsing(QObject):
 
     def close(self) -> None:
         """Let go of the project; every edit is on disk when this returns."""
-        self._link.close()
+        if self._opened is not None:
+            self.leaving.emit()
+        trouble = self._link.close()
         self._loader.clear()
         if self._opened is not None:
             self._opened = None
             self._reset(Document())
             self.project_changed.emit()
+        if trouble:
+            self.told.emit(trouble)
 
     def shut_down(self) -> None:
         """Close, and wait for the threads: the window goes away."""
@@ -215,6 +226,8 @@ class Browsing(QObject):
     def _take_view(self, view: View) -> None:
         """Show what was read from a project: another one, or the same after it changed underneath."""
         fresh = self._opened is None or self._opened.path != view.opened.path
+        if fresh and self._opened is not None:
+            self.leaving.emit()
         self._opened = view.opened
         document = Document()
         document.images = {image.id: image for image in view.images}
@@ -236,7 +249,8 @@ class Browsing(QObject):
             self.set_order(document.images)
         self._sync_category()
         self._note_history(view.can_undo, view.can_redo)
-        target = view.start if view.start in document.images else next(iter(document.images), None)
+        wanted = (view.start, self.resume_at, next(iter(document.images), None))
+        target = next((one for one in wanted if one in document.images), None)
         if target is not None and (fresh or kept is None):
             self.go_to(target)
         elif kept is not None:
@@ -247,7 +261,7 @@ class Browsing(QObject):
         self._order, self.order_title = [], ""
         self.pixels, self.problem = None, ""
         self.model = None
-        self.category = None
+        self.category = self.resume_at = None
         self._forget_open()
         self.image_changed.emit()
         self.selection_changed.emit()

@@ -189,7 +189,7 @@ class Commands(QObject):
     def restore_snapshot(self, project: Path, snapshot: Path) -> None:
         """Put the damaged file aside and open its newest good snapshot in its place."""
         aside = snapshots.restore(project, snapshot)
-        self._notifier.info(f"The damaged file was kept as {aside.name}.", key="restore")
+        self._notifier.info(f"The damaged file was kept as {aside.name}.", key="restore", lasting=True)
         self.open(project)
 
     def import_labels(self) -> None:

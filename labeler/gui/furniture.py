@@ -13,6 +13,7 @@ from labeler.gui.model_menu import ModelMenu
 from labeler.gui.options_bar import OptionsBar
 from labeler.gui.panel_docks import PanelDocks
 from labeler.gui.prediction_desk import PredictionDesk
+from labeler.gui.resuming import Resuming
 from labeler.gui.saved_label import SavedLabel
 from labeler.gui.session import Session
 from labeler.gui.status_line import StatusLine
@@ -28,6 +29,7 @@ __all__ = [
     "OptionsBar",
     "PanelDocks",
     "PredictionDesk",
+    "Resuming",
     "SavedLabel",
     "Session",
     "StatusLine",

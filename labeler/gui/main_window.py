@@ -18,28 +18,25 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QFrame,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
-    QMenuBar,
     QStackedWidget,
     QWidget,
 )
 
-from labeler.gui import theme
+from labeler import paths
+from labeler.gui import placing, theme
 from labeler.gui.actions import ACTIONS, TOOLS, make_actions
 from labeler.gui.dialogs.welcome import WelcomePage
 from labeler.gui.docks import dock_actions
 from labeler.gui.notify import Notifier, Toast
-from labeler.gui.panels.common import ElidedLabel
 from labeler.gui.settings import Settings
+from labeler.gui.top_bar import TopBar
 
 if TYPE_CHECKING:
     from labeler.gui.session import Changed
     from labeler.models.api import ModelSpec
 
-MENUS = ("Project", "Edit", "View", "Model", "Help")
 HOMES = {"Images": "View", "Tools": "Edit", "Predictions": "Model", "Training": "Model"}
 """The menus of the groups of actions that have none of their own name."""
 SMALLEST = QSize(800, 560)
@@ -75,17 +72,16 @@ class MainWindow(QMainWindow):
         self._furnished = self._has_appeared = False
         self.setWindowTitle("Labeler")
         self.setMinimumSize(SMALLEST)
-        self.resize(1440, 900)
-        self._build_top()
+        self.top = TopBar()
+        self.where = self.top.where
+        self.setMenuWidget(self.top)
         self.welcome = WelcomePage(settings.recent)
         self._welcome_toast = Toast(self.welcome)
-        self.notifier.told.connect(self._welcome_toast.show_message)
-        self.notifier.taken_back.connect(self._welcome_toast.take_back)
+        self._welcome_toast.follow(self.notifier)
         self.center = QStackedWidget()
         self.center.addWidget(self.welcome)
         self.setCentralWidget(self.center)
-        if settings.geometry:
-            self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode()))
+        placing.place_first(self, settings.geometry, placing.room_for(self))
 
     # --- building ---------------------------------------------------------------------------------
 
@@ -94,6 +90,8 @@ class MainWindow(QMainWindow):
         from labeler.gui import furniture  # noqa: PLC0415 - its text says why
 
         self.session = furniture.Session(self)
+        # before anybody else hears of another project, and has something to say about it
+        self.session.project_changed.connect(self.notifier.leave_project)
         self.host = furniture.HostClient(self, model=self.settings.model)
         self.desk = furniture.PredictionDesk(self.session, self)
         self.desk.predictions.remember_in(self.settings.filters)
@@ -116,12 +114,13 @@ class MainWindow(QMainWindow):
         self.toast = Toast(self.canvas)
         self.tools = furniture.ToolColumn(self.actions_by_id)
         self.saved = furniture.SavedLabel()
-        self._top_row.addWidget(self.saved)
+        self.top.add(self.saved)
         self.status_line = furniture.StatusLine(self)
         self.setStatusBar(self.status_line)
         self._build_work()
         self.panels = furniture.PanelDocks(self, self.session, self.desk, self.loop, self.settings)
-        self.model_menu = furniture.ModelMenu(self._menus["Model"], self, current=self.settings.model)
+        self.resuming = furniture.Resuming(self.session, self.canvas, self.panels.images, self.settings, self)
+        self.model_menu = furniture.ModelMenu(self.top.menus["Model"], self, current=self.settings.model)
         self._fill_menus()
         self._connect()
         self._furnished = True
@@ -141,7 +140,7 @@ class MainWindow(QMainWindow):
         self.center.addWidget(work)
 
     def _fill_menus(self) -> None:
-        menus, actions = self._menus, self.actions_by_id
+        menus, actions = self.top.menus, self.actions_by_id
         for spec in ACTIONS:
             home = HOMES.get(spec.group, spec.group)
             menus[home].addAction(actions[spec.id])
@@ -160,25 +159,6 @@ class MainWindow(QMainWindow):
             action.setChecked(self.settings.theme == scheme)
             group.addAction(action)
 
-    def _build_top(self) -> None:
-        """The app's name, the menus, and at the right where one is and, later, whether all is saved."""
-        bar = QMenuBar()
-        self._menus = {name: bar.addMenu(name) for name in MENUS}
-        top = QFrame()
-        top.setObjectName("top")
-        self._top_row = row = QHBoxLayout(top)
-        row.setContentsMargins(12, 0, 12, 0)
-        row.setSpacing(8)
-        name = QLabel("Labeler")
-        name.setFont(theme.ui_font(13, weight=theme.DEMIBOLD))
-        self.where = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
-        self.where.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(name)
-        row.addWidget(bar)
-        row.addWidget(self.where, 1)
-        row.addSpacing(8)
-        self.setMenuWidget(top)
-
     def _connect(self) -> None:
         session, host, canvas = self.session, self.host, self.canvas
         session.project_changed.connect(self._show_project)
@@ -189,7 +169,8 @@ class MainWindow(QMainWindow):
         session.changed.connect(self._show_refused)
         session.saved_changed.connect(self._show_saved)
         session.history_changed.connect(self._show_history)
-        session.told.connect(lambda text: self.notifier.error(text, key="session"))
+        session.told.connect(self.notifier.error)
+        session.noted.connect(self.notifier.info)
         session.refused.connect(self.commands.show_refusal)
         host.state_changed.connect(self.status_line.show_host)
         host.failed.connect(self._show_host_trouble)
@@ -221,8 +202,10 @@ class MainWindow(QMainWindow):
         self.panels.told.connect(lambda text: self.notifier.info(text, key="evaluation"))
         self.panels.opened.connect(self._tell_opened)
         self.model_menu.detector_chosen.connect(self.panels.use_detector)
-        self.notifier.told.connect(self.toast.show_message)
-        self.notifier.taken_back.connect(self.toast.take_back)
+        self.toast.follow(self.notifier)
+        images = self.panels.images
+        images.narrowed_changed.connect(lambda: self.top.show_narrowed(images.narrowed))
+        self.top.all_wanted.connect(images.clear_filter)
         self.commands.setting_changed.connect(self.apply_setting)
         self.welcome.open_folder.connect(self.commands.open_folder)
         self.welcome.open_project.connect(self.commands.open_project)
@@ -251,7 +234,7 @@ class MainWindow(QMainWindow):
     # --- showing ----------------------------------------------------------------------------------
 
     def _show_project(self) -> None:
-        is_open = self.session.project is not None
+        project, is_open = self.session.project, self.session.project is not None
         self.center.setCurrentIndex(1 if is_open else 0)
         self.panels.show()
         self.saved.setVisible(is_open)
@@ -264,11 +247,8 @@ class MainWindow(QMainWindow):
                 "settings",
             ):
                 self.actions_by_id[spec.id].setEnabled(is_open)
-        if is_open:
-            path = self.session.root
-            self.settings.remember(
-                path if (path / "labels.labeler").exists() else self.session.project or path
-            )
+        if project is not None:
+            self.settings.remember(_known_as(project, self.session.root))
             self.settings.save()
             self.canvas.setFocus()
         else:
@@ -297,25 +277,14 @@ class MainWindow(QMainWindow):
 
     def _show_place(self) -> None:
         session, image = self.session, self.session.image
-        if session.project is None:
-            self.setWindowTitle("Labeler")
-            self.where.setText("")
-            return
-        name = session.root.name or str(session.root)
-        if image is None:
-            self.where.setText(f"{name} · no images")
-        else:
-            place = session.place(image.id)
-            total = len(session.order)
-            self.where.setText(
-                f"{name} · {Path(image.path).name} · "
-                + (f"{place + 1:,} of {total:,}" if place is not None else f"not among the {total:,} shown")
-            )
+        name = "" if session.project is None else session.root.name or str(session.root)
+        place = session.place(image.id) if image else None
+        self.top.show_place(name, image.path if image else "", place, len(session.order))
         self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
-        self.setWindowTitle(f"{name} – Labeler")
+        self.setWindowTitle(f"{name} – Labeler" if name else "Labeler")
 
     def _show_saved(self, state: str) -> None:
-        self.saved.show_state(state)
+        self.saved.show_state(state, read_only=self.session.read_only)
         if self.saved.trouble:
             self.notifier.error(self.saved.trouble, key="saved")
 
@@ -343,7 +312,7 @@ class MainWindow(QMainWindow):
     def _show_host_trouble(self, sentence: str) -> None:
         stopped = self.host.state.phase == "stopped"
         action, run = ("Restart", self.host.restart) if stopped else ("", None)
-        self.notifier.error(sentence, action=action, run=run, key="host")
+        self.notifier.error(sentence, action=action, run=run, key="host", lasting=True)
 
     def _encode_open(self) -> None:
         """Have the open image's embedding computed, and then those of the images that come next."""
@@ -399,6 +368,7 @@ class MainWindow(QMainWindow):
         super().paintEvent(event)
         if not self._has_appeared:
             self._has_appeared = True
+            placing.keep_on_screen(self, placing.room_for(self))
             QTimer.singleShot(0, self.appeared.emit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -420,6 +390,7 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         if self.session.project is not None:
+            self.resuming.keep()
             self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode()
             self.settings.layout = bytes(self.saveState().toBase64().data()).decode()
             self.settings.save()
@@ -444,3 +415,13 @@ class MainWindow(QMainWindow):
         if local:
             event.acceptProposedAction()
             self.open(local[0])
+
+
+def _known_as(project: Path, root: Path) -> Path:
+    """What a project is called among the recent ones: its folder, where that alone leads to it again.
+
+    So it does where the project is the folder's own, and where it had to be kept in our data folder under
+    a name that says nothing to anybody.
+    """
+    is_own = project.name == "labels.labeler" and project.parent.resolve() == root
+    return root if is_own or paths.data_dir() in project.parents else project

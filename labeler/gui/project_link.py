@@ -57,6 +57,8 @@ class ProjectLink(QObject):
     """The exception that says why a project was not opened."""
     saved_changed = Signal(str)
     told = Signal(str)
+    noted = Signal(str)
+    """What a person should know about the project that was just opened."""
 
     def __init__(self, segmenter: tuple[str, str], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -147,7 +149,7 @@ class ProjectLink(QObject):
         self._say(READ_ONLY if view.opened.read_only else SAVED)
         self.viewed.emit(view)
         if message:
-            self.told.emit(message)
+            self.noted.emit(message)
         if not view.opened.read_only:
             self._look_for_images()
 
@@ -178,12 +180,15 @@ class ProjectLink(QObject):
             # an edit came while this was being read, which what was read knows nothing of
             self.view()
 
-    def close(self) -> None:
-        """Let go of the project; every edit is on disk, or in the rescue file, when this returns."""
+    def close(self) -> str:
+        """Let go of the project; every edit is on disk when this returns.
+
+        Gives "", or a sentence about edits that could only be written to the rescue file.
+        """
         self._opening += 1
-        if self._writer is not None:
-            self._closed(self._writer.close())
-            self._writer = self._opened = None
+        trouble = self._writer.close() if self._writer is not None else ""
+        self._writer = self._opened = None
+        return trouble
 
     def _closed(self, trouble: str) -> None:
         if trouble:

@@ -16,13 +16,13 @@ class SavedLabel(QLabel):
         self.trouble = ""
         """Why edits are not saved, or ""."""
 
-    def show_state(self, state: str) -> None:
-        """Show what `Session.saved_changed` told."""
+    def show_state(self, state: str, *, read_only: str = "") -> None:
+        """Show what `Session.saved_changed` told; `read_only` is why nothing can be changed, if so."""
         colors = theme.colors()
         known = {
             SAVED: ("Saved", colors.good, "Every edit is on disk"),
             SAVING: ("Saving", colors.middling, "The last edit is being written"),
-            READ_ONLY: ("Read-only", colors.middling, "Nothing can be changed"),
+            READ_ONLY: ("Read-only", colors.middling, read_only or "Nothing can be changed"),
         }
         text, color, tip = known.get(state, ("Not saved", colors.bad, state))
         self.trouble = "" if state in known else state

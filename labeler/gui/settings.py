@@ -14,6 +14,8 @@ from labeler.models.threads import THREADS_VARIABLE
 _log = logging.getLogger(__name__)
 
 RECENT = 10
+PLACES = 200
+"""Projects whose place is remembered."""
 CLOSED = (
     "Pre-annotate",
     "Predictions",
@@ -26,6 +28,24 @@ CLOSED = (
     "Evaluation",
 )
 """The panels that are not shown at first."""
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """Where a person was in a project; names rather than ids, which an import may give anew."""
+
+    image: str = ""
+    """Its path in the project."""
+    view: tuple[float, float, float] | None = None
+    """The image point in the middle of the canvas, x and y, and its screen pixels to one of the image's.
+
+    None where the whole image was shown.
+    """
+    tool: str = "select"
+    category: str = ""
+    name_filter: str = ""
+    status_filter: Literal["", "unlabelled", "labelled", "reviewed", "damaged", "missing"] = ""
+    category_filter: str = ""
+    sorting: Literal["folder", "name", "most", "fewest", "worst"] = "folder"
 
 
 class Settings(msgspec.Struct):
@@ -53,11 +73,20 @@ class Settings(msgspec.Struct):
     """The panels that are not shown."""
     filters: dict[str, dict[str, Any]] = {}
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
+    places: dict[str, Whereabouts] = {}
+    """Where one was in a project, by its file, the one left last at the end."""
 
     def remember(self, path: Path) -> None:
         """Put a path in front of the recent ones."""
         name = str(path)
         self.recent = [name, *(other for other in self.recent if other != name)][:RECENT]
+
+    def keep_place(self, project: str, here: Whereabouts) -> None:
+        """Keep where one is in a project; of very many, the one left longest ago is forgotten."""
+        self.places.pop(project, None)
+        self.places[project] = here
+        for oldest in list(self.places)[:-PLACES]:
+            del self.places[oldest]
 
     def hand_to_children(self) -> None:
         """Put what model processes must know into the environment that they inherit."""

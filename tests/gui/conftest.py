@@ -9,6 +9,8 @@ from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Candidate
+from labeler.gui import app
+from labeler.gui.main_window import MainWindow
 from labeler.gui.session import Session
 
 
@@ -56,3 +58,21 @@ def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
         session.choose_model(done[0])
 
     return store_them
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> Iterator[MainWindow]:
+    """A window with nothing open."""
+    made = app.make_window()
+    made.show()
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, window: MainWindow, photos: Path) -> MainWindow:
+    """A window on three photos."""
+    window.open(photos)
+    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    return window

@@ -1,6 +1,5 @@
 """The window's frame: what it shows of a project, its keys, docks, messages and settings."""
 
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -22,24 +21,6 @@ from labeler.project.snapshots import DamagedProjectError
 from labeler.project.store import Store
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
-
-
-@pytest.fixture
-def window(qtbot: QtBot) -> Iterator[MainWindow]:
-    """A window with nothing open."""
-    made = app.make_window()
-    made.show()
-    yield made
-    made.close()
-    made.deleteLater()
-
-
-@pytest.fixture
-def opened(qtbot: QtBot, window: MainWindow, photos: Path) -> MainWindow:
-    """A window on three photos."""
-    window.open(photos)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
-    return window
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What the canvas shows: the open image, what is on it, and what the tool in hand adds."""
 
+import math
+
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
@@ -28,7 +30,7 @@ from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
 from labeler.gui.canvas.tools.polygon import PolygonTool
 from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
 from labeler.gui.canvas.tools.select import SelectTool
-from labeler.gui.canvas.viewport import Viewport, fitted, looking_at
+from labeler.gui.canvas.viewport import LARGEST, SMALLEST, Viewport, fitted, looking_at
 from labeler.gui.host_client import HostClient
 from labeler.gui.predicting import Predictions
 from labeler.gui.session import Changed, Session
@@ -152,6 +154,19 @@ class PhotoView(QWidget):
         if all(self._stage.size):
             corners = (box.x0, box.y0, box.x1, box.y1)
             self._show(looking_at(corners, self._stage.size, (self.width(), self.height())))
+
+    def sight(self) -> tuple[float, float, float] | None:
+        """The image point in the middle, x and y, and the scale there; None while the whole image shows."""
+        if self._fits or not all(self._stage.size):
+            return None
+        return (*self.view.point_in_image(self.width() / 2, self.height() / 2), self.view.scale)
+
+    def look_from(self, sight: tuple[float, float, float]) -> None:
+        """Show the part of the image that `sight` gave, within the limits of the zoom."""
+        x, y, scale = sight
+        if all(map(math.isfinite, sight)) and scale > 0:
+            scale = min(max(scale, SMALLEST), LARGEST)
+            self._show(Viewport(scale, (self.width() / 2 - x * scale, self.height() / 2 - y * scale)))
 
     def pan(self, dx: float, dy: float) -> None:
         """Move the image by widget pixels."""

@@ -48,6 +48,11 @@ class Canvas(PhotoView):
         """The name of the tool in hand."""
         return self._tool.name
 
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names of all tools."""
+        return tuple(self._tools)
+
     def set_tool(self, name: str) -> None:
         """Take a tool; what the last one had half done is dropped. Raises KeyError for an unknown name."""
         tool = self._tools[name]

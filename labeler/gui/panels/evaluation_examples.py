@@ -185,7 +185,8 @@ class Examples(QWidget):
             # the first one that is opened makes the images of all of them the order to walk
             self._ordered = True
             images = images_of(listing.items)
-            self._session.set_order(images)
+            title = f"{_WORDS[listing.kind]} · {listing.title}" if listing.kind else listing.title
+            self._session.set_order(images, title=title)
             what = _WORDS_TOLD[listing.kind](len(listing.items)) if listing.kind else listing.title
             self.opened.emit(images, f"{what} on {counted(len(images), 'image')}")
         self._desk.open(item, place=self._view.place)

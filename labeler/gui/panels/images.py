@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
-from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker, Qt
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -33,6 +33,8 @@ _SORTINGS: tuple[tuple[str, Sorting], ...] = (
 )
 TYPING_MS = 120
 """Pause in typing after which the name filter acts."""
+CHIP_WIDTH = 184
+"""Of the words on the chip: with its cross they fit into the narrowest column."""
 
 
 class ImageFilter(Struct, frozen=True):
@@ -80,6 +82,9 @@ class ImagesModel(RowsModel):
 class ImagesPanel(Card):
     """The images of the project, filtered and sorted."""
 
+    narrowed_changed = Signal()
+    """`narrowed` says something else."""
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Images", parent)
         self._session = session
@@ -88,6 +93,7 @@ class ImagesPanel(Card):
         self._listed: list[tuple[str, str, int]] = []
         self._worst_first: Callable[[], list[int]] = list
         self._only: list[int] | None = None
+        self._title = ""
         self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
         self._make_controls()
         self._model = ImagesModel(session, self)
@@ -130,6 +136,31 @@ class ImagesPanel(Card):
             sorting=self.sorting.currentData(),
         )
 
+    def use_filter(self, wanted: ImageFilter) -> None:
+        """Filter and sort in that way; what none of the images passes is left aside."""
+        self.search.setText(wanted.name)
+        for box, value in (
+            (self.status, wanted.status),
+            (self.category, wanted.category_id),
+            (self.sorting, wanted.sorting),
+        ):
+            with QSignalBlocker(box):
+                box.choose(value)
+        self.apply()
+        if not self._model.ids:
+            self.clear_filter()
+
+    @property
+    def narrowed(self) -> str:
+        """In words what is shown where that is not every image ("6 images: Wrong · person"), else ""."""
+        if self._only is None and self.filter() == ImageFilter(sorting=self.filter().sorting):
+            return ""
+        wanted, words = self.filter(), [self._title] if self._title else []
+        words += [f"“{wanted.name}”"] if wanted.name else []
+        words += [wanted.status] if wanted.status else []
+        words += [self.category.currentText()] if wanted.category_id else []
+        return f"{counted(len(self._model.ids), 'image')}: {' · '.join(words)}"
+
     def clear_filter(self) -> None:
         """Show all images in folder order."""
         self._show_only(None, "")
@@ -137,8 +168,7 @@ class ImagesPanel(Card):
     def _show_only(self, image_ids: Sequence[int] | None, title: str) -> None:
         """Show these images in this order under a title, or for None all of them; no filter acts on them."""
         self._only = None if image_ids is None else list(image_ids)
-        self.chip.setText(title)
-        self.chip.setVisible(image_ids is not None)
+        self._title = title
         with QSignalBlocker(self.search):
             self.search.clear()
         for box in (self.status, self.category, self.sorting):
@@ -150,9 +180,15 @@ class ImagesPanel(Card):
     def _take_order(self) -> None:
         """Another part of the window chose images: show them by the name that it gave them."""
         session = self._session
-        known = self._only is not None and self.chip.text() == session.order_title
+        known = self._only is not None and self._title == session.order_title
         if session.order_title and not (known and list(session.order) == self._model.ids):
             self._show_only(session.order, session.order_title)
+        elif not session.order_title and list(session.order) != self._model.ids and self._is_part():
+            self._show_only(session.order, "chosen elsewhere")
+
+    def _is_part(self) -> bool:
+        """Whether the order leaves images out, so that it must not go unseen."""
+        return 0 < len(self._session.order) < len(self._session.images)
 
     def apply(self) -> None:
         """Filter and sort anew, and make that the order of the session."""
@@ -160,18 +196,26 @@ class ImagesPanel(Card):
         self._refresh.hide()
         ids = self._chosen(self.filter())
         self._model.set_ids(ids)
-        self._session.set_order(ids, title=self.chip.text() if self._only is not None else "")
+        self._session.set_order(ids, title=self._title if self._only is not None else "")
         self._total = total = len(self._session.images)
         self.set_note(f"{len(ids):,} of {total:,}" if total else "")
         self._show_empty(total)
         self._show_current()
+        self._show_narrowed()
+
+    def _show_narrowed(self) -> None:
+        """The chip stands for images that were chosen elsewhere; the controls show a filter by themselves."""
+        text = self.narrowed
+        self.chip.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, CHIP_WIDTH))
+        self.chip.setToolTip(f"Only these are shown: {text}\nA click shows all images again")
+        self.chip.setVisible(self._only is not None)
+        self.narrowed_changed.emit()
 
     def _make_controls(self) -> None:
         self.chip = QPushButton(self)
         self.chip.setObjectName("chip")
         self.chip.setIcon(theme.icon("close"))
         self.chip.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        self.chip.setToolTip("Only these images are shown: click to show all again")
         self.chip.clicked.connect(self.clear_filter)
         self.chip.hide()
         self.search = QLineEdit(self, placeholderText="Filter by name", clearButtonEnabled=True)

@@ -1,7 +1,7 @@
 from PySide6.QtCore import Qt
 
 from labeler.core.records import Box, Change, Image
-from labeler.gui.panels.images import ImagesPanel, find_image
+from labeler.gui.panels.images import ImageFilter, ImagesPanel, find_image
 from labeler.gui.panels.rows import ROW_ROLE
 
 
@@ -129,7 +129,7 @@ def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(
     assert not panel.chip.isVisible()
     first, second, third = session.order
     session.set_order([third, first], title="bus, worst first")
-    assert panel.chip.text() == "bus, worst first"
+    assert panel.chip.text() == panel.narrowed == "2 images: bus, worst first"
     assert panel.chip.isVisible()
     assert names(panel) == ["zidane.jpg", "bus.jpg"]
     assert panel.note.text() == "2 OF 3"
@@ -157,3 +157,36 @@ def test_images_held_out_of_a_training_say_so(session, shown):
     assert rows[first.id].quiet == "held out"
     assert "held out of the training" in rows[first.id].tooltip
     assert rows[second.id].quiet == ""
+
+
+def test_no_filter_and_no_choice_of_another_goes_unsaid(qtbot, session, shown):
+    panel = shown(ImagesPanel(session))
+    said = []
+    panel.narrowed_changed.connect(lambda: said.append(panel.narrowed))
+    assert panel.narrowed == ""
+    panel.sorting.choose("name")
+    assert panel.narrowed == ""  # another order leaves nobody out
+    panel.status.choose("unlabelled")
+    assert said[-1] == "3 images: unlabelled"
+    qtbot.keyClicks(panel.search, "bus")
+    qtbot.keyClick(panel.search, Qt.Key.Key_Return)
+    assert said[-1] == "1 image: “bus” · unlabelled"
+    panel.clear_filter()
+    assert said[-1] == ""
+    session.set_order(session.order[:2])  # by somebody who gave it no name
+    assert said[-1] == "2 images: chosen elsewhere"
+    assert panel.chip.isVisible()
+    panel.chip.click()
+    assert len(session.order) == 3
+    assert said[-1] == ""
+
+
+def test_a_filter_is_set_as_a_whole_and_not_where_nothing_passes_it(session, shown):
+    panel = shown(ImagesPanel(session))
+    wanted = ImageFilter(name="a", status="unlabelled", sorting="fewest")
+    panel.use_filter(wanted)
+    assert panel.filter() == wanted
+    assert names(panel) == ["grace_hopper.jpg", "zidane.jpg"]
+    panel.use_filter(ImageFilter(name="no such"))
+    assert panel.filter() == ImageFilter()
+    assert len(session.order) == 3
