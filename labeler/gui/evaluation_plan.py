@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Box, Model
+from labeler.errors import LabelerError
 from labeler.evaluation.records import By, Summary
 from labeler.gui.panels.common import timer
 from labeler.gui.session import Session
+from labeler.gui.training_files import own_folder
 from labeler.project.runs import Run
 from labeler.project.store import Store
 
@@ -202,9 +203,9 @@ class _Numbers(Struct):
 def _held_out(run: Run, known: set[int]) -> Scope:
     """The images that a run never learnt from; none where its folder is gone."""
     try:
-        text = (Path(run.folder) / "held_out.json").read_bytes()
+        text = (own_folder(run) / "held_out.json").read_bytes()
         images = msgspec.json.decode(text, type=_Numbers).images
-    except (OSError, msgspec.DecodeError):
+    except (LabelerError, OSError, msgspec.DecodeError):
         images = []
     inside = tuple(image.id for image in images if image.id in known)
     return Scope(key_of_run(run.id), f"Held out by {run.name}", inside)

@@ -268,7 +268,7 @@ class TrainingDesk(QObject):
             )
 
         run_in_pool(
-            lambda: RunFolder(Path(run.folder)), courier=self._courier, done=take, failed=self.list.tell
+            lambda: RunFolder(files.own_folder(run)), courier=self._courier, done=take, failed=self.list.tell
         )
 
     def course_of(self, run_id: int) -> Course | None:

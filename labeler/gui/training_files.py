@@ -76,9 +76,25 @@ def _placed(image: Image, root: Path) -> Image:
     return replace(image, path=str(path.absolute()), file_id=None, extra=b"")
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a folder is one that a run of this window has, whatever a project file says of it."""
+    return path.resolve().parent == runs_folder().resolve()
+
+
+def own_folder(run: Run) -> Path:
+    """Where a run is; LabelerError where the project names a folder that is not below our own."""
+    path = Path(run.folder)
+    if not is_ours(path):
+        raise LabelerError(
+            f"The project names {path} as the folder of “{run.name}”, which is not below {runs_folder()}, so "
+            "it is not read."
+        )
+    return path
+
+
 def read_run(run: Run) -> ReadRun:
-    """All that a run's folder says; LabelerError where it is gone or is none."""
-    folder = RunFolder(Path(run.folder))
+    """All that a run's folder says; LabelerError where it is gone, is none, or is not below our own."""
+    folder = RunFolder(own_folder(run))
     course = Course(folder.events())
     outcome = folder.outcome()
     state = _state(folder)
@@ -105,12 +121,21 @@ def _state(folder: RunFolder) -> RunState:
     return "running" if state == "running" else "interrupted"
 
 
-def delete_run(run: Run) -> None:
-    """Delete a run's folder; LabelerError where the system does not let us. A folder that is no run stays."""
+def delete_run(run: Run) -> str:
+    """Delete a run's folder; gives "" or, where it is none of ours and stays, a sentence that says so.
+
+    LabelerError where the system does not let us delete it.
+    """
     path = Path(run.folder)
-    if not (path / "run.json").is_file():
-        return
+    if not path.exists():
+        return ""
+    if not is_ours(path) or not (path / "run.json").is_file():
+        return (
+            f"“{run.name}” is no longer in the list. {path}, which the project names as its folder, was left "
+            f"as it is: it is no run below {runs_folder()}."
+        )
     try:
-        shutil.rmtree(path)
+        shutil.rmtree(path.resolve())
     except OSError as error:
         raise LabelerError(f"{path} cannot be deleted ({error.strerror}). Delete it by hand.") from error
+    return ""

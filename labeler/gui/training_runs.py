@@ -85,6 +85,8 @@ class RunList(QObject):
     def _cannot_read(self, run: Run, error: Exception) -> None:
         self._reading.discard(run.id)
         _log.info("%s cannot be read: %s", run.folder, error)
+        if not files.is_ours(Path(run.folder)):
+            self.tell(error)
 
     def add(self, run: Run) -> None:
         """Show a run that was stored just now."""
@@ -120,11 +122,13 @@ class RunList(QObject):
                 run_in_pool(
                     lambda run=run: files.delete_run(run),  # type: ignore[misc]
                     courier=self._courier,
-                    done=lambda _, run=run: self._forget(run),  # type: ignore[misc]
+                    done=lambda left, run=run: self._forget(run, left),  # type: ignore[misc]
                     failed=self.tell,
                 )
 
-    def _forget(self, run: Run) -> None:
+    def _forget(self, run: Run, left: str) -> None:
+        if left:
+            self.told.emit(left)
         if run not in self.runs:
             return
         self.runs = [one for one in self.runs if one.id != run.id]

@@ -8,10 +8,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from labeler.errors import ProjectError
+from labeler.project.foreign import foreign_part
 
 APPLICATION_ID = 0x4C41424C
 """The four letters LABL in the file's header, by which other programs can tell what it is."""
 SUFFIX = ".labeler"
+BUSY_MS = 2000
+"""How long a connection waits for another one before it says that the file is held."""
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -150,17 +153,29 @@ def newest() -> int:
     return STEPS[-1].version
 
 
-def connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    """A bare connection in autocommit: `mode` is "rw", "ro" or, for media that cannot change, "immutable"."""
+def statements_of(number: int) -> tuple[str, ...]:
+    """What makes an empty file of a version, or of the newest one known where it is newer."""
+    return tuple(s for step in STEPS if step.version <= number for s in _statements(step.sql))
+
+
+def connect(path: Path, *, mode: str, any_thread: bool = False) -> sqlite3.Connection:
+    """A bare connection in autocommit, for the thread it is made on unless `any_thread` says otherwise.
+
+    `mode` is "rw", "rwc" to make the file, "ro" or, for media that cannot change, "immutable".
+    """
     options = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None, timeout=2.0
+        f"{path.absolute().as_uri()}?{options}",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_MS / 1000,
+        check_same_thread=not any_thread,
     )
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """A read-only connection, also where the folder cannot take SQLite's side files."""
-    db = connect(path, mode="ro")
+    db = connect(path, mode="ro", any_thread=any_thread)
     try:
         db.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError as error:
@@ -168,8 +183,14 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         wal = path.with_name(path.name + "-wal")
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or (wal.exists() and wal.stat().st_size):
             raise
-        db = connect(path, mode="immutable")
+        db = connect(path, mode="immutable", any_thread=any_thread)
     return db
+
+
+def is_table(db: sqlite3.Connection, name: str) -> bool:
+    """Whether a file has a table of that name, and no view that goes by it."""
+    query = "SELECT type FROM sqlite_schema WHERE name = ? AND sql NOT LIKE '%virtual%'"
+    return db.execute(query, (name,)).fetchall() == [("table",)]
 
 
 def configure(db: sqlite3.Connection, *, read_only: bool) -> None:
@@ -198,13 +219,15 @@ def version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def damage(path: Path) -> str:
-    """Why a file is no whole project, or ""; nothing is written to it.
+def damage(path: Path, *, stop: Callable[[], bool] = lambda: False) -> str:
+    """Why a file is no whole project that only Labeler has made, or ""; nothing is written to it.
 
-    Raises `ProjectError` for a file that is whole, but of another program or a newer version.
+    Raises `ProjectError` for a file that is whole, but of another program or a newer version, and where
+    `stop`, which is asked now and then, gives True.
     """
     try:
         with closing(connect_to_read(path)) as db:
+            db.set_progress_handler(stop, 100_000)
             (application,) = db.execute("PRAGMA application_id").fetchone()
             if path.stat().st_size == 0:
                 return "it is empty"
@@ -215,13 +238,17 @@ def damage(path: Path) -> str:
                     f"{path} was written by a newer version of Labeler, which this one cannot read. "
                     "It was left as it is; install the newer version to open it."
                 )
+            if strange := foreign_part(db, statements_of(version(db)), newer=version(db) > newest()):
+                return strange
             (answer,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if answer != "ok":
                 return str(answer).strip().splitlines()[-1]
             if db.execute("PRAGMA foreign_key_check").fetchone():
                 return "it refers to records that are not there"
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        # an error without a code is not SQLite's but Python's: a text that is no UTF-8
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return str(error)
         raise ProjectError(f"{path} cannot be opened ({error}). Check that you may read it.") from error
     return ""

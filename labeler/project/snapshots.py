@@ -6,9 +6,8 @@ import logging
 import os
 import shutil
 import sqlite3
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +19,8 @@ from labeler.project.lock import acquire
 
 KEEP_NEWEST = 10
 KEEP_DAYS = 7
-_STAMP = "%Y%m%d-%H%M%S-%f"
-_TEMPORARY = ".tmp"
+STAMP = "%Y%m%d-%H%M%S-%f"
+TEMPORARY = ".tmp"
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +32,23 @@ class DamagedProjectError(ProjectError):
         self.path = path
         self.reason = reason
         self.snapshot = snapshot
-        self.minutes_behind = None if snapshot is None else _minutes_behind(path, snapshot)
-        """How much older the snapshot is than the last write to the damaged file."""
-        offer = "There is no whole copy of it"
-        if self.minutes_behind is not None:
-            minutes = round(self.minutes_behind)
-            offer = f"The newest whole copy is {minutes} min older and can be restored"
-        super().__init__(f"{path} is damaged ({reason}). It was left as it is. {offer}.")
+        self.saves_behind = None if snapshot is None else _saves_behind(path, snapshot)
+        """How many saves of the damaged file the snapshot lacks; None where nobody knows."""
+        super().__init__(f"{path} is damaged ({reason}). It was left as it is. {self._offer()}.")
+
+    def _offer(self) -> str:
+        if self.snapshot is None:
+            return "There is no whole copy of it"
+        match self.saves_behind:
+            case None:
+                when = datetime.fromtimestamp(taken(self.snapshot)).astimezone().strftime("%Y-%m-%d %H:%M")
+                return f"The newest whole copy, of {when}, can be restored"
+            case 0:
+                return "The newest whole copy has all that was saved in it and can be restored"
+            case 1:
+                return "The newest whole copy lacks the last save and can be restored"
+            case number:
+                return f"The newest whole copy lacks the last {number} saves and can be restored"
 
 
 def folders(project: Path) -> tuple[Path, Path]:
@@ -61,9 +70,16 @@ def folder_to_write(project: Path) -> Path:
 
 
 def listed(project: Path) -> list[Path]:
-    """All snapshots of a project, newest first, unchecked."""
+    """All snapshots of a project, newest first, unchecked.
+
+    The newest is the one of the highest revision, which is in the file: a clock may be put back.
+    """
     found = [path for folder in folders(project) for path in _snapshots(folder, project.stem)]
-    return sorted(found, key=taken, reverse=True)
+    return sorted(found, key=_order, reverse=True)
+
+
+def _order(snapshot: Path) -> tuple[int, float]:
+    return revision(snapshot), taken(snapshot)
 
 
 def _snapshots(folder: Path, stem: str) -> Iterator[Path]:
@@ -75,9 +91,9 @@ def _snapshots(folder: Path, stem: str) -> Iterator[Path]:
 
 
 def taken(snapshot: Path) -> float:
-    """When a snapshot was taken, from its name: seconds since 1970, UTC."""
+    """When a snapshot was taken by the clock of then, from its name: seconds since 1970, UTC."""
     stamp = "-".join(snapshot.stem.rsplit("-", 3)[1:])
-    return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
+    return datetime.strptime(stamp, STAMP).replace(tzinfo=UTC).timestamp()
 
 
 def newest_good(project: Path) -> Path | None:
@@ -93,36 +109,12 @@ def is_good(snapshot: Path) -> bool:
         return False
 
 
-def take(
-    db: sqlite3.Connection,
-    project: Path,
-    *,
-    folder: Path | None = None,
-    midway: Callable[[], None] = lambda: None,
-) -> Path:
-    """Write a snapshot, check it, publish it under its time, and let old ones go; gives its path.
-
-    `midway` is called when the copy is written but not yet published.
-    """
-    folder = folder or folder_to_write(project)
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"*{_TEMPORARY}"):
-        left.unlink(missing_ok=True)
-    temporary = folder / f"{project.stem}-{uuid.uuid4().hex}{_TEMPORARY}"
-    try:
-        db.execute("VACUUM INTO ?", (str(temporary),))
-        midway()
-        _sync(temporary)
-        if reason := schema.damage(temporary):
-            raise ProjectError(f"A snapshot of {project} could not be made: the copy is damaged ({reason}).")
-        target = folder / f"{project.stem}-{datetime.now(UTC).strftime(_STAMP)}{schema.SUFFIX}"
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(folder)
-    for old in _superfluous(sorted(_snapshots(folder, project.stem), key=taken, reverse=True)):
-        old.unlink(missing_ok=True)
-    return target
+def rotate(folder: Path, stem: str, *, keeping: Path) -> None:
+    """Delete the snapshots in a folder that are superfluous, but never `keeping`, the one just taken."""
+    newest_first = sorted(_snapshots(folder, stem), key=_order, reverse=True)
+    for old in _superfluous(newest_first):
+        if old != keeping:
+            old.unlink(missing_ok=True)
 
 
 def _superfluous(newest_first: Sequence[Path]) -> list[Path]:
@@ -142,12 +134,13 @@ def restore(project: Path, snapshot: Path) -> Path:
     """
     if not is_good(snapshot):
         raise ProjectError(f"The snapshot {snapshot} is not whole; choose another one.")
-    aside = project.with_name(f"{project.stem}.damaged-{datetime.now(UTC).strftime(_STAMP)}{schema.SUFFIX}")
-    temporary = project.with_name(f".{project.name}-{uuid.uuid4().hex}{_TEMPORARY}")
+    aside = project.with_name(f"{project.stem}.damaged-{datetime.now(UTC).strftime(STAMP)}{schema.SUFFIX}")
+    temporary = project.with_name(f".{project.name}-{uuid.uuid4().hex}{TEMPORARY}")
     lock = acquire(project)
     try:
         shutil.copyfile(snapshot, temporary)
-        _sync(temporary)
+        _put_ahead(temporary, project)
+        sync_file(temporary)
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 project.with_name(project.name + suffix).rename(aside.with_name(aside.name + suffix))
@@ -159,7 +152,19 @@ def restore(project: Path, snapshot: Path) -> Path:
     return aside
 
 
-def _sync(path: Path) -> None:
+def _put_ahead(copy: Path, project: Path) -> None:
+    """Let what is restored be newer than every snapshot, those of the way that is left included."""
+    with closing(schema.connect(copy, mode="rw")) as db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(next_revision(project)),))
+
+
+def next_revision(project: Path) -> int:
+    """A revision that neither a project nor any snapshot of it has had."""
+    return 1 + max(map(revision, (project, *listed(project))), default=-1)
+
+
+def sync_file(path: Path) -> None:
+    """Have the content of a file on disk when this returns."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -179,14 +184,13 @@ def revision(snapshot: Path) -> int:
     """The project's revision that a snapshot holds; -1 where it cannot be read."""
     try:
         with closing(schema.connect_to_read(snapshot)) as db:
+            if not schema.is_table(db, "meta"):
+                return -1
             return int(db.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
-    except (sqlite3.Error, TypeError, ValueError):
+    except (sqlite3.Error, OSError, TypeError, ValueError):
         return -1
 
 
-def _minutes_behind(project: Path, snapshot: Path) -> float:
-    written = 0.0
-    for suffix in ("", "-wal"):
-        with contextlib.suppress(OSError):
-            written = max(written, project.with_name(project.name + suffix).stat().st_mtime)
-    return max(0.0, (written or time.time()) - taken(snapshot)) / 60
+def _saves_behind(project: Path, snapshot: Path) -> int | None:
+    reached = revision(project)
+    return max(0, reached - revision(snapshot)) if reached >= 0 else None

@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.errors import ProjectError
-from labeler.project import journal, schema, snapshots
+from labeler.project import copying, journal, schema, snapshots
 from labeler.project.agreements import Agreements
 from labeler.project.ids import Ids
 from labeler.project.journal import JournalEntry
@@ -64,6 +64,8 @@ class Store:
         self._probe = probe
         self.ids = Ids(db)
         """The one giver of ids, which the window shares."""
+        self.keep_pinned: Callable[[copying.Pinned], object] = self._keep_now
+        """What makes a snapshot of a moment before a bulk edit; who has another thread for it sets this."""
 
     # --- opening and closing ------------------------------------------------------------------
 
@@ -353,27 +355,39 @@ class Store:
         """Bring all commits into the main file, so that it alone is the whole project."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         self._probe("mid checkpoint")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # whoever reads now, as a snapshot being taken, is not waited for: the next pause is soon enough
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {schema.BUSY_MS}")
 
     def snapshot(self, folder: Path | None = None) -> Path:
         """A checked copy of the project, in its folder for snapshots if no other is named; gives its path."""
-        return snapshots.take(self._db, self.path, folder=folder, midway=lambda: self._probe("mid snapshot"))
+        return copying.take(self.path, folder=folder, midway=self.at_mid_snapshot)
 
     def secure(self) -> Path | None:
         """A snapshot if there was a write since the newest one, as before an import; gives its path."""
-        newest = next(iter(snapshots.listed(self.path)), None)
-        if newest is not None and snapshots.revision(newest) == self.revision:
-            return None
-        return self.snapshot()
+        return copying.secure(self.path, midway=self.at_mid_snapshot)
+
+    def at_mid_snapshot(self) -> None:
+        """A snapshot is written but not yet published; on whichever thread takes it."""
+        self._probe("mid snapshot")
 
     def _secure_before(self, edit: Edit) -> None:
         """A bulk edit can be undone; the snapshot is for the case that it shows a fault of ours."""
         if len(edit.changes) < BULK or self.read_only or self._db.in_transaction:
             return
         try:
-            self.secure()
+            pinned = copying.Pinned(self.path)
+            self.keep_pinned(pinned)
         except (ProjectError, OSError, sqlite3.Error) as error:
             logger.warning("No snapshot of %s could be made before “%s”: %s", self.path, edit.label, error)
+
+    def _keep_now(self, pinned: copying.Pinned) -> None:
+        with closing(pinned):
+            if not copying.is_kept(pinned):
+                copying.keep(pinned, midway=self.at_mid_snapshot)
 
     def settings(self) -> Mapping[str, Any]:
         """What SQLite says about how safe this file is kept, by pragma name."""
@@ -391,7 +405,7 @@ def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
     try:
         schema.configure(db, read_only=read_only)
         if not read_only:
-            schema.migrate(db, before=lambda: snapshots.take(db, path))
+            schema.migrate(db, before=lambda: copying.take(path))
         else:
             _refuse_older(db, path)
     except sqlite3.Error as error:
@@ -424,6 +438,9 @@ def _create(path: Path) -> None:
                 db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 schema.migrate(db, before=lambda: None)
                 db.execute("INSERT INTO meta VALUES ('created', ?)", (str(time.time()),))
+                # snapshots of a project that was here before must not look newer than those of this one
+                first = max(map(snapshots.revision, snapshots.listed(path)), default=-1) + 1
+                db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(first),))
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

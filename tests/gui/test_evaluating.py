@@ -11,6 +11,7 @@ from labeler.evaluation.operating import at
 from labeler.gui.evaluating import EvaluationDesk
 from labeler.gui.evaluation_plan import HISTORY, REVIEWED, SHOWN, Asked
 from labeler.gui.predicting import Predictions
+from labeler.gui.training_files import runs_folder
 from labeler.project.runs import Run
 
 LONG = 30_000
@@ -203,10 +204,10 @@ def test_another_project_forgets_the_outcome(qtbot, session, labelled, desk):
     assert not desk.plan.models
 
 
-def test_the_held_out_part_of_a_run_can_be_judged_on(qtbot, session, labelled, desk, tmp_path):
+def test_the_held_out_part_of_a_run_can_be_judged_on(qtbot, session, labelled, desk):
     images, _, _ = labelled
-    folder = tmp_path / "run"
-    folder.mkdir()
+    folder = runs_folder() / "run"
+    folder.mkdir(parents=True)
     coco = {"images": [{"id": images[0]}, {"id": 4711}], "annotations": [], "categories": []}
     (folder / "held_out.json").write_bytes(msgspec.json.encode(coco))
     run = Run(0, str(folder), "small unet", "unet", 2, 1.0, state="finished")

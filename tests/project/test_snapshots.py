@@ -16,7 +16,7 @@ from project_model import ProjectModel, prepare, state
 from labeler.core.records import Box, Category, Change, Edit, Model
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
-from labeler.project import schema, shapes, snapshots
+from labeler.project import copying, schema, shapes, snapshots
 from labeler.project.snapshots import DamagedProjectError
 from labeler.project.store import Store
 
@@ -88,13 +88,94 @@ def test_ten_and_one_for_each_of_seven_days_are_kept(path: Path) -> None:
     with Store.open(path) as store:
         newest = store.snapshot()
     kept = snapshots.listed(path)
-    assert kept[0] == newest
+    assert newest in kept
     days = {datetime.fromtimestamp(snapshots.taken(p), UTC).date() for p in kept}
     assert len(days) == 7
     assert 10 <= len(kept) <= 17
     ages = [now.timestamp() - snapshots.taken(p) for p in kept]
     assert max(ages[:10]) < 30 * 3600
     assert other.exists()
+
+
+def at_the_time(monkeypatch, when: datetime) -> None:
+    """Let snapshots be named as if the clock said so."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return when
+
+    monkeypatch.setattr(copying, "datetime", Clock)
+
+
+def test_a_clock_put_back_loses_no_snapshot_and_makes_none_look_newer(path: Path, monkeypatch) -> None:
+    with Store.open(path) as store:
+        prepare(store)
+        for number in range(1, 13):
+            store.apply(Edit("Add", (Change(None, Category(number, f"c{number}", "#000000")),)))
+            store.snapshot()
+        at_the_time(monkeypatch, datetime.now(UTC) - timedelta(days=400))
+        for number in range(13, 25):
+            store.apply(Edit("Add", (Change(None, Category(number, f"c{number}", "#000000")),)))
+            taken = store.snapshot()
+            assert taken.exists()
+            assert snapshots.listed(path)[0] == taken
+    revisions = [snapshots.revision(one) for one in snapshots.listed(path)]
+    assert revisions[:10] == list(range(25, 15, -1))
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+    with pytest.raises(DamagedProjectError) as caught:
+        Store.open(path)
+    snapshots.restore(path, caught.value.snapshot)
+    with Store.open(path) as store:
+        assert len(store.categories()) == 24
+
+
+def test_what_was_restored_is_newer_than_the_way_that_was_left(path: Path) -> None:
+    with Store.open(path) as store:
+        prepare(store)
+        early = store.snapshot()
+        for number in range(1, 30):
+            store.apply(Edit("Add", (Change(None, Category(number, f"c{number}", "#000000")),)))
+        late = store.snapshot()
+    snapshots.restore(path, early)
+    with Store.open(path) as store:
+        assert store.categories() == []
+        store.apply(Edit("Add", (Change(None, Category(1, "of the new way", "#000000")),)))
+        newest = store.snapshot()
+    assert snapshots.listed(path) == [newest, late, early]
+
+
+def test_a_new_project_where_another_was_is_newer_than_its_snapshots(path: Path) -> None:
+    fill(path)
+    path.unlink()
+    with Store.open(path) as store:
+        prepare(store)
+        newest = store.snapshot()
+    assert snapshots.newest_good(path) == newest
+
+
+def test_a_snapshot_is_of_its_moment_whatever_is_written_while_it_is_taken(path: Path) -> None:
+    with Store.open(path) as store:
+        prepare(store)
+
+        def write_on() -> None:
+            store.apply(Edit("Add", (Change(None, Category(1, "c", "#000000")),)))
+            store.checkpoint()
+
+        with closing(copying.Pinned(path)) as pinned:
+            write_on()
+            taken = copying.keep(pinned)
+    with Store.open(taken, read_only=True) as old, Store.open(path, read_only=True) as new:
+        assert (len(old.categories()), len(new.categories())) == (0, 1)
+
+
+def test_a_snapshot_that_is_stopped_leaves_nothing(path: Path) -> None:
+    fill(path)
+    before = sorted(path.with_name("labels.labeler.backups").iterdir())
+    with pytest.raises(copying.StoppedError):
+        copying.take(path, stop=lambda: True)
+    assert sorted(path.with_name("labels.labeler.backups").iterdir()) == before
 
 
 def test_leftovers_of_a_killed_snapshot_go_with_the_next(path: Path) -> None:
@@ -115,13 +196,12 @@ def test_a_damaged_project_is_left_alone_and_the_newest_good_snapshot_offered(pa
     content = bytearray(path.read_bytes())
     content[8192 : 8192 + 4096 * 6] = os.urandom(4096 * 6)
     path.write_bytes(content)
-    os.utime(path, (snapshots.taken(good) + 600,) * 2)
     with pytest.raises(DamagedProjectError) as caught:
         Store.open(path)
     assert path.read_bytes() == content
     assert caught.value.snapshot == good
-    assert caught.value.minutes_behind == pytest.approx(10, abs=0.1)
-    assert "10 min older" in str(caught.value)
+    assert caught.value.saves_behind == 0
+    assert "has all that was saved in it" in str(caught.value)
     aside = snapshots.restore(path, good)
     assert aside.read_bytes() == content
     with Store.open(path) as store:
@@ -134,7 +214,7 @@ def test_damage_without_a_snapshot_says_so(path: Path) -> None:
     path.write_bytes(b"SQLite format 3\0" + bytes(5000))
     with pytest.raises(DamagedProjectError, match="There is no whole copy") as caught:
         Store.open(path)
-    assert (caught.value.snapshot, caught.value.minutes_behind) == (None, None)
+    assert (caught.value.snapshot, caught.value.saves_behind) == (None, None)
 
 
 def test_an_empty_file_is_damage_and_not_a_new_project(path: Path) -> None:
@@ -179,6 +259,72 @@ def _readable(store: Store) -> dict | None:
         return state(store)
     except (ProjectError, ValueError, TypeError):
         return None
+
+
+# --- a stranger's file ------------------------------------------------------------------------
+
+ACTS = {
+    "trigger": "CREATE TRIGGER t AFTER INSERT ON annotation BEGIN DELETE FROM annotation; END",
+    "temp-like trigger": 'CREATE TRIGGER "sqlite-x" AFTER UPDATE ON meta BEGIN DELETE FROM image; END',
+    "view": "CREATE VIEW v AS SELECT * FROM image",
+    "table": "CREATE TABLE t (x)",
+    "index": "CREATE UNIQUE INDEX i ON annotation (id, edited)",
+    "column": "ALTER TABLE image ADD COLUMN depth REAL",
+    "generated": "ALTER TABLE image ADD COLUMN twice INTEGER AS (width * 2)",
+    "fts": "CREATE VIRTUAL TABLE t USING fts5 (x)",
+}
+
+
+@pytest.mark.parametrize("sql", ACTS.values(), ids=ACTS)
+def test_a_file_with_parts_that_are_not_ours_is_refused_and_unharmed(path: Path, sql: str) -> None:
+    fill(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(sql)
+    content = path.read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(ProjectError, match=r"Labeler (does not make|makes it)"):
+            Store.open(path, read_only=read_only)
+    assert path.read_bytes() == content
+    assert not snapshots.is_good(path)
+
+
+SWAPS = {
+    "on conflict": ("path TEXT NOT NULL UNIQUE", "path TEXT NOT NULL UNIQUE ON CONFLICT REPLACE"),
+    "cascade": ("REFERENCES category DEFERRABLE", "REFERENCES category ON DELETE CASCADE DEFERRABLE"),
+    "check": ("key TEXT NOT NULL", "key TEXT NOT NULL CHECK (key != '7')"),
+}
+
+
+@pytest.mark.parametrize("version", [0, 7])
+@pytest.mark.parametrize(("old", "new"), SWAPS.values(), ids=SWAPS)
+def test_a_table_that_is_ours_only_by_name_is_refused(path: Path, old: str, new: str, version: int) -> None:
+    fill(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA writable_schema = 1")
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, ?, ?)", (old, new))
+        db.execute(f"PRAGMA user_version = {schema.newest() + version}")
+        db.commit()
+    with pytest.raises(ProjectError, match="is not as Labeler makes it"):
+        Store.open(path)
+
+
+@pytest.mark.parametrize("kind", ["trigger", "view", "generated", "fts", "index"])
+def test_a_newer_version_is_no_excuse_for_parts_that_act(path: Path, kind: str) -> None:
+    fill(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {schema.newest() + 7}")
+        db.execute(ACTS[kind])
+    with pytest.raises(ProjectError, match="Labeler"):
+        Store.open(path)
+
+
+def test_a_project_that_was_analysed_is_opened(path: Path) -> None:
+    records = fill(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ANALYZE")
+        db.execute("VACUUM")
+    with Store.open(path) as store:
+        assert state(store) == records
 
 
 # --- versions ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QItemSelectionModel, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
@@ -19,6 +20,7 @@ from labeler.gui import theme
 from labeler.gui.panels.common import EmptyState, ago, counted, tool_button
 from labeler.gui.panels.rows import Mark, Row, RowsModel, RowsView
 from labeler.gui.training import TrainingDesk
+from labeler.gui.training_files import is_ours
 from labeler.project.runs import Run, RunState
 
 _WORDS: dict[RunState, str] = {
@@ -179,7 +181,8 @@ class RunsList(QWidget):
 
     def _open_folder(self, run_id: int) -> None:
         run = self._desk.list.find(run_id)
-        if run is not None:
+        # what a project names is opened only where it is a folder of ours: another one could be a program
+        if run is not None and is_ours(Path(run.folder)):
             QDesktopServices.openUrl(QUrl.fromLocalFile(run.folder))
 
     def ask_to_delete(self) -> None:

@@ -18,6 +18,7 @@ from labeler.gui.panels.training import TrainingPanel
 from labeler.gui.panels.training_options import OptionFields
 from labeler.gui.training import TrainingDesk
 from labeler.gui.training_course import MOST_POINTS, Course, Series
+from labeler.gui.training_files import runs_folder
 from labeler.plugins import discover
 from labeler.project.runs import Run
 from labeler.training import events
@@ -104,11 +105,11 @@ DONE = events.Finished("weights.tiny", {"AP50": 0.6}, 3, 6.0)
 
 
 @pytest.fixture
-def add_runs(qtbot, session, desk, tmp_path):
+def add_runs(qtbot, session, desk):
     """`add_runs((name, end), ...)`: runs in the list of the desk, the first the newest."""
 
     def add(*wanted, **options) -> list[Run]:
-        runs = [written(tmp_path, name, end=end, **options) for name, end in wanted]
+        runs = [written(runs_folder(), name, end=end, **options) for name, end in wanted]
 
         def work(store) -> None:
             for number, run in enumerate(runs):
