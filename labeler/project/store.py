@@ -4,8 +4,6 @@ import logging
 import os
 import re
 import sqlite3
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ from msgspec.structs import astuple
 
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.errors import ProjectError
-from labeler.project import copying, journal, schema, snapshots
+from labeler.project import copying, journal, opening, schema
 from labeler.project.agreements import Agreements
 from labeler.project.ids import Ids
 from labeler.project.journal import JournalEntry
@@ -83,8 +81,8 @@ class Store:
         lock = None if read_only else acquire(path, take_over=take_over)
         try:
             if not read_only and not path.exists():
-                _create(path)
-            db = _connected(path, read_only=read_only)
+                opening.create(path)
+            db = opening.connected(path, read_only=read_only)
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -101,7 +99,7 @@ class Store:
 
     def reconnect(self) -> None:
         """Open the file anew under the same lock, after its disk was away; raises as `open` does."""
-        old, self._db = self._db, _connected(self.path, read_only=self.read_only)
+        old, self._db = self._db, opening.connected(self.path, read_only=self.read_only)
         self.ids.catch_up(self._db)
         old.close()
 
@@ -393,60 +391,6 @@ class Store:
         """What SQLite says about how safe this file is kept, by pragma name."""
         names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
         return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-
-
-def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A checked, configured and migrated connection."""
-    if not path.is_file():
-        raise ProjectError(f"There is no project {path}.")
-    if reason := schema.damage(path):
-        raise snapshots.DamagedProjectError(path, reason, snapshots.newest_good(path))
-    db = schema.connect_to_read(path) if read_only else schema.connect(path, mode="rw")
-    try:
-        schema.configure(db, read_only=read_only)
-        if not read_only:
-            schema.migrate(db, before=lambda: copying.take(path))
-        else:
-            _refuse_older(db, path)
-    except sqlite3.Error as error:
-        db.close()
-        raise ProjectError(
-            f"{path} cannot be opened ({error}). Check that its folder can be written to."
-        ) from error
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _refuse_older(db: sqlite3.Connection, path: Path) -> None:
-    if schema.version(db) < schema.newest():
-        raise ProjectError(
-            f"{path} was made by an older version of Labeler. Open it once for writing, which brings it up "
-            "to date, before you open it read-only."
-        )
-
-
-def _create(path: Path) -> None:
-    """An empty project that is there as a whole or not at all; the caller holds its lock."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
-            with closing(schema.connect(temporary, mode="rw")) as db:
-                db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-                schema.migrate(db, before=lambda: None)
-                db.execute("INSERT INTO meta VALUES ('created', ?)", (str(time.time()),))
-                # snapshots of a project that was here before must not look newer than those of this one
-                first = max(map(snapshots.revision, snapshots.listed(path)), default=-1) + 1
-                db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(first),))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        snapshots.sync_folder(path.parent)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise ProjectError(f"A project cannot be made at {path} ({error}). Choose another folder.") from error
 
 
 def _integrity_sentence(error: sqlite3.IntegrityError) -> str:
