@@ -1,0 +1,65 @@
+"""Opening a project file: checked, brought up to date, or made anew."""
+
+import os
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from labeler.errors import ProjectError
+from labeler.project import copying, schema, snapshots
+
+
+def connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A checked, configured and migrated connection to a project; raises as `Store.open` does."""
+    if not path.is_file():
+        raise ProjectError(f"There is no project {path}.")
+    if reason := schema.damage(path):
+        raise snapshots.DamagedProjectError(path, reason, snapshots.newest_good(path))
+    db = schema.connect_to_read(path) if read_only else schema.connect(path, mode="rw")
+    try:
+        schema.configure(db, read_only=read_only)
+        if not read_only:
+            schema.migrate(db, before=lambda: copying.take(path))
+        else:
+            _refuse_older(db, path)
+    except sqlite3.Error as error:
+        db.close()
+        raise ProjectError(
+            f"{path} cannot be opened ({error}). Check that its folder can be written to."
+        ) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_older(db: sqlite3.Connection, path: Path) -> None:
+    if schema.version(db) < schema.newest():
+        raise ProjectError(
+            f"{path} was made by an older version of Labeler. Open it once for writing, which brings it up "
+            "to date, before you open it read-only."
+        )
+
+
+def create(path: Path) -> None:
+    """An empty project that is there as a whole or not at all; the caller holds its lock."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            with closing(schema.connect(temporary, mode="rw")) as db:
+                db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                schema.migrate(db, before=lambda: None)
+                db.execute("INSERT INTO meta VALUES ('created', ?)", (str(time.time()),))
+                # snapshots of a project that was here before must not look newer than those of this one
+                first = max(map(snapshots.revision, snapshots.listed(path)), default=-1) + 1
+                db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(first),))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        snapshots.sync_folder(path.parent)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise ProjectError(f"A project cannot be made at {path} ({error}). Choose another folder.") from error
