@@ -16,7 +16,8 @@ from labeler.cli.labels import write
 from labeler.cli.progress import Progress
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
 from labeler.core.geometry import bounds
-from labeler.core.images import SUFFIXES, read_header
+from labeler.core.images import read_header
+from labeler.core.photo_files import photos_below
 from labeler.core.records import Candidate, Mask
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ModelError
@@ -217,10 +218,10 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(
-                one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()
-            )
-            found.update(dict.fromkeys(inside))
+            try:
+                found.update(dict.fromkeys(path / one for one in photos_below(path)))
+            except OSError as error:
+                raise FormatError(f"The folder {path} cannot be read ({error.strerror}).") from error
         elif path.is_file():
             found[path] = None
         else:

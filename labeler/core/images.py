@@ -15,7 +15,6 @@
 Whatever is left out or changed is said in the note. Files are only ever opened for reading.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,18 +39,13 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
+from labeler.core.photo_files import readable
 from labeler.errors import ImageError
 
 Rgb: TypeAlias = NDArray[np.uint8]
 
 BUDGET = 1 << 30
 """Bytes that one decoded image may take, unless told otherwise."""
-
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in "jpg jpeg jpe jfif png webp tif tiff bmp dib gif pbm pgm ppm pnm jp2 j2k avif".split(" ")
-)
-"""Lower-case file name endings of images. Only for finding them: what a file is, its content says."""
 
 _ORIENTATION = 0x0112  # the tag's number, in EXIF and in TIFF
 _SAMPLED = 1 << 22  # values that a percentile is worked out from
@@ -158,41 +152,11 @@ def read_thumbnail(path: Path, size: int) -> Rgb:
     return rgb
 
 
-def digest(path: Path) -> str:
-    """32 hex digits that name a file's content: BLAKE2b of its size, first and last 64 KiB.
-
-    Two files that differ only in the middle, with the same size, get the same digest: it is for finding
-    a moved photo again, not for security. Raises `ImageError` where the file cannot be read.
-    """
-    part = 1 << 16
-    with _readable(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        hashed = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
-        hashed.update(file.read(part))
-        file.seek(max(part, size - part))
-        hashed.update(file.read(part))
-    return hashed.hexdigest()
-
-
 # --- files ----------------------------------------------------------------------------------------
-@contextmanager
-def _readable(path: Path) -> Iterator[IO[bytes]]:
-    """The open file; whatever the system says about it becomes one sentence."""
-    try:
-        with Path(path).open("rb") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise ImageError(f"{path} is missing: put it back, or locate it at its new place.") from error
-    except PermissionError as error:
-        raise ImageError(f"{path} may not be read: allow reading it in its file permissions.") from error
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
     """The open file and Pillow's view of its header, found by the content's signature."""
-    with _readable(path) as file:
+    with readable(path) as file:
         head = file.read(16)
         if not head:
             raise ImageError(f"{path} is empty (0 bytes): copy it again from where it came from.")

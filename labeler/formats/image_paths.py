@@ -1,12 +1,12 @@
 """Which file a labels file means by an image's name: looked for inside one folder only.
 
-A name is text of a stranger. It may be absolute, climb out by "..", follow a link, name a drive or a
-server; such a name is never opened. What is found is found inside the chosen folder: under the name itself,
-under another unicode form of it, or under its last part where only one file in the folder has that.
+A name is text of a stranger. It may be absolute, climb out by "..", name a drive or a server; such a name
+is never opened. What is found is found inside the chosen folder: under the name itself, under another
+unicode form of it, or under its last part where only one file in the folder has that. A link in the folder
+was put there by its owner: it is the photo that it leads to, wherever that lies.
 """
 
 import hashlib
-import os
 import unicodedata
 from collections import defaultdict
 from functools import cached_property
@@ -15,10 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from labeler.core.images import SUFFIXES
-
-PLACEHOLDER = "unmatched"
-"""The made-up folder of images whose own name must not be used as a path."""
+from labeler.core.photo_files import PLACEHOLDER, SUFFIXES, photos_below
 
 _LONGEST_PART = 200
 
@@ -56,22 +53,21 @@ class Folder:
         return below if is_clean(below) else clean(below)
 
     def _is_inside(self, relative: str) -> bool:
+        """Whether a clean path is a file of the folder, or a link in it to a photo."""
+        path = self.root / relative
         try:
-            path = (self.root / relative).resolve()
-            return path.is_relative_to(self.root) and path.is_file()
-        except (OSError, ValueError):
+            real = path.resolve()
+            inside = real.is_relative_to(self.root) or path.suffix.lower() in SUFFIXES
+            return inside and real.is_file()
+        except (OSError, ValueError, RuntimeError):  # a link in a circle is a RuntimeError before Python 3.13
             return False
 
     @cached_property
     def _files(self) -> list[str]:
-        found = []
-        for folder, folders, names in os.walk(self.root):
-            folders.sort()
-            for name in sorted(names):
-                path = (Path(folder) / name).relative_to(self.root).as_posix()
-                if Path(name).suffix.lower() in SUFFIXES and self._is_inside(path):
-                    found.append(path)
-        return found
+        try:
+            return list(photos_below(self.root))
+        except OSError:  # what is not found is told name by name
+            return []
 
     @cached_property
     def _by_path(self) -> dict[str, str]:

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labeler.core.images import Header, read_header
+from labeler.core.photo_files import PLACEHOLDER
 from labeler.core.records import Image
 from labeler.errors import ImageError
-from labeler.formats.image_paths import PLACEHOLDER, Folder, Found, folded, last_part, placeholder
+from labeler.formats.image_paths import Folder, Found, folded, last_part, placeholder
 
 
 class Placing:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.agreement import ImageAgreement, Overlaps
@@ -14,43 +14,19 @@ from labeler.core.records import (
     Annotation,
     Candidate,
     Category,
-    Change,
     Image,
     Model,
 )
-from labeler.gui.document import Document
+from labeler.gui.document import Changed, Document
 from labeler.gui.loader import PixelLoader
 from labeler.gui.project_link import OpenedProject, ProjectLink, View
+from labeler.gui.strangers import Strangers, can_be
+from labeler.project.folder import Sync, said_of
+from labeler.project.survey import CHANGED, Stranger
+
+__all__ = ["Browsing", "Changed"]
 
 T = TypeVar("T")
-
-
-What: TypeAlias = Literal["edit", "history", "labels read", "candidates read", "refused"]
-
-
-class Changed(Struct, frozen=True):
-    """What changed, of what kind that was, and who did it ("canvas", "history", ...)."""
-
-    changes: tuple[Change, ...]
-    """Those of an edit, an undo or a redo; none where something was read anew."""
-    by: str
-    what: What = "edit"
-    annotations: frozenset[int] = frozenset()
-    """Ids of the annotations that are others than before, or gone."""
-    candidates: frozenset[int] = frozenset()
-    """Ids of the candidates that are others than before, or gone."""
-
-    @classmethod
-    def of(cls, changes: tuple[Change, ...], by: str, what: What = "edit") -> "Changed":
-        """What these changes touch."""
-        records = [change.record for change in changes]
-        return cls(
-            changes,
-            by,
-            what,
-            frozenset(one.id for one in records if isinstance(one, Annotation)),
-            frozenset(one.id for one in records if isinstance(one, Candidate)),
-        )
 
 
 class Browsing(QObject):
@@ -98,6 +74,7 @@ class Browsing(QObject):
         self._link.told.connect(self.told)
         self._link.noted.connect(self.noted)
         self._link.viewed.connect(self._take_view)
+        self._link.synced.connect(self._take_sync)
         self._loader = PixelLoader(self)
         self._loader.loaded.connect(self._take_pixels)
         self._loader.failed.connect(self._take_problem)
@@ -112,6 +89,7 @@ class Browsing(QObject):
         self._draft_overlap: Overlap | None = None
         self._overlaps_known: tuple[object, Overlaps] | None = None
         self.pixels: Pixels | None = None
+        self.strangers = Strangers(self)
         self.problem = ""
         """Why the open image cannot be shown, or ""."""
         self.models: list[Model] = []
@@ -217,11 +195,15 @@ class Browsing(QObject):
     def shut_down(self) -> None:
         """Close, and wait for the threads: the window goes away."""
         self.close()
-        self._loader.stop()
 
     def reload(self) -> None:
         """Read everything again from the project file, after an import for example."""
         self._link.view()
+        self._link.look_at_folder()
+
+    def look_at_folder(self) -> None:
+        """Find what was added to the folder, went from it, moved in it or was replaced."""
+        self._link.look_at_folder()
 
     def _take_view(self, view: View) -> None:
         """Show what was read from a project: another one, or the same after it changed underneath."""
@@ -234,7 +216,7 @@ class Browsing(QObject):
         document.categories = {category.id: category for category in view.categories}
         document.counts = view.counts
         self.models = view.models
-        kept = self._document.open_id
+        kept, before = self._document.open_id, self.image
         if fresh:
             self._loader.clear()
             self._reset(document)
@@ -255,9 +237,31 @@ class Browsing(QObject):
             self.go_to(target)
         elif kept is not None:
             self._read_open_image()
+            self._see_again(before)
+
+    def _see_again(self, before: Image | None) -> None:
+        """Read the open photo anew where its file has moved, has come back or is another one."""
+        image = self.image
+        if before is None or image is None or before.id != image.id:
+            return
+        if (before.path, before.digest or image.digest) == (image.path, image.digest) and not (
+            self.problem and before.note != image.note
+        ):
+            return
+        self._loader.forget(image.id)
+        self.problem = ""
+        self._want_pixels()
+        self.image_changed.emit()
+
+    def _take_sync(self, sync: Sync) -> None:
+        """A look at the folder is done: say what came of it, and ask about photos that were replaced."""
+        self.strangers.take(sync.replaced)
+        if sentence := said_of(sync):
+            self.told.emit(sentence)
 
     def _reset(self, document: Document) -> None:
         self._document = document
+        self.strangers.clear()
         self._order, self.order_title = [], ""
         self.pixels, self.problem = None, ""
         self.model = None
@@ -361,15 +365,34 @@ class Browsing(QObject):
 
     def _take_pixels(self, image_id: int, pixels: Pixels) -> None:
         height, width = pixels.rgb.shape[:2]
-        image = self._document.images.get(image_id)
-        if image is not None and (image.width, image.height, image.note) != (width, height, pixels.note):
-            known = structs.replace(image, width=width, height=height, note=pixels.note)
-            self._document.images[image_id] = known
-            self._link.note_image(known, self.image_path(known))
-            self.images_changed.emit((image_id,))
+        image, found = self._document.images.get(image_id), self._loader.fingerprint(image_id)
+        if image is not None and found is not None and image_id not in self.strangers:
+            known = structs.replace(
+                image, width=width, height=height, note=pixels.note, digest=image.digest or found.digest
+            )
+            stranger = Stranger(image, found)
+            if self._is_labelled(image) and not can_be(image, known, found):
+                self._suspect(stranger)
+            elif known != image:
+                self._document.images[image_id] = known
+                self.images_changed.emit((image_id,))
+            self._link.note_image(known, found, lambda: self._suspect(stranger))
         if image_id == self._document.open_id:
             self.pixels, self._agreement = pixels, None
             self.pixels_changed.emit()
+
+    def _is_labelled(self, image: Image) -> bool:
+        return image.reviewed or any(self.counts(image.id).values())
+
+    def _suspect(self, stranger: Stranger) -> None:
+        """Another photo lies where a labelled one did: nothing of its record is overwritten."""
+        image = stranger.image
+        if image.id in self.strangers:
+            return
+        self._document.images[image.id] = structs.replace(image, note=CHANGED)
+        self.strangers.add(stranger)
+        self.images_changed.emit((image.id,))
+        self._link.look_at_folder()  # it may have changed names with another, whose labels follow then
 
     def _take_problem(self, image_id: int, sentence: str) -> None:
         image = self._document.images.get(image_id)

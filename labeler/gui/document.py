@@ -2,10 +2,39 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from labeler.core.rebasing import rebased
 from labeler.core.records import Annotation, Candidate, Category, Change, Image, Record
+
+What: TypeAlias = Literal["edit", "history", "labels read", "candidates read", "refused"]
+
+
+class Changed(Struct, frozen=True):
+    """What changed, of what kind that was, and who did it ("canvas", "history", ...)."""
+
+    changes: tuple[Change, ...]
+    """Those of an edit, an undo or a redo; none where something was read anew."""
+    by: str
+    what: What = "edit"
+    annotations: frozenset[int] = frozenset()
+    """Ids of the annotations that are others than before, or gone."""
+    candidates: frozenset[int] = frozenset()
+    """Ids of the candidates that are others than before, or gone."""
+
+    @classmethod
+    def of(cls, changes: tuple[Change, ...], by: str, what: What = "edit") -> "Changed":
+        """What these changes touch."""
+        records = [change.record for change in changes]
+        return cls(
+            changes,
+            by,
+            what,
+            frozenset(one.id for one in records if isinstance(one, Annotation)),
+            frozenset(one.id for one in records if isinstance(one, Candidate)),
+        )
 
 
 class Document:

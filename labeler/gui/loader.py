@@ -4,14 +4,24 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QThreadPool, Signal
+from msgspec import Struct
+from PySide6.QtCore import QObject, Signal
 
 from labeler.core.images import Pixels, read_pixels
-from labeler.errors import LabelerError
-from labeler.gui.courier import Courier, run_in_pool
+from labeler.core.photo_files import Fingerprint, fingerprint
+from labeler.errors import ImageError, LabelerError
+from labeler.gui.aside import Readers
 
 KEPT_BYTES = 768 << 20
 """Pixels kept decoded: a 4k photo is 25 MB, an 8k one 200 MB."""
+_PLACES = 2
+_WHOLE = 256 << 20
+"""Bytes up to which the whole file is read again for its fingerprint, which is then in the disk's cache."""
+
+
+class _Loaded(Struct, frozen=True, eq=False):
+    pixels: Pixels
+    found: Fingerprint
 
 
 class PixelLoader(QObject):
@@ -20,62 +30,89 @@ class PixelLoader(QObject):
     loaded = Signal(int, object)
     """Image id and its `Pixels`."""
     failed = Signal(int, str)
-    """Image id and one sentence."""
+    """Image id and one sentence; its pixels may still come, where it only takes long."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._courier = Courier(self)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-        self._kept: OrderedDict[int, Pixels] = OrderedDict()
+        self._readers = Readers(_PLACES, "decoding", self)
+        self._readers.freed.connect(self._next)
+        self._kept: OrderedDict[int, _Loaded] = OrderedDict()
         self._wanted: dict[int, Path] = {}
-        self._busy: int | None = None
+        self._busy: dict[int, Path] = {}
 
     def pixels(self, image_id: int) -> Pixels | None:
         """The pixels of an image if they are at hand."""
-        if image_id in self._kept:
-            self._kept.move_to_end(image_id)
-        return self._kept.get(image_id)
+        if image_id not in self._kept:
+            return None
+        self._kept.move_to_end(image_id)
+        return self._kept[image_id].pixels
+
+    def fingerprint(self, image_id: int) -> Fingerprint | None:
+        """What tells the file that the pixels at hand are from."""
+        kept = self._kept.get(image_id)
+        return kept.found if kept is not None else None
 
     def want(self, images: Sequence[tuple[int, Path]]) -> None:
         """Replace what is wanted, most urgent first; those at hand are not decoded again."""
         self._wanted = {image_id: path for image_id, path in images if image_id not in self._kept}
         self._next()
 
+    def forget(self, image_id: int) -> None:
+        """Read an image anew when it is wanted next: its file is another one."""
+        self._kept.pop(image_id, None)
+        self._busy.pop(image_id, None)
+
     def clear(self) -> None:
         """Forget everything: another project is opened."""
         self._kept.clear()
         self._wanted.clear()
-
-    def stop(self) -> None:
-        """Wait for the decode that runs, at most some hundred milliseconds of work."""
-        self.clear()
-        self._pool.waitForDone()
+        self._busy.clear()
 
     def _next(self) -> None:
-        if self._busy is not None or not self._wanted:
-            return
-        image_id, path = next(iter(self._wanted.items()))
-        del self._wanted[image_id]
-        self._busy = image_id
-        run_in_pool(
-            lambda: read_pixels(path),
-            courier=self._courier,
-            done=lambda pixels: self._take(image_id, pixels),
+        for image_id, path in list(self._wanted.items()):
+            if not self._readers.is_free:
+                return
+            del self._wanted[image_id]
+            if self._busy.get(image_id) != path:
+                self._start(image_id, path)
+
+    def _start(self, image_id: int, path: Path) -> None:
+        self._busy[image_id] = path
+        self._readers.start(
+            lambda: _read(path),
+            done=lambda found: self._take(image_id, path, found),
             failed=lambda error: self._refuse(image_id, path, error),
-            pool=self._pool,
+            late=lambda: self._say_late(image_id, path),
         )
 
-    def _take(self, image_id: int, pixels: Pixels) -> None:
-        self._busy = None
-        self._kept[image_id] = pixels
-        while len(self._kept) > 1 and sum(p.rgb.nbytes for p in self._kept.values()) > KEPT_BYTES:
+    def _take(self, image_id: int, path: Path, found: _Loaded) -> None:
+        if self._busy.get(image_id) != path:
+            return  # of another project, or the image has moved meanwhile
+        del self._busy[image_id]
+        self._kept[image_id] = found
+        while len(self._kept) > 1 and sum(p.pixels.rgb.nbytes for p in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
-        self.loaded.emit(image_id, pixels)
-        self._next()
+        self.loaded.emit(image_id, found.pixels)
 
     def _refuse(self, image_id: int, path: Path, error: Exception) -> None:
-        self._busy = None
+        if self._busy.get(image_id) != path:
+            return
+        del self._busy[image_id]
         known = isinstance(error, LabelerError)
         self.failed.emit(image_id, str(error) if known else f"{path.name} cannot be read: {error}.")
-        self._next()
+
+    def _say_late(self, image_id: int, path: Path) -> None:
+        if self._busy.get(image_id) == path:
+            self.failed.emit(
+                image_id, f"{path} has not been read after 5 seconds: check the disk it lies on."
+            )
+
+
+def _read(path: Path) -> _Loaded:
+    """On a thread: what the file shows, and what tells it; the two are of one state of the file."""
+    before = fingerprint(path, whole=False)
+    pixels = read_pixels(path)
+    after = fingerprint(path, whole=before.size <= _WHOLE)
+    if (before.size, before.modified, before.digest) != (after.size, after.modified, after.digest):
+        raise ImageError(f"{path} was written to while it was read: open it again.")
+    return _Loaded(pixels, after)

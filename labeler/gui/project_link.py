@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.images import SUFFIXES, digest
+from labeler.core.photo_files import SUFFIXES, Fingerprint
 from labeler.core.records import Category, Edit, Image, Model
 from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
-from labeler.project.folder import locate, sync_images
+from labeler.gui.photo_watch import PhotoWatch
+from labeler.project.folder import Sync, find_images, locate, take_survey
 from labeler.project.ids import Ids, Kind
 from labeler.project.store import Store
+from labeler.project.survey import survey
 from labeler.project.writer import Writer
 
 T = TypeVar("T")
@@ -55,6 +57,8 @@ class ProjectLink(QObject):
     """A `View`: another project was opened, or this one was read anew."""
     refused = Signal(object)
     """The exception that says why a project was not opened."""
+    synced = Signal(object)
+    """A `Sync`: what a look at the folder has found."""
     saved_changed = Signal(str)
     told = Signal(str)
     noted = Signal(str)
@@ -72,6 +76,9 @@ class ProjectLink(QObject):
         self._ids: Ids | None = None
         self.segmenter_id = 0
         self.saved = SAVED
+        self._watch = PhotoWatch(self, self)
+        self._watch.told.connect(self.told)
+        self._watch.synced.connect(self._take_sync)
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -106,6 +113,8 @@ class ProjectLink(QObject):
         why = (place.read_only_reason or "The project is open read-only.") if writer.read_only else ""
         opened = OpenedProject(path=place.project, root=place.root, read_only=why)
         try:
+            if not opened.read_only:
+                _list_new(writer, opened.root, path)
             return writer, writer.call(lambda store: self._view(store, opened, path)), message
         except BaseException:  # no writer is left without a window, whatever ended it; it goes on upwards
             if writer is not here:
@@ -113,14 +122,8 @@ class ProjectLink(QObject):
             raise
 
     def _view(self, store: Store, opened: OpenedProject, start: Path | None) -> View:
-        """On the writer's thread: read everything; a folder seen for the first time is listed here."""
+        """On the writer's thread: read everything."""
         images = store.images()
-        asked_for = _image_at(start, opened.root, images)
-        new = not images or (asked_for is None and start is not None and start.suffix.lower() in SUFFIXES)
-        if new and not opened.read_only:
-            sync_images(store, opened.root)
-            images = store.images()
-            asked_for = _image_at(start, opened.root, images)
         model = Model(0, *self._segmenter) if opened.read_only else store.ensure_model(*self._segmenter)
         return View(
             opened=opened,
@@ -132,7 +135,7 @@ class ProjectLink(QObject):
             segmenter_id=model.id,
             can_undo=store.can_undo(),
             can_redo=store.can_redo(),
-            start=asked_for,
+            start=_image_at(start, opened.root, images),
         )
 
     def _take(self, turn: int, writer: Writer, view: View, message: str) -> None:
@@ -151,17 +154,17 @@ class ProjectLink(QObject):
         if message:
             self.noted.emit(message)
         if not view.opened.read_only:
-            self._look_for_images()
+            self._watch.begin(view.opened.root)
 
-    def _look_for_images(self) -> None:
-        """Find what was added to the folder, or went from it, since it was last open."""
-        assert self._opened is not None
-        opened, begun = self._opened, self._begun
+    def look_at_folder(self) -> None:
+        """Find what was added to the folder, went from it, moved or was replaced; `synced` follows."""
+        if self._opened is not None and not self._opened.read_only:
+            self._watch.look(self._opened.root)
 
-        def work(store: Store) -> View | None:
-            return self._view(store, opened, None) if sync_images(store, opened.root) else None
-
-        self.read(work, lambda view: self._show(opened, view, begun))
+    def _take_sync(self, sync: Sync) -> None:
+        self.synced.emit(sync)
+        if sync:
+            self.view()
 
     def view(self) -> None:
         """Read everything again; `viewed` follows."""
@@ -186,6 +189,7 @@ class ProjectLink(QObject):
         Gives "", or a sentence about edits that could only be written to the rescue file.
         """
         self._opening += 1
+        self._watch.stop()
         trouble = self._writer.close() if self._writer is not None else ""
         self._writer = self._opened = None
         return trouble
@@ -260,11 +264,13 @@ class ProjectLink(QObject):
     def _take_segmenter(self, model: Model) -> None:
         self.segmenter_id = model.id
 
-    def note_image(self, image: Image, path: Path) -> None:
-        """Keep what was found out about an image file, and by what to find it again; nobody waits for it."""
+    def note_image(self, image: Image, found: Fingerprint, differs: Callable[[], None]) -> None:
+        """Keep what an opened file told of an image; `differs` is called where it is another photo."""
         if self._writer is not None and not self._writer.read_only:
-            self._writer.post(
-                lambda store: store.update_images([structs.replace(image, digest=digest(path))])
+            self.keep(
+                lambda store: store.photos.meet(image, found),
+                lambda same: None if same else differs(),
+                failed=_ignore,
             )
 
     def _bring(self, take: Callable[[T], None]) -> Callable[[T], None]:
@@ -305,6 +311,15 @@ class ProjectLink(QObject):
         if state != self.saved:
             self.saved = state
             self.saved_changed.emit(state)
+
+
+def _list_new(writer: Writer, root: Path, start: Path) -> None:
+    """On a pool thread: list a folder seen for the first time, or one that has a photo not known yet."""
+    images, known = writer.call(lambda store: (store.images(), store.photos.known()))
+    asked_for = start.suffix.lower() in SUFFIXES and start.is_file()
+    if not images or (asked_for and _image_at(start, root, images) is None):
+        seen = survey(images, known, list(find_images(root)), root)
+        writer.call(lambda store: take_survey(store, root, seen))
 
 
 def _image_at(path: Path | None, root: Path, images: Sequence[Image]) -> int | None:

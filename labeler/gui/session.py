@@ -29,7 +29,8 @@ from labeler.core.records import (
 )
 from labeler.errors import ProjectError
 from labeler.formats.report import Report
-from labeler.gui.browsing import Browsing, Changed
+from labeler.gui.browsing import Browsing
+from labeler.gui.document import Changed
 from labeler.project.journal import JournalEntry
 from labeler.project.merging import merged
 from labeler.project.store import Store

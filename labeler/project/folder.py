@@ -1,11 +1,11 @@
 """The folder of images: what lies in it, and where its project is kept."""
 
 import hashlib
-import logging
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,77 +13,37 @@ import psutil
 from msgspec import Struct
 from msgspec.structs import replace
 
-from labeler.core.images import SUFFIXES, digest
+from labeler.core.photo_files import SUFFIXES, photos_below
 from labeler.core.records import Image
-from labeler.errors import ImageError, ProjectError
+from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project import schema
-from labeler.project.order import natural_key
 from labeler.project.store import Store
+from labeler.project.survey import CHANGED, MISSING, Stranger, Survey, survey
 
 PROJECT_NAME = f"labels{schema.SUFFIX}"
-MISSING = "missing"
-"""The note of an image whose file is not there."""
-
 _NETWORK = frozenset(
     "nfs nfs3 nfs4 cifs smb smb2 smb3 smbfs afpfs webdav davfs ncpfs afs ceph glusterfs lustre beegfs 9p "
     "fuse.sshfs fuse.rclone fuse.glusterfs fuse.s3fs fuse.gvfsd-fuse fuse.davfs".split()
 )
 """File systems whose locks and shared memory SQLite cannot rely on (sqlite.org/howtocorrupt.html)."""
 
-logger = logging.getLogger(__name__)
-
 
 # --- finding images ---------------------------------------------------------------------------
 
 
-def find_images(folder: Path) -> Iterator[str]:
+def find_images(folder: Path, left_out: Counter[str] | None = None) -> Iterator[str]:
     """Paths of all images below a folder, relative to it, POSIX style, in natural order.
 
     They come as they are found, so that a caller can show how far it is. Hidden files and folders are
-    left out, and so are folders that may not be read; a link to a folder is followed, but never in a
-    circle. Raises `ProjectError` where the folder itself cannot be read.
+    left out, and so are folders that may not be read; a link is what it leads to, but never in a circle.
+    `left_out` counts pictures of kinds that cannot be shown. Raises `ProjectError` where
+    the folder itself cannot be read.
     """
     try:
-        entries = _entries(folder)
+        yield from photos_below(folder, left_out)
     except OSError as error:
         raise ProjectError(f"The folder {folder} cannot be read ({error.strerror}).") from error
-    yield from _below(entries, "", (os.path.realpath(folder),))
-
-
-def _below(entries: Sequence["os.DirEntry[str]"], prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
-    for entry in entries:
-        if entry.is_dir():
-            # a real folder below cannot lead back up; only a link can
-            real = os.path.realpath(entry.path) if entry.is_symlink() else ""
-            if real in trail:
-                continue
-            try:
-                inner = _entries(entry.path)
-            except OSError as error:
-                logger.warning("The folder %s was left out: %s", entry.path, error)
-                continue
-            yield from _below(inner, f"{prefix}{entry.name}/", (*trail, real or os.path.realpath(entry.path)))
-        elif entry.name[entry.name.rfind(".") :].lower() in SUFFIXES:
-            yield prefix + entry.name
-
-
-def _entries(folder: str | Path) -> list["os.DirEntry[str]"]:
-    """What is in a folder, in natural order, without hidden names."""
-    with os.scandir(folder) as found:
-        kept = [entry for entry in found if not entry.name.startswith(".") and _is_text(entry.name)]
-    kept.sort(key=lambda entry: natural_key(entry.name))
-    return kept
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name is Unicode: a name of other bytes cannot be kept in a project or a COCO file."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        logger.warning("%a was left out: its name is no valid text. Rename it to label it.", name)
-        return False
-    return True
 
 
 class Sync(Struct, frozen=True):
@@ -91,58 +51,93 @@ class Sync(Struct, frozen=True):
 
     added: tuple[Image, ...]
     moved: tuple[Image, ...]
-    """Found again at another path, by their content."""
+    """Found again at another path, by their content or, where they were never opened, by their name."""
     missing: tuple[Image, ...]
     """Gone since; their labels are kept."""
     returned: tuple[Image, ...]
-    """Missing before, and there again."""
+    """Missing before, or another file, and there again."""
+    replaced: tuple[Stranger, ...]
+    """Labelled, and another file lies in their place: their record is as it was until a person decides."""
+    renewed: tuple[Image, ...] = ()
+    """Not labelled, and another file lies in their place, which they are from now on."""
+    unsure: tuple[Image, ...] = ()
+    """Missing, while several files could be each of them."""
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.moved or self.missing or self.returned)
+        return bool(self.added or self.moved or self.missing or self.returned or self.renewed)
 
 
 def sync_images(store: Store, root: Path, found: Iterable[str] | None = None) -> Sync:
     """Bring the project's list of images up to date with the folder `root`, and keep that as its root.
 
-    `found` is what `find_images` gave, where the caller has it already. New files are added, with sizes to
-    be read later; images whose file is gone are marked missing, or found again by their digest. Nothing
-    is deleted and nothing of it is an edit. Raises `ProjectError` where the folder cannot be read.
+    `found` is what `find_images` gave, where the caller has it already. It reads files on the caller's
+    thread; where nobody may wait, `survey` and `take_survey` do the two halves. Raises `ProjectError`
+    where the folder cannot be read.
     """
-    there = dict.fromkeys(find_images(root) if found is None else found)
-    images = store.images()
-    gone = [image for image in images if image.path not in there and not (root / image.path).is_file()]
-    known = {image.path for image in images}
-    fresh = [path for path in there if path not in known]
-    moved = find_moved(gone, fresh, root)
-    away = {image.id for image in gone} - {image.id for image in moved}
-    missing = tuple(replace(i, note=MISSING) for i in gone if i.id in away and i.note != MISSING)
-    lost = {image.id for image in gone}
-    returned = tuple(replace(i, note="") for i in images if i.note == MISSING and i.id not in lost)
+    there = find_images(root) if found is None else found
+    return take_survey(store, root, survey(store.images(), store.photos.known(), list(there), root))
+
+
+def take_survey(store: Store, root: Path, seen: Survey) -> Sync:
+    """Write down what a survey found, without reading a file; it is left out where an image changed since.
+
+    New files are added, with sizes to be read later; images whose file is gone are marked missing, or take
+    the path at which they were found. Nothing is deleted and nothing of it is an edit.
+    """
+    now = {image.id: image for image in store.images()}
+    same = {key for key, image in seen.before.items() if key in now and now[key].path == image.path}
+    labelled = store.photos.labelled()
+    gone = [now[i.id] for i in seen.missing if i.id in same]
+    missing = tuple(replace(i, note=MISSING) for i in gone if i.note != MISSING)
+    there = [now[i.id] for i in seen.present if i.id in same]
+    proven = {image_id for image_id, _, _ in seen.seen}
+    back = [i for i in there if i.note == MISSING or (i.note == CHANGED and i.id in proven)]
+    returned = tuple(replace(i, note="") for i in back)
+    strangers = [one for one in seen.strangers if one.image.id in same]
+    renewed = [one for one in strangers if one.image.id not in labelled]
+    replaced = [Stranger(now[s.image.id], s.found) for s in strangers if s.image.id in labelled]
+    moved = [(image, found) for image, found in seen.moved if image.id in same]
+    displaced = [image for image in seen.displaced if image.id in same]
     with store.transaction():
         if store.meta("root") == "" or store.root != root.resolve():
             store.set_root(root)
-        store.update_images((*moved, *missing, *returned))
-        taken = {image.path for image in moved}
-        added = store.add_images(path for path in fresh if path not in taken)
-    return Sync(added=added, moved=moved, missing=missing, returned=returned)
+        store.move_images([*(image for image, _ in moved), *displaced])
+        store.update_images((*missing, *returned))
+        store.update_images(replace(s.image, note=CHANGED) for s in replaced if s.image.note != CHANGED)
+        fresh_start = [replace(now[s.image.id], width=0, height=0, digest="", note="") for s in renewed]
+        store.update_images(fresh_start)
+        store.photos.keep(seen.seen)
+        store.photos.keep((image.id, image.path, found) for image, found in moved if found)
+        for one in renewed:
+            store.photos.replace(one.image.id, one.found)
+        added = store.add_images(seen.fresh)
+    return Sync(
+        added=added,
+        moved=tuple(image for image, _ in moved),
+        missing=(*missing, *displaced),
+        returned=returned,
+        replaced=tuple(replaced),
+        renewed=tuple(fresh_start),
+        unsure=seen.unsure,
+    )
 
 
-def find_moved(gone: Iterable[Image], paths: Iterable[str], root: Path) -> tuple[Image, ...]:
-    """Images that are gone from their path, with the new path of the file that has their digest.
+def said_of(sync: Sync) -> str:
+    """One sentence about photos that moved or cannot be told apart; "" where there are none."""
+    if sync.unsure:
+        return (
+            f"{_photos(len(sync.unsure))} missing, and files of one content make it unclear which is which: "
+            "locate each at its new place."
+        )
+    if not sync.moved:
+        return ""
+    if len(sync.moved) == 1:
+        return f"A photo was found again as {sync.moved[0].path}; its labels went with it."
+    return f"{len(sync.moved):,} photos were found again at other paths; their labels went with them."
 
-    Only images whose digest was read before can be found; `paths` are files that no image has.
-    """
-    wanted = {image.digest: image for image in gone if image.digest}
-    moved = []
-    for path in paths if wanted else ():
-        try:
-            image = wanted.pop(digest(root / path), None)
-        except ImageError:
-            continue
-        if image is not None:
-            note = "" if image.note == MISSING else image.note
-            moved.append(replace(image, path=path, note=note))
-    return tuple(moved)
+
+def _photos(count: int) -> str:
+    return f"{count:,} photos are" if count > 1 else "A photo is"
 
 
 # --- where the project is ---------------------------------------------------------------------

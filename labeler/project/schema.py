@@ -133,6 +133,14 @@ CREATE TABLE run (
 """
 """Trainings with their name, state and what they are to replace; the table of before was never written to."""
 
+_PHOTOS = """
+CREATE TABLE photo (
+    image_id INTEGER PRIMARY KEY REFERENCES image ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    size INTEGER NOT NULL, modified INTEGER NOT NULL, content TEXT NOT NULL
+) STRICT;
+"""
+"""By what a photo's file is known again, beside its digest."""
+
 
 class Step(Struct, frozen=True):
     """What brings a file to `version` from the version before it.
@@ -145,7 +153,13 @@ class Step(Struct, frozen=True):
     sql: str
 
 
-STEPS: tuple[Step, ...] = (Step(1000, _FIRST), Step(2000, _REVIEW), Step(2001, _AGREEMENT), Step(2002, _RUNS))
+STEPS: tuple[Step, ...] = (
+    Step(1000, _FIRST),
+    Step(2000, _REVIEW),
+    Step(2001, _AGREEMENT),
+    Step(2002, _RUNS),
+    Step(2003, _PHOTOS),
+)
 
 
 def newest() -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from labeler.core.order import natural_key
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.errors import ProjectError
 from labeler.project import copying, journal, opening, schema
@@ -19,7 +20,7 @@ from labeler.project.agreements import Agreements
 from labeler.project.ids import Ids
 from labeler.project.journal import JournalEntry
 from labeler.project.lock import Lock, acquire
-from labeler.project.order import natural_key
+from labeler.project.photos import Photos
 from labeler.project.predictions import Predictions
 from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE
 from labeler.project.runs import Runs
@@ -163,6 +164,11 @@ class Store:
     def agreements(self) -> Agreements:
         """How images agreed with models, and what labelling has cost."""
         return Agreements(self._db, self.transaction)
+
+    @property
+    def photos(self) -> Photos:
+        """By what each photo is known again."""
+        return Photos(self._db, self.transaction)
 
     @property
     def runs(self) -> Runs:
@@ -336,6 +342,16 @@ class Store:
                 "UPDATE image SET path = ?, width = ?, height = ?, digest = ?, note = ? WHERE id = ?",
                 ((i.path, i.width, i.height, i.digest, i.note, i.id) for i in images),
             )
+
+    def move_images(self, images: Iterable[Image]) -> None:
+        """Give images other paths and notes, among them paths that others of them had. Not an edit."""
+        moved = list(images)
+        with self.transaction():
+            # no path may be there twice, not even in between
+            self._db.executemany(
+                "UPDATE image SET path = ? WHERE id = ?", ((f"\n{i.id}", i.id) for i in moved)
+            )
+            self.update_images(moved)
 
     def ensure_model(self, name: str, version: str, *, suppressed: bool = False) -> Model:
         """The model of that name and version, noted down at its first use."""

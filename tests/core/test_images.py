@@ -6,7 +6,6 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -14,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labeler.core import images
-from labeler.core.images import Pixels, digest, read_header, read_pixels, read_thumbnail
+from labeler.core import photo_files
+from labeler.core.images import Pixels, read_header, read_pixels, read_thumbnail
+from labeler.core.photo_files import digest
 from labeler.errors import ImageError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -431,10 +431,11 @@ def test_missing_folder_and_forbidden_files_say_so(tmp_path: Path, monkeypatch: 
         with pytest.raises(ImageError, match="cannot be read: Is a directory"):
             read(tmp_path)
 
-    def forbidden(self: Path, *_: object) -> BytesIO:
-        raise PermissionError(13, "Permission denied", str(self))
+    def forbidden(path: Path, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", forbidden)  # root may read everything, so the mode would not do
+    saved(texture(), tmp_path / "a.jpg")
+    monkeypatch.setattr(photo_files.os, "open", forbidden)  # root may read everything, whatever the mode
     with pytest.raises(ImageError, match="may not be read"):
         read_pixels(tmp_path / "a.jpg")
 
@@ -461,4 +462,4 @@ def test_digest_follows_size_head_and_tail(tmp_path: Path) -> None:
 
 def test_suffixes_are_those_that_can_be_read() -> None:
     known = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
-    assert known >= images.SUFFIXES
+    assert known >= photo_files.SUFFIXES

@@ -80,15 +80,23 @@ def test_absolute_names_are_found_only_inside(root: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege on Windows")
-def test_links_that_lead_out_are_not_followed(root: Path) -> None:
+def test_a_link_is_the_photo_that_it_leads_to(root: Path, expect_log) -> None:
+    expect_log("loop.jpg was left out")
     (root / "link.jpg").symlink_to(root.parent / "outside.jpg")
     (root / "folder").symlink_to(root.parent / "root2")
     (root / "inner.jpg").symlink_to(root / "a.jpg")
+    (root / "loop.jpg").symlink_to(root / "loop.jpg")
+    (root / "gone.jpg").symlink_to(root / "nowhere.jpg")
+    (root / "passwd").symlink_to("/etc/passwd")
     folder = Folder(root)
-    assert folder.find("link.jpg") is None
-    assert folder.find("folder/secret.jpg") is None
-    assert folder.find("secret.jpg") is None
+    assert folder.find("link.jpg") == Found("link.jpg", "path")
+    assert folder.find("folder/secret.jpg") == Found("folder/secret.jpg", "path")
+    assert folder.find("secret.jpg") == Found("folder/secret.jpg", "name")
     assert folder.find("inner.jpg") == Found("inner.jpg", "path")
+    assert folder.find("loop.jpg") is None
+    assert folder.find("gone.jpg") is None
+    assert folder.find("passwd") is None, "only what is called a photo is looked at outside the folder"
+    assert folder.find("../outside.jpg") is None
 
 
 def test_both_unicode_forms_are_one_name(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from labeler.core.images import digest
+from labeler.core.order import natural_key
+from labeler.core.photo_files import digest
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project import folder
-from labeler.project.folder import find_images, find_moved, locate, sync_images
-from labeler.project.order import natural_key
+from labeler.project.folder import find_images, locate, sync_images
 from labeler.project.store import Store
 
 
@@ -104,14 +104,6 @@ def test_when_the_whole_folder_is_away_nothing_is_marked(tmp_path: Path) -> None
             sync_images(store, photos)
         assert store.images()[0].note == ""
         assert store.root == photos
-
-
-def test_two_images_of_the_same_content_are_not_found_in_one_file(tmp_path: Path) -> None:
-    touch(tmp_path, "new.jpg")
-    with Store.open(tmp_path / "labels.labeler") as store:
-        images = store.add_images(["x.jpg", "y.jpg"])
-    same = [replace(image, digest=digest(tmp_path / "new.jpg")) for image in images]
-    assert len(find_moved(same, ["gone.jpg", "new.jpg"], tmp_path)) == 1
 
 
 # --- where the project is ---------------------------------------------------------------------
