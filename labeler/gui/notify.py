@@ -6,7 +6,16 @@ from collections.abc import Callable
 from msgspec import Struct
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from labeler.gui import theme
 
@@ -92,17 +101,20 @@ class Notice(QFrame):
         is_error = message.level == "error"
         color = theme.colors().bad if is_error else theme.colors().edge
         self.setStyleSheet(f"QFrame#card {{ border: 1px solid {color}; }}")
-        self._text = QLabel(message.text, wordWrap=True)
+        self._text = QLabel(message.text, self, wordWrap=True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.action_button = QPushButton(message.action)
+        self.action_button = QPushButton(message.action, self)
         self.action_button.setVisible(bool(message.action))
         self.action_button.clicked.connect(self._run)
-        self._close = close = QToolButton()
+        self._close = close = QToolButton(self)
         close.setText("✕")
         close.setAccessibleName("Close message")
         close.clicked.connect(self.closed)
+        for button in (self.action_button, close):
+            # a click leaves the keys with the canvas
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._row = row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(8)
@@ -201,6 +213,8 @@ class Toast(QWidget):
     def _drop(self, matches: Callable[[Message], bool]) -> None:
         for notice in [one for one in self._notices if matches(one.message)]:
             self._notices.remove(notice)
+            if notice.isAncestorOf(QApplication.focusWidget() or self):
+                self._host.setFocus()
             notice.hide()
             notice.deleteLater()
         self._place()

@@ -107,6 +107,25 @@ def test_the_action_runs_once_and_the_message_goes(qtbot: QtBot) -> None:
     assert toast.text == ""
 
 
+def test_the_keys_stay_with_what_had_them(qtbot: QtBot) -> None:
+    notifier, toast = shown(qtbot)
+    host = toast.parentWidget()
+    assert host is not None
+    host.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    host.setFocus()
+    qtbot.waitUntil(host.hasFocus)
+    notifier.error("It failed.", action="Again", run=lambda: None)
+    assert [one for one in QApplication.topLevelWidgets() if one.isVisible()] == [host]
+    assert host.hasFocus()
+    qtbot.mouseClick(toast.action_button, Qt.MouseButton.LeftButton)
+    assert host.hasFocus()
+    notifier.error("It failed.", action="Again", run=lambda: None)
+    toast.action_button.setFocus()
+    qtbot.keyClick(toast.action_button, Qt.Key.Key_Space)
+    assert toast.text == ""
+    assert host.hasFocus()
+
+
 def test_it_stays_inside_a_small_parent(qtbot: QtBot) -> None:
     _, toast = shown(qtbot)
     toast.parentWidget().resize(220, 200)  # type: ignore[union-attr]
