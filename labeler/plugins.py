@@ -160,8 +160,9 @@ class Registry(Struct, frozen=True):
     def resolve(self, name: str) -> ModelSpec:
         """The model of that id, of that path, or of that name in the folder of weights: for `--model`.
 
-        Raises PluginError, naming the models there are, when it is none of them, and ModelError as
-        `open_file`, or where it could be downloaded but is not here.
+        A run's folder stands for the model that it made. Raises PluginError, naming the models there are,
+        when it is none of them, and LabelerError as `open_file` and `RunFolder.model`, or where it could be
+        downloaded but is not here.
         """
         from labeler.models import weights  # noqa: PLC0415 - networking, which a start need not pay
 
@@ -171,6 +172,10 @@ class Registry(Struct, frozen=True):
         path = Path(name)
         if path.suffix and path.is_file():
             return self.open_file(path)
+        if path.is_dir():
+            from labeler.training.run import RunFolder  # noqa: PLC0415 - as above
+
+            return self.open_file(RunFolder(path).model)
         found = weights.locate(name)
         return self.model(name) if found is None else self.open_file(weights.verified(found).path)
 

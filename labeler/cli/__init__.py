@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labeler import __version__, paths
+from labeler.cli.console import open_console
 from labeler.errors import LabelerError
 
 VERBS = {
@@ -44,6 +45,7 @@ labeler models     list, download, import and remove models
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line without the program's name; gives the exit code: 0 good, 1 failed, 2 usage."""
+    open_console()
     words = list(arguments)
     if words and words[0] in ("-h", "--help"):
         sys.stdout.write(f"usage:\n{_HELP}\n")

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from labeler.cli.console import print_json
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Candidate, Image
 from labeler.core.set_agreement import ImageMeasure, Tally, by_category, measure, summed, worst_first
@@ -50,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = [result for result in results if result.confidence >= args.conf]
     measures = list(measured(dataset, chosen, threshold=args.iou))
     if args.json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told(dataset, measures, args.iou))))
-        sys.stdout.write("\n")
+        print_json(told(dataset, measures, args.iou), indent=2)
     else:
         print(table(dataset, measures, threshold=args.iou))
     return _tell_problems((read, found))

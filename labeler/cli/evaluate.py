@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from labeler.cli.console import print_json
 from labeler.cli.predict import run_model
 from labeler.core.filtering import Filter
 from labeler.core.records import Candidate
@@ -41,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "results", type=Path, nargs="?", metavar="RESULTS.json", help="COCO results of the same images"
     )
-    parser.add_argument("--model", metavar="NAME|FILE", help="run this model instead of reading results")
+    parser.add_argument("--model", metavar="NAME|FILE|RUN", help="run this model instead of reading results")
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="the images: for --model, and for pictures in the report"
     )
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         write_report(args.html, evaluations, images=images, confidence=args.conf)
     if args.json:
         answer = [_told(one, point) for one, point in zip(evaluations, points, strict=True)]
-        print(msgspec.json.format(msgspec.json.encode({"models": answer})).decode())
+        print_json({"models": answer}, indent=2)
     else:
         print(table(evaluations, points))
         if args.html:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from labeler import plugins
+from labeler.cli.console import print_json
 from labeler.cli.progress import Progress
 from labeler.errors import ModelError
 from labeler.models import weights
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     }
     done = [path for name in args.names for path in work[args.action](name)]
     if args.json:
-        print(_json([{"path": str(path)} for path in done]))
+        print_json([{"path": str(path)} for path in done], indent=2)
     else:
         for path in done:
             print(path if args.action != "remove" else f"removed {path}")
@@ -56,7 +55,7 @@ def _list(*, as_json: bool) -> int:
     registry = plugins.discover()
     found = listing(registry.models, kinds=registry.kinds, open_file=registry.open_file)
     if as_json:
-        print(_json([_facts(one) for one in found]))
+        print_json([_facts(one) for one in found], indent=2)
         return 0
     rows = [
         (
@@ -143,7 +142,3 @@ def _facts(one: Listed) -> dict[str, Any]:
         "url": None if one.entry is None else one.entry.url,
         "sha256": None if one.entry is None else one.entry.sha256 or None,
     }
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode()

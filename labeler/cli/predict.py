@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from labeler import plugins
+from labeler.cli.console import print_json
 from labeler.cli.labels import write
 from labeler.cli.progress import Progress
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
@@ -40,7 +41,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "A YOLO model predicts as Ultralytics validates it: with every class of a box over the threshold.",
     )
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, and folders of them")
-    parser.add_argument("--model", metavar="NAME|FILE", help="a model's name, or a file of weights")
+    parser.add_argument(
+        "--model", metavar="NAME|FILE|RUN", help="a model's name, a file of weights, or a run"
+    )
     parser.add_argument("--everything", action="store_true", help="short for --model everything")
     parser.add_argument("--conf", type=_fraction, default=0.25, help="least confidence (%(default)s)")
     parser.add_argument("--iou", type=_fraction, default=0.5, help="most overlap that is kept (%(default)s)")
@@ -125,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in summary.left_out:
         print(sentence, file=sys.stderr)
     if args.json:
-        print(msgspec.json.encode(summary).decode())
+        print_json(summary)
     else:
         print(
             f"{summary.objects} objects of {summary.candidates} candidates on {summary.images} images "

@@ -66,7 +66,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="clicks in all, each after the first where the mask is most wrong; default: 1, or 0 after a box",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the masks, as COCO results")
-    parser.add_argument("--model", default="mobilesam", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--model", default="mobilesam", metavar="NAME|FILE|RUN", help="default: %(default)s")
     parser.set_defaults(run=run)
 
 

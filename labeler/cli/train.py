@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from labeler import plugins
+from labeler.cli.console import print_json
 from labeler.cli.progress import Progress
 from labeler.errors import LabelerError
 from labeler.plugins import Registry
@@ -54,7 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--held-out", type=_share, default=0.2, metavar="SHARE", help="of the images (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of everything that is left to chance")
-    parser.add_argument("--replaces", default="", metavar="NAME|FILE", help="a model to compare it with")
+    parser.add_argument("--replaces", default="", metavar="NAME|FILE|RUN", help="a model to compare with")
     parser.add_argument("--list", action="store_true", help="what can be trained, with its options")
     parser.add_argument("--json", action="store_true", help="print what came of it as JSON")
     parser.set_defaults(run=run)
@@ -71,14 +72,20 @@ def run(args: argparse.Namespace) -> int:
     """Train; gives 0, 130 when it was stopped. Raises LabelerError with the sentence of a run that failed."""
     registry = plugins.discover()
     if args.list:
-        print(_listing(registry, as_json=args.json))
+        if args.json:
+            print_json([_described(one) for one in registry.trainers])
+        else:
+            print(_listing(registry))
         return 0
     folder = _resumed(args) if args.resume else _created(args, registry)
     with _stoppable() as should_stop, _Screen() as screen:
         train(folder, registry, screen.show, should_stop, labels=args.labels, images=args.images)
     match screen.last:
         case Finished() as finished:
-            print(_summary(folder, finished, as_json=args.json))
+            if args.json:
+                print_json(_told(folder, finished))
+            else:
+                print(_summary(folder, finished))
             return 0
         case Failed(sentence=sentence):
             if not args.resume and not is_prepared(folder):
@@ -222,16 +229,19 @@ class _Screen:
         self._bar = None
 
 
-def _summary(folder: RunFolder, finished: Finished, *, as_json: bool) -> str:
+def _told(folder: RunFolder, finished: Finished) -> dict[str, Any]:
+    """What came of it, as a JSON object."""
     outcome = folder.outcome()
-    if as_json:
-        parts: Mapping[str, Any] = {
-            "run": str(folder.path),
-            "weights": str(folder.path / finished.weights),
-            "seconds": finished.seconds,
-            **(msgspec.to_builtins(outcome) if outcome is not None else {}),
-        }
-        return msgspec.json.encode(parts).decode()
+    return {
+        "run": str(folder.path),
+        "weights": str(folder.path / finished.weights),
+        "seconds": finished.seconds,
+        **(msgspec.to_builtins(outcome) if outcome is not None else {}),
+    }
+
+
+def _summary(folder: RunFolder, finished: Finished) -> str:
+    outcome = folder.outcome()
     figures = ", ".join(f"{name} {value:.4g}" for name, value in finished.metrics.items()) or "no figures"
     lines = [f"{folder.spec.name}: {figures} (epoch {finished.best_epoch}), {finished.seconds:.0f} s"]
     if outcome is not None and outcome.replaced is not None:
@@ -241,10 +251,8 @@ def _summary(folder: RunFolder, finished: Finished, *, as_json: bool) -> str:
     return "\n".join(lines)
 
 
-def _listing(registry: Registry, *, as_json: bool) -> str:
+def _listing(registry: Registry) -> str:
     """The trainers with their options."""
-    if as_json:
-        return msgspec.json.encode([_described(one) for one in registry.trainers]).decode()
     lines = []
     for trainer in registry.trainers:
         lines.append(f"{trainer.id:<14} {trainer.title}. {trainer.summary}".rstrip())

@@ -23,6 +23,7 @@ from labeler.formats.gates import RefusalError
 from labeler.formats.placing import header_of
 from labeler.formats.shape_writing import write_shape
 from labeler.project.store import Store
+from labeler.training.disk import remedy
 from labeler.worker.job_protocol import EvaluateSpec
 
 _ALL = 10_000
@@ -113,9 +114,8 @@ class FileWriter:
                 candidates.append(ids)
                 uncategorised.append(strange)
         except OSError as error:
-            raise FormatError(
-                f"{self._folder} cannot be written to ({error.strerror}). Make room there and evaluate again."
-            ) from error
+            said = f"{self._folder} cannot be written to ({error.strerror})"
+            raise FormatError(f"{said}: {remedy(error)}, and evaluate again.") from error
         spec = EvaluateSpec(str(labels), tuple(results), str(self._folder / "evaluation.bin"), self._by)
         return Written(spec, tuple(candidates), tuple(uncategorised))
 

@@ -14,6 +14,7 @@ from labeler.core.records import Annotation, Category, Image
 from labeler.errors import LabelerError
 from labeler.gui.training_course import Course
 from labeler.project.runs import Run, RunState
+from labeler.training.disk import remedy
 from labeler.training.run import Outcome, RunFolder, RunSpec
 
 
@@ -59,7 +60,7 @@ def make_run(path: Path, spec: RunSpec, labels: Labels, *, root: Path) -> RunFol
     except OSError as error:
         shutil.rmtree(path, ignore_errors=True)
         raise LabelerError(
-            f"The labels cannot be written to {path} ({error.strerror}). Make room there and try again."
+            f"The labels cannot be written to {path} ({error.strerror}): {remedy(error)}, and try again."
         ) from error
     return folder
 

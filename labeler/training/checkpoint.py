@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError
+from labeler.training.disk import unwritable
 from labeler.training.events import Epoch
 
 
@@ -81,10 +82,3 @@ def load(
             "from its beginning."
         ) from error
     return place
-
-
-def unwritable(path: Path, error: OSError) -> LabelerError:
-    """The sentence for a file of the run that could not be written."""
-    return LabelerError(
-        f"{path} cannot be written ({error.strerror or error}): make room on that disk, then resume the run."
-    )

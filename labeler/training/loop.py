@@ -36,6 +36,7 @@ from labeler.training.devices import (
     is_out_of_memory,
     short_float,
 )
+from labeler.training.disk import unwritable
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
 from labeler.training.feeding import moved, prefetched
 from labeler.training.run import RunFolder
@@ -322,7 +323,7 @@ class _Fitting:
         try:
             safetensors_file.save(self._best_file, arrays, {"epoch": str(self._place.epoch)})
         except OSError as error:
-            raise checkpoint.unwritable(self._best_file, error) from error
+            raise unwritable(self._best_file, error) from error
 
     def _show_samples(self, epoch: int) -> None:
         folder = self._folder.samples
@@ -334,7 +335,7 @@ class _Fitting:
                     atomic_write(path, _jpeg(picture))
                     self._report(Sample(epoch, name, path.relative_to(self._folder.path).as_posix()))
         except OSError as error:
-            raise checkpoint.unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
 
     def _halve(self) -> None:
         """Begin again at the last checkpoint with half the batch; the second time is the end."""

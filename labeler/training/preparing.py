@@ -23,6 +23,7 @@ from labeler.formats.image_paths import Folder, folded, last_part
 from labeler.formats.placing import Placing, header_of
 from labeler.formats.report import Report as Told
 from labeler.training.api import StoppedError
+from labeler.training.disk import reason, remedy
 from labeler.training.events import Prepared, Report, ShouldStop
 from labeler.training.ordered import in_order
 from labeler.training.run import RunFolder
@@ -256,8 +257,8 @@ def _copy(folder: RunFolder, names: Mapping[str, str], should_stop: ShouldStop) 
                 shutil.copyfileobj(source, copy)
     except OSError as error:
         raise LabelerError(
-            f"The images cannot be copied to {folder.images} ({error.strerror or error}): make room on that "
-            "disk or choose another folder."
+            f"The images cannot be copied to {folder.images} ({reason(error)}): {remedy(error)}, or choose "
+            "another folder."
         ) from error
 
 
@@ -283,10 +284,8 @@ def _write(path: Path, dataset: Dataset) -> None:
     try:
         atomic_write(path, data)
     except OSError as error:
-        raise LabelerError(
-            f"{path} cannot be written ({error.strerror or error}): make room on that disk or choose another "
-            "folder."
-        ) from error
+        said = f"{path} cannot be written ({error.strerror or error})"
+        raise LabelerError(f"{said}: {remedy(error)}, or choose another folder.") from error
 
 
 def _warnings(train: Dataset, held_out: Dataset, *, is_judged: bool) -> list[str]:

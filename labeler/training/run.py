@@ -34,6 +34,7 @@ from labeler.errors import LabelerError, ProjectError, ProjectLockedError
 from labeler.project import lock
 from labeler.training import events as telling
 from labeler.training.data import LabelledSet, read_set
+from labeler.training.disk import unwritable
 
 State: TypeAlias = Literal["new", "running", "stopped", "failed", "finished", "interrupted"]
 
@@ -168,6 +169,26 @@ class RunFolder:
             return None
 
     @property
+    def model(self) -> Path:
+        """The file of the model that it made: the registered one, else the weights in the folder.
+
+        Raises LabelerError with one sentence where it has made none yet.
+        """
+        outcome = self.outcome()
+        ends = [event for event in self.events() if isinstance(event, telling.Finished)]
+        files = [Path(outcome.model)] if outcome is not None and outcome.model else []
+        files += [self.path / end.weights for end in ends]
+        found = next((file for file in files if file.is_file()), None)
+        if found is None:
+            state = self.state
+            what = "its weights are gone: train it again" if state == "finished" else f"it is {state}"
+            raise LabelerError(
+                f"The run in {self.path} has no model, for {what}"
+                + ("." if state == "finished" else ": go on with it by labeler train --resume, or wait.")
+            )
+        return found
+
+    @property
     def log(self) -> Path:
         """What libraries said."""
         return self.path / "log.txt"
@@ -208,10 +229,7 @@ class RunFolder:
                 if not isinstance(event, telling.Step):
                     os.fsync(file.fileno())
         except OSError as error:
-            raise LabelerError(
-                f"{self.events_file} cannot be written ({error.strerror or error}): make room on that disk, "
-                "then resume the run."
-            ) from error
+            raise unwritable(self.events_file, error) from error
 
     @property
     def state(self) -> State:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from labeler.errors import LabelerError
 from labeler.models import weights
+from labeler.training.run import RunFolder
 
 
 def starting_file(choice: str, *, fits: Callable[[Path], bool], kind: str, first: str = "") -> Path | None:
-    """The file that `choice` means: a path, or a name in the folder of weights.
+    """The file that `choice` means: a path, a run's folder, or a name in the folder of weights.
 
     For "" the installed file of the name `first`, else the first installed one that `fits`, else None.
     `kind` says what is wanted, as "a YOLO checkpoint". Raises LabelerError with one sentence where the
@@ -16,6 +17,8 @@ def starting_file(choice: str, *, fits: Callable[[Path], bool], kind: str, first
     """
     if choice:
         path = Path(choice).expanduser()
+        if path.is_dir():
+            path = RunFolder(path).model
         if not path.is_file():
             found = weights.locate(choice)
             if found is None:

@@ -30,6 +30,7 @@ from labeler.errors import LabelerError
 from labeler.models.api import Rgb
 from labeler.training.api import StoppedError
 from labeler.training.data import LabelledImage, LabelledSet
+from labeler.training.disk import remedy
 
 _DIGITS = 6
 _TOLERANCE = 0.5
@@ -47,6 +48,8 @@ class Written(Struct, frozen=True):
     """To learn from."""
     without_outline: int
     """Objects to learn from that were left out, for an outline was needed and they have only a box."""
+    judged: int
+    """Objects to be judged on; without any there is nothing to measure."""
 
 
 def write(
@@ -68,17 +71,25 @@ def write(
         for part, labelled in (("train", train), ("held_out", held_out)):
             _write_part(folder / part, labelled, side=side, masks=masks, should_stop=should_stop)
         yaml = folder / "data.yaml"
-        parts = {"path": str(folder.resolve()), "train": "train/images", "val": "held_out/images"}
+        judged = _objects(held_out, masks=masks)
+        # it wants some to measure on even where there is nothing to be measured
+        val = "held_out/images" if judged else "train/images"
+        parts = {"path": str(folder.resolve()), "train": "train/images", "val": val}
         content = {**parts, "names": dict(enumerate(train.names))}
         yaml.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     except OSError as error:
+        said = error.strerror or error
         raise LabelerError(
-            f"The data for training cannot be written to {folder} ({error.strerror or error}); "
-            "free some space or choose another folder."
+            f"The data for training cannot be written to {folder} ({said}): {remedy(error)}."
         ) from error
-    wanted = [one for image in train.images for one in image.annotations if not one.crowd]
-    boxes = sum(isinstance(one.shape, Box) for one in wanted) if masks else 0
-    return Written(yaml, len(wanted) - boxes, boxes)
+    wanted, learnt = _objects(train, masks=False), _objects(train, masks=masks)
+    return Written(yaml, learnt, wanted - learnt, judged)
+
+
+def _objects(part: LabelledSet, *, masks: bool) -> int:
+    """How many objects of a part are learnt from or judged on."""
+    wanted = (one for image in part.images for one in image.annotations if not one.crowd)
+    return sum(not (masks and isinstance(one.shape, Box)) for one in wanted)
 
 
 def _write_part(

@@ -12,6 +12,7 @@ epoch is better, the run ends with the weights that it began with.
 
 import math
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ from labeler.models.detections import letterbox, to_candidates
 from labeler.models.ultralytics_home import image_side, import_ultralytics, load_checkpoint
 from labeler.training import yolo_checkpoints, yolo_files
 from labeler.training.api import StoppedError
+from labeler.training.disk import reason, remedy
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started, Step
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import SHOWN, drawn
@@ -41,6 +43,7 @@ _SAMPLES = 3
 _OVERLAP = 0.7
 """IoU above which the less confident of two boxes is not drawn; what ultralytics predicts with."""
 _WORKERS = 8
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SHORT = 1000
 """Steps up to which a run is short: what the weights know already is disturbed as little as can be."""
 
@@ -98,6 +101,7 @@ class _Sitting:
         self._step = self._told_step = 0
         self._told = time.monotonic()
         self._batch = 0
+        self._judges = True
 
     def run(self) -> Path:
         """What is left of the training."""
@@ -144,6 +148,7 @@ class _Sitting:
             should_stop=self._should_stop,
         )
         self._check(written, masks=masks)
+        self._judges = written.judged > 0
         overrides = self._arguments(model, written.yaml, side)
         if resumes:
             overrides["resume"] = overrides["model"] = str(self._last)
@@ -158,9 +163,11 @@ class _Sitting:
         except (MemoryError, RuntimeError) as error:
             raise self._explained(error) from error
         except OSError as error:
+            # what it raises of its own carries no number of the system's, and is no trouble of the disk
+            if error.errno is None:
+                raise self._explained(error) from error
             raise LabelerError(
-                f"Training cannot go on ({error.strerror or _said(error)}); make room on the disk and "
-                "resume the run."
+                f"Training cannot go on ({reason(error)}): {remedy(error)}, then resume the run."
             ) from error
         finally:
             torch.set_num_threads(threads)
@@ -228,6 +235,8 @@ class _Sitting:
     def _listen(self, trainer: Any) -> None:
         """Be called at each step; the measuring after the last epoch, and its images, are left out."""
         trainer.final_eval = _nothing
+        if not self._judges:
+            trainer.validate = lambda: _not_judged(trainer)
         for name, callback in {
             "on_pretrain_routine_end": self._begin,
             "on_train_epoch_start": self._begin_epoch,
@@ -276,7 +285,8 @@ class _Sitting:
         atomic_write(self._best, trainer.best.read_bytes())
         trainer.last.unlink()
         trainer.epoch = 0
-        self._report(Epoch(0, {}, _metrics(trainer.metrics), best=True, seconds=time.monotonic() - begun))
+        if self._judges:
+            self._report(Epoch(0, {}, _metrics(trainer.metrics), best=True, seconds=time.monotonic() - begun))
         self._show_samples(trainer, 0)
 
     def _begin_epoch(self, trainer: Any) -> None:
@@ -331,7 +341,8 @@ class _Sitting:
         epoch = trainer.epoch + 1
         seconds = time.monotonic() - self._epoch_begun
         best = bool(trainer.best_fitness == trainer.fitness)
-        self._report(Epoch(epoch, _losses(trainer.tloss), _metrics(trainer.metrics), best, seconds))
+        metrics = _metrics(trainer.metrics) if self._judges else {}
+        self._report(Epoch(epoch, _losses(trainer.tloss), metrics, best, seconds))
         self._show_samples(trainer, epoch)
 
     def _show_samples(self, trainer: Any, epoch: int) -> None:
@@ -398,6 +409,12 @@ def _nothing() -> None:
     """In place of ultralytics' last measuring, which would only repeat that of the best epoch."""
 
 
+def _not_judged(trainer: Any) -> tuple[dict[str, float], float]:
+    """In place of its measuring where nothing can be judged: no figures, and the last epoch is the best."""
+    trainer.best_fitness = float(trainer.epoch + 1)
+    return dict(trainer.metrics), trainer.best_fitness
+
+
 def _losses(running: dict[str, Any]) -> dict[str, float]:
     """Its running means by name, "box", "cls", "dfl", "seg", and "loss", their sum."""
     parts = {name.removesuffix("_loss"): float(value) for name, value in running.items()}
@@ -416,5 +433,6 @@ def _metrics(found: dict[str, float]) -> dict[str, float]:
 
 
 def _said(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    """The first line of what it says, which ultralytics colours for a terminal."""
+    lines = _ESCAPES.sub("", str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -15,6 +15,7 @@ from labeler.models import weights
 from labeler.models.api import ModelSpec
 from labeler.plugins import Registry
 from labeler.training.api import StoppedError, TrainerSpec
+from labeler.training.disk import unwritable
 from labeler.training.events import (
     Epoch,
     Event,
@@ -232,10 +233,7 @@ def _write(path: Path, data: bytes) -> None:
     try:
         atomic_write(path, data)
     except OSError as error:
-        raise LabelerError(
-            f"{path} cannot be written ({error.strerror or error}): make room on that disk, then resume the "
-            "run."
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def _finished(folder: RunFolder) -> Finished | None:
