@@ -5,7 +5,7 @@ from pathlib import Path
 
 from labeler.cli.export_labels import export_to
 from labeler.cli.import_labels import import_into
-from labeler.cli.labels import add_report_option, is_project, tell, write
+from labeler.cli.labels import add_frame_option, add_report_option, is_project, tell, write
 from labeler.errors import FormatError
 from labeler.formats.coco import read_coco
 from labeler.formats.coco_writing import write_coco
@@ -25,9 +25,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("source", type=Path, metavar="IN")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="where the images are; default: the folder of IN"
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="where the images are; default: the folder around IN that has them",
     )
     parser.add_argument("--polygons", action="store_true", help="masks without holes as polygons in JSON")
+    add_frame_option(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
 
@@ -42,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if is_project(out):
         if out.exists():
             raise FormatError(f"“{out}” exists already; use `labeler import` to add labels to it.")
-        report = import_into(out, source, images=args.images)
+        report = import_into(out, source, images=args.images, frame=args.frame)
     elif is_project(source):
         report = export_to(out, source, polygons=args.polygons)
     else:
@@ -58,7 +62,7 @@ def _clean(source: Path, out: Path, *, polygons: bool) -> Report:
     ledger = Ledger()
     ledger.extend(read.items)
     totals = {kind: tally.total for kind, tally in read.tallies.items()}
-    kept = [n for n in range(totals["annotations"]) if not ledger.is_refused("annotations", n)]
+    kept = dataset.places.annotations
     for note in written.items:
         place = None if note.index is None else kept[note.index]
         ledger.note(note.verdict, note.kind, place, note.field, note.sentence)

@@ -23,6 +23,8 @@ from labeler.evaluation.tables import confused, table
 from labeler.formats.coco import Dataset, read_coco
 from labeler.formats.coco_writing import exported_ids
 from labeler.formats.image_paths import Folder
+from labeler.formats.layouts import layout_of
+from labeler.formats.placing import read_placed_coco
 from labeler.formats.report import Report
 
 _AS_VALIDATED = Filter(confidence=0.001, iou=0.7, kind="class-wise", top_k=300)
@@ -72,12 +74,13 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("--model needs --images DIR")
     if args.images is not None and not args.images.is_dir():
         raise FormatError(f"There is no folder of images “{args.images}”.")
-    truths, report = read_coco(args.labels)
+    # results of others count the pixels that their labels count; a model sees photos as displayed
+    truths, report = read_coco(args.labels) if args.results else _as_displayed(args.labels, args.images)
     models, complaints = _models(args, truths)
     evaluations = evaluate_all(truths, models, by=args.by, pixel_confidence=args.conf)
     points = [_point(one, args.conf) for one in evaluations]
     if args.html:
-        images = _found(truths, args.images or args.labels.parent)
+        images = _found(truths, args.images, args.labels)
         write_report(args.html, evaluations, images=images, confidence=args.conf)
     if args.json:
         answer = [_told(one, point) for one, point in zip(evaluations, points, strict=True)]
@@ -121,9 +124,16 @@ def _refusals(report: Report) -> list[str]:
     return [problems] if report.refused else []
 
 
-def _found(truths: Dataset, folder: Path) -> dict[int, Path]:
-    """The images that are in the folder, by the ids of the file."""
-    ids, inside = exported_ids(truths.images), Folder(folder)
+def _as_displayed(labels: Path, images: Path) -> tuple[Dataset, Report]:
+    dataset, report, _ = read_placed_coco(labels, images=images)
+    return dataset, report
+
+
+def _found(truths: Dataset, folder: Path | None, labels: Path) -> dict[int, Path]:
+    """The images that are in the folder, or in that around the labels, by the ids of the file."""
+    names = [image.path for image in truths.images]
+    inside = Folder(folder) if folder is not None else layout_of(labels, names).folder
+    ids = exported_ids(truths.images)
     places = {ids[image.id]: inside.find(image.path) for image in truths.images}
     return {number: inside.root / found.path for number, found in places.items() if found is not None}
 

@@ -4,9 +4,13 @@ import argparse
 import sqlite3
 from pathlib import Path
 
-from labeler.cli.labels import add_report_option, project_path, tell
+from labeler.cli.labels import add_frame_option, add_report_option, project_path, tell
 from labeler.errors import FormatError, LabelerError, ProjectError
-from labeler.formats.exchange import import_coco, import_results
+from labeler.formats.coco import file_names
+from labeler.formats.coco_file import open_document
+from labeler.formats.exchange import import_document, import_results
+from labeler.formats.frames import Choice
+from labeler.formats.layouts import layout_of
 from labeler.formats.report import Report
 from labeler.project.store import Store
 
@@ -26,13 +30,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--images",
         type=Path,
         metavar="DIR",
-        help="where the images are; default: the project's folder of images, or where the labels are",
+        help="where the images are; default: the project's folder of images, or the folder around the labels "
+        "that has them",
     )
     parser.add_argument(
         "--results", action="store_true", help="the file is a model's results (a list with scores)"
     )
     parser.add_argument("--model", metavar="NAME", help="the model of the results; default: the file's name")
     parser.add_argument("--model-version", default="", metavar="TEXT", help="and its version")
+    add_frame_option(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
 
@@ -42,24 +48,33 @@ def run(args: argparse.Namespace) -> int:
     images: Path | None = args.images
     if images is not None and not images.is_dir():
         raise FormatError(f"“{images}” is no folder; give the folder of the images with --images.")
-    report = _results(args) if args.results else import_into(args.project, args.labels, images=images)
+    report = (
+        _results(args)
+        if args.results
+        else import_into(args.project, args.labels, images=images, frame=args.frame)
+    )
     return tell(report, keep=args.report)
 
 
-def import_into(project: Path, labels: Path, *, images: Path | None) -> Report:
+def import_into(project: Path, labels: Path, *, images: Path | None, frame: Choice = "auto") -> Report:
     """Take a COCO file into a project file; a new one is gone again when the labels cannot be read.
 
     One that was there is copied first if it was written to since its newest snapshot.
     """
     is_new = not project.exists()
+    document = open_document(labels)
     with Store.open(project) as store:
+        where = (
+            images
+            or layout_of(labels, file_names(document), first=None if is_new else store.root).folder.root
+        )
         if not is_new:
             _secure(store)
-            return import_coco(store, labels, images=images)
+            return import_document(store, document, images=where, frame=frame)
         try:
             with store.transaction():
-                store.set_root(images or labels.parent)
-                return import_coco(store, labels, images=images)
+                store.set_root(where)
+                return import_document(store, document, images=where, frame=frame)
         except LabelerError:
             store.close()
             project.unlink(missing_ok=True)

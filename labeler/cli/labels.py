@@ -31,6 +31,17 @@ def add_report_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_frame_option(parser: argparse.ArgumentParser) -> None:
+    """The option that says whose pixels the coordinates count, where that cannot be seen."""
+    parser.add_argument(
+        "--frame",
+        choices=("auto", "stored", "displayed"),
+        default="auto",
+        help="coordinates count the pixels of the photo as stored, or as displayed once its EXIF "
+        "orientation is applied; default: what its size and the shapes say",
+    )
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file in one atomic step; FormatError when that cannot be done."""
     try:

@@ -20,8 +20,9 @@ from labeler.core.overlap import mask_overlap
 from labeler.core.records import Annotation, Image, Mask, Prompt, Proposal
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ImageError, ModelError
-from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.coco import Dataset
 from labeler.formats.image_paths import Folder
+from labeler.formats.placing import read_placed_coco
 from labeler.models.api import Embedding, Segmenter
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
@@ -52,7 +53,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "would, print the mean IoU after each prompt, and write its masks as COCO results.",
     )
     parser.add_argument("labels", type=Path, metavar="GT.json", help="COCO annotations: the known objects")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="where the images are")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="where the images are; default: the folder around the labels that has them",
+    )
     parser.add_argument(
         "--prompts",
         choices=["box", "click"],
@@ -79,21 +85,21 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Measure; gives 0, or 1 when some labels or images could not be used."""
-    if not args.images.is_dir():
+    if args.images is not None and not args.images.is_dir():
         raise FormatError(f"“{args.images}” is no folder; give the folder of the images with --images.")
     with_box = args.prompts == "box"
     clicks = args.clicks if args.clicks is not None else 0 if with_box else 1
     if not with_box and clicks == 0:
         raise FormatError("Without a box there must be at least one click; give --clicks 1 or more.")
-    dataset, report = read_coco(args.labels)
+    dataset, report, folder = read_placed_coco(args.labels, images=args.images)
     if report.refused:
         print(report.problems(), file=sys.stderr)
     begun = time.perf_counter()
-    measured = _measure_all(args.model, dataset, Folder(args.images), with_box=with_box, clicks=clicks)
+    measured = _measure_all(args.model, dataset, folder, with_box=with_box, clicks=clicks)
     for sentence in measured.left_out:
         print(sentence, file=sys.stderr)
     if not measured.steps:
-        raise FormatError(f"In {args.images} there is no labelled object of at least {SMALLEST} pixels.")
+        raise FormatError(f"In {folder.root} there is no labelled object of at least {SMALLEST} pixels.")
     write(args.out, msgspec.json.encode(measured.results))
     print(_table(measured.steps))
     seconds = time.perf_counter() - begun

@@ -69,6 +69,8 @@ class Header(Struct, frozen=True):
     """Displayed size in pixels: orientation applied."""
     frames: int
     note: str = ""
+    turn: int = 1
+    """The EXIF orientation, 1 to 8; from 5 on the stored width is the displayed height."""
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):
@@ -108,9 +110,10 @@ def read_header(path: Path) -> Header:
     """
     with _opened(path) as (_, image):
         width, height = _stored_size(image)
-        if _orientation(image) >= 5:
+        turn = _orientation(image)
+        if turn >= 5:
             width, height = height, width
-        return Header(width, height, _frames(image), "; ".join(_facts(image)))
+        return Header(width, height, _frames(image), "; ".join(_facts(image)), turn)
 
 
 def read_pixels(path: Path, *, budget: int = BUDGET) -> Pixels:

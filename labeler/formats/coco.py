@@ -1,21 +1,33 @@
-"""COCO annotations as records, and records as COCO, without loss.
+"""COCO annotations as records, without loss; `coco_writing` gives records back as COCO.
 
 Format: https://cocodataset.org/#format-data. Nothing of a file is believed: each item is taken, repaired by
 name, or refused with its index and field. Keys that no record has a field for stay, as raw JSON, in
 `extra` on every level and are written back.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from labeler.core.colors import next_color, next_key
+from labeler.core.colors import Palette, next_key
+from labeler.core.companions import moved
 from labeler.core.records import Annotation, Category, Image
 from labeler.formats import facts
 from labeler.formats.coco_file import Document, open_document
+from labeler.formats.frames import (
+    Choice,
+    Frame,
+    Seen,
+    extent,
+    fields_as_box,
+    frames_of,
+    has_corners,
+    is_in_question,
+    is_normalised,
+)
 from labeler.formats.gates import (
     BOOL,
     TEXT,
@@ -23,28 +35,42 @@ from labeler.formats.gates import (
     Kind,
     RefusalError,
     Repairs,
+    excerpt,
     fields_of,
-    leftover,
     packed,
     plain_object,
     text,
     whole,
 )
+from labeler.formats.ids import Ids, Key, is_missing, key_of, number_of, with_original
 from labeler.formats.json_text import no_collection
-from labeler.formats.report import Ledger, Report
+from labeler.formats.names import name_of
+from labeler.formats.placed_shapes import read_placed
+from labeler.formats.report import Ledger, Report, Verdict
 from labeler.formats.shapes import GEOMETRY, MaskBudget
 
-R = TypeVar("R")
 ImageSizes: TypeAlias = Callable[[str], tuple[int, int] | None]
 """The displayed (width, height) of a file name, or None where there is no such image."""
+Turns: TypeAlias = Callable[[str], int]
+"""The EXIF orientation of the image of a file name, 1 where it is not known."""
 
 LONGEST_NAME = 4096
 LARGEST_SIDE = 1_000_000
+UNLABELLED = "unlabelled"
+"""The category of objects in a file that has no categories."""
 
 _IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
 _CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
 _PLAIN_KEYS = GEOMETRY | {"id", "image_id", "category_id", "iscrowd"}
 _ANNOTATION_KEYS = _PLAIN_KEYS | {"attributes"}
+
+
+class Places(Struct, frozen=True):
+    """Where in the lists of the file the records of a data set are; None for what the file has not."""
+
+    images: tuple[int | None, ...] = ()
+    categories: tuple[int | None, ...] = ()
+    annotations: tuple[int | None, ...] = ()
 
 
 class Dataset(Struct, frozen=True):
@@ -58,85 +84,144 @@ class Dataset(Struct, frozen=True):
     annotations: tuple[Annotation, ...]
     extra: bytes = b""
     """A JSON object of the other top-level keys: info, licenses and unknown ones."""
+    places: Places = Places()
 
 
-def read_coco(path: Path, *, image_sizes: ImageSizes | None = None) -> tuple[Dataset, Report]:
+def read_coco(
+    path: Path,
+    *,
+    image_sizes: ImageSizes | None = None,
+    turns: Turns | None = None,
+    frame: Choice = "auto",
+) -> tuple[Dataset, Report]:
     """The records of a COCO file, and what became of each item.
 
-    With `image_sizes` the size of the image itself counts where the file says another. Raises FormatError
-    when the file is not JSON or not COCO.
+    With `image_sizes` the size of the image itself counts where the file says another, and coordinates are
+    brought to it: see `frames`. Raises FormatError when the file is not JSON or not COCO.
     """
-    return dataset_of(open_document(path), image_sizes=image_sizes)
+    return dataset_of(open_document(path), image_sizes=image_sizes, turns=turns, frame=frame)
 
 
-def dataset_of(document: Document, *, image_sizes: ImageSizes | None = None) -> tuple[Dataset, Report]:
+def dataset_of(
+    document: Document,
+    *,
+    image_sizes: ImageSizes | None = None,
+    turns: Turns | None = None,
+    frame: Choice = "auto",
+) -> tuple[Dataset, Report]:
     """The records of an opened COCO file; see `read_coco`."""
-    reader = _Reader(image_sizes)
+    reader = _Reader(image_sizes, turns)
     reader.ledger.extend(document.notes)
     with no_collection():
         reader.each("images", document.images, reader.image)
         reader.each("categories", document.categories, reader.category)
+        reader.settle(document.annotations, frame)
         reader.each("annotations", document.annotations, reader.annotation)
+    places = reader.places
     dataset = Dataset(
-        tuple(reader.images.values()),
-        tuple(reader.categories.values()),
+        tuple(reader.images.records),
+        tuple(reader.categories.records),
         tuple(reader.annotations),
         packed(dict(document.extra)),
+        Places(tuple(places["images"]), tuple(places["categories"]), tuple(places["annotations"])),
     )
     totals = {name: len(getattr(document, name)) for name in ("images", "categories", "annotations")}
     return dataset, reader.ledger.report(document.name, totals)
 
 
-class _Name(Struct, frozen=True):
-    file_name: str = ""
-
-
-_NAME: Kind[_Name] = Kind(_Name, "an object with a file name")
+_NAMED: Kind[Fields] = Kind(dict[str, Raw], "an object")
 
 
 def file_names(document: Document) -> tuple[str, ...]:
     """The images' file names, of those that have one."""
-    names = (_NAME.read(raw, "").file_name for raw in document.images if _NAME.matches(raw))
-    return tuple(name for name in names if name)
+    names = []
+    for raw in document.images:
+        if _NAMED.matches(raw):
+            try:
+                names.append(name_of(_NAMED.read(raw, ""), []))
+            except RefusalError:
+                continue
+    return tuple(names)
 
 
 class _Reader:
     """Takes the items of one file in order, knowing those before."""
 
-    def __init__(self, image_sizes: ImageSizes | None) -> None:
+    def __init__(self, image_sizes: ImageSizes | None, turns: Turns | None) -> None:
         self.ledger = Ledger()
-        self.images: dict[int, Image] = {}
-        self.categories: dict[int, Category] = {}
+        self.images: Ids[Image] = Ids("image")
+        self.categories: Ids[Category] = Ids("category")
         self.annotations: list[Annotation] = []
+        self.places: dict[str, list[int | None]] = {"images": [], "categories": [], "annotations": []}
         self._image_sizes = image_sizes
+        self._turns = turns
+        self._seen: dict[int, Seen] = {}
+        self._frames: dict[int, Frame] = {}
+        self._corners = False
+        self._lacks_categories = False
+        self._palette = Palette()
         self._ids: set[int] = set()
         self._budget = MaskBudget()
+        self._here = 0
+        self.images.by_names(lambda: {image.path: place for place, image in enumerate(self.images.records)})
+        self.categories.by_names(
+            lambda: {category.name: place for place, category in enumerate(self.categories.records)}
+        )
 
     def each(self, kind: str, raws: Sequence[Raw], take: Callable[[Fields, Repairs], None]) -> None:
         """Let `take` have each item, and note what it repaired or why it refused."""
         for index, raw in enumerate(raws):
             repairs: Repairs = []
+            self._here = index
             try:
                 take(fields_of(raw, repairs), repairs)
             except RefusalError as refusal:
-                self.ledger.note("refused", kind, index, refusal.field, refusal.sentence)
+                verdict: Verdict = "skipped" if isinstance(refusal, _AgainError) else "refused"
+                self.ledger.note(verdict, kind, index, refusal.field, refusal.sentence)
                 continue
             for field, sentence in repairs:
                 self.ledger.note("repaired", kind, index, field, sentence)
 
     def image(self, fields: Fields, repairs: Repairs) -> None:
-        file_id = whole(fields, "id", repairs)
-        if file_id in self.images:
-            raise RefusalError("id", f"An image before it has the id {file_id}.")
-        name = text(fields, "file_name")
+        name = name_of(fields, repairs)
         if len(name) > LONGEST_NAME or "\0" in name:
             raise RefusalError(
                 "file_name", f"Is no file name: longer than {LONGEST_NAME} characters, or with a NUL."
             )
+        key = self._key(fields, repairs)
+        before = self.images.known(key)
+        if before is not None and key is not None:
+            if before.path == name:
+                raise _AgainError("id", f"Is the image {key} again.")
+            self._contested(key, before.path, name, repairs)
+            key = None
         width, height = self._size(name, fields, repairs)
-        image = Image(id=len(self.images) + 1, path=name, width=width, height=height, file_id=file_id)
-        image, ours = facts.of_image(image, fields)
-        self.images[file_id] = replace(image, extra=leftover(fields, _IMAGE_KEYS | ours))
+        number = self.images.take_number(key)
+        image, ours = facts.of_image(Image(len(self.images) + 1, name, width, height, file_id=number), fields)
+        extra = _other_keys(fields, _IMAGE_KEYS | ours, key, number)
+        self.images.add(key, replace(image, extra=extra))
+        self.places["images"].append(self._here)
+
+    def _key(self, fields: Fields, repairs: Repairs) -> Key | None:
+        """The id of an image or a category; None where the file has none for it."""
+        if is_missing(fields, "id"):
+            repairs.append(("id", "Is missing, so nothing of the file can mean it; a new one will be given."))
+            return None
+        key = key_of(fields["id"], "id")
+        if number_of(key) is None:
+            sentence = "Is no whole number of 63 bits; it tells what is meant, and a new one will be given."
+            repairs.append(("id", sentence))
+        elif isinstance(key, str) or not bytes(fields["id"]).isdigit():
+            repairs.append(("id", f"Was written {excerpt(fields['id'])}, read as {number_of(key)}."))
+        return key
+
+    def _contested(self, key: Key, first: str, second: str, repairs: Repairs) -> None:
+        sentence = (
+            f"Two images have the id {key}, “{first}” and “{second}”: which one is meant cannot be known."
+        )
+        place = self.images.contest(key, sentence)
+        self.images.records[place] = replace(self.images.records[place], file_id=None)
+        repairs.append(("id", f"{sentence} Both get new ones, and no label of that id is taken."))
 
     def _size(self, name: str, fields: Fields, repairs: Repairs) -> tuple[int, int]:
         """Width and height: the image's own where it can be looked at, else what the file says, else 0."""
@@ -149,6 +234,8 @@ class _Reader:
                 remedy = "the image's own was taken" if real else "taken as not known"
                 repairs.append((field, f"{refusal.sentence.removesuffix('.')}; {remedy}."))
         given = (said["width"], said["height"]) if len(said) == 2 else None
+        turn = self._turns(name) if self._turns and real else 1
+        self._seen[len(self.images) + 1] = Seen(given, real, turn)
         if real and given and real != given:
             said_size, real_size = (f"{width} by {height}" for width, height in (given, real))
             repairs.append(
@@ -156,33 +243,78 @@ class _Reader:
             )
         return real or given or (0, 0)
 
+    def settle(self, annotations: Sequence[Raw], choice: Choice) -> None:
+        """Find out in which frame the coordinates are, before the first of them is taken."""
+        self._lacks_categories = not self.categories.records
+        self._corners = has_corners(annotations)
+        if self._corners:
+            sentence = "Every bbox is x0, y0, x1, y1, as their areas show; taken as such."
+            self.ledger.note("repaired", "file", None, "bbox", sentence)
+        normalised = is_normalised(annotations)
+        if normalised:
+            sentence = "All coordinates are fractions from 0 to 1; scaled by the images' width and height."
+            self.ledger.note("repaired", "file", None, "", sentence)
+        asked = {key for key, seen in self._seen.items() if is_in_question(seen)}
+        shapes: dict[int, list[Raw]] = {}
+        for raw in annotations if asked else ():
+            try:
+                image = self.images.find(_NAMED.read(raw, ""), "image_id", [])
+            except RefusalError:
+                continue
+            if image.id in asked:
+                shapes.setdefault(image.id, []).append(raw)
+        reach = {key: extent(raws) for key, raws in shapes.items()}
+        self._frames = frames_of(self._seen, reach, normalised=normalised, choice=choice)
+
     def category(self, fields: Fields, repairs: Repairs) -> None:
-        file_id = whole(fields, "id", repairs)
-        if file_id in self.categories:
-            raise RefusalError("id", f"A category before it has the id {file_id}.")
         name = text(fields, "name")
+        key = self._key(fields, repairs)
+        before = self.categories.known(key)
+        if before is not None and key is not None:
+            if before.name == name:
+                raise _AgainError("id", f"Is the category {key} “{name}” again.")
+            sentence = (
+                f"Two categories have the id {key}, “{before.name}” and “{name}”: which one is meant cannot "
+                "be known."
+            )
+            place = self.categories.contest(key, sentence)
+            self.categories.records[place] = replace(before, file_id=None)
+            repairs.append(("id", f"{sentence} Both get new ones, and no label of that id is taken."))
+            key = None
         known = _CATEGORY_KEYS
         above = ""
         if "supercategory" in fields:
             raw = fields["supercategory"]
             above = TEXT.read(raw, "supercategory") if TEXT.matches(raw) else ""
             known = known if TEXT.matches(raw) else known - {"supercategory"}
-        category = Category(
-            id=len(self.categories) + 1,
-            name=name,
-            color=next_color(category.color for category in self.categories.values()),
-            key=next_key(category.key for category in self.categories.values()),
-            supercategory=above,
-            file_id=file_id,
+        number = self.categories.take_number(key)
+        made, ours = facts.of_category(
+            Category(0, name, *self._look(), supercategory=above, file_id=number), fields
         )
-        category, ours = facts.of_category(category, fields)
-        self.categories[file_id] = replace(category, extra=leftover(fields, known | ours))
+        extra = _other_keys(fields, known | ours, key, number)
+        self._add_category(key, replace(made, extra=extra), self._here)
+
+    def _look(self) -> tuple[str, str]:
+        """The colour and the key of the next category."""
+        return self._palette.next(), next_key(category.key for category in self.categories.records[:10])
+
+    def _add_category(self, key: Key | None, made: Category, place: int | None) -> Category:
+        category = replace(made, id=len(self.categories) + 1)
+        self.categories.add(key, category)
+        self.places["categories"].append(place)
+        return category
 
     def annotation(self, fields: Fields, repairs: Repairs) -> None:
-        image = known_record("image_id", self.images, fields, repairs)
-        category = known_record("category_id", self.categories, fields, repairs)
-        size = (image.height, image.width) if image.width else None
-        shape = self._budget.read_shape(fields, size=size, repairs=repairs)
+        image = self.images.find(fields, "image_id", repairs)
+        frame = self._frames[image.id]
+        if frame.refusal:
+            raise RefusalError("", frame.refusal)
+        category = self._category_of(fields, repairs)
+        if self._corners:
+            fields = fields_as_box(fields)
+        shape, change = read_placed(self._budget, fields, frame, repairs)
+        if change is not None and frame.change is not None:
+            repairs.append(("", frame.sentence))
         attributes, known = {}, _PLAIN_KEYS
         if "attributes" in fields:
             attributes = plain_object(fields["attributes"]) or {}
@@ -195,30 +327,57 @@ class _Reader:
             source="import",
             crowd=_crowd(fields, repairs),
             attributes=attributes,
-            file_id=self._file_id(fields, repairs),
         )
         annotation, ours = facts.of_annotation(annotation, fields)
-        self.annotations.append(replace(annotation, extra=leftover(fields, known | ours)))
+        number, extra = self._file_id(fields, repairs, known | ours)
+        if change is not None and extra:
+            extra, _ = moved(extra, change)
+        self.annotations.append(replace(annotation, file_id=number, extra=extra))
+        self.places["annotations"].append(self._here)
 
-    def _file_id(self, fields: Fields, repairs: Repairs) -> int | None:
-        """The annotation's id in the file, None where it cannot be given back."""
-        if "id" not in fields:
+    def _category_of(self, fields: Fields, repairs: Repairs) -> Category:
+        if not self._lacks_categories:
+            return self.categories.find(fields, "category_id", repairs)
+        key = None if is_missing(fields, "category_id") else key_of(fields["category_id"], "category_id")
+        name = UNLABELLED if key is None else f"category {key}" if isinstance(key, int) else key
+        repairs.append(("category_id", f"The file has no categories; taken into “{name}”."))
+        known = self.categories.known(name)
+        if known is not None:
+            return known
+        made = Category(0, name, *self._look(), file_id=self.categories.take_number(key))
+        return self._add_category(name, made, None)
+
+    def _file_id(self, fields: Fields, repairs: Repairs, known: frozenset[str]) -> tuple[int | None, bytes]:
+        """The annotation's id in the file, None where it cannot be given back, and its other keys."""
+        key: Key | None = None
+        number: int | None = None
+        if is_missing(fields, "id"):
             repairs.append(("id", "Is missing; a new one will be given."))
-            return None
-        file_id = whole(fields, "id", repairs)
-        if file_id in self._ids:
-            repairs.append(("id", f"An annotation before it has the id {file_id}; a new one will be given."))
-            return None
-        self._ids.add(file_id)
-        return file_id
+        else:
+            try:
+                key = key_of(fields["id"], "id")
+                number = number_of(key)
+                if number is None:
+                    repairs.append(("id", "Is no whole number of 63 bits; a new one will be given."))
+                elif isinstance(key, str) or not bytes(fields["id"]).isdigit():
+                    repairs.append(("id", f"Was written {excerpt(fields['id'])}, read as {number}."))
+            except RefusalError as refusal:
+                repairs.append(("id", f"{refusal.sentence.removesuffix('.')}; a new one will be given."))
+        if number is not None and number in self._ids:
+            sentence = f"An annotation before it has the id {number}; a new one will be given."
+            repairs.append(("id", sentence))
+            return None, _other_keys(fields, known, None, None)
+        if number is not None:
+            self._ids.add(number)
+        return number, _other_keys(fields, known, key, number)
 
 
-def known_record(field: str, records: Mapping[int, R], fields: Fields, repairs: Repairs) -> R:
-    """The image or category that a field names by its id in the file; RefusalError when there is none."""
-    number = whole(fields, field, repairs)
-    if number not in records:
-        raise RefusalError(field, f"There is no {field.removesuffix('_id')} with the id {number}.")
-    return records[number]
+class _AgainError(RefusalError):
+    """An item that is there already, so that leaving it out loses nothing."""
+
+
+def _other_keys(fields: Fields, known: frozenset[str], key: Key | None, number: int | None) -> bytes:
+    return packed(with_original({k: raw for k, raw in fields.items() if k not in known}, key, number))
 
 
 def _crowd(fields: Fields, repairs: Repairs) -> bool:

@@ -12,11 +12,12 @@ from typing import Literal, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from labeler.core.colors import next_color, next_key
+from labeler.core.colors import Palette, next_key
 from labeler.core.records import Annotation, Candidate, Category, Change, Edit, Image, Model
 from labeler.formats.coco import Dataset, dataset_of, file_names
-from labeler.formats.coco_file import open_document
+from labeler.formats.coco_file import Document, open_document
 from labeler.formats.coco_writing import exported_ids
+from labeler.formats.frames import Choice
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder, folded, placeholder
 from labeler.formats.json_text import no_collection
@@ -58,25 +59,33 @@ class Project(Protocol):
     ) -> tuple[Candidate, ...]: ...
 
 
-@no_collection()
-def import_coco(project: Project, path: Path, *, images: Path | None = None) -> Report:
+def import_coco(
+    project: Project, path: Path, *, images: Path | None = None, frame: Choice = "auto"
+) -> Report:
     """Take a COCO file into a project: one transaction, one undo step.
 
     Images are looked for in the folder `images` (by default the project's image folder) and nowhere else;
     those not found are kept without a file. What an earlier import brought and is unchanged is skipped.
     Raises FormatError when the file is not COCO; the project is then as it was.
     """
-    document = open_document(path)
+    return import_document(project, open_document(path), images=images, frame=frame)
+
+
+@no_collection()
+def import_document(
+    project: Project, document: Document, *, images: Path | None = None, frame: Choice = "auto"
+) -> Report:
+    """Take an opened COCO file into a project: see `import_coco`."""
     placing = Placing(
         project.images(),
         root=project.root,
         folder=Folder(images or project.root),
         names=file_names(document),
     )
-    dataset, report = dataset_of(document, image_sizes=placing.size)
+    dataset, report = dataset_of(document, image_sizes=placing.size, turns=placing.turn, frame=frame)
     ledger = Ledger()
     ledger.extend(report.items)
-    edit = _Import(project, placing, ledger).edit(dataset, report, f"Import {path.name}")
+    edit = _Import(project, placing, ledger).edit(dataset, f"Import {document.name}")
     extra = packed(unpacked(dataset.extra) | unpacked(project.meta(TOP_LEVEL).encode()))
     if edit.changes or extra != project.meta(TOP_LEVEL).encode():
         with project.transaction():
@@ -119,21 +128,18 @@ class _Import:
         self._changes: list[Change] = []
         self._fresh: set[int] = set()
 
-    def edit(self, dataset: Dataset, report: Report, label: str) -> Edit:
+    def edit(self, dataset: Dataset, label: str) -> Edit:
         """The edit that brings what is not there yet; each skip and placing is noted."""
-        places = {
-            kind: [n for n in range(tally.total) if not self._ledger.is_refused(kind, n)]
-            for kind, tally in report.tallies.items()
-        }
-        images = self._images(dataset.images, places["images"])
-        categories = self._categories(dataset.categories, places["categories"])
-        self._annotations(dataset.annotations, places["annotations"], images, categories)
+        places = dataset.places
+        images = self._images(dataset.images, places.images)
+        categories = self._categories(dataset.categories, places.categories)
+        self._annotations(dataset.annotations, places.annotations, images, categories)
         return Edit(label, tuple(self._changes))
 
-    def _images(self, images: Sequence[Image], places: Sequence[int]) -> dict[int, int]:
+    def _images(self, images: Sequence[Image], places: Sequence[int | None]) -> dict[int, int]:
         """The project's id of each image; new ones are added, known ones get what only the file knows."""
         ids: dict[int, int] = {}
-        first: dict[str, tuple[int, int]] = {}
+        first: dict[str, tuple[int, int | None]] = {}
         for image, place in zip(images, places, strict=True):
             before = self._placing.known(image.path)
             path = before.path if before else self._placing.path(image.path) or placeholder(image.path)
@@ -147,7 +153,7 @@ class _Import:
                 sentence = "There is no such file in the folder; the image is kept without one."
                 self._ledger.note("repaired", "images", place, "file_name", sentence)
             elif self._placing.is_guess(image.path):
-                sentence = f"Not found there; taken for “{path}”, which has the same last part."
+                sentence = f"Not found there; taken for “{path}”, {self._placing.reason(image.path)}."
                 self._ledger.note("repaired", "images", place, "file_name", sentence)
             if after != before:
                 self._changes.append(Change(before, after))
@@ -172,11 +178,13 @@ class _Import:
         note = header.note if header else "missing"
         return replace(image, id=number, path=path, extra=extra, note=note)
 
-    def _categories(self, categories: Sequence[Category], places: Sequence[int]) -> dict[int, int]:
+    def _categories(self, categories: Sequence[Category], places: Sequence[int | None]) -> dict[int, int]:
         """The project's id of each category, found by name; new ones are added."""
         there = {folded(category.name.strip()): category for category in self._project.categories()}
         ids: dict[int, int] = {}
-        first: dict[str, int] = {}
+        first: dict[str, int | None] = {}
+        palette = Palette(category.color for category in there.values())
+        keys = {category.key for category in there.values()}
         for category, place in zip(categories, places, strict=True):
             name = folded(category.name.strip())
             if name in first:
@@ -188,7 +196,7 @@ class _Import:
                     self._changes.append(Change(before, after))
             else:
                 fresh = replace(category, id=self._ids.take("category"))
-                there[name] = _distinct(fresh, there.values())
+                there[name] = _distinct(fresh, palette, keys)
                 self._changes.append(Change(None, there[name]))
             first.setdefault(name, place)
             ids[category.id] = there[name].id
@@ -197,7 +205,7 @@ class _Import:
     def _annotations(
         self,
         annotations: Sequence[Annotation],
-        places: Sequence[int],
+        places: Sequence[int | None],
         images: Mapping[int, int],
         categories: Mapping[int, int],
     ) -> None:
@@ -228,14 +236,15 @@ class _Import:
         return by_id
 
 
-def _distinct(category: Category, others: Iterable[Category]) -> Category:
+def _distinct(category: Category, palette: Palette, keys: set[str]) -> Category:
     """A new category in its own colour and with its own key, where no other has them, else in free ones."""
-    colors, keys = ({getattr(other, name) for other in others} for name in ("color", "key"))
-    return replace(
-        category,
-        color=next_color(colors) if category.color in colors else category.color,
-        key=next_key(keys) if category.key and category.key in keys else category.key,
-    )
+    color, key = category.color, category.key
+    if not palette.take(color):
+        color = palette.next()
+    if key and key in keys:
+        key = next_key(keys)
+    keys.add(key)
+    return replace(category, color=color, key=key)
 
 
 def _completed(record: R, *, file_id: int | None, extra: bytes) -> R:

@@ -5,6 +5,7 @@ of range. A bool is never taken for a number.
 """
 
 import json
+from collections import Counter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -32,6 +33,10 @@ class RefusalError(Exception):
         super().__init__(sentence)
         self.field = field
         self.sentence = sentence
+
+
+class LimitError(RefusalError):
+    """An item that is refused because it would take more time or memory than one item may."""
 
 
 class Kind(Generic[T]):
@@ -91,9 +96,9 @@ def _twice(raw: Raw) -> list[str]:
     found: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in pairs]
-        if len(set(keys)) < len(keys):
-            found.extend(sorted({key for key in keys if keys.count(key) > 1}))
+        counts = Counter(key for key, _ in pairs)
+        if len(counts) < len(pairs):
+            found.extend(sorted(key for key, count in counts.items() if count > 1))
 
     try:
         json.loads(bytes(raw), object_pairs_hook=look, parse_int=str, parse_float=str)

@@ -2,22 +2,42 @@
 
 A name is text of a stranger. It may be absolute, climb out by "..", name a drive or a server; such a name
 is never opened. What is found is found inside the chosen folder: under the name itself, under another
-unicode form of it, or under its last part where only one file in the folder has that. A link in the folder
-was put there by its owner: it is the photo that it leads to, wherever that lies.
+unicode form of it, or as the only file in the folder that has its last part, be that coded as in an address,
+in another case, behind the mark of an upload, or without its ending. A link in the folder was put there by
+its owner: it is the photo that it leads to, wherever that lies.
 """
 
 import hashlib
+import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Literal
+from typing import Literal, TypeAlias
+from urllib.parse import unquote
 
 from msgspec import Struct
 
 from labeler.core.photo_files import PLACEHOLDER, SUFFIXES, photos_below
 
+Like: TypeAlias = Literal["path", "tail", "name", "address", "case", "prefix", "ending"]
+
+REASONS: dict[Like, str] = {
+    "path": "which is the same path",
+    "tail": "which ends in the same folder and name",
+    "name": "which has the same last part",
+    "address": "which is that name without its coding",
+    "case": "which differs in upper and lower case",
+    "prefix": "which is that name without the mark put before uploaded files",
+    "ending": "which is that name with its ending",
+}
+
 _LONGEST_PART = 200
+_UPLOAD_MARK = re.compile(r"^[0-9a-f]{8}-(?=.)", re.IGNORECASE)
+"""What Label Studio puts before the names of uploaded files."""
+_PLACES = ("d", "path", "file", "filename", "filepath", "url", "key", "name")
+"""Parts of an address's query that name a file."""
 
 
 class Found(Struct, frozen=True):
@@ -25,8 +45,8 @@ class Found(Struct, frozen=True):
 
     path: str
     """POSIX style, relative to the folder, as the file system spells it."""
-    by: Literal["path", "name"]
-    """Whether the whole relative path fits, or only its last part."""
+    by: Like
+    """Whether the whole relative path fits, or what else it has in common with the name."""
 
 
 class Folder:
@@ -35,6 +55,11 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a file of just that path; nothing is listed for it."""
+        relative = self._relative(name)
+        return bool(relative) and self._is_inside(relative)
+
     def find(self, name: str) -> Found | None:
         """The file that a labels file calls `name`; None where there is none, or more than one."""
         relative = self._relative(name)
@@ -42,8 +67,13 @@ class Folder:
             return Found(relative, "path")
         if relative and (path := self._by_path.get(folded(relative))):
             return Found(path, "path")
-        alike = self._by_name.get(folded(last_part(name)), ())
-        return Found(alike[0], "name") if len(alike) == 1 else None
+        for by, key in _likenesses(name):
+            alike = self._alike[by].get(key, ())
+            if len(alike) == 1:
+                return Found(alike[0], by)
+            if len(alike) > 1 and by != "tail":
+                return None
+        return None
 
     def _relative(self, name: str) -> str:
         """The name as a clean path below the folder; "" where it leads elsewhere."""
@@ -74,11 +104,63 @@ class Folder:
         return {folded(path): path for path in self._files}
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        alike = defaultdict(list)
+    def _alike(self) -> dict[Like, dict[str, list[str]]]:
+        """The files by each thing that they may have in common with a name."""
+        found: dict[Like, defaultdict[str, list[str]]] = {by: defaultdict(list) for by in REASONS}
         for path in self._files:
-            alike[folded(last_part(path))].append(path)
-        return dict(alike)
+            last = folded(last_part(path))
+            if tail := _tail(path):
+                found["tail"][tail].append(path)
+            found["name"][last].append(path)
+            found["case"][last.casefold()].append(path)
+            found["ending"][last.rpartition(".")[0].casefold()].append(path)
+        found["address"] = found["name"]
+        found["prefix"] = found["case"]
+        return dict(found)
+
+
+def _likenesses(name: str) -> Iterator[tuple[Like, str]]:
+    """What a file may have in common with a name, the surest first."""
+    if not name.isprintable() or not last_part(name):
+        return
+    if tail := _tail(name):
+        yield "tail", tail
+    yield "name", folded(last_part(name))
+    plain = [name, *_decoded(name)]
+    for other in plain[1:]:
+        if tail := _tail(other):
+            yield "tail", tail
+        yield "address", folded(last_part(other))
+    lasts = [folded(last_part(other)).casefold() for other in plain]
+    for last in lasts:
+        yield "case", last
+    for last in lasts:
+        if _UPLOAD_MARK.match(last):
+            yield "prefix", _UPLOAD_MARK.sub("", last)
+    for last in lasts:
+        short = _UPLOAD_MARK.sub("", last)
+        if PurePosixPath(last).suffix not in SUFFIXES:
+            yield "ending", last
+            yield "ending", short
+
+
+def _decoded(name: str) -> list[str]:
+    """The paths that a name amounts to if it is an address or is coded as in one."""
+    found = []
+    address, _, query = name.partition("?")
+    for part in query.split("&"):
+        key, _, value = part.partition("=")
+        if value and key.lower() in _PLACES:
+            found.append(unquote(value))
+    found.append(unquote(address.partition("#")[0]))
+    found.append(unquote(name))
+    return [one for one in dict.fromkeys(found) if one != name and one.isprintable() and last_part(one)]
+
+
+def _tail(path: str) -> str:
+    """The last folder and the name of a path, "" where it has no folder."""
+    parts = path.replace("\\", "/").rstrip("/").rsplit("/", 2)
+    return folded("/".join(parts[-2:])) if len(parts) > 1 and all(parts[-2:]) else ""
 
 
 def folded(path: str) -> str:

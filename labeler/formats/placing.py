@@ -8,13 +8,18 @@ from labeler.core.images import Header, read_header
 from labeler.core.photo_files import PLACEHOLDER
 from labeler.core.records import Image
 from labeler.errors import ImageError
-from labeler.formats.image_paths import Folder, Found, folded, last_part, placeholder
+from labeler.formats.coco import Dataset, dataset_of, file_names
+from labeler.formats.coco_file import open_document
+from labeler.formats.frames import Choice
+from labeler.formats.image_paths import REASONS, Folder, Found, folded, last_part, placeholder
+from labeler.formats.layouts import layout_of
+from labeler.formats.report import Report
 
 
 class Placing:
     """Answers for the images of one project, the files of one folder and the names of one labels file.
 
-    A name whose last part another name of the labels file shares is only matched as a whole path.
+    A file that is only like a name is taken for it when no other name of the labels file may mean it.
     """
 
     def __init__(self, images: Iterable[Image], *, root: Path, folder: Folder, names: Iterable[str]) -> None:
@@ -22,12 +27,22 @@ class Placing:
         self._folder = folder
         self._headers: dict[str, Header | None] = {}
         self._found: dict[str, Found | None] = {}
-        self._uses = Counter(folded(last_part(name)) for name in set(names))
         self._by_path = {folded(image.path): image for image in images}
         self._by_name: defaultdict[str, list[Image]] = defaultdict(list)
         for image in self._by_path.values():
             if not image.path.startswith(f"{PLACEHOLDER}/"):
                 self._by_name[folded(last_part(image.path))].append(image)
+        wanted = dict.fromkeys(names)
+        self._uses = Counter(folded(last_part(name)) for name in wanted)
+        self._find_all(wanted)
+
+    def _find_all(self, names: Iterable[str]) -> None:
+        self._found = {name: self._folder.find(name) for name in names}
+        certain = {found.path for found in self._found.values() if found and found.by == "path"}
+        guesses = Counter(found.path for found in self._found.values() if found and found.by != "path")
+        for name, found in self._found.items():
+            if found and found.by != "path" and (found.path in certain or guesses[found.path] > 1):
+                self._found[name] = None
 
     def known(self, name: str) -> Image | None:
         """The project's image of that name: by the file that is found, by its path, or by its last part."""
@@ -39,7 +54,7 @@ class Placing:
         if image := self._by_path.get(folded(placeholder(name))):
             return image
         alike = self._by_name.get(folded(last_part(name)), [])
-        return alike[0] if len(alike) == 1 and self._is_single(name) else None
+        return alike[0] if len(alike) == 1 and self._uses[folded(last_part(name))] <= 1 else None
 
     def path(self, name: str) -> str | None:
         """The file that is found for a name, relative to the project's image folder or else absolute."""
@@ -50,16 +65,20 @@ class Placing:
         return (path.relative_to(self._root) if path.is_relative_to(self._root) else path).as_posix()
 
     def is_guess(self, name: str) -> bool:
-        """Whether what answers to the name has only its last part in common with it."""
+        """Whether what answers to the name is only like it."""
         found = self._file(name)
         if found is not None:
-            return found.by == "name"
+            return found.by != "path"
         return self.known(name) is not None and folded(placeholder(name)) not in self._by_path
+
+    def reason(self, name: str) -> str:
+        """What a guess has in common with the name, as the end of a sentence."""
+        found = self._file(name)
+        return REASONS[found.by] if found else REASONS["name"]
 
     def _file(self, name: str) -> Found | None:
         if name not in self._found:
-            found = self._folder.find(name)
-            self._found[name] = found if found and (found.by == "path" or self._is_single(name)) else None
+            self._found[name] = self._folder.find(name)
         return self._found[name]
 
     def header(self, name: str) -> Header | None:
@@ -77,8 +96,26 @@ class Placing:
         header = self.header(name)
         return (header.width, header.height) if header else None
 
-    def _is_single(self, name: str) -> bool:
-        return self._uses[folded(last_part(name))] <= 1
+    def turn(self, name: str) -> int:
+        """The EXIF orientation of the image of that name, 1 where it is not known."""
+        header = self.header(name)
+        return header.turn if header else 1
+
+
+def read_placed_coco(
+    labels: Path, *, images: Path | None = None, frame: Choice = "auto"
+) -> tuple[Dataset, Report, Folder]:
+    """A COCO file with its shapes where they are on the displayed images, and the folder these are in.
+
+    They are looked for in `images`, else around the labels as `layouts` says. Raises FormatError when the
+    file is not COCO.
+    """
+    document = open_document(labels)
+    names = file_names(document)
+    folder = Folder(images) if images is not None else layout_of(labels, names).folder
+    placing = Placing((), root=folder.root, folder=folder, names=names)
+    dataset, report = dataset_of(document, image_sizes=placing.size, turns=placing.turn, frame=frame)
+    return dataset, report, folder
 
 
 def header_of(path: Path) -> Header | None:

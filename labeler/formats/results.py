@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labeler.core.records import Candidate, Category, Image
-from labeler.formats.coco import known_record
 from labeler.formats.coco_file import open_list
+from labeler.formats.frames import Frame
 from labeler.formats.gates import NUMBER, Fields, RefusalError, Repairs, fields_of
+from labeler.formats.ids import Ids
+from labeler.formats.placed_shapes import read_placed
 from labeler.formats.report import Ledger, Report
 from labeler.formats.shapes import MaskBudget
 
@@ -31,15 +33,16 @@ def read_results(
     ledger.extend(notes)
     candidates: list[Candidate] = []
     budget = MaskBudget()
+    image_ids, category_ids = Ids.of("image", images), Ids.of("category", categories)
     for index, raw in enumerate(items):
         repairs: Repairs = []
         try:
             fields = fields_of(raw, repairs)
-            image = known_record("image_id", images, fields, repairs)
-            category = known_record("category_id", categories, fields, repairs)
+            image = image_ids.find(fields, "image_id", repairs)
+            category = category_ids.find(fields, "category_id", repairs)
             confidence = _confidence(fields, repairs)
-            size = (image.height, image.width) if image.width else None
-            shape = budget.read_shape(fields, size=size, repairs=repairs)
+            size = (image.width, image.height) if image.width else None
+            shape, _ = read_placed(budget, fields, Frame(size), repairs)
         except RefusalError as refusal:
             ledger.note("refused", KIND, index, refusal.field, refusal.sentence)
             continue

@@ -5,6 +5,7 @@ written as a run-length mask, with its rings beside it under a key of ours, so t
 back the same outline. The mask is what counts: outlines that do not fill it exactly are left aside.
 """
 
+from ast import literal_eval
 from math import ceil, floor
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from labeler.core.geometry import area, bounds, rasterise
 from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
 from labeler.core.rings import ring_pixels
 from labeler.core.rle import MAX_PIXELS, decompress, rle_to_mask
-from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError, Repairs, Rle, packed
+from labeler.formats.gates import OBJECT, Fields, Kind, LimitError, RefusalError, Repairs, Rle, packed
 
 Size: TypeAlias = tuple[int, int]
 """(height, width) of an image in pixels."""
@@ -27,7 +28,16 @@ GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES})
 FARTHEST = 1e6
 """No image is larger, so a coordinate beyond is a mistake."""
 
-MASK_BUDGET = 1 << 31
+MOST_POINTS = 100_000
+"""Points that the outlines of one object may have."""
+
+MOST_CROSSED = 1 << 24
+"""Rows that all edges of an outline may cross together: each is a number in memory when it is filled."""
+
+LONGEST_GEOMETRY = 8 << 20
+"""Bytes of text that one segmentation may have; unpacked it takes some hundred times as much."""
+
+MASK_BUDGET = 1 << 30
 """Pixels that the masks of one file may take in memory together, one byte each."""
 
 _MOST_CHECKED = 1 << 24
@@ -35,6 +45,8 @@ _MOST_CHECKED = 1 << 24
 _BOX_SLACK = 1.5
 """Pixels that tools differ by: whether the last pixel counts, and rounding."""
 _AREA_SLACK = 0.02
+_FEWEST = 3
+"""Points that make a polygon."""
 
 
 class Ring(Struct, frozen=True):
@@ -46,6 +58,7 @@ class Ring(Struct, frozen=True):
 
 _NUMBERS: Kind[list[float]] = Kind(list[float], "a list of finite numbers")
 _RINGS: Kind[list[list[float]] | None] = Kind(list[list[float]] | None, "a list of lists of finite numbers")
+_POINTS: Kind[list[list[list[float]]]] = Kind(list[list[list[float]]], "lists of points")
 _RLE: Kind[Rle] = Kind(Rle, "a run-length mask of size [height, width] and counts")
 _OUTLINES: Kind[list[Ring]] = Kind(list[Ring], "a list of rings")
 _AREA: Kind[float] = Kind(float, "a finite number")
@@ -60,12 +73,18 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     """
     segmentation = fields.get("segmentation", _NO_SEGMENTATION)
     found = len(repairs)
-    shape = _segmented(segmentation, size=size, repairs=repairs)
-    if shape is None:
-        return _box_only(fields, size=size, repairs=repairs)
-    box = bounds(shape)
-    if isinstance(shape, Polygons):
-        _check_extent(box, size)
+    try:
+        shape = _segmented(segmentation, size=size, repairs=repairs)
+        if shape is None:
+            return _box_only(fields, size=size, repairs=repairs)
+        box = bounds(shape)
+        if isinstance(shape, Polygons):
+            _check_extent(box, size)
+    except LimitError:
+        raise
+    except RefusalError as refusal:
+        del repairs[found:]
+        return _box_instead(refusal, fields, size=size, repairs=repairs)
     kept = {} if len(repairs) > found else {"segmentation": segmentation}
     if OUTLINES in fields:
         outlined = _outlined(fields, shape, size)
@@ -99,7 +118,7 @@ class MaskBudget:
         """As `read_shape`; RefusalError for a mask when those before it have used the budget up."""
         if self._left <= 0 and OBJECT.matches(fields.get("segmentation", _NO_SEGMENTATION)):
             sentence = f"The masks before it take the {self._pixels} pixels that one file may."
-            raise RefusalError("segmentation", sentence)
+            raise LimitError("segmentation", sentence)
         shape = read_shape(fields, size=size, repairs=repairs)
         if isinstance(shape, Mask):
             self._left -= shape.bits.size
@@ -114,10 +133,27 @@ def _keep_unless(wrong: str, name: str, fields: Fields, kept: Fields, repairs: R
         kept[name] = fields[name]
 
 
+def _box_instead(refusal: RefusalError, fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
+    """The bbox of an item whose segmentation is refused; that refusal where the bbox is no better."""
+    if refusal.field != "segmentation" or "bbox" not in fields:
+        raise refusal
+    others = {name: raw for name, raw in fields.items() if name not in ("segmentation", OUTLINES)}
+    more: Repairs = []
+    try:
+        box = _box_only(others, size=size, repairs=more)
+    except RefusalError:
+        raise refusal from None
+    repairs.append(("segmentation", f"{refusal.sentence} Its bbox was taken instead."))
+    repairs += more
+    return box
+
+
 def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     if "bbox" not in fields:
         raise RefusalError("segmentation", "Neither a segmentation nor a bbox is there.")
     numbers = _NUMBERS.read(fields["bbox"], "bbox")
+    if len(numbers) == 5:
+        raise RefusalError("bbox", "Has 5 numbers: a rotated box, which is not read.")
     if len(numbers) != 4:
         raise RefusalError("bbox", f"Must be x, y, width and height, but has {len(numbers)} numbers.")
     x, y, width, height = numbers
@@ -134,30 +170,53 @@ def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
 
 def _segmented(raw: Raw, *, size: Size | None, repairs: Repairs) -> Polygons | Mask | None:
     """The outline or the mask of a segmentation; None where it is null or an empty list."""
+    if len(memoryview(raw)) > LONGEST_GEOMETRY:
+        raise LimitError(
+            "segmentation", f"Is {len(memoryview(raw)) >> 20} MiB of text; {LONGEST_GEOMETRY >> 20} are read."
+        )
     try:
         rings = _RINGS.read(raw, "segmentation")
     except RefusalError:
         if OBJECT.matches(raw):
             return _mask(raw, size)
-        if not _NUMBERS.matches(raw):
-            raise
-        rings = [_NUMBERS.read(raw, "segmentation")]
-        repairs.append(("segmentation", "Was one flat list of numbers, taken as a single polygon."))
+        rings = _other_rings(raw, repairs)
+    if rings and len(rings) >= _FEWEST and all(len(ring) == 2 for ring in rings):
+        rings = [[number for point in rings for number in point]]
+        repairs.append(("segmentation", "Was a list of points, taken as a single polygon."))
     return _outer_rings(rings, repairs) if rings else None
+
+
+def _other_rings(raw: Raw, repairs: Repairs) -> list[list[float]]:
+    """Polygons that are written in other lists than those of COCO; RefusalError where they are none."""
+    if _NUMBERS.matches(raw):
+        repairs.append(("segmentation", "Was one flat list of numbers, taken as a single polygon."))
+        return [_NUMBERS.read(raw, "segmentation")]
+    if _POINTS.matches(raw):
+        repairs.append(("segmentation", "Was lists of points, taken as polygons."))
+        return [[n for point in ring for n in point] for ring in _POINTS.read(raw, "segmentation")]
+    return _RINGS.read(raw, "segmentation") or []
 
 
 def _outer_rings(rings: list[list[float]], repairs: Repairs) -> Polygons:
     parts = []
+    if sum(map(len, rings)) > 2 * MOST_POINTS:
+        raise LimitError("segmentation", f"Has more than the {MOST_POINTS} points that can be shown.")
     for index, ring in enumerate(rings):
         if len(ring) % 2:
-            raise RefusalError("segmentation", f"Polygon {index} has {len(ring)} numbers, which is odd.")
-        if len(ring) < 6:
+            repairs.append(
+                ("segmentation", f"Polygon {index} has {len(ring)} numbers, which is odd; it was left out.")
+            )
+            continue
+        if len(ring) < 2 * _FEWEST:
             repairs.append(("segmentation", f"Polygon {index} has fewer than 3 points and was left out."))
             continue
         _check_near(ring, "segmentation")
         parts.append(Part(_points(ring)))
     if not parts:
-        raise RefusalError("segmentation", "Has no polygon of at least 3 points.")
+        raise RefusalError("segmentation", "Has no polygon of at least 3 points in pairs of numbers.")
+    crossed = sum(float(np.abs(np.diff(part.outer[:, 1])).sum()) for part in parts)
+    if crossed > MOST_CROSSED:
+        raise LimitError("segmentation", "Its outline goes up and down too often to be drawn.")
     return Polygons(tuple(parts))
 
 
@@ -176,13 +235,24 @@ def _mask(raw: Raw, size: Size | None) -> Mask:
         sentence = f"Its size {height} by {width} is not that of the image, {size[0]} by {size[1]}."
         raise RefusalError("segmentation", sentence)
     try:
-        counts = decompress(rle.counts) if isinstance(rle.counts, str) else rle.counts
+        counts = decompress(_code(rle.counts)) if isinstance(rle.counts, str) else rle.counts
         mask = rle_to_mask(counts, rle.size)
     except (ValueError, OverflowError) as error:
         raise RefusalError("segmentation", str(error)) from error
     if not mask.bits.size:
         raise RefusalError("segmentation", "The mask has no pixels.")
     return mask
+
+
+def _code(counts: str) -> str | bytes:
+    """Run-length text, freed of the b'...' that str() puts around bytes."""
+    if counts[:2] not in ("b'", 'b"'):
+        return counts
+    try:
+        value = literal_eval(counts)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return counts
+    return value if isinstance(value, bytes) else counts
 
 
 def _outlined(fields: Fields, shape: Shape, size: Size | None) -> Polygons | None:

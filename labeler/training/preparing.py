@@ -20,6 +20,7 @@ from labeler.formats.coco import Dataset, dataset_of, file_names, read_coco
 from labeler.formats.coco_file import open_document
 from labeler.formats.coco_writing import exported_ids, write_coco
 from labeler.formats.image_paths import Folder, folded, last_part
+from labeler.formats.layouts import layout_of
 from labeler.formats.placing import Placing, header_of
 from labeler.formats.report import Report as Told
 from labeler.training.api import StoppedError
@@ -43,23 +44,25 @@ _LONGEST_NAME = 120
 def adopt(folder: RunFolder, labels: Path, images: Path | None) -> tuple[str, ...]:
     """Make the labels of a COCO file the run's own (`source.json`), its images named by absolute paths.
 
-    They are looked for in the folder `images`, by default that of the labels, and nowhere else; what is
-    not found keeps its name, and `prepare` says so. Gives a sentence about items that could not be used.
+    They are looked for in the folder `images`, by default around the labels as `layouts` says; what is not
+    found keeps its name, and `prepare` says so. Gives a sentence about items that could not be used.
     Raises LabelerError with one sentence where the labels cannot be read, or no image is found.
     """
-    root = images if images is not None else labels.parent
-    if not root.is_dir():
-        raise LabelerError(f"There is no folder of images {root}.")
+    if images is not None and not images.is_dir():
+        raise LabelerError(f"There is no folder of images {images}.")
     document = open_document(labels)
-    placing = Placing((), root=root.resolve(), folder=Folder(root), names=file_names(document))
-    dataset, told = dataset_of(document, image_sizes=placing.size)
+    names = file_names(document)
+    folder_of_images = Folder(images) if images is not None else layout_of(labels, names).folder
+    root = folder_of_images.root
+    placing = Placing((), root=root, folder=folder_of_images, names=names)
+    dataset, told = dataset_of(document, image_sizes=placing.size, turns=placing.turn)
     at = {image.path: placing.path(image.path) for image in dataset.images}
     if not any(at.values()):
         raise LabelerError(
             f"None of the {len(dataset.images)} images of {labels.name} is in {root}; name their folder."
         )
     named = tuple(
-        replace(image, path=(root.resolve() / path).as_posix()) if (path := at[image.path]) else image
+        replace(image, path=(root / path).as_posix()) if (path := at[image.path]) else image
         for image in dataset.images
     )
     _write(folder.source, replace(dataset, images=named))

@@ -109,7 +109,7 @@ def test_labels_that_do_not_fit_their_image_are_named_and_left_out(photos, tmp_p
     labels.write_text(json.dumps(data))
     assert segment.run(parse(labels, "--images", photos, "--prompts", "box", "--out", out)) == 1
     said = capsys.readouterr().err
-    assert "zidane.jpg is 1280 x 720, but 300 x 300 in the labels" in said
+    assert "are for an image of 300 by 300, but it has 1280 by 720" in said
     assert "gone.jpg is not in the folder" in said
     assert [result["annotation_id"] for result in json.loads(out.read_text())] == [11]
 

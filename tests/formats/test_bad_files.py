@@ -133,18 +133,25 @@ def without(fields: dict[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in fields.items() if key != name}
 
 
+ODD_IDS = {"text": '"1"', "negative": "-1", "huge": str(2**63), "null": "null"}
+"""Ids that tell what belongs together, though a project cannot give them back."""
+OTHER_LISTS = ("pairs", "odd-second")
+"""Outlines that can be taken, if written in lists of other kinds."""
+OTHER_SIZES = ("other-size",)
+
+
 def refused_fields() -> Iterator[tuple[str, str, str, str | None]]:
     """(kind of item, its field, name of the case, raw value or None for a missing key), all to be refused."""
     for name, value in NO_IDS.items():
-        yield "image", "id", name, value
-        yield "category", "id", name, value
+        if name not in ODD_IDS:
+            yield "image", "id", name, value
+            yield "category", "id", name, value
         for kind in ("polygon", "mask", "box"):
             yield kind, "image_id", name, value
             yield kind, "category_id", name, value
-        yield "polygon", "id", name, value
         if name != "null":
             yield "box", "iscrowd", name, value if name != "true" else "2"
-    for kind, field in (("image", "id"), ("image", "file_name"), ("category", "id"), ("category", "name")):
+    for kind, field in (("image", "file_name"), ("category", "name")):
         yield kind, field, "missing", None
     for kind in ("polygon", "mask", "box"):
         yield kind, "image_id", "missing", None
@@ -154,14 +161,21 @@ def refused_fields() -> Iterator[tuple[str, str, str, str | None]]:
     for name, value in NO_TEXTS.items():
         yield "image", "file_name", name, value
         yield "category", "name", name, value
+    yield from refused_shapes()
+
+
+def refused_shapes() -> Iterator[tuple[str, str, str, str | None]]:
+    """As `refused_fields`, of names and geometry."""
     yield "image", "file_name", "nul", '"a\\u0000.jpg"'
     yield "image", "file_name", "endless", json.dumps("a" * 5000)
     for name, value in NO_BOXES.items():
         yield "box", "bbox", name, value
     for name, value in NO_POLYGONS.items():
-        yield "polygon", "segmentation", name, value
+        if name not in OTHER_LISTS:
+            yield "outline", "segmentation", name, value
     for name, value in NO_RLES.items():
-        yield "mask", "segmentation", name, value
+        if name not in OTHER_SIZES:
+            yield "bits", "segmentation", name, value
 
 
 def repaired_fields() -> Iterator[tuple[str, str, str, str | None]]:
@@ -175,6 +189,21 @@ def repaired_fields() -> Iterator[tuple[str, str, str, str | None]]:
     for name, value in (NO_IDS | {"zero": "0", "larger-than-any": "1000001"}).items():
         yield "image", "width", name, value
         yield "image", "height", name, value
+    for name, value in NO_IDS.items():
+        yield "polygon", "id", name, value
+    for name, value in ODD_IDS.items():
+        yield "image", "id", name, value
+        yield "category", "id", name, value
+    for kind in ("image", "category"):
+        yield kind, "id", "missing", None
+    for name, value in NO_POLYGONS.items():
+        yield "polygon", "segmentation", name, value
+    for name, value in NO_RLES.items():
+        yield "mask", "segmentation", name, value
+    for name in OTHER_LISTS:
+        yield "outline", "segmentation", name, NO_POLYGONS[name]
+    for name in OTHER_SIZES:
+        yield "bits", "segmentation", name, NO_RLES[name]
     yield "image", "width", "missing", None
     yield "image", "height", "missing", None
     yield "image", "width", "float", "40.0"
@@ -227,12 +256,26 @@ def file_of(coco: Coco, samples: Samples, kind: str, fields: dict[str, str]) -> 
     return coco(annotations=[items["box"], bad]), "annotations"
 
 
-OTHER_ID = {"image": "8", "category": "4", "polygon": "21", "mask": "22", "box": "23"}
+OTHER_ID = {
+    "image": "8",
+    "category": "4",
+    "polygon": "21",
+    "mask": "22",
+    "box": "23",
+    "outline": "24",
+    "bits": "25",
+}
+
+
+def sample(samples: Samples, kind: str) -> dict[str, str]:
+    """The fields of a valid item; "outline" and "bits" are a polygon and a mask without a bbox."""
+    kinds = {"outline": "polygon", "bits": "mask"}
+    return without(samples[kinds[kind]], "bbox") if kind in kinds else samples[kind]
 
 
 @pytest.mark.parametrize(("kind", "field", "value"), REFUSED)
 def test_refused(coco: Coco, samples: Samples, kind: str, field: str, value: str | None) -> None:
-    fields = samples[kind] | {"id": OTHER_ID[kind]}
+    fields = sample(samples, kind) | {"id": OTHER_ID[kind]}
     fields = without(fields, field) if value is None else fields | {field: value}
     path, plural = file_of(coco, samples, kind, fields)
     dataset, report = read_coco(path)
@@ -245,10 +288,9 @@ def test_refused(coco: Coco, samples: Samples, kind: str, field: str, value: str
 
 @pytest.mark.parametrize(("kind", "field", "value"), REPAIRED)
 def test_repaired(coco: Coco, samples: Samples, kind: str, field: str, value: str | None) -> None:
-    other = {} if field == "id" and value is not None else {"id": OTHER_ID[kind]}
-    fields = samples[kind] | other
+    fields = sample(samples, kind) | {"id": OTHER_ID[kind]}
     fields = without(fields, field) if value is None else fields | {field: value}
-    if field == "id" and kind in ("image", "category"):
+    if field == "id" and value is not None and value.endswith(".0"):
         fields["id"] = f"{OTHER_ID[kind]}.0"
     path, plural = file_of(coco, samples, kind, fields)
     dataset, report = read_coco(path)
@@ -265,12 +307,28 @@ def test_repaired(coco: Coco, samples: Samples, kind: str, field: str, value: st
 
 
 @pytest.mark.parametrize("kind", ["image", "category"])
-def test_a_second_item_with_the_same_id_is_refused(coco: Coco, samples: Samples, kind: str) -> None:
+def test_an_item_that_is_there_twice_is_left_out_once(coco: Coco, samples: Samples, kind: str) -> None:
     path, plural = file_of(coco, samples, kind, samples[kind])
     dataset, report = read_coco(path)
     check_complete(report)
-    assert [(note.kind, note.index, note.field) for note in report.items] == [(plural, 1, "id")]
+    assert [(n.verdict, n.kind, n.index, n.field) for n in report.items] == [("skipped", plural, 1, "id")]
     assert len(getattr(dataset, plural)) == 1
+    assert len(dataset.annotations) == 3
+
+
+@pytest.mark.parametrize("kind", ["image", "category"])
+def test_an_id_that_two_items_claim_means_neither(coco: Coco, samples: Samples, kind: str) -> None:
+    name = {"image": "file_name", "category": "name"}[kind]
+    items = [samples[kind], samples[kind] | {name: '"other.png"'}]
+    plural = {"image": "images", "category": "categories"}[kind]
+    rows = ["{" + ",".join(f'"{k}":{v}' for k, v in fields.items()) + "}" for fields in items]
+    dataset, report = read_coco(coco(**{plural: rows}))
+    check_complete(report)
+    assert len(getattr(dataset, plural)) == 2
+    assert [one.file_id for one in getattr(dataset, plural)] == [None, None]
+    assert dataset.annotations == ()
+    assert report.tallies["annotations"].refused == 3
+    assert all("which one is meant cannot be known" in n.sentence for n in report.items)
 
 
 def test_a_second_annotation_with_the_same_id_gets_another(coco: Coco, samples: Samples) -> None:

@@ -264,7 +264,8 @@ def test_sizes_are_as_displayed(store: Store, coco: Coco, photos: Path) -> None:
     PilImage.new("RGB", (64, 48)).save(photos / "turned.jpg", exif=exif)
     report = import_coco(store, coco(labels(("a.png", "turned.jpg"))))
     assert [(n.verdict, n.kind, n.index, n.field) for n in report.items] == [
-        ("repaired", "images", 1, "width")
+        ("repaired", "images", 1, "width"),
+        ("repaired", "annotations", 2, ""),
     ]
     store.add_images(["sub/b.png"])
     sizes = {
@@ -356,9 +357,9 @@ def test_results_become_candidates_and_replace_earlier_ones(store: Store, coco: 
         ({"bbox": [1, 2, 0, 4]}, "bbox"),
         ({"bbox": [1, 2, 3]}, "bbox"),
         ({"bbox": "1 2 3 4"}, "bbox"),
-        ({"segmentation": {"size": [30, 41], "counts": [1230]}}, "segmentation"),
-        ({"segmentation": [[1, 2, 3]]}, "segmentation"),
-        ({"segmentation": 5}, "segmentation"),
+        ({"segmentation": {"size": [30, 41], "counts": [1230]}, "bbox": None}, "segmentation"),
+        ({"segmentation": [[1, 2, 3]], "bbox": None}, "segmentation"),
+        ({"segmentation": 5, "bbox": None}, "segmentation"),
     ],
 )
 def test_bad_results_are_refused_one_by_one(

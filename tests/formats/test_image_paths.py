@@ -56,7 +56,16 @@ def root(tmp_path: Path) -> Path:
         ("/", None),
         ("a.jpg\0", None),
         ("a" * 300, None),
-        ("a/" * 3000 + "a", None),
+        ("b/" * 3000 + "c", None),
+        ("SUB/B.JPG", Found("sub/b.jpg", "case")),
+        ("up/235b37ac-b.jpg", Found("sub/b.jpg", "prefix")),
+        ("up/235b37ac-B", Found("sub/b.jpg", "ending")),
+        ("b", Found("sub/b.jpg", "ending")),
+        ("/data/local-files/?d=deep/c%20d.png", Found("sub/deep/c d.png", "tail")),
+        ("https://host/x/c%20d.png?token=1#2", Found("sub/deep/c d.png", "address")),
+        ("C:\\Users\\me\\x\\same.jpg", Found("x/same.jpg", "tail")),
+        ("same", None),
+        ("a.bmp", None),
     ],
 )
 def test_names_are_found_below_the_folder(root: Path, name: str, found: Found | None) -> None:

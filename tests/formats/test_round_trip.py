@@ -274,9 +274,16 @@ def test_attributes_set_here_take_the_place_of_empty_ones(coco: Coco) -> None:
 
 
 def test_the_size_of_the_image_itself_counts(coco: Coco) -> None:
-    dataset, report = read_coco(coco(WHOLE), image_sizes={"b.jpg": (48, 64)}.get)
-    assert (dataset.images[1].width, dataset.images[1].height) == (48, 64)
+    dataset, report = read_coco(coco(WHOLE), image_sizes={"b.jpg": (65, 47)}.get)
+    assert (dataset.images[1].width, dataset.images[1].height) == (65, 47)
     assert [(note.kind, note.index, note.field) for note in report.items] == [("images", 1, "width")]
-    turned, report = read_coco(coco(WHOLE), image_sizes={"sub/folder/写真 1.jpg": (30, 40)}.get)
-    assert [note.index for note in report.items if note.verdict == "refused"] == [1, 2]
-    assert len(turned.annotations) == 2
+    assert len(dataset.annotations) == 4
+
+
+def test_labels_for_an_image_of_another_form_are_refused_together(coco: Coco) -> None:
+    name = "sub/folder/写真 1.jpg"
+    dataset, report = read_coco(coco(WHOLE), image_sizes={name: (30, 40)}.get)
+    assert [note.index for note in report.items if note.verdict == "refused"] == [0, 1, 2]
+    assert [one.file_id for one in dataset.annotations] == [3]
+    taken, report = read_coco(coco(WHOLE), image_sizes={name: (30, 40)}.get, frame="displayed")
+    assert [one.file_id for one in taken.annotations] == [900, 1, 2, 3]
