@@ -88,8 +88,9 @@ CANVAS_KEYS = (
     ("Canvas", "Pan", "Space-drag, middle-drag, Shift+Wheel"),
     ("Canvas", "Show the bare image while held", "`"),
     ("Canvas", "Accept the proposal, close the polygon", "Enter"),
-    ("Canvas", "Drop the proposal or the drag", "Esc"),
-    ("Canvas", "Remove the last prompt or point", "Backspace"),
+    ("Canvas", "Drop the proposal, the polygon or the drag", "Esc"),
+    ("Canvas", "Take back the last click or corner in progress", "Backspace, Ctrl+Z"),
+    ("Canvas", "Bring it back", "Ctrl+Shift+Z"),
     ("Canvas", "Next mask of the proposal, next object", "Tab"),
     ("Canvas", "Positive point, negative point", "Click, right click or Shift+click"),
     ("Canvas", "Prompt with a box (SAM points)", "Drag"),
@@ -100,7 +101,8 @@ CANVAS_KEYS = (
     ("Canvas", "Move the selection by 1 px, 10 px", "Arrows, Shift+arrows"),
     ("Predictions", "Accept, reject the selected ones", "Enter, Backspace"),
     ("Predictions", "Next, last one before in a review; end it", "Tab, Shift+Tab, Esc"),
-    ("Categories", "Choose a category, or give it to the selection", "1 … 9, 0"),
+    ("Categories", "The category of what is drawn, or comes next", "1 … 9, 0"),
+    ("Categories", "The category of the selection (Select)", "1 … 9, 0"),
 )
 """What the canvas does by itself: group, text, keys."""
 

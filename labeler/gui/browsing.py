@@ -1,6 +1,6 @@
 """The half of the session that changes no labels: what is open, going about, and what is chosen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,6 +101,8 @@ class Browsing(QObject):
         self.draft: Annotation | None = None
         self.can_undo = False
         self.can_redo = False
+        self.may_leave: Callable[[], bool] = lambda: True
+        """Asked before another image is opened: False while a drag is under way, which is the person's."""
 
     # --- what is open -----------------------------------------------------------------------------
 
@@ -311,6 +313,8 @@ class Browsing(QObject):
     def go_to(self, image_id: int) -> None:
         """Open an image."""
         if image_id == self._document.open_id or image_id not in self._document.images:
+            return
+        if not self.may_leave():
             return
         self._forget_open()
         self._document.open_id = image_id

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
 from labeler.core.files import atomic_write
@@ -69,8 +68,6 @@ class Commands(QObject):
         """What finishes the open image where a review is on; False where none is."""
         self._waiting_import: Path | None = None
         self._session.project_changed.connect(self._import_waiting)
-        for digit in "1234567890":
-            QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
 
     def handlers(self) -> dict[str, Callable[..., object]]:
         """Action id to what it does."""
@@ -82,11 +79,7 @@ class Commands(QObject):
             "import-results": self.import_results,
             "export": self.export,
             "snapshot": self.snapshot,
-            "close-project": session.close,
             "quit": self._window.close,
-            "undo": session.undo,
-            "redo": session.redo,
-            "delete": self.delete,
             "copy": lambda: self._clipboard.copy(session.selection),
             "paste": self._clipboard.paste,
             "duplicate": lambda: self._clipboard.duplicate(session.selection),
@@ -269,21 +262,6 @@ class Commands(QObject):
 
     # --- editing ----------------------------------------------------------------------------------
 
-    def delete(self) -> None:
-        """Delete a polygon's corner under the pointer, else the selection."""
-        if not self._canvas.delete_under_pointer():
-            self._session.delete(self._session.selection, by="window")
-
-    def pick_category(self, digit: str) -> None:
-        """A digit: that category for what is selected, or else for what comes next."""
-        session = self._session
-        found = next((c for c in session.categories.values() if c.key == digit), None)
-        if found is None:
-            return
-        if session.selection:
-            session.recategorise(session.selection, found.id, by="keys")
-        session.choose_category(found.id)
-
     def settings(self) -> None:
         """Show the settings; each is put into force as it is changed."""
         from labeler.gui.dialogs.settings import SettingsDialog  # noqa: PLC0415
@@ -320,6 +298,10 @@ class Commands(QObject):
 
     def reviewed_next(self) -> None:
         """Say that the open image is done, and go on: in a review to the next item of its queue."""
+        unfinished = self._canvas.unfinished()
+        if unfinished:
+            self._notifier.info(f"Not marked as reviewed. {unfinished}", key="progress")
+            return
         if self.review_on():
             return
         self._session.mark_reviewed(True, by="window")

@@ -8,11 +8,11 @@ from labeler.gui.canvas.view import Canvas
 from labeler.gui.commands import Commands
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
+from labeler.gui.keys import Keys
 from labeler.gui.loop import Loop
 from labeler.gui.model_menu import ModelMenu
 from labeler.gui.options_bar import OptionsBar
 from labeler.gui.panel_docks import PanelDocks
-from labeler.gui.photo_desk import PhotoDesk
 from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.resuming import Resuming
 from labeler.gui.saved_label import SavedLabel
@@ -25,11 +25,11 @@ __all__ = [
     "Commands",
     "DisplayCard",
     "HostClient",
+    "Keys",
     "Loop",
     "ModelMenu",
     "OptionsBar",
     "PanelDocks",
-    "PhotoDesk",
     "PredictionDesk",
     "Resuming",
     "SavedLabel",

@@ -108,9 +108,11 @@ class MainWindow(QMainWindow):
             settings=self.settings,
         )
         handlers = self.commands.handlers() | self.desk.handlers() | self.loop.handlers()
+        self.keys = furniture.Keys(self, session=self.session, canvas=self.canvas, notifier=self.notifier)
+        handlers = self.keys.guarded(handlers | self.keys.handlers())
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), handlers, self)
+        self.keys.use_actions(self.actions_by_id)
         self.addActions(list(self.actions_by_id.values()))
-        self.photo_desk = furniture.PhotoDesk(self.session, self.notifier, self)
         self.options_bar = furniture.OptionsBar(self.canvas)
         self.toast = Toast(self.canvas)
         self.tools = furniture.ToolColumn(self.actions_by_id)
@@ -120,7 +122,6 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status_line)
         self._build_work()
         self.panels = furniture.PanelDocks(self, self.session, self.desk, self.loop, self.settings)
-        self.photo_desk.offer_in(self.panels.images)
         self.resuming = furniture.Resuming(self.session, self.canvas, self.panels.images, self.settings, self)
         self.model_menu = furniture.ModelMenu(self.top.menus["Model"], self, current=self.settings.model)
         self._fill_menus()
@@ -170,16 +171,17 @@ class MainWindow(QMainWindow):
         session.pixels_changed.connect(self._show_image)
         session.changed.connect(self._show_refused)
         session.saved_changed.connect(self._show_saved)
-        session.history_changed.connect(self._show_history)
         session.told.connect(self.notifier.error)
         session.noted.connect(self.notifier.info)
         session.refused.connect(self.commands.show_refusal)
         host.state_changed.connect(self.status_line.show_host)
         host.failed.connect(self._show_host_trouble)
         session.pixels_changed.connect(self._encode_open)
+        session.pixels_changed.connect(self._show_problem)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.zoom_changed.connect(self.status_line.show_zoom)
         canvas.tool_changed.connect(self._show_tool)
+        self.panels.categories.view.clicked.connect(self.keys.go_on)
         self.model_menu.current.connect(lambda spec: session.use_segmenter(spec.title))
         self.model_menu.chosen.connect(self._use_model)
         self.desk.wants_models.connect(self.model_menu.show_models)
@@ -256,13 +258,20 @@ class MainWindow(QMainWindow):
             self.welcome.set_recent(self.settings.recent)
         self._show_image()
         self._show_saved(self.session.saved)
-        self._show_history()
+        self.keys.show_history()
 
     def _show_image(self) -> None:
         image = self.session.image
         self.status_line.show_note(image.note if image else "")
         self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
         self._show_place()
+
+    def _show_problem(self) -> None:
+        """Why the open image cannot be shown, for as long as it is open."""
+        if self.session.problem:
+            self.notifier.error(self.session.problem, key="image")
+        else:
+            self.notifier.take_back("image")
 
     def _show_refused(self, changed: Changed) -> None:
         """A menu entry that ticked itself shows again what is."""
@@ -281,10 +290,6 @@ class MainWindow(QMainWindow):
         self.saved.show_state(state, read_only=self.session.read_only)
         if self.saved.trouble:
             self.notifier.error(self.saved.trouble, key="saved")
-
-    def _show_history(self) -> None:
-        self.actions_by_id["undo"].setEnabled(self.session.can_undo)
-        self.actions_by_id["redo"].setEnabled(self.session.can_redo)
 
     def _tell_run(self, sentence: str, has_new_classes: bool) -> None:
         action, run = ("Classes…", self.panels.run.show_classes) if has_new_classes else ("", None)
@@ -314,6 +319,7 @@ class MainWindow(QMainWindow):
         if image is None or session.pixels is None:
             return
         self.host.open_image(str(image.id), session.image_path(image))
+        self.canvas.ask_again()
         self.commands.look_ahead(self.settings.look_ahead)
 
     def _fill_recent(self) -> None:
@@ -375,13 +381,16 @@ class MainWindow(QMainWindow):
             Qt.Key.Key_Escape: desk.end_review,
         }
         act = acts.get(Qt.Key(event.key()))
-        if act is None or not act():
+        if not self.keys.press_first(event) and (act is None or not act()):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Everything is on disk before the window is gone."""
         if not self._furnished:
             event.accept()
+            return
+        if not self.keys.may_close():
+            event.ignore()
             return
         if self.session.project is not None:
             self.resuming.keep()

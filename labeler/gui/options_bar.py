@@ -8,10 +8,10 @@ from labeler.gui.actions import TOOLS
 from labeler.gui.canvas.view import Canvas
 
 _HINTS = {
-    "select": "drag to move · handles resize · double click an edge adds a corner",
+    "select": "drag to move · handles resize · double click an edge: a corner · Del over a corner deletes it",
     "box": "drag from corner to corner",
-    "polygon": "click the corners · Enter closes · Backspace takes one back",
-    "sam-point": "click the object · right click what is not it · drag a box",
+    "polygon": "click corners or drag freely · Enter or double click ends · Backspace: one back · Ctrl: hole",
+    "sam-point": "click the object, then right click what is not it · drag a box · Tab: next mask",
     "sam-box": "drag a box around the object",
 }
 _TITLES = {spec.id: spec.text for spec in TOOLS}
@@ -52,7 +52,12 @@ class OptionsBar(QFrame):
         self._accept.clicked.connect(canvas.accept_proposal)
         self._drop.clicked.connect(canvas.drop)
         self._size.valueChanged.connect(lambda size: canvas.set_options(brush_size=float(size)))
-        for signal in (canvas.tool_changed, canvas.proposal_changed, canvas.options_changed):
+        for signal in (
+            canvas.tool_changed,
+            canvas.proposal_changed,
+            canvas.options_changed,
+            canvas.outlook_changed,
+        ):
             signal.connect(self.refresh)
         canvas.installEventFilter(self)
         self.refresh()
@@ -81,11 +86,12 @@ class OptionsBar(QFrame):
         """Show what the canvas's tool, options and proposal are now."""
         canvas = self._canvas
         tool = canvas.tool
-        pending = bool(canvas.proposals)
+        pending = bool(canvas.proposals) and canvas.in_progress
         paints, points = tool in ("brush", "eraser"), tool == "sam-point"
         self._title.setText(_TITLES.get(tool, ""))
-        self._hint.setText(_HINTS.get(tool, ""))
-        self._hint.setVisible(tool in _HINTS and not pending)
+        hint = canvas.outlook() or _HINTS.get(tool, "")
+        self._hint.setText(hint)
+        self._hint.setVisible(bool(hint) and not pending)
         self._positive.setVisible(points)
         self._negative.setVisible(points)
         self._positive.setChecked(not canvas.options.negative)

@@ -14,7 +14,7 @@ from tests.e2e.user import LEFT, User
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 
 
-def test_digits_pick_the_category_and_change_the_selection(user: User) -> None:
+def test_digits_pick_the_next_category_and_in_select_rename(user: User) -> None:
     for name in ("person", "bus", "tree"):
         user.add_category(name)
     assert user.session.category is not None
@@ -23,7 +23,12 @@ def test_digits_pick_the_category_and_change_the_selection(user: User) -> None:
     made = user.draw_box(100, 300, 300, 500)
     assert user.category_of(made) == "bus"
     user.key("3")
+    assert user.category_of(user.selected()) == "bus"
+    assert user.said() == "tree: the next object."
+    user.key("V")
+    user.key("3")
     assert user.category_of(user.selected()) == "tree"
+    assert user.said() == "The selected object is tree now."
     user.key("9")
     assert user.category_of(user.selected()) == "tree"
     user.undo()

@@ -127,7 +127,7 @@ def test_a_click_before_the_model_is_there_is_answered_once_it_is(sam: User) -> 
     assert isinstance(sam.accept().shape, Mask)
 
 
-def test_going_to_another_image_drops_what_is_pending(sam: User) -> None:
+def test_a_proposal_waits_on_its_image_while_another_is_labelled(sam: User) -> None:
     sam.prompt_at(*PERSON)
     sam.key("D")
     assert not sam.canvas.proposals
@@ -136,3 +136,17 @@ def test_going_to_another_image_drops_what_is_pending(sam: User) -> None:
     assert not sam.annotations()
     sam.prompt_at(256, 400)
     assert contains(sam.accept().shape, 256, 400)
+    sam.come_to_front()
+    sam.key("A")
+    sam.wait_shown()
+    assert contains(sam.accept().shape, *PERSON)
+    assert len(sam.annotations()) == 1
+
+
+def test_a_proposal_is_there_again_after_a_restart(start: Start, photos: Path) -> None:
+    user = start(photos, host=True)
+    user.prompt_at(*PERSON)
+    user.close()
+    again = start(photos, host=True)
+    again.wait(lambda: again.canvas.proposals)
+    assert contains(again.accept().shape, *PERSON)

@@ -192,6 +192,11 @@ class User:
         QTest.mouseClick(view.viewport(), LEFT, NONE, spot)
         QTest.mouseDClick(view.viewport(), LEFT, NONE, spot)
 
+    def come_to_front(self) -> None:
+        """The keys are the window's: off the screen there is no window manager to see to that."""
+        self.window.activateWindow()
+        self.wait(self.window.isActiveWindow)
+
     def undo(self) -> None:
         """Ctrl+Z, and wait for it."""
         self._history("undo", "Ctrl+Z")
@@ -201,8 +206,7 @@ class User:
         self._history("redo", "Ctrl+Shift+Z")
 
     def _history(self, action: str, keys: str) -> None:
-        self.window.activateWindow()
-        self.wait(self.window.isActiveWindow)
+        self.come_to_front()
         self.wait(self.window.actions_by_id[action].isEnabled)
         with self._qtbot.waitSignal(self.session.changed, timeout=PATIENCE):
             self.key(keys)

@@ -42,9 +42,8 @@ def keyed(window: MainWindow) -> list[tuple[str, QKeySequence]]:
     """Every key of every action and shortcut in the window, with whose it is; one entry for each."""
     found: list[tuple[str, QKeySequence]] = []
     for child in window.findChildren(QObject):
-        name = child.objectName() or getattr(child, "text", lambda: "")()
         if isinstance(child, QAction):
-            found += [(name, key) for key in child.shortcuts()]
+            found += [(child.objectName() or child.text(), key) for key in child.shortcuts()]
         elif isinstance(child, QShortcut):
             found += [(f"shortcut {key.toString()}", key) for key in child.keys()]  # noqa: SIM118 - no dict
     return found

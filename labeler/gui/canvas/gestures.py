@@ -4,6 +4,7 @@ from collections.abc import Callable
 from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Literal
 
+from msgspec import structs
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
@@ -23,6 +24,7 @@ class Gestures:
         self._stage, self._pan = stage, pan
         self._drag: Drag | None = None
         self._button: Qt.MouseButton | None = None
+        self._afterwards: Callable[[], None] | None = None
         self.space_held = False
         self.panning = False
 
@@ -30,6 +32,15 @@ class Gestures:
     def dragging(self) -> bool:
         """Whether a button is down and something follows the mouse."""
         return self._drag is not None
+
+    @property
+    def working(self) -> bool:
+        """Whether a tool's drag is under way; a pan is none."""
+        return self._drag is not None and not self.panning
+
+    def afterwards(self, act: Callable[[], None]) -> None:
+        """Do this once the drag has ended; not at all where it is taken back. The newest act stands."""
+        self._afterwards = act
 
     def pointer(
         self,
@@ -80,20 +91,33 @@ class Gestures:
     def release(self, event: QMouseEvent) -> None:
         """A button comes up: the end of the drag that it started."""
         if self._drag is not None and event.button() == self._button:
-            self._send(self.pointer(event.position(), event.modifiers(), released=True))
-            self.cancel()
+            self._end(self.pointer(event.position(), event.modifiers(), released=True))
+
+    def finish(self) -> None:
+        """End the drag where the mouse is, as if the button came up: the window is about to go."""
+        pointer = self._stage.pointer
+        if self.working and pointer is not None:
+            self._end(structs.replace(pointer, released=True))
+
+    def _end(self, pointer: Pointer) -> None:
+        act, self._afterwards = self._afterwards, None
+        self._send(pointer)
+        self.cancel()
+        if act is not None:
+            act()
 
     def cancel(self) -> bool:
         """Take the drag back; False where there is none, or where it is itself making an edit just now."""
         if self._drag is None or getgeneratorstate(self._drag) == GEN_RUNNING:
             return False  # a drag whose own edit is refused ends by itself
         drag, self._drag = self._drag, None
+        self._afterwards = None
         self.panning = False
         drag.close()
         return True
 
     def _begin(self, drag: Drag, button: Qt.MouseButton) -> None:
-        self._drag, self._button = drag, button
+        self._drag, self._button, self._afterwards = drag, button, None
         try:
             next(drag)
         except StopIteration:

@@ -21,6 +21,7 @@ from labeler.gui.canvas.drawing import ANNOTATION
 from labeler.gui.canvas.gestures import Gestures
 from labeler.gui.canvas.image_layer import ImageLayer
 from labeler.gui.canvas.overlay import Overlay
+from labeler.gui.canvas.progress import Progress
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.reasons import Reasons
 from labeler.gui.canvas.stage import Options, Stage
@@ -52,6 +53,14 @@ class PhotoView(QWidget):
     proposal_changed = Signal()
     """Prompts, proposals, or which of them is looked at."""
     options_changed = Signal()
+    outlook_changed = Signal()
+    """The next stroke would do something else."""
+    progress_changed = Signal()
+    """Something was begun or ended, or can be taken or brought back now."""
+    told = Signal(str)
+    """A line for the person: why nothing happened, what was kept."""
+    kept = Signal(str, int)
+    """A line, and the image on which something half done was kept."""
 
     def __init__(
         self,
@@ -80,7 +89,7 @@ class PhotoView(QWidget):
         self._chooser = Chooser(self)
         self._gestures = Gestures(self._stage, self.pan)
         self._tools = self._make_tools()
-        self._tool: Tool = self._tools["select"]
+        self._progress = Progress(self._stage, self._gestures, self._tools, self)
         self._shown_size = (0, 0)
         self._fits = True
         self._peeks = False
@@ -88,6 +97,10 @@ class PhotoView(QWidget):
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
         self._connect()
         self._take_image()
+
+    @property
+    def _tool(self) -> Tool:
+        return self._progress.tool
 
     def _make_tools(self) -> dict[str, Tool]:
         stage, prompting = self._stage, self._prompting
@@ -111,10 +124,18 @@ class PhotoView(QWidget):
         comparison.use_drafts(lambda: self._stage.drafts)
         comparison.changed.connect(self.update)
         session.category_changed.connect(self.update)
+        for signal in (session.category_changed, session.selection_changed, session.changed):
+            signal.connect(self.outlook_changed)
         self._stage.repaint.connect(self.update)
         self._stage.moved.connect(self._update_around)
         self._active.faded.connect(self.update)
         self._image.sharpened.connect(self.update)
+        self._stage.repaint.connect(self._progress.look)
+        self._stage.told.connect(self.told)
+        self._progress.changed.connect(self.progress_changed)
+        self._progress.told.connect(self.told)
+        self._progress.kept.connect(self.kept)
+        self._progress.came_back.connect(self._take_in_hand)
         self._prompting.changed.connect(self._take_proposal)
         self._chooser.chosen.connect(self._prompting.choose)
         self._settle.timeout.connect(self._come_to_rest)
@@ -190,12 +211,21 @@ class PhotoView(QWidget):
         self._moving = False
         self.update()
 
+    def _take_in_hand(self, name: str) -> None:
+        """The mouse drives this tool from now on."""
+        self._tool.in_hand = False
+        self._progress.tool = tool = self._tools[name]
+        tool.in_hand = True
+        self.setCursor(tool.cursor)
+        self.tool_changed.emit(name)
+        self._place_chooser()
+        self._progress.look()
+        self.update()
+
     # --- following the session --------------------------------------------------------------------
 
     def _take_image(self) -> None:
-        self._gestures.cancel()
-        for tool in self._tools.values():
-            tool.drop()
+        self._progress.change_image()
         self._stage.drafts = {}
         if self._session.image is None:
             self._image.set_pixels(None)
@@ -291,6 +321,7 @@ class PhotoView(QWidget):
             prompting.names(), [proposal.confidence for proposal in prompting.proposals], prompting.index
         )
         self._place_chooser()
+        self._progress.look()
         self.proposal_changed.emit()
         self.update()
 
@@ -298,7 +329,7 @@ class PhotoView(QWidget):
         """Beside the proposal, where nothing else floats; hidden where there is no room."""
         current = self._prompting.current
         place = None
-        if current is not None and len(self._prompting.proposals) > 1:
+        if current is not None and len(self._prompting.proposals) > 1 and self._tool.pending:
             taken = [rect for rect in self._floating() if rect != self._chooser.geometry()]
             place = place_beside(current.mask, self.view, self._chooser.sizeHint(), self.size(), taken)
         self._chooser.setVisible(place is not None)
@@ -333,6 +364,9 @@ class PhotoView(QWidget):
             self._paint_comparison(painter, size, ratio)
             if self.options.predictions:
                 self._reasons.paint(painter, size, ratio)
+        for tool in self._tools.values():
+            if tool is not self._tool and tool.pending:
+                tool.paint(painter)
         self._active.paint(painter, self._tool, size, ratio, [QRectF(one) for one in self._floating()])
         pointer = self._stage.pointer
         if pointer is not None and self._tool.crosshair and not self._gestures.panning:

@@ -1,11 +1,11 @@
 """The pending proposals of the open image: what was asked, what came back, which one is looked at."""
 
 import numpy as np
-from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import area
 from labeler.core.records import Annotation, Box, Prompt, Proposal
+from labeler.gui.canvas.begun import PromptPoint, Prompts, Work
 from labeler.gui.canvas.stage import BY
 from labeler.gui.host_client import Answer, HostClient
 from labeler.gui.session import Session
@@ -14,12 +14,7 @@ NAMES = {1: ("object",), 2: ("part", "whole"), 3: ("part", "object", "whole")}
 """What the candidates of a prompt are called, from the smallest to the largest."""
 
 
-class PromptPoint(Struct, frozen=True):
-    """A click on the image."""
-
-    x: float
-    y: float
-    positive: bool
+__all__ = ["NAMES", "PromptPoint", "Prompting"]
 
 
 class Prompting(QObject):
@@ -39,6 +34,9 @@ class Prompting(QObject):
         self.index = 0
         self.preview: Proposal | None = None
         """What a click here would give, as far as is known."""
+        self._past: list[tuple[tuple[PromptPoint, ...], Box | None]] = []
+        """Points and box before each prompt, so that each is taken back in its turn."""
+        self._future: list[tuple[tuple[PromptPoint, ...], Box | None]] = []
         self._asked: int | None = None
         self._answered: int | None = None
         self._ranks: tuple[int, ...] = ()
@@ -69,27 +67,76 @@ class Prompting(QObject):
 
     def add_point(self, x: float, y: float, *, positive: bool) -> None:
         """One more click, refining what is pending."""
+        self._remember()
         self.points = (*self.points, PromptPoint(x, y, positive))
         self._ask(refine=True)
 
     def set_box(self, box: Box) -> None:
         """A box around the object; clicks stay."""
+        self._remember()
         self.box = box
         self._ask(refine=False)
 
     def remove_last(self) -> bool:
-        """Take the last prompt back; False without any."""
-        if self.points:
-            self.points = self.points[:-1]
-        elif self.box is not None:
-            self.box = None
-        else:
+        """Take the last prompt back, click or box; False without any."""
+        if not self._past:
             return False
-        if self.box is None and not any(point.positive for point in self.points):
-            self.drop()
+        self._future.append((self.points, self.box))
+        self._go_to(self._past.pop())
+        return True
+
+    @property
+    def can_bring_back(self) -> bool:
+        """Whether a prompt was taken back and nothing else was asked since."""
+        return bool(self._future)
+
+    def bring_back(self) -> bool:
+        """The prompt taken back last is asked again; False without any."""
+        if not self._future:
+            return False
+        self._past.append((self.points, self.box))
+        self._go_to(self._future.pop())
+        return True
+
+    def forget_taken(self) -> None:
+        """What was taken back stays away."""
+        self._future = []
+
+    def _remember(self) -> None:
+        self._past.append((self.points, self.box))
+        self._future = []
+
+    def _go_to(self, prompts: tuple[tuple[PromptPoint, ...], Box | None]) -> None:
+        self.points, self.box = prompts
+        if self.box is None and not self.points:
+            self._forget()
         else:
             self._ask(refine=False)
-        return True
+
+    def work(self) -> Work | None:
+        """Prompts and proposals, to be gone on with later; None without any."""
+        if not self.pending:
+            return None
+        # an answer that is on its way will not be heard, and what is shown until then is of fewer prompts
+        return Prompts(self.points, self.box, () if self.waiting else self.proposals, self.index)
+
+    def take_up(self, work: Work) -> None:
+        """Go on with what `work` gave; without its proposals they are asked for by `ask_again`."""
+        if not isinstance(work, Prompts):
+            return
+        self.drop()
+        self.points, self.box = work.points, work.box
+        # one by one from here, whatever the turn of clicks and box was
+        self._past = [(self.points[:at], self.box) for at in range(len(self.points))]
+        if self.box is not None:
+            self._past.insert(0, ((), None))
+        self.proposals, self.index = work.proposals, work.index
+        self.changed.emit()
+
+    def ask_again(self) -> None:
+        """Ask what was not answered before another image was opened, now that the model has this one."""
+        if self.pending and not self.proposals and not self.waiting:
+            self._ask(refine=False)
 
     def step(self, by: int) -> None:
         """Look at another candidate, around the ends."""
@@ -106,19 +153,25 @@ class Prompting(QObject):
         proposal = self.current
         if proposal is None:
             return None
-        self.drop()
-        return self._session.accept(proposal.mask, proposal.confidence, by=BY)
+        made = self._session.accept(proposal.mask, proposal.confidence, by=BY)
+        if made is not None:
+            self.drop()
+        return made
 
     def drop(self) -> bool:
         """Forget prompts, proposals and preview; False when there were none."""
         dropped = self.pending
+        self._past, self._future = [], []
+        self._forget()
+        return dropped
+
+    def _forget(self) -> None:
         self.points, self.box, self.proposals, self.index = (), None, (), 0
         self._asked = self._answered = None
         self.preview = None
         if self._host is not None:
             self._host.cancel_hover()
         self.changed.emit()
-        return dropped
 
     def hover(self, x: float, y: float) -> None:
         """Ask what a click here would give; the host keeps only the latest."""

@@ -69,6 +69,8 @@ class Stage(QObject):
 
     repaint = Signal()
     """Something over the photo looks different now."""
+    told = Signal(str)
+    """A line for the person: why nothing happened."""
     moved = Signal(object)
     """Only shapes within this image Box, and their tags, look different."""
 

@@ -18,8 +18,11 @@ from labeler.core.records import Annotation, Change, Proposal
 from labeler.gui.canvas.photo_view import PhotoView
 from labeler.gui.canvas.stage import BY
 from labeler.gui.canvas.tools.brush import BrushTool
-from labeler.gui.canvas.tools.prompt import PromptTool
 
+_COMMANDS = (
+    Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+)
+"""With one of these held Enter and Backspace are another key, such as Ctrl+Enter."""
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -54,19 +57,17 @@ class Canvas(PhotoView):
         return tuple(self._tools)
 
     def set_tool(self, name: str) -> None:
-        """Take a tool; what the last one had half done is dropped. Raises KeyError for an unknown name."""
+        """Take a tool; what the last one has half done stays. Raises KeyError for an unknown name.
+
+        In the middle of a drag the tool stays in hand, and a line says so.
+        """
         tool = self._tools[name]
-        if tool is self._tool:
-            return
-        self._gestures.cancel()
-        self._tool.leave()
-        keeps = isinstance(tool, PromptTool) and isinstance(self._tool, PromptTool)
-        if not keeps:
-            self._tool.drop()
-        self._tool = tool
-        self.setCursor(tool.cursor)
-        self.tool_changed.emit(name)
-        self.update()
+        if tool is not self._tool and self._progress.may_take(tool):
+            self._gestures.cancel()
+            self._tool.leave()
+            self._take_in_hand(name)
+        else:
+            self.tool_changed.emit(self.tool)
 
     def set_options(self, **values: Any) -> None:
         """Change some of the options, by name."""
@@ -78,6 +79,64 @@ class Canvas(PhotoView):
         if self.options.predictions != before.predictions:
             self._take_predictions()
         self.options_changed.emit()
+        self.update()
+
+    # --- what is in progress ----------------------------------------------------------------------
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether something is dragged, or half done with the tool in hand."""
+        return self._progress.is_on
+
+    @property
+    def can_take_back(self) -> bool:
+        """Whether undo means something in progress."""
+        return self._progress.can_take_back
+
+    @property
+    def can_bring_back(self) -> bool:
+        """Whether redo means a point or click that was taken back."""
+        return self._progress.can_bring_back
+
+    @property
+    def dragging(self) -> bool:
+        """Whether a tool's drag is under way."""
+        return self._gestures.working
+
+    def take_back(self) -> bool:
+        """Undo what is in progress: the drag, else the last point or click; False where nothing is."""
+        taken = self._progress.take_back()
+        self._after_key()
+        return taken
+
+    def bring_back(self) -> bool:
+        """Redo a point or click that was taken back; False where nothing is in progress either."""
+        brought = self._progress.bring_back()
+        self._after_key()
+        return brought
+
+    def name_in_progress(self, category_id: int) -> bool:
+        """Give what is in progress its category; False where nothing is."""
+        return self._progress.name(category_id)
+
+    def unfinished(self) -> str:
+        """What has to be finished before the open image can be called done, in a sentence; "" for nothing."""
+        return self._progress.sentence()
+
+    def keep_begun(self) -> str:
+        """Have what is half done, here and on other images, outlive the window; why not, where it cannot."""
+        return self._progress.keep()
+
+    def ask_again(self) -> None:
+        """The model has the open image: ask what was begun here in an earlier session."""
+        self._prompting.ask_again()
+
+    def outlook(self) -> str:
+        """What the next stroke of the tool in hand would do, in a few words; "" where that is plain."""
+        return self._tool.outlook()
+
+    def _after_key(self) -> None:
+        self._progress.look()
         self.update()
 
     # --- proposals --------------------------------------------------------------------------------
@@ -100,10 +159,6 @@ class Canvas(PhotoView):
         """Make the proposal looked at an annotation."""
         return self._prompting.accept()
 
-    def remove_last_prompt(self) -> None:
-        """Take back the last click of a model prompt or of a polygon."""
-        self._tool.remove_last()
-
     def drop(self) -> None:
         """Take back what is half done: the drag, else what the tool holds, else the selection."""
         if not self._gestures.cancel() and not self._tool.drop():
@@ -112,7 +167,7 @@ class Canvas(PhotoView):
             elif self._session.selection or not self.leave_elsewhere():
                 self._session.select(())
                 self.predictions.select(())
-        self.update()
+        self._after_key()
 
     def delete_under_pointer(self) -> bool:
         """Delete the polygon's vertex under the pointer; False where there is none."""
@@ -142,11 +197,13 @@ class Canvas(PhotoView):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._gestures.press(event, self._tool)
+        self._progress.look()
         self._show_cursor(None)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held:
             self._tool.double(self._gestures.pointer(event.position(), event.modifiers(), "left"))
+            self._progress.look()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._show_cursor(self._gestures.move(event, self._tool))
@@ -159,6 +216,7 @@ class Canvas(PhotoView):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._gestures.release(event)
+        self._progress.look()
         self._show_cursor(None)
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -194,36 +252,53 @@ class Canvas(PhotoView):
             if event.type() == QEvent.Type.KeyPress and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
                 self._step(-1 if event.key() == Qt.Key.Key_Backtab else 1)
                 return True
-            if event.type() == QEvent.Type.ShortcutOverride and self._wants(event.key()):
+            if event.type() == QEvent.Type.ShortcutOverride and self._wants(event):
                 event.accept()
                 return True
         return super().event(event)
 
-    def _wants(self, key: int) -> bool:
+    def _wants(self, event: QKeyEvent) -> bool:
         """Whether the canvas takes a key before any shortcut does."""
+        key = event.key()
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace):
-            return self._tool.pending
+            return self.in_progress and not event.modifiers() & _COMMANDS
         return key in (Qt.Key.Key_Escape, Qt.Key.Key_Space, Qt.Key.Key_QuoteLeft)
 
     def _step(self, by: int) -> None:
-        if self.proposals:
-            self.step_proposal(by)
+        if self.in_progress:
+            if self._tool.pending and not self.dragging:
+                self.step_proposal(by)
         elif not self.step_elsewhere(by):
             self.step_object(by)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not self._press_key(Qt.Key(event.key()), event):
+        key = Qt.Key(event.key())
+        if not self.key_in_progress(event) and not self._press_key(key, event):
             super().keyPressEvent(event)
 
-    def _press_key(self, key: Qt.Key, event: QKeyEvent) -> bool:
-        """Do what a key means here; False where it means nothing."""
-        match key:
+    def key_in_progress(self, event: QKeyEvent) -> bool:
+        """Enter, Backspace or Esc for what is in progress, wherever the focus is; False without any."""
+        if not self.in_progress or event.modifiers() & _COMMANDS:
+            return False
+        match event.key():
             case Qt.Key.Key_Return | Qt.Key.Key_Enter:
-                return self._tool.confirm()
+                # a drag ends by the mouse
+                taken = self.dragging or self._tool.confirm()
+            case Qt.Key.Key_Backspace:
+                taken = self.take_back()
             case Qt.Key.Key_Escape:
                 self.drop()
-            case Qt.Key.Key_Backspace:
-                return self._tool.remove_last()
+                taken = True
+            case _:
+                taken = False
+        self._after_key()
+        return taken
+
+    def _press_key(self, key: Qt.Key, event: QKeyEvent) -> bool:
+        """Do what a key means here with nothing in progress; False where it means nothing."""
+        match key:
+            case Qt.Key.Key_Escape:
+                self.drop()
             case Qt.Key.Key_Delete:
                 return self.delete_under_pointer()
             case Qt.Key.Key_Space:

@@ -472,16 +472,19 @@ def test_the_canvas_claims_only_the_keys_it_needs(canvas, hand):
     assert claims(Qt.Key.Key_Return)
 
 
-def test_taking_another_tool_drops_what_was_half_done(canvas, hand, session, host, qtbot):
+def test_taking_another_tool_leaves_what_was_half_done(canvas, hand, session, host, qtbot):
     canvas.set_tool("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
     canvas.set_tool("sam-box")
-    assert canvas.proposals
+    assert canvas.in_progress
     names = []
     canvas.tool_changed.connect(names.append)
     canvas.set_tool("brush")
     assert (canvas.tool, names) == ("brush", ["brush"])
-    assert not canvas.proposals
+    assert canvas.proposals
     QTest.keyClick(canvas, Qt.Key.Key_Return)
     assert not session.annotations
+    canvas.set_tool("sam-point")
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert len(session.annotations) == 1

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 
+from labeler.gui.canvas.begun import Work
 from labeler.gui.canvas.stage import Drag, Pointer, Stage
 
 
@@ -15,6 +16,11 @@ class Tool:
     shows_handles = False
     """Whether the selected annotation shows handles to drag."""
     cursor = Qt.CursorShape.CrossCursor
+
+    makes = "shape"
+    """What it has half done is called so: "polygon", "proposal"."""
+    in_hand = False
+    """Whether it is the tool that the mouse drives; what another one has half done is only shown."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -43,8 +49,34 @@ class Tool:
         return False
 
     def remove_last(self) -> bool:
-        """Backspace."""
+        """Backspace, Del or Ctrl+Z with something pending: its last point or click goes."""
         return False
+
+    @property
+    def can_bring_back(self) -> bool:
+        """Whether `remove_last` has taken something that may come back."""
+        return False
+
+    def bring_back(self) -> bool:
+        """Ctrl+Shift+Z: what `remove_last` took last comes back."""
+        return False
+
+    def forget_taken(self) -> None:
+        """Something else was done since: what `remove_last` took stays away."""
+
+    def changes(self) -> frozenset[int]:
+        """The annotations that the drag under way changes; none where it makes a new one."""
+        return frozenset()
+
+    def outlook(self) -> str:
+        """What the next stroke would do, in a few words; "" where that goes without saying."""
+        return ""
+
+    def work(self) -> Work | None:
+        """What is half done, to be kept while another image is open; None for nothing."""
+
+    def take_up(self, work: Work) -> None:
+        """Go on with what `work` gave, on the same image."""
 
     def delete(self) -> bool:
         """Del, before it deletes the selection."""

@@ -16,6 +16,7 @@ class BoxTool(Tool):
     """Draws a new box annotation."""
 
     name = "box"
+    makes = "box"
     crosshair = True
 
     _drawn: Box | None = None

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 
 from labeler.core.geometry import rasterise
-from labeler.core.records import Annotation, Mask
+from labeler.core.records import Annotation, Box, Mask
 from labeler.gui.canvas.ink import paint_brush
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage
 from labeler.gui.canvas.stroke import Stroke
@@ -20,6 +20,7 @@ class BrushTool(Tool):
     """Paints; with Ctrl it erases. A stroke without a selection makes a new annotation."""
 
     name = "brush"
+    makes = "stroke"
     cursor = Qt.CursorShape.BlankCursor
     erases = False
 
@@ -35,8 +36,39 @@ class BrushTool(Tool):
         target = self.stage.sole()
         value = self.erases == pointer.ctrl
         if target is None and (not value or len(self.stage.session.selection) == 1):
-            return None  # nothing to rub out, or the selected one is locked
+            self.stage.told.emit(self._refusal())
+            return None
         return self._paint_stroke(pointer, target, value=value)
+
+    def _refusal(self) -> str:
+        """Why there is no stroke: nothing to rub out, or what is selected may not be changed."""
+        locked = self._locked()
+        if locked:
+            return f"{locked} is locked or hidden, so nothing was changed. Esc lets go of it."
+        return "Nothing was rubbed out: select the object first (V, then click it)."
+
+    def _locked(self) -> str:
+        """The name of the only selected annotation, where it may not be changed; else ""."""
+        session = self.stage.session
+        chosen = [session.annotations[key] for key in session.selection]
+        return self.stage.name_of(chosen[0]) if len(chosen) == 1 and self.stage.sole() is None else ""
+
+    def outlook(self) -> str:
+        if locked := self._locked():
+            return f"{locked} is locked or hidden · Esc lets go of it"
+        target, category = self.stage.sole(), self.stage.session.category
+        if target is None:
+            if self.erases:
+                return "nothing is selected · V, then click what to rub out"
+            return f"new {category.name if category is not None else 'object'}"
+        name = self.stage.name_of(target)
+        if isinstance(target.shape, Mask):
+            return f"rubs out of {name}" if self.erases else f"adds to {name} · Esc: new object"
+        kind = "box" if isinstance(target.shape, Box) else "polygon"
+        return f"turns the {kind} of {name} into a mask" + ("" if self.erases else " · Esc: new object")
+
+    def changes(self) -> frozenset[int]:
+        return frozenset() if self.target_id in (None, _NOT_YET) else frozenset({self.target_id or 0})
 
     def _paint_stroke(self, start: Pointer, target: Annotation | None, *, value: bool) -> Drag:
         stroke = self._begun(target)

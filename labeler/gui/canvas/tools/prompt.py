@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from labeler.core.records import Box
+from labeler.gui.canvas.begun import Work
 from labeler.gui.canvas.ink import paint_prompt_box
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.stage import Drag, Pointer, Stage, box_between
@@ -19,6 +20,7 @@ class PromptTool(Tool):
     """Clicks for "this" (left) and "not this" (right, or Shift); a drag is a box."""
 
     name = "sam-point"
+    makes = "proposal"
     box_only = False
 
     def __init__(self, stage: Stage, prompting: Prompting) -> None:
@@ -71,13 +73,33 @@ class PromptTool(Tool):
         self.prompting.stop_hover()
 
     def confirm(self) -> bool:
-        if not self.prompting.proposals:
+        if not self.prompting.pending:
             return False
-        self.prompting.accept()
+        if self.prompting.proposals:
+            self.prompting.accept()
+        else:
+            # Enter is this proposal's, not that of a prediction that is selected besides
+            self.stage.told.emit("There is no mask to accept yet; the model has not answered.")
         return True
 
     def remove_last(self) -> bool:
         return self.prompting.remove_last()
+
+    @property
+    def can_bring_back(self) -> bool:
+        return self.prompting.can_bring_back
+
+    def bring_back(self) -> bool:
+        return self.prompting.bring_back()
+
+    def forget_taken(self) -> None:
+        self.prompting.forget_taken()
+
+    def work(self) -> Work | None:
+        return self.prompting.work()
+
+    def take_up(self, work: Work) -> None:
+        self.prompting.take_up(work)
 
     def drop(self) -> bool:
         return self.prompting.drop()

@@ -182,6 +182,10 @@ class SelectTool(Tool):
             return Qt.CursorShape.CrossCursor
         return self.cursor
 
+    def changes(self) -> frozenset[int]:
+        moved = frozenset(self.stage.drafts)
+        return moved or (frozenset() if self._band else self.stage.session.selection)
+
     def leave(self) -> None:
         self.hovered = None
         self.stage.predictions.hover(None)

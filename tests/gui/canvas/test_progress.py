@@ -1,0 +1,391 @@
+"""What is in progress comes first: it is taken back bit by bit, named, kept, and never dropped silently."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from labeler.core.records import Box, Change, Mask, Part, Polygons
+from labeler.gui.canvas.begun import Begun, Outline, PromptPoint, Prompts, Shelf
+from labeler.gui.canvas.view import Canvas
+
+RIGHT = Qt.MouseButton.RightButton
+CTRL = Qt.KeyboardModifier.ControlModifier
+CORNERS = ((100, 100), (300, 100), (300, 300))
+
+
+@pytest.fixture
+def told(canvas):
+    """The lines that the canvas has told."""
+    lines = []
+    canvas.told.connect(lines.append)
+    return lines
+
+
+def placed(canvas):
+    """The points of the polygon that is being drawn."""
+    return len(canvas._tools["polygon"].points)
+
+
+def proposed(qtbot, canvas):
+    qtbot.waitUntil(lambda: bool(canvas.proposals))
+
+
+def draw_corners(canvas, hand, corners=CORNERS):
+    canvas.set_tool("polygon")
+    for corner in corners:
+        hand.click(*corner)
+
+
+# --- taking back ----------------------------------------------------------------------------------
+
+
+def test_a_polygon_is_taken_back_point_by_point_and_brought_back(canvas, hand, session):
+    draw_corners(canvas, hand)
+    assert canvas.take_back()
+    assert canvas.take_back()
+    assert placed(canvas) == 1
+    assert canvas.bring_back()
+    assert placed(canvas) == 2
+    hand.click(400, 400)
+    assert not canvas.can_bring_back
+    assert canvas.bring_back()  # nothing more comes, and no edit is meant either
+    assert placed(canvas) == 3
+    hand.key(Qt.Key.Key_Return)
+    (made,) = session.annotations.values()
+    assert len(made.shape.parts[0].outer) == 3
+
+
+def test_the_first_point_comes_back_too_until_something_else_is_undone(canvas, hand):
+    draw_corners(canvas, hand, CORNERS[:1])
+    assert canvas.take_back()
+    assert not canvas.in_progress
+    assert canvas.bring_back()
+    assert canvas.take_back()
+    assert not canvas.take_back()
+    assert not canvas.bring_back()
+
+
+def test_clicks_and_the_box_of_a_proposal_are_taken_back_in_their_turn(canvas, hand, host, qtbot):
+    canvas.set_tool("sam-point")
+    hand.click(200, 300)
+    proposed(qtbot, canvas)
+    hand.drag((150, 250), (350, 450))
+    hand.click(320, 430, button=RIGHT)
+
+    def asked():
+        prompt = host.asked[-1][0]
+        return [tuple(point) for point in prompt.points.round().astype(int).tolist()], prompt.box is not None
+
+    first, last = asked()[0]
+    assert canvas.take_back()
+    assert asked() == ([first], True)
+    assert canvas.take_back()
+    assert asked() == ([first], False)
+    assert canvas.bring_back()
+    assert canvas.bring_back()
+    assert asked() == ([first, last], True)
+    for _ in range(3):
+        assert canvas.take_back()
+    assert not canvas.proposals
+    assert not canvas.take_back()
+
+
+@pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point", "sam-box"])
+@pytest.mark.parametrize("key", [Qt.Key.Key_Escape, Qt.Key.Key_Backspace, "undo"])
+def test_in_the_middle_of_a_drag_the_drag_alone_is_taken_back(canvas, hand, session, tool, key):
+    there = session.add(Box(100, 100, 300, 300), by="test")
+    canvas.set_tool(tool)
+    hand.press(200, 200)
+    hand.move(260, 260)
+    hand.move(320, 320)
+    if key == "undo":
+        assert canvas.take_back()
+    else:
+        hand.key(key)
+    assert not canvas.dragging
+    hand.release(340, 340)
+    assert session.annotations == {there.id: there}
+    assert not canvas.in_progress
+
+
+def test_enter_in_the_middle_of_a_drag_waits_for_the_mouse(canvas, hand, session):
+    canvas.set_tool("box")
+    hand.press(100, 100)
+    hand.move(300, 300)
+    hand.key(Qt.Key.Key_Return)
+    hand.key(Qt.Key.Key_Tab)
+    assert canvas.dragging
+    hand.release(300, 300)
+    assert len(session.annotations) == 1
+
+
+def test_a_freely_drawn_piece_is_taken_back_as_one_while_the_button_is_down(canvas, hand):
+    draw_corners(canvas, hand)
+    hand.press(320, 320)
+    for place in range(330, 480, 15):
+        hand.move(place, place)
+    assert placed(canvas) > 8
+    hand.key(Qt.Key.Key_Escape)
+    assert placed(canvas) == 3
+    hand.release(480, 480)
+    assert placed(canvas) == 3
+
+
+def test_enter_before_the_model_has_answered_is_told_and_waits(canvas, hand, host, session, told, qtbot):
+    host.answers = False
+    canvas.set_tool("sam-point")
+    hand.click(400, 500)
+    hand.key(Qt.Key.Key_Return)
+    assert told == ["There is no mask to accept yet; the model has not answered."]
+    host.answer(1)
+    hand.key(Qt.Key.Key_Return)
+    assert len(session.annotations) == 1
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_the_category_given_in_the_middle_of_a_drag_is_that_of_what_it_ends_with(canvas, hand, session):
+    bus = session.add_category("bus", by="test")
+    person = next(iter(session.categories.values()))
+    session.choose_category(person.id)
+    there = session.add(Box(100, 100, 300, 300), by="test")
+    canvas.set_tool("select")
+    hand.press(200, 200)
+    hand.move(250, 250)
+    assert canvas.name_in_progress(bus.id)
+    assert session.annotations[there.id] == there  # not under the hand
+    hand.move(300, 300)
+    hand.release(300, 300)
+    moved = session.annotations[there.id]
+    assert moved.category_id == bus.id
+    assert moved.shape.x0 == pytest.approx(200, abs=2)
+
+
+def test_a_drag_that_is_taken_back_gives_no_name(canvas, hand, session):
+    bus = session.add_category("bus", by="test")
+    session.choose_category(next(iter(session.categories)))
+    there = session.add(Mask(100, 100, np.ones((100, 100), bool)), by="test")
+    canvas.set_tool("brush")
+    hand.press(150, 150)
+    hand.move(250, 250)
+    assert canvas.name_in_progress(bus.id)
+    assert canvas.take_back()
+    hand.release(250, 250)
+    hand.press(150, 150)
+    hand.release(150, 150)
+    assert session.annotations[there.id].category_id == there.category_id
+
+
+@pytest.mark.parametrize("tool", ["box", "brush", "polygon", "sam-point"])
+def test_what_is_drawn_gets_the_name_given_meanwhile_and_nothing_else_does(
+    canvas, hand, session, qtbot, tool
+):
+    bus = session.add_category("bus", by="test")
+    session.choose_category(next(iter(session.categories)))
+    there = session.add(Box(500, 500, 600, 600), by="test")
+    if tool == "brush":
+        session.select(())  # else it goes on with that one
+    canvas.set_tool(tool)
+    hand.press(100, 100)
+    if tool != "sam-point":
+        hand.move(300, 150)
+        hand.move(250, 300)
+    assert canvas.name_in_progress(bus.id)
+    hand.release(*((100, 100) if tool == "sam-point" else (250, 300)))
+    if tool == "sam-point":
+        proposed(qtbot, canvas)
+    hand.key(Qt.Key.Key_Return)
+    assert session.annotations[there.id] == there
+    (made,) = (one for one in session.annotations.values() if one.id != there.id)
+    assert made.category_id == bus.id
+
+
+# --- leaving --------------------------------------------------------------------------------------
+
+
+def test_a_polygon_is_there_again_when_its_image_is(canvas, hand, session, told):
+    kept = []
+    canvas.kept.connect(lambda line, image_id: kept.append((line, image_id)))
+    draw_corners(canvas, hand)
+    first = session.image.id
+    session.step(1)
+    assert kept == [("The polygon begun on bus.jpg is kept there.", first)]
+    assert not canvas.in_progress
+    hand.key(Qt.Key.Key_Return)
+    canvas.set_tool("select")
+    session.step(-1)
+    assert placed(canvas) == 3
+    assert canvas.tool == "polygon"
+    assert told[-1].startswith("The polygon begun here is back")
+    hand.key(Qt.Key.Key_Return)
+    assert len(session.annotations) == 1
+    session.step(1)
+    session.step(-1)
+    assert not canvas.in_progress
+
+
+def test_a_proposal_is_there_again_with_its_masks_and_its_category(canvas, hand, session, qtbot):
+    bus = session.add_category("bus", by="test")
+    person = next(iter(session.categories.values()))
+    canvas.set_tool("sam-point")
+    hand.click(400, 500)
+    proposed(qtbot, canvas)
+    canvas.step_proposal(1)
+    masks, index = [one.mask for one in canvas.proposals], canvas.proposal_index
+    session.step(1)
+    session.choose_category(person.id)
+    assert not canvas.proposals
+    session.step(-1)
+    assert [one.mask for one in canvas.proposals] == masks
+    assert canvas.proposal_index == index
+    hand.key(Qt.Key.Key_Return)
+    (made,) = session.annotations.values()
+    assert made.category_id == bus.id
+
+
+def test_a_click_whose_answer_never_came_is_asked_again_on_return(canvas, hand, session, host, qtbot):
+    host.answers = False
+    canvas.set_tool("sam-point")
+    hand.click(400, 500)
+    session.step(1)
+    host.answer(1)
+    assert not canvas.proposals
+    session.step(-1)
+    host.answers = True
+    canvas.ask_again()
+    proposed(qtbot, canvas)
+    canvas.ask_again()
+    assert len(host.asked) == 2
+
+
+@pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point"])
+def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, session, told, tool):
+    session.add(Box(100, 100, 300, 300), by="test")
+    canvas.set_tool(tool)
+    first = session.image.id
+    hand.press(200, 200)
+    hand.move(300, 300)
+    session.step(1)
+    session.go_to(session.order[-1])
+    canvas.set_tool("eraser")
+    assert (session.image.id, canvas.tool) == (first, tool)
+    assert canvas.dragging
+    assert len(told) == 3
+    assert all(line.startswith("Let go of the mouse button first") for line in told)
+    hand.release(300, 300)
+    canvas.drop()
+    session.step(1)
+    assert session.image.id != first
+
+
+def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(canvas, hand, session, told):
+    draw_corners(canvas, hand)
+    canvas.set_tool("select")
+    assert told == ["The polygon is kept: P goes on with it."]
+    assert canvas.take_back()
+    assert placed(canvas) == 2
+    session.add(Box(400, 400, 500, 500), by="test")
+    assert not canvas.take_back()  # an edit came after it
+    canvas.set_tool("polygon")
+    hand.click(300, 300)
+    hand.key(Qt.Key.Key_Return)
+    assert len(session.annotations) == 2
+
+
+def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
+    square = np.array([(200, 200), (400, 200), (400, 400), (200, 400)], dtype=float)
+    target = session.add(Polygons((Part(square),)), by="test")
+    canvas.set_tool("polygon")
+    for corner in ((250, 250), (350, 250), (350, 350)):
+        hand.click(*corner, held=CTRL)
+    other = session.add(Box(500, 500, 600, 600), by="test")
+    hand.key(Qt.Key.Key_Return)
+    assert len(session.annotations[target.id].shape.parts[0].holes) == 1
+    session.select([target.id])
+    for corner in ((210, 210), (240, 210), (240, 240)):
+        hand.click(*corner, held=CTRL)
+    session.delete([target.id], by="elsewhere")
+    hand.key(Qt.Key.Key_Return)
+    assert "cannot be cut any more" in told[-1]
+    assert session.annotations == {other.id: other}
+    assert placed(canvas) == 3
+
+
+def test_what_is_half_done_outlives_the_window(canvas, hand, session, host, qtbot):
+    draw_corners(canvas, hand)
+    session.step(1)
+    canvas.set_tool("sam-box")
+    hand.drag((100, 100), (300, 300))
+    proposed(qtbot, canvas)
+    assert canvas.keep_begun() == ""
+    again = Canvas(session, host)
+    qtbot.addWidget(again)
+    assert again.tool == "sam-box"
+    assert not again.proposals
+    again.ask_again()
+    proposed(qtbot, again)
+    session.step(-1)
+    assert placed(again) == 3
+
+
+def test_a_drag_is_finished_when_the_window_goes(canvas, hand, session):
+    canvas.set_tool("box")
+    hand.press(100, 100)
+    hand.move(300, 300)
+    assert canvas.keep_begun() == ""
+    assert len(session.annotations) == 1
+
+
+def test_what_cannot_be_kept_is_told(canvas, hand, session, home):
+    draw_corners(canvas, hand)
+    (home / "data").mkdir(exist_ok=True)
+    (home / "data" / "begun").write_text("no folder")
+    assert canvas.keep_begun().startswith("What is half done cannot be kept (")
+    assert placed(canvas) == 3
+
+
+# --- the shelf ------------------------------------------------------------------------------------
+
+
+def test_a_shelf_is_read_again_and_a_damaged_one_is_empty(tmp_path, home):
+    outline = Begun("polygon", "polygon", Outline(((1.0, 2.0), (3.0, 4.0)), 7), 3)
+    prompts = Begun("sam-point", "proposal", Prompts((PromptPoint(1, 2, False),), Box(0, 0, 5, 5)))
+    project = tmp_path / "labels.labeler"
+    shelf = Shelf()
+    shelf.put(project, 4, (outline, prompts))
+    shelf.save(project)
+    assert Shelf().take(project, 4) == (outline, prompts)
+    assert Shelf().take(project, 5) == ()
+    (file,) = (home / "data" / "begun").iterdir()
+    file.write_bytes(b"{")
+    assert Shelf().take(project, 4) == ()
+    shelf.put(project, 4, ())
+    shelf.save(project)
+    assert not file.exists()
+
+
+# --- brush and eraser say what they do ------------------------------------------------------------
+
+
+def test_brush_and_eraser_say_what_the_next_stroke_does(canvas, hand, session, told):
+    person = session.categories[next(iter(session.categories))]
+    canvas.set_tool("brush")
+    assert canvas.outlook() == "new person"
+    session.add(Box(100, 100, 300, 300), by="test")
+    assert canvas.outlook() == "turns the box of person into a mask · Esc: new object"
+    made = session.add(Mask(400, 400, np.ones((50, 50), bool)), by="test")
+    assert canvas.outlook() == "adds to person · Esc: new object"
+    canvas.set_tool("eraser")
+    assert canvas.outlook() == "rubs out of person"
+    session.select(())
+    assert canvas.outlook() == "nothing is selected · V, then click what to rub out"
+    hand.drag((420, 420), (440, 440))
+    assert told == ["Nothing was rubbed out: select the object first (V, then click it)."]
+    session.select([made.id])
+    locked = type(person)(**{**{f: getattr(person, f) for f in person.__struct_fields__}, "locked": True})
+    session.commit("Lock", [Change(person, locked)], by="test")
+    assert canvas.outlook() == "person is locked or hidden · Esc lets go of it"
+    hand.drag((420, 420), (440, 440))
+    assert told[-1] == "person is locked or hidden, so nothing was changed. Esc lets go of it."
+    assert session.annotations[made.id] == made
