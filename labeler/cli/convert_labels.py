@@ -3,13 +3,22 @@
 import argparse
 from pathlib import Path
 
-from labeler.cli.export_labels import export_to
+from msgspec.structs import replace
+
+from labeler.cli.export_options import add_writing_options, writing_of
 from labeler.cli.import_labels import import_into
 from labeler.cli.labels import add_frame_option, add_report_option, is_project, tell, write
+from labeler.core.records import Image
 from labeler.errors import FormatError
-from labeler.formats.coco import read_coco
+from labeler.formats.coco import Dataset, read_coco
 from labeler.formats.coco_writing import write_coco
+from labeler.formats.image_paths import Folder
+from labeler.formats.placing import header_of
 from labeler.formats.report import Ledger, Report
+from labeler.formats.writing import Writing
+from labeler.training.labels_out import Order, deliver
+
+NO_SIZE = "Its size is not in the file and no such image is found; it is left out with its annotations."
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,8 +39,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         help="where the images are; default: the folder around IN that has them",
     )
-    parser.add_argument("--polygons", action="store_true", help="masks without holes as polygons in JSON")
     add_frame_option(parser)
+    add_writing_options(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
 
@@ -48,22 +57,44 @@ def run(args: argparse.Namespace) -> int:
             raise FormatError(f"“{out}” exists already; use `labeler import` to add labels to it.")
         report = import_into(out, source, images=args.images, frame=args.frame)
     elif is_project(source):
-        report = export_to(out, source, polygons=args.polygons)
+        report = deliver(source, Order(out, writing_of(args))).report
     else:
-        report = _clean(source, out, polygons=args.polygons)
+        report = _clean(source, out, args.images, writing_of(args))
     return tell(report, keep=args.report)
 
 
-def _clean(source: Path, out: Path, *, polygons: bool) -> Report:
-    """A COCO file written again; the report is that of reading with what could not be written."""
+def _clean(source: Path, out: Path, images: Path | None, writing: Writing) -> Report:
+    """A COCO file written again; the report is that of reading with what could not be written as it is."""
     dataset, read = read_coco(source)
-    data, written = write_coco(dataset, source=read.source, polygons=polygons)
-    write(out, data)
     ledger = Ledger()
     ledger.extend(read.items)
     totals = {kind: tally.total for kind, tally in read.tallies.items()}
-    kept = dataset.places.annotations
+    places = dataset.places
+    dataset, left_out = _with_sizes(dataset, Folder(images or source.parent))
+    for place in left_out:
+        ledger.note("refused", "images", places.images[place], "width", NO_SIZE)
+    data, written = write_coco(dataset, source=read.source, writing=writing)
+    write(out, data)
     for note in written.items:
-        place = None if note.index is None else kept[note.index]
-        ledger.note(note.verdict, note.kind, place, note.field, note.sentence)
+        index = places.annotations[note.index] if note.index is not None else None
+        ledger.note(note.verdict, note.kind, index, note.field, note.sentence)
     return ledger.report(read.source, totals)
+
+
+def _with_sizes(dataset: Dataset, folder: Folder) -> tuple[Dataset, list[int]]:
+    """The data set with the sizes that the file lacks, and the places of images that nobody knows one of.
+
+    These are left out, so that their annotations are refused: a size of 0 breaks whoever divides by it.
+    """
+    sized: list[Image] = []
+    left_out: list[int] = []
+    for place, image in enumerate(dataset.images):
+        found = None if image.width else folder.find(image.path)
+        header = header_of(folder.root / found.path) if found else None
+        if image.width:
+            sized.append(image)
+        elif header:
+            sized.append(replace(image, width=header.width, height=header.height))
+        else:
+            left_out.append(place)
+    return replace(dataset, images=tuple(sized)), left_out

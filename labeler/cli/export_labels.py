@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from labeler.cli.labels import add_report_option, project_path, tell, write
+from labeler.cli.export_options import add_writing_options, writing_of
+from labeler.cli.labels import add_report_option, project_path, tell
 from labeler.errors import FormatError
-from labeler.formats.exporting import export_coco
-from labeler.formats.report import Report
-from labeler.project.store import Store
+from labeler.training.labels_out import Order, deliver
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,25 +18,40 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("project", type=project_path, metavar="PROJECT.labeler")
     parser.add_argument("out", type=Path, metavar="OUT.json")
-    parser.add_argument(
-        "--polygons", action="store_true", help="masks without holes as polygons instead of run-length text"
-    )
     parser.add_argument("--reviewed", action="store_true", help="only images marked as reviewed")
+    parser.add_argument(
+        "--split",
+        metavar="SHARE|folders|RUN",
+        help="write parts, as OUT-train.json and OUT-val.json: by the share of images to be judged on (such "
+        "as 0.2; copies and near copies stay together), by the images' folders, or as a run was trained "
+        "(its folder)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another way to part by a share")
+    add_writing_options(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export; gives 0, or 1 when annotations could not be written."""
-    report = export_to(args.out, args.project, polygons=args.polygons, reviewed_only=args.reviewed)
-    return tell(report, keep=args.report)
+    order = Order(args.out, writing_of(args), reviewed_only=args.reviewed, seed=args.seed)
+    delivery = deliver(args.project, _parted(order, args.split))
+    code = tell(delivery.report, keep=args.report)
+    for path in delivery.files:
+        print(f"  in {path}")
+    return code
 
 
-def export_to(out: Path, project: Path, *, polygons: bool = False, reviewed_only: bool = False) -> Report:
-    """Write a project file's labels to a COCO file."""
-    if not project.exists():
-        raise FormatError(f"“{project}” does not exist.")
-    with Store.open(project, read_only=True) as store:
-        data, report = export_coco(store, polygons=polygons, reviewed_only=reviewed_only)
-    write(out, data)
-    return report
+def _parted(order: Order, how: str | None) -> Order:
+    """The order with the parts that the option asks for."""
+    if how is None:
+        return order
+    if how == "folders":
+        return Order(order.out, order.writing, order.reviewed_only, "folders")
+    try:
+        share = float(how)
+    except ValueError:
+        return Order(order.out, order.writing, order.reviewed_only, "run", run=Path(how))
+    if not 0 < share < 1:
+        raise FormatError(f"--split {how}: a share lies between 0 and 1, such as 0.2.")
+    return Order(order.out, order.writing, order.reviewed_only, "share", share=share, seed=order.seed)

@@ -1,6 +1,6 @@
 """Records as COCO annotations: the exporting half; `coco` reads."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -12,7 +12,8 @@ from labeler.formats.coco import Dataset
 from labeler.formats.coco_file import encode
 from labeler.formats.gates import RefusalError, packed, unpacked
 from labeler.formats.report import Ledger, Report
-from labeler.formats.shape_writing import write_shape
+from labeler.formats.shape_writing import Geometry, write_shape
+from labeler.formats.writing import AS_THEY_ARE, Writing
 
 Own: TypeAlias = Callable[[Image | Category | Annotation], facts.Members]
 
@@ -42,34 +43,40 @@ def exported_ids(records: Iterable[Image | Category | Annotation]) -> dict[int, 
 
 
 def write_coco(
-    dataset: Dataset, *, source: str = "export", polygons: bool = False, with_facts: bool = False
+    dataset: Dataset, *, source: str = "export", writing: Writing = AS_THEY_ARE
 ) -> tuple[bytes, Report]:
-    """A COCO file of the records, and what could not be written.
+    """A COCO file of the records, and what could not be written, or not as it is.
 
-    With `with_facts` what only Labeler knows of them stands under its own key.
-
-    Masks are written as compressed run-length text, with `polygons` as outlines where they have no holes.
-    Annotations that name no image or category of the data set, or whose shape is not finite, are refused.
+    Annotations that name no image or category of the data set, or of whose shape their image shows nothing,
+    are refused.
     """
     ledger = Ledger()
     images = {image.id: image for image in dataset.images}
     image_ids, category_ids = exported_ids(dataset.images), exported_ids(dataset.categories)
     ids = exported_ids(dataset.annotations)
-    own: Own = facts.members if with_facts else _nothing
+    own: Own = facts.members if writing.facts else _nothing
     rows: list[bytes] = []
+    overlaps: list[float] = []
     for index, annotation in enumerate(dataset.annotations):
         try:
-            shape = _shape_text(annotation, images, category_ids, polygons=polygons)
+            shape = _shape_of(annotation, images, category_ids, writing)
         except RefusalError as refusal:
             ledger.note("refused", "annotations", index, refusal.field, refusal.sentence)
             continue
+        if writing != AS_THEY_ARE:
+            for sentence in shape.told:
+                ledger.note("told", "annotations", index, "segmentation", sentence)
+        if shape.overlap is not None:
+            overlaps.append(shape.overlap)
         head = b'{"id":%d,"image_id":%d,"category_id":%d,' % (
             ids[annotation.id],
             image_ids[annotation.image_id],
             category_ids[annotation.category_id],
         )
         tail = _annotation_tail(annotation, own(annotation))
-        rows.append(head + shape + b',"iscrowd":%d' % annotation.crowd + tail + b"}")
+        rows.append(head + shape.text + b',"iscrowd":%d' % annotation.crowd + tail + b"}")
+    if overlaps:
+        ledger.note("told", "file", None, "", _simplified(overlaps, writing.tolerance))
     data = encode(
         images=[_image_text(image, image_ids[image.id], own(image)) for image in dataset.images],
         annotations=rows,
@@ -80,16 +87,26 @@ def write_coco(
         extra=_TOP_LEVEL | unpacked(dataset.extra),
     )
     totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
-    return data, ledger.report(source, totals)
+    return data, ledger.report(source, totals, done="written")
 
 
-def _shape_text(
-    annotation: Annotation, images: Mapping[int, Image], categories: Container[int], *, polygons: bool
-) -> bytes:
+def _shape_of(
+    annotation: Annotation, images: Mapping[int, Image], categories: Container[int], writing: Writing
+) -> Geometry:
     image = images.get(annotation.image_id)
     if image is None or annotation.category_id not in categories:
         raise RefusalError("image_id", "Its image or category is not part of what is written.")
-    return write_shape(annotation.shape, size=(image.height, image.width), polygons=polygons)
+    size = image.height, image.width
+    return write_shape(annotation.shape, size=size, writing=writing, crowd=annotation.crowd)
+
+
+def _simplified(overlaps: Sequence[float], tolerance: float) -> str:
+    masks = f"{len(overlaps)} masks are" if len(overlaps) > 1 else "1 mask is"
+    mean = sum(overlaps) / len(overlaps)
+    return (
+        f"{masks} written as polygons that stray up to {tolerance:g} pixels: their IoU with the pixels is "
+        f"{mean:.3f} on average and {min(overlaps):.3f} at least."
+    )
 
 
 def _nothing(_: Image | Category | Annotation) -> facts.Members:

@@ -1,7 +1,9 @@
-"""An open project as a COCO file; `exchange` takes files in."""
+"""An open project as COCO files; `exchange` takes files in."""
 
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.records import Image
@@ -9,39 +11,97 @@ from labeler.formats.coco import Dataset
 from labeler.formats.coco_writing import exported_ids, write_coco
 from labeler.formats.exchange import TOP_LEVEL, Project
 from labeler.formats.json_text import no_collection
-from labeler.formats.placing import header_of
-from labeler.formats.report import Report
+from labeler.formats.photo_checks import Photo, looked_at
+from labeler.formats.report import Ledger, Report, Verdict
+from labeler.formats.writing import FOR_OTHERS, Writing
+
+Parting = Callable[[Sequence[Image]], Mapping[int, str]]
+"""The name of the part that each image goes to, by its id."""
+
+
+class Exported(Struct, frozen=True, eq=False):
+    """What an export gives."""
+
+    files: dict[str, bytes]
+    """A COCO file for each part, by its name; one named "" where nothing was parted."""
+    report: Report
+
+
+def export_coco(
+    project: Project, *, writing: Writing = FOR_OTHERS, reviewed_only: bool = False
+) -> tuple[bytes, Report]:
+    """The project as one COCO file, and what could not be written; see `export_files`."""
+    exported = export_files(project, writing=writing, reviewed_only=reviewed_only)
+    return exported.files[""], exported.report
 
 
 @no_collection()
-def export_coco(
-    project: Project, *, polygons: bool = False, reviewed_only: bool = False
-) -> tuple[bytes, Report]:
-    """The project as a COCO file, and what could not be written.
+def export_files(
+    project: Project,
+    *,
+    writing: Writing = FOR_OTHERS,
+    reviewed_only: bool = False,
+    parting: Parting | None = None,
+) -> Exported:
+    """The project as a COCO file, or one for each part, and what could not be written or has to be known.
 
-    Sizes are as displayed, ids and file names those of the file that an item came from, where there is one.
-    With `reviewed_only` only reviewed images and their annotations.
+    Sizes are as displayed, ids and file names those of the file that an item came from, where there is one;
+    the parts have no id in common but those of categories. With `reviewed_only` only reviewed images and
+    their annotations. Each photo is looked at: one whose size nobody knows is left out with its annotations,
+    which are refused, and what is turned, gone or another photo than the labelled one is told.
     """
     images, categories = project.images(), project.categories()
     image_ids, category_ids = exported_ids(images), exported_ids(categories)
-    kept = [
-        replace(_sized(image, project.root), file_id=image_ids[image.id])
-        for image in images
-        if image.reviewed or not reviewed_only
-    ]
+    kept = [image for image in images if image.reviewed or not reviewed_only]
     shown = {image.id for image in kept}
+    annotations = [one for one in project.all_annotations() if one.image_id in shown]
+    ids = exported_ids(annotations)
+    ledger = Ledger()
+    photos = looked_at(kept, project.root)
+    _note_photos(photos, Counter(one.image_id for one in annotations), ledger)
     dataset = Dataset(
-        images=tuple(kept),
+        images=tuple(replace(photo.image, file_id=image_ids[photo.image.id]) for photo in photos),
         categories=tuple(replace(c, file_id=category_ids[c.id]) for c in categories),
-        annotations=tuple(a for a in project.all_annotations() if a.image_id in shown),
+        annotations=tuple(replace(a, file_id=ids[a.id]) for a in annotations),
         extra=project.meta(TOP_LEVEL).encode(),
     )
-    return write_coco(dataset, polygons=polygons, with_facts=True)
+    lost = {photo.image.id for photo in photos if not photo.image.width}
+    for place, one in enumerate(dataset.annotations):
+        if one.image_id in lost:
+            ledger.note("refused", "annotations", place, "image_id", "Its image is not written.")
+    parts = parting(kept) if parting else {}
+    written = [image for image in kept if image.id not in lost]
+    files = {
+        name: _part(dataset, {i.id for i in written if parts.get(i.id, "") == name}, writing, ledger)
+        for name in sorted({parts.get(image.id, "") for image in written} or {""})
+    }
+    totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
+    return Exported(files, ledger.report("export", totals, done="written"))
 
 
-def _sized(image: Image, root: Path) -> Image:
-    """The image with its displayed size, looked up in its file where the project does not know it yet."""
-    if image.width:
-        return image
-    header = header_of(root / image.path)
-    return replace(image, width=header.width, height=header.height) if header else image
+def _part(dataset: Dataset, shown: set[int], writing: Writing, ledger: Ledger) -> bytes:
+    """The file of some of the images; its notes are taken over with the places in the whole."""
+    places = [place for place, one in enumerate(dataset.annotations) if one.image_id in shown]
+    data, report = write_coco(
+        replace(
+            dataset,
+            images=tuple(image for image in dataset.images if image.id in shown),
+            annotations=tuple(dataset.annotations[place] for place in places),
+        ),
+        writing=writing,
+    )
+    for note in report.items:
+        index = places[note.index] if note.kind == "annotations" and note.index is not None else note.index
+        ledger.note(note.verdict, note.kind, index, note.field, note.sentence)
+    return data
+
+
+def _note_photos(photos: Sequence[Photo], labels: Counter[int], ledger: Ledger) -> None:
+    for place, photo in enumerate(photos):
+        if photo.image.width:
+            for sentence in photo.told:
+                ledger.note("told", "images", place, "", sentence)
+        else:
+            verdict: Verdict = "refused" if labels[photo.image.id] else "skipped"
+            why = " ".join(photo.told) or "Its size is not known."
+            ledger.note(verdict, "images", place, "width", f"{why} It is left out.")

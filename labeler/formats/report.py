@@ -5,7 +5,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-Verdict: TypeAlias = Literal["repaired", "refused", "skipped"]
+Verdict: TypeAlias = Literal["told", "repaired", "refused", "skipped"]
+"""Told: taken or written as it is, but there is something to know of it."""
 
 _LINES = 20
 """Notes that the text form shows before it only counts the rest."""
@@ -51,6 +52,8 @@ class Report(Struct, frozen=True):
     source: str
     tallies: dict[str, Tally]
     items: tuple[Note, ...]
+    done: str = "taken"
+    """What becomes of what is good: "taken" into a project, or "written" to a file."""
 
     @property
     def taken(self) -> int:
@@ -77,7 +80,7 @@ class Report(Struct, frozen=True):
         """The counts, one line a kind, below the file's name."""
         rows = [self.source]
         for kind, tally in self.tallies.items():
-            row = f"  {kind}: {tally.taken + tally.repaired} of {tally.total} taken"
+            row = f"  {kind}: {tally.taken + tally.repaired} of {tally.total} {self.done}"
             for count, word in (
                 (tally.repaired, "repaired"),
                 (tally.refused, "refused"),
@@ -90,7 +93,7 @@ class Report(Struct, frozen=True):
     def problems(self, *, lines: int = _LINES) -> str:
         """The first `lines` notes on repairs and refusals, refusals first, and how many more there are."""
         notes = [note for note in self.items if note.verdict != "skipped"]
-        notes.sort(key=lambda note: note.verdict == "repaired")
+        notes.sort(key=lambda note: ("refused", "repaired", "told").index(note.verdict))
         rows = [str(note) for note in notes[:lines]]
         if len(notes) > lines:
             rows.append(f"and {len(notes) - lines} more")
@@ -116,8 +119,8 @@ class Ledger:
         """Record a verdict; the gravest of an item counts (refused, then skipped, then repaired)."""
         self._notes.append(Note(verdict, kind, index, field, sentence))
         if index is not None:
-            gravity = ("repaired", "skipped", "refused")
-            before = self._verdicts.get((kind, index), "repaired")
+            gravity = ("told", "repaired", "skipped", "refused")
+            before = self._verdicts.get((kind, index), "told")
             self._verdicts[kind, index] = max(before, verdict, key=gravity.index)
 
     def extend(self, notes: tuple[Note, ...]) -> None:
@@ -129,7 +132,7 @@ class Ledger:
         """Whether that item was refused."""
         return self._verdicts.get((kind, index)) == "refused"
 
-    def report(self, source: str, totals: dict[str, int]) -> Report:
+    def report(self, source: str, totals: dict[str, int], *, done: str = "taken") -> Report:
         """The report, given how many items of each kind the file has."""
         counts: dict[str, dict[str, int]] = {kind: {} for kind in totals}
         for (kind, _), verdict in self._verdicts.items():
@@ -137,11 +140,11 @@ class Ledger:
         tallies = {
             kind: Tally(
                 total=total,
-                taken=total - sum(counts[kind].values()),
+                taken=total - sum(counts[kind].values()) + counts[kind].get("told", 0),
                 repaired=counts[kind].get("repaired", 0),
                 refused=counts[kind].get("refused", 0),
                 skipped=counts[kind].get("skipped", 0),
             )
             for kind, total in totals.items()
         }
-        return Report(source, tallies, tuple(self._notes))
+        return Report(source, tallies, tuple(self._notes), done)

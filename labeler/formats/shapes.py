@@ -1,8 +1,8 @@
 """The geometry of one COCO item (segmentation, bbox, area) as a shape, and back.
 
-A COCO polygon is a flat list x0, y0, x1, y1, ... and has no holes; an outline with holes is therefore
-written as a run-length mask, with its rings beside it under a key of ours, so that our own reader gives
-back the same outline. The mask is what counts: outlines that do not fill it exactly are left aside.
+A COCO polygon is a flat list x0, y0, x1, y1, ... and has no holes. What an export of ours could not say in
+it stands beside it: see `own_shape`. Earlier ones had the rings of an outline with holes beside a run-length
+mask; the mask is what counts there, and outlines that do not fill it exactly are left aside.
 """
 
 from ast import literal_eval
@@ -10,7 +10,7 @@ from math import ceil, floor
 from typing import TypeAlias
 
 import numpy as np
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from labeler.core.geometry import area, bounds, rasterise
@@ -18,15 +18,13 @@ from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
 from labeler.core.rings import ring_pixels
 from labeler.core.rle import MAX_PIXELS, decompress, rle_to_mask
 from labeler.formats.gates import OBJECT, Fields, Kind, LimitError, RefusalError, Repairs, Rle, packed
+from labeler.formats.own_shape import FARTHEST, SHAPE_KEY, Ring, recalled
 
 Size: TypeAlias = tuple[int, int]
 """(height, width) of an image in pixels."""
 
 OUTLINES = "labeler_outlines"
-GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES})
-
-FARTHEST = 1e6
-"""No image is larger, so a coordinate beyond is a mistake."""
+GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES, SHAPE_KEY})
 
 MOST_POINTS = 100_000
 """Points that the outlines of one object may have."""
@@ -47,13 +45,6 @@ _BOX_SLACK = 1.5
 _AREA_SLACK = 0.02
 _FEWEST = 3
 """Points that make a polygon."""
-
-
-class Ring(Struct, frozen=True):
-    """One outline as it is written beside a mask: flat lists x0, y0, x1, y1, ..."""
-
-    outer: list[float]
-    holes: list[list[float]] = []
 
 
 _NUMBERS: Kind[list[float]] = Kind(list[float], "a list of finite numbers")
@@ -93,11 +84,17 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
         else:
             shape, box = outlined, bounds(outlined)
             kept[OUTLINES] = fields[OUTLINES]
+    exact = recalled(fields[SHAPE_KEY], segmentation, shape) if SHAPE_KEY in fields else shape
+    if exact is None:
+        repairs.append((SHAPE_KEY, "Is not of the segmentation beside it, which alone was taken."))
+    elif exact is not shape:
+        kept[SHAPE_KEY] = fields[SHAPE_KEY]
     if "bbox" in fields:
         _keep_unless(_wrong_bbox(fields["bbox"], box, size), "bbox", fields, kept, repairs)
     if "area" in fields:
-        _keep_unless(_wrong_area(fields["area"], shape, box, size), "area", fields, kept, repairs)
-    return replace(shape, origin=packed(kept))
+        measured = exact if isinstance(exact, Box) else shape
+        _keep_unless(_wrong_area(fields["area"], measured, box, size), "area", fields, kept, repairs)
+    return replace(shape if exact is None else exact, origin=packed(kept))
 
 
 def same_shape(a: Shape, b: Shape) -> bool:
@@ -116,7 +113,8 @@ class MaskBudget:
 
     def read_shape(self, fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
         """As `read_shape`; RefusalError for a mask when those before it have used the budget up."""
-        if self._left <= 0 and OBJECT.matches(fields.get("segmentation", _NO_SEGMENTATION)):
+        is_mask = SHAPE_KEY in fields or OBJECT.matches(fields.get("segmentation", _NO_SEGMENTATION))
+        if self._left <= 0 and is_mask:
             sentence = f"The masks before it take the {self._pixels} pixels that one file may."
             raise LimitError("segmentation", sentence)
         shape = read_shape(fields, size=size, repairs=repairs)
@@ -165,7 +163,14 @@ def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     kept: Fields = {name: fields[name] for name in ("segmentation", "bbox") if name in fields}
     if "area" in fields:
         _keep_unless(_wrong_area(fields["area"], box, box, size), "area", fields, kept, repairs)
-    return replace(box, origin=packed(kept))
+    if SHAPE_KEY not in fields:
+        return replace(box, origin=packed(kept))
+    # without a segmentation the key belongs to the bbox
+    exact = recalled(fields[SHAPE_KEY], Raw(b"[%b]" % fields["bbox"]), box)
+    if exact is None:
+        repairs.append((SHAPE_KEY, "Is not of the bbox beside it, which alone was taken."))
+        return replace(box, origin=packed(kept))
+    return replace(exact, origin=packed({**kept, SHAPE_KEY: fields[SHAPE_KEY]}))
 
 
 def _segmented(raw: Raw, *, size: Size | None, repairs: Repairs) -> Polygons | Mask | None:

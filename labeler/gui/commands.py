@@ -240,7 +240,7 @@ class Commands(QObject):
         choice, notifier = dialog.choice(), self._notifier
 
         def write(store: Store) -> Report:
-            data, report = export_coco(store, polygons=choice.polygons, reviewed_only=choice.reviewed_only)
+            data, report = export_coco(store, reviewed_only=choice.reviewed_only)
             try:
                 atomic_write(choice.path, data)
             except OSError as error:

@@ -163,7 +163,7 @@ class FileWriter:
         if not (box.x0 < box.x1 and box.y0 < box.y1 and is_inside):
             return b""
         try:
-            return write_shape(self._shape(shape), size=size)
+            return write_shape(self._shape(shape), size=size).text
         except RefusalError:
             return b""
 

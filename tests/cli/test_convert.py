@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.coco_values import completed, without_facts
@@ -40,8 +42,10 @@ def test_to_a_project_and_back(tmp_path: Path) -> None:
     done = labeler("convert", source, project)
     assert done.returncode == 0
     assert "no such file" in done.stderr
-    assert labeler("convert", project, back).returncode == 0
+    assert labeler("convert", project, back, "--as-imported").returncode == 0
     assert without_facts(back.read_bytes()) == completed(whole([1, 2, 3, 4]))
+    assert labeler("convert", project, back).returncode == 0
+    assert json.loads(back.read_bytes())["annotations"][0]["segmentation"] == [[1, 2, 4, 2, 4, 6, 1, 6]]
     again = labeler("convert", source, project)
     assert again.returncode == 1
     assert "exists already" in again.stderr
@@ -64,6 +68,25 @@ def test_to_clean_json(tmp_path: Path) -> None:
     clean = labeler("convert", out, tmp_path / "again.json")
     assert (clean.returncode, clean.stderr) == (0, "")
     assert (tmp_path / "again.json").read_bytes() == out.read_bytes()
+
+
+def test_an_image_without_a_size_is_looked_up_or_left_out_by_name(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.json", tmp_path / "out.json"
+    data = whole([1, 2, 3, 4])
+    for name in ("width", "height"):
+        del data["images"][0][name]
+    source.write_text(json.dumps(data))
+    done = labeler("convert", source, out)
+    assert done.returncode == 1
+    assert "refused images[0].width" in done.stderr
+    assert "refused annotations[0]" in done.stderr
+    written = json.loads(out.read_bytes())
+    assert (written["images"], written["annotations"]) == ([], [])
+    (tmp_path / "gone").mkdir()
+    assert cv2.imwrite(str(tmp_path / "gone" / "a.png"), np.zeros((30, 40, 3), np.uint8))
+    assert labeler("convert", source, out).returncode == 0
+    (image,) = json.loads(out.read_bytes())["images"]
+    assert (image["width"], image["height"]) == (40, 30)
 
 
 @pytest.mark.parametrize(

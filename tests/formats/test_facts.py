@@ -12,6 +12,7 @@ from labeler.formats.coco import Dataset, read_coco
 from labeler.formats.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
 from labeler.formats.exporting import export_coco
+from labeler.formats.writing import AS_THEY_ARE, FOR_OTHERS
 from labeler.project.store import Store
 
 Coco = Callable[..., Path]
@@ -106,8 +107,8 @@ def test_another_programs_key_of_that_name_is_left_as_it_is(coco: Coco, foreign:
     dataset, report = read_coco(coco(text))
     assert not report.items
     assert not dataset.images[0].reviewed
-    for with_facts in (False, True):
-        written = json.loads(write_coco(dataset, with_facts=with_facts)[0])
+    for writing in (AS_THEY_ARE, FOR_OTHERS):
+        written = json.loads(write_coco(dataset, writing=writing)[0])
         for kind in ("images", "categories", "annotations"):
             assert written[kind][0]["labeler"] == json.loads(foreign)
 
