@@ -46,6 +46,30 @@ class _Run(Struct, frozen=True, eq=False):
     begun: float
 
 
+class Waiting(Struct, frozen=True, eq=False):
+    """A run that begins when those before it are over."""
+
+    choice: Choice
+    images: tuple[int, ...]
+    """Ids of what it was asked for, as that was then."""
+
+    @property
+    def words(self) -> str:
+        """As a list of what comes next has it."""
+        return f"{self.choice.spec.title}, {counted(len(self.images), 'image')}"
+
+    def is_same(self, other: "Waiting") -> bool:
+        """Whether both would do the same."""
+        ours, theirs = self.choice, other.choice
+        return (ours.name, ours.text, ours.masks, ours.again, set(self.images)) == (
+            theirs.name,
+            theirs.text,
+            theirs.masks,
+            theirs.again,
+            set(other.images),
+        )
+
+
 class Batch(QObject):
     """One run at a time, as a job; the person goes on labelling. All methods return at once."""
 
@@ -57,6 +81,8 @@ class Batch(QObject):
     """How it came out, in one sentence."""
     completed = Signal(object)
     """The `Choice` of a run that went through to its end, or whose images were all seen before."""
+    queued = Signal(str)
+    """One sentence: what was asked for waits for what is going on."""
     exhausted = Signal()
     """There was nothing to do: this model version has seen every image that was asked for."""
 
@@ -68,6 +94,7 @@ class Batch(QObject):
         self._result: JobResult | None = None
         self._storing = 0
         self._lost: list[tuple[int, str]] = []
+        self._line: list[Waiting] = []
         self.model: Model | None = None
         """What the last run was made with."""
         self.progress: JobProgress | None = None
@@ -77,6 +104,7 @@ class Batch(QObject):
         self.unmapped: dict[str, int] = {}
         """Classes that the model found and that mean no category yet, with their number."""
         self._match_later = timer(self, self._match_names)
+        self._next_later = timer(self, self._start_next)
         jobs.started.connect(self._on_started)
         jobs.predicted.connect(self._on_predicted)
         jobs.progressed.connect(self._on_progress)
@@ -91,10 +119,18 @@ class Batch(QObject):
         """Whether a run is under way."""
         return self._run is not None
 
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """The runs that come next, in their order."""
+        return tuple(self._line)
+
     # --- asking -----------------------------------------------------------------------------------
 
     def start(self, choice: Choice) -> None:
-        """Run a model; images that this very version has seen are left out, unless asked for again."""
+        """Run a model, after the run that is going on; that of a single image before others that wait.
+
+        Images that this very version has seen are left out, unless asked for again.
+        """
         if self._session.read_only:
             self.ended.emit(f"Nothing was run. {self._session.read_only}")
             return
@@ -102,7 +138,31 @@ class Batch(QObject):
         if not images:
             self.ended.emit("There is no image to run it on; choose others.")
             return
-        self.cancel()
+        wanted = Waiting(choice, tuple(image.id for image in images))
+        if self._run is None:
+            self._start(wanted)
+            return
+        if not any(one.is_same(wanted) for one in self._line):
+            self._line.insert(0 if choice.scope == "image" else len(self._line), wanted)
+            self.changed.emit()
+        self.queued.emit(f"{wanted.words}: begins when {self._run.choice.spec.title} is done.")
+
+    def withdraw(self, wanted: Waiting) -> None:
+        """Do without a run that waits."""
+        if wanted in self._line:
+            self._line.remove(wanted)
+            self.changed.emit()
+
+    def close(self) -> None:
+        """Begin nothing any more: the window goes away."""
+        self._line.clear()
+
+    def _start_next(self) -> None:
+        if self._run is None and self._line:
+            self._start(self._line.pop(0))
+
+    def _start(self, wanted: Waiting) -> None:
+        choice, images = wanted.choice, self._only(wanted.images)
         run = self._run = _Run(choice, time.monotonic())
         self._lost, self._result, self._storing = [], None, 0
         self.progress, self.loading = None, choice.spec.title
@@ -117,7 +177,7 @@ class Batch(QObject):
         self.changed.emit()
 
     def cancel(self) -> None:
-        """Stop; what was predicted is kept, and running again goes on from there."""
+        """Stop what runs; what was predicted is kept, and running again goes on. What waits comes next."""
         if self._run is None:
             return
         if self._jobs.is_running:
@@ -260,6 +320,7 @@ class Batch(QObject):
     def _end(self, sentence: str) -> None:
         self._run, self._result = None, None
         self.progress, self.loading = None, ""
+        self._next_later.start()
         self.changed.emit()
         if sentence:
             self.ended.emit(sentence)
@@ -268,6 +329,7 @@ class Batch(QObject):
     def _on_project(self) -> None:
         """Results of the project that was open before have nowhere to go."""
         self._run = None
+        self._line.clear()
         self._jobs.cancel()
         self.model, self.unmapped = None, {}
         self.progress, self.loading = None, ""

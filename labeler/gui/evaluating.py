@@ -110,8 +110,6 @@ class EvaluationDesk(QObject):
     def start(self, asked: Asked) -> None:
         """Evaluate; `changed` tells of its course, and `failed` of its failure."""
         self.stop()
-        if self.task.is_running:
-            self.task.close()
         wanted = (asked.model_id, asked.against)
         models = tuple(m for key in wanted for m in self._session.models if m.id == key)
         images, left_out = self.plan.judged(asked)
@@ -138,7 +136,7 @@ class EvaluationDesk(QObject):
     def stop(self) -> None:
         """Give up the evaluation that is under way; what the last one found stays."""
         self._sweep.stop()
-        self.task.stop()
+        self.task.drop()  # it has nothing to save, and another one may be asked for at once
         work, self._work, self._written = self._work, None, None
         if work is not None:
             work.folder.cleanup()

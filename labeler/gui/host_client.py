@@ -28,7 +28,6 @@ from labeler.worker.protocol import (
     Hello,
     Log,
     Open,
-    ProtocolError,
     Ready,
     ToHost,
     unpack,
@@ -271,7 +270,12 @@ class HostClient(QObject):
 
     def _on_hello(self, message: Hello) -> None:
         if message.version != VERSION:
-            raise ProtocolError(f"The host speaks version {message.version}, not {VERSION}.")
+            # said here: what a slot raises ends in the log, not with whoever emitted the signal
+            self._stay_off(
+                f"The model's process is of version {message.version}, not {VERSION}: Labeler was changed "
+                "while it ran. Labels are safe; close Labeler and start it again."
+            )
+            return
         self._clocks.start("beat", self._limits.beat)
 
     def _on_ready(self, message: Ready) -> None:

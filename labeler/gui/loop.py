@@ -43,7 +43,7 @@ class Loop(QObject):
         self._desk = desk
         self._registry: Registry | None = None
         self._courier = Courier(self)
-        self._then: tuple[Choice, Callable[[Model], None]] | None = None
+        self._then: list[tuple[Choice, Callable[[Model], None]]] = []
         self._asked: Asked | None = None
         self.training = TrainingDesk(session, self)
         self.learner = Learner(session, self.training, desk.batch, self)
@@ -142,7 +142,7 @@ class Loop(QObject):
 
         def begin(spec: ModelSpec) -> None:
             choice = Choice(path, spec, images=images)
-            self._then = choice, then
+            self._then.append((choice, then))
             self._desk.batch.start(choice)
 
         run_in_pool(
@@ -153,12 +153,17 @@ class Loop(QObject):
         )
 
     def _go_on(self, choice: Choice) -> None:
-        asked, self._then = self._then, None
-        if asked is not None and asked[0] is choice and self._desk.batch.model is not None:
-            asked[1](self._desk.batch.model)
+        model = self._desk.batch.model
+        asked = [then for one, then in self._then if one is choice]
+        # those whose run was called off are never gone on with
+        waiting = [one.choice for one in self._desk.batch.waiting]
+        self._then = [(one, then) for one, then in self._then if any(one is other for other in waiting)]
+        for then in asked:
+            if model is not None:
+                then(model)
 
     def _forget(self) -> None:
-        self._then = self._asked = None
+        self._then, self._asked = [], None
 
 
 def _ignore(_: object) -> None:

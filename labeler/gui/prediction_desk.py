@@ -38,6 +38,7 @@ class PredictionDesk(QObject):
         self.batch = Batch(session, self.jobs, self)
         self.batch.stored.connect(self.take_stored)
         self.batch.ended.connect(self._take_end)
+        self.batch.queued.connect(lambda sentence: self.told.emit(sentence, False))
         self.batch.changed.connect(self._take_unmapped)
         self.queue.show_item.connect(self._show_item)
         self.predictions.selection_changed.connect(self._point_at)
@@ -143,6 +144,7 @@ class PredictionDesk(QObject):
 
     def close(self) -> None:
         """End a run that is under way: the window goes away."""
+        self.batch.close()
         self.jobs.close()
 
     def take_mapping(self) -> None:

@@ -98,12 +98,15 @@ class TaskClient(QObject):
             self._child.send(Stop())
             self._clocks.start("stop", self._limits.stop)
 
-    def close(self) -> None:
-        """End the task, and wait until its process is gone, at most twice `TaskLimits.end` longer."""
+    def drop(self) -> None:
+        """Give the task up: another may begin at once, while its process ends by itself unheard."""
         if self._child is not None:
-            self._is_stopping = True
             self._settle()
             self.stopped.emit()
+
+    def close(self) -> None:
+        """`drop`, and wait until every process is gone, at most twice `TaskLimits.end`."""
+        self.drop()
         for child in self.findChildren(ChildProcess):
             child.wait(self._limits.end)
 

@@ -256,6 +256,71 @@ def test_cancelled_and_taken_up_again(qtbot, session, batch, model) -> None:
     assert ended(qtbot, batch, choice()).startswith("Bright predicted 6 images")
 
 
+# --- what waits -----------------------------------------------------------------------------------
+
+
+def test_a_run_asked_for_during_another_waits_and_stops_nothing(qtbot, session, batch, model) -> None:
+    (model / "seconds").write_text("0.05")
+    ends: list[str] = []
+    completed: list[Choice] = []
+    batch.ended.connect(ends.append)
+    batch.completed.connect(completed.append)
+    first, second = choice(), choice("reader", text="a dog", images=(2, 5))
+    batch.start(first)
+    qtbot.waitUntil(lambda: batch.progress is not None and batch.progress.done == 2, timeout=30_000)
+    with qtbot.waitSignal(batch.queued) as told:
+        batch.start(second)
+    assert told.args == ["Reader, 2 images: begins when Bright is done."]
+    assert [one.choice for one in batch.waiting] == [second]
+    qtbot.waitUntil(lambda: len(completed) == 2, timeout=60_000)
+    assert [one is other for one, other in zip(completed, (first, second), strict=True)] == [True, True]
+    assert ends[0].startswith("Bright predicted 8 images")
+    assert ends[1].startswith("Reader predicted 2 images")
+    assert not batch.waiting
+
+
+def test_the_open_image_comes_before_what_waits_and_is_the_one_that_was_open_then(
+    qtbot, session, batch, model
+) -> None:
+    (model / "seconds").write_text("0.05")
+    batch.start(choice())
+    batch.start(choice("reader", text="a dog"))
+    batch.start(choice("reader", text="a cat", scope="image"))
+    session.step(1)
+    assert [one.images for one in batch.waiting] == [(1,), tuple(range(1, 9))]
+    batch.start(choice("reader", text="a dog"))
+    assert len(batch.waiting) == 2, "asked for twice it is run once"
+
+
+def test_a_waiting_run_can_be_done_without_and_a_cancelled_one_lets_the_next_begin(
+    qtbot, session, batch, model
+) -> None:
+    (model / "seconds").write_text("0.1")
+    ends: list[str] = []
+    batch.ended.connect(ends.append)
+    batch.start(choice())
+    batch.start(choice("reader", text="a dog", images=(3,)))
+    batch.start(choice("reader", text="a cat", images=(4,)))
+    dog, cat = batch.waiting
+    batch.withdraw(dog)
+    assert batch.waiting == (cat,)
+    qtbot.waitUntil(lambda: batch.progress is not None and batch.progress.done == 1, timeout=30_000)
+    batch.cancel()
+    qtbot.waitUntil(lambda: len(ends) == 2, timeout=60_000)
+    assert "was stopped" in ends[0]
+    assert "predicted 1 image" in ends[1]
+    assert {m.name for m in session.models if m.name.startswith("Reader")} == {"Reader “a cat”"}
+
+
+def test_nothing_waits_past_the_end_of_its_project(qtbot, session, batch, model) -> None:
+    (model / "seconds").write_text("0.1")
+    batch.start(choice())
+    batch.start(choice("reader", text="a dog"))
+    session.close()
+    assert not batch.is_running
+    assert not batch.waiting
+
+
 def test_another_text_is_another_version_of_the_model(qtbot, session, batch, model) -> None:
     ended(qtbot, batch, choice("reader", text="a red bus", scope="image"))
     ended(qtbot, batch, choice("reader", text="a dog", scope="image"))

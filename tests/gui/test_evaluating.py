@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -184,6 +185,27 @@ def test_it_can_be_stopped_and_started_again(qtbot, labelled, desk):
     assert not desk.is_running
     assert desk.outcome is None
     assert evaluated(qtbot, desk, Asked(REVIEWED, detector)).evaluations
+
+
+def test_another_one_begins_without_waiting_for_the_process_of_the_first(qtbot, labelled, desk):
+    _, _, detector = labelled
+    desk.start(Asked(REVIEWED, detector))
+    qtbot.waitUntil(lambda: bool(_evaluations()), timeout=LONG)
+    (first,) = _evaluations()
+    first.suspend()  # it cannot end until it is killed, which whoever waited for it would have seen
+    desk.start(Asked(REVIEWED, detector))
+    assert first.is_running()
+    assert first.status() != psutil.STATUS_ZOMBIE
+    qtbot.waitUntil(lambda: desk.outcome is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: not _evaluations(), timeout=LONG)
+
+
+def _evaluations():
+    """The children that evaluate."""
+    children = psutil.Process().children(recursive=True)
+    return [
+        one for one in children if one.status() != psutil.STATUS_ZOMBIE and "labeler.worker" in one.cmdline()
+    ]
 
 
 def test_nothing_to_judge_is_said(qtbot, session, labelled, desk):

@@ -13,6 +13,7 @@ import pytest
 from PySide6.QtCore import QTimer
 
 from labeler.core.records import Box, Prompt
+from labeler.gui import host_client
 from labeler.gui.host_client import HostClient, Limits
 
 QUICK = Limits(click=2.0, load=30.0, beat=3.0)
@@ -462,3 +463,21 @@ def test_many_faults_in_a_row(qtbot, clients, faults, photo, expect_log) -> None
                 client.segment(click(1, 1))
             assert answer(qtbot, client, click(9, 9)).proposals[0].mask.x == 9
     assert len(hosts()) == 1
+
+
+def test_a_host_of_another_version_is_not_spoken_with(qtbot, clients, faults, monkeypatch) -> None:
+    monkeypatch.setattr(host_client, "VERSION", 99)
+    client = clients(model="faulty", limits=QUICK)
+    said: list[str] = []
+    phases: list[str] = []
+    client.failed.connect(said.append)
+    client.state_changed.connect(lambda state: phases.append(state.phase))
+    client.start()
+    qtbot.waitUntil(lambda: bool(said), timeout=30_000)
+    qtbot.waitUntil(lambda: not hosts(), timeout=30_000)
+    assert client.state.phase == "stopped"
+    assert "ready" not in phases
+    (sentence,) = said
+    assert "version" in sentence
+    assert "start it again" in sentence
+    assert client.state.message == sentence

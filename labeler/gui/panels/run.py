@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -53,6 +54,7 @@ class RunPanel(Card):
         self._looking = 0
         self._has_looked = False
         self._wanted = ""
+        self._shown_waiting: tuple[runs.Waiting, ...] = ()
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
         self._refresh_later = timer(self, self.refresh)
@@ -191,6 +193,35 @@ class RunPanel(Card):
         self.classes.setVisible(self._batch.model is not None)
         self.classes.setText(f"{counted(unmapped, 'new class', 'new classes')}…" if unmapped else "Classes…")
         self._show_progress(running)
+        self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        """A line for each run that comes next, with a cross to do without it."""
+        wanted = self._batch.waiting
+        if wanted == self._shown_waiting:
+            return
+        self._shown_waiting = wanted
+        while (item := self._waiting.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.deleteLater()
+        for one in wanted:
+            self._waiting.addWidget(self._line_of(one))
+
+    def _line_of(self, wanted: runs.Waiting) -> QWidget:
+        line = QWidget(self._form)
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        words = ElidedLabel(f"Next: {wanted.words}", line)
+        words.setObjectName("quiet")
+        cross = QToolButton(line)
+        cross.setText("✕")
+        cross.setAccessibleName(f"Do without {wanted.words}")
+        cross.setToolTip("Do without this run")
+        cross.clicked.connect(lambda: self._batch.withdraw(wanted))
+        row.addWidget(words, 1)
+        row.addWidget(cross)
+        return line
 
     def _show_progress(self, running: bool) -> None:
         self._progress.setVisible(running)
@@ -287,6 +318,9 @@ class RunPanel(Card):
         form.addLayout(where)
         form.addLayout(how)
         form.addWidget(self._progress)
+        self._waiting = QVBoxLayout()
+        self._waiting.setSpacing(2)
+        form.addLayout(self._waiting)
         form.addWidget(self.status)
         self.body.addWidget(self._empty)
         self.body.addWidget(self._form)
