@@ -1,5 +1,6 @@
 """A change that was meant for a record as it was, made to the record as it is."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import structs
@@ -21,6 +22,16 @@ def rebased(change: Change, now: Record | None) -> Change | None:
     if now is None:
         return Change(None, after)
     return Change(now, structs.replace(now, **_different(before, after)))
+
+
+def net(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """What several changes come to in the end: one change a record at most, none where it is as before."""
+    ends: dict[tuple[type, int], Change] = {}
+    for change in changes:
+        key = type(change.record), change.record.id
+        first = ends.get(key, change)
+        ends[key] = Change(first.before, change.after)
+    return tuple(end for end in ends.values() if end.before != end.after)
 
 
 def _different(before: Record, after: Record) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from msgspec import structs
 from PySide6.QtCore import QObject, Signal
@@ -14,19 +14,23 @@ from labeler.core.records import (
     Annotation,
     Candidate,
     Category,
+    Change,
     Image,
     Model,
 )
+from labeler.gui.acts import Acts
 from labeler.gui.document import Changed, Document
 from labeler.gui.loader import PixelLoader
 from labeler.gui.project_link import OpenedProject, ProjectLink, View
 from labeler.gui.strangers import Strangers, can_be
 from labeler.project.folder import Sync, said_of
+from labeler.project.store import Store
 from labeler.project.survey import CHANGED, Stranger
 
 __all__ = ["Browsing", "Changed"]
 
 T = TypeVar("T")
+_Candidates: TypeAlias = Iterable[Candidate]
 
 
 class Browsing(QObject):
@@ -79,6 +83,7 @@ class Browsing(QObject):
         self._loader.loaded.connect(self._take_pixels)
         self._loader.failed.connect(self._take_problem)
         self._opened: OpenedProject | None = None
+        self._acts = Acts()
         self._order: list[int] = []
         self._places: dict[int, int] = {}
         self.order_title = ""
@@ -99,8 +104,6 @@ class Browsing(QObject):
         """The current one, for new annotations."""
         self.selection: frozenset[int] = frozenset()
         self.draft: Annotation | None = None
-        self.can_undo = False
-        self.can_redo = False
         self.may_leave: Callable[[], bool] = lambda: True
         """Asked before another image is opened: False while a drag is under way, which is the person's."""
 
@@ -168,6 +171,16 @@ class Browsing(QObject):
         """The file of an image."""
         return self.root / image.path
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` would do something."""
+        return self._acts.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether `redo` would do something."""
+        return self._acts.can_redo
+
     # --- opening ----------------------------------------------------------------------------------
 
     def open(self, path: Path, *, read_only: bool = False, take_over: bool = False) -> None:
@@ -182,21 +195,20 @@ class Browsing(QObject):
         self._link.use_segmenter(name, version)
 
     def close(self) -> None:
-        """Let go of the project; every edit is on disk when this returns."""
+        """Let go of the project; what is not on disk yet goes there in the background."""
         if self._opened is not None:
             self.leaving.emit()
-        trouble = self._link.close()
+        self._link.close()
         self._loader.clear()
         if self._opened is not None:
-            self._opened = None
+            self._opened, self._acts = None, Acts()
             self._reset(Document())
             self.project_changed.emit()
-        if trouble:
-            self.told.emit(trouble)
 
     def shut_down(self) -> None:
-        """Close, and wait for the threads: the window goes away."""
+        """Close, and wait until every edit is on disk: the window goes away."""
         self.close()
+        self._link.shut_down()
 
     def reload(self) -> None:
         """Read everything again from the project file, after an import for example."""
@@ -207,8 +219,11 @@ class Browsing(QObject):
         """Find what was added to the folder, went from it, moved in it or was replaced."""
         self._link.look_at_folder()
 
-    def _take_view(self, view: View) -> None:
-        """Show what was read from a project: another one, or the same after it changed underneath."""
+    def _take_view(self, view: View, number: int) -> None:
+        """Show what was read from a project: another one, or the same after it changed underneath.
+
+        `number` is that of the last thing asked of the writer before it was read.
+        """
         fresh = self._opened is None or self._opened.path != view.opened.path
         if fresh and self._opened is not None:
             self.leaving.emit()
@@ -220,19 +235,23 @@ class Browsing(QObject):
         self.models = view.models
         kept, before = self._document.open_id, self.image
         if fresh:
+            self._acts = Acts(view.tail)
             self._loader.clear()
             self._reset(document)
             self._choose_model(view.models)
             self.project_changed.emit()
         else:
             document.take_open(self._document)
+            document.absorb(self._acts.after(number))
             self._document = document
             self._order = []
+            if number == self._link.asked:
+                self._acts.learn(view.tail)
         self.images_changed.emit(())
         if not self._order:
             self.set_order(document.images)
         self._sync_category()
-        self._note_history(view.can_undo, view.can_redo)
+        self.history_changed.emit()
         wanted = (view.start, self.resume_at, next(iter(document.images), None))
         target = next((one for one in wanted if one in document.images), None)
         if target is not None and (fresh or kept is None):
@@ -332,35 +351,34 @@ class Browsing(QObject):
         self.draft, self._draft_overlap, self._agreement = None, None, None
 
     def _read_open_image(self) -> None:
-        image_id = self._document.open_id
-        if image_id is not None:
-            self._link.read(
-                lambda store: (image_id, store.annotations(image_id), store.candidates(image_id)),
-                self._take_annotations,
-            )
-
-    def _take_annotations(self, read: tuple[int, Sequence[Annotation], Sequence[Candidate]]) -> None:
-        image_id, annotations, candidates = read
-        if image_id != self._document.open_id:
-            return
-        others, found = self._document.read(annotations, candidates)
-        self._agreement = None
-        self.select(self.selection & self._document.annotations.keys())
-        self.changed.emit(Changed((), "open", "labels read", others, found))
+        self._read(lambda store, key: (store.annotations(key), store.candidates(key)), self._take_labels)
 
     def refresh_candidates(self, image_id: int) -> None:
         """Read the candidates again where that image is open: a run has stored new ones."""
         if image_id == self._document.open_id:
-            self._link.read_current(
-                lambda store: (image_id, store.candidates(image_id)), self._take_candidates
-            )
+            self._read(lambda store, key: store.candidates(key), self._take_candidates)
 
-    def _take_candidates(self, read: tuple[int, Sequence[Candidate]]) -> None:
-        image_id, candidates = read
-        if image_id == self._document.open_id:
-            others = self._document.read_candidates(candidates)
-            self._agreement = None
-            self.changed.emit(Changed((), "predictions", "candidates read", candidates=others))
+    def _read(self, work: Callable[[Store, int], T], take: Callable[[T, Iterable[Change]], None]) -> None:
+        """Have something of the open image read; `take` gets it, and what was done since then."""
+        image_id, acts, number = self._document.open_id, self._acts, self._link.asked
+
+        def got(value: T) -> None:
+            if acts is self._acts and image_id == self._document.open_id:
+                take(value, acts.after(number))
+
+        if image_id is not None:
+            self._link.read(lambda store: work(store, image_id), got)
+
+    def _take_labels(self, read: tuple[Iterable[Annotation], _Candidates], since: Iterable[Change]) -> None:
+        others, found = self._document.read(*read, since)
+        self._agreement = None
+        self.select(self.selection & self._document.annotations.keys())
+        self.changed.emit(Changed((), "open", "labels read", others, found))
+
+    def _take_candidates(self, candidates: _Candidates, since: Iterable[Change]) -> None:
+        others = self._document.read_candidates(candidates, since)
+        self._agreement = None
+        self.changed.emit(Changed((), "predictions", "candidates read", candidates=others))
 
     def _want_pixels(self) -> None:
         image = self.image
@@ -441,7 +459,3 @@ class Browsing(QObject):
         if now != self.category:
             self.category = now
             self.category_changed.emit()
-
-    def _note_history(self, can_undo: bool, can_redo: bool) -> None:
-        self.can_undo, self.can_redo = can_undo, can_redo
-        self.history_changed.emit()

@@ -68,6 +68,13 @@ class Commands(QObject):
         """What finishes the open image where a review is on; False where none is."""
         self._waiting_import: Path | None = None
         self._session.project_changed.connect(self._import_waiting)
+        self._session.stepped.connect(self._tell_step)
+
+    def _tell_step(self, label: str, is_undo: bool) -> None:
+        """What an undo or a redo did, which may be nothing that can be seen here, and the way back."""
+        session = self._session
+        text, action = (f"Took back: {label}", "Redo") if is_undo else (f"Done again: {label}", "Undo")
+        self._notifier.info(text, action=action, run=session.redo if is_undo else session.undo, key="step")
 
     def handlers(self) -> dict[str, Callable[..., object]]:
         """Action id to what it does."""

@@ -64,19 +64,25 @@ class Document:
         self.annotations, self.candidates = {}, {}
 
     def read(
-        self, annotations: Iterable[Annotation], candidates: Iterable[Candidate]
+        self, annotations: Iterable[Annotation], candidates: Iterable[Candidate], since: Iterable[Change]
     ) -> tuple[frozenset[int], frozenset[int]]:
-        """Take in what the disk has of the open image.
+        """Take in what the disk has of the open image, and on top of it what was done since it was read.
 
         Gives the ids of the annotations, and those of the candidates, that are others than before.
         """
+        later = tuple(since)
         before, self.annotations = self.annotations, {one.id: one for one in annotations}
         self.is_read = True
-        return _others(before, self.annotations), self.read_candidates(candidates)
+        found = self.read_candidates(candidates, later)
+        return _others(before, self.annotations), found
 
-    def read_candidates(self, candidates: Iterable[Candidate]) -> frozenset[int]:
-        """Take in the candidates of the open image; gives the ids of those that are others than before."""
+    def read_candidates(self, candidates: Iterable[Candidate], since: Iterable[Change]) -> frozenset[int]:
+        """`read` for the candidates alone."""
         before, self.candidates = self.candidates, {one.id: one for one in candidates}
+        for change in since:
+            if isinstance(change.record, Annotation | Candidate):
+                self._put(change)
+        self._sort()
         return _others(before, self.candidates)
 
     def now(self, change: Change) -> Change | None:
@@ -102,15 +108,21 @@ class Document:
                 touched[record.image_id] = None
             elif isinstance(record, Image):
                 touched[record.id] = None
-            table = self._table(record)
-            if change.after is None:
-                table.pop(record.id, None)
-            else:
-                table[record.id] = change.after
-        if list(self.annotations) != sorted(self.annotations):
-            # an undone deletion comes back to its place, not to the end
-            self.annotations = dict(sorted(self.annotations.items()))
+            self._put(change)
+        self._sort()
         return tuple(touched)
+
+    def _put(self, change: Change) -> None:
+        table = self._table(change.record)
+        if change.after is None:
+            table.pop(change.record.id, None)
+        else:
+            table[change.record.id] = change.after
+
+    def _sort(self) -> None:
+        """An undone deletion comes back to its place, not to the end."""
+        if list(self.annotations) != sorted(self.annotations):
+            self.annotations = dict(sorted(self.annotations.items()))
 
     def _count(self, record: Record | None, by: int) -> None:
         if isinstance(record, Annotation):

@@ -1,20 +1,23 @@
 """The session's line to the project's writer thread: opening, reading, writing, and what is on disk."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.photo_files import SUFFIXES, Fingerprint
-from labeler.core.records import Category, Edit, Image, Model
+from labeler.core.records import Category, Image, Model
 from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.photo_watch import PhotoWatch
 from labeler.project.folder import Sync, find_images, locate, take_survey
 from labeler.project.ids import Ids, Kind
+from labeler.project.rescue import Step
+from labeler.project.settling import Tail
 from labeler.project.store import Store
 from labeler.project.survey import survey
 from labeler.project.writer import Writer
@@ -44,8 +47,7 @@ class View(Struct, frozen=True, eq=False):
     ids: Ids
     segmenter_id: int
     """The model that accepted proposals are kept under; 0 where the project cannot be written to."""
-    can_undo: bool
-    can_redo: bool
+    tail: Tail
     start: int | None = None
     """The image to show first, where a person asked for one."""
 
@@ -53,8 +55,8 @@ class View(Struct, frozen=True, eq=False):
 class ProjectLink(QObject):
     """Opens projects on a pool thread and posts work to their writer; answers come on the GUI thread."""
 
-    viewed = Signal(object)
-    """A `View`: another project was opened, or this one was read anew."""
+    viewed = Signal(object, int)
+    """A `View`: another project was opened, or this one was read anew; and `asked` when that began."""
     refused = Signal(object)
     """The exception that says why a project was not opened."""
     synced = Signal(object)
@@ -71,7 +73,10 @@ class ProjectLink(QObject):
         self._writer: Writer | None = None
         self._opened: OpenedProject | None = None
         self._unsaved = 0
-        self._begun = 0
+        self._leaving: list[Writer] = []
+        """Writers that finish what they were given, of projects that are not open any more."""
+        self.asked = 0
+        """How often the writer was asked to change the project."""
         self._opening = 0
         self._ids: Ids | None = None
         self.segmenter_id = 0
@@ -105,6 +110,8 @@ class ProjectLink(QObject):
         if here is not None and here.path == place.project:
             writer, message = here, ""
         else:
+            for leaving in [one for one in self._leaving if one.path == place.project]:
+                leaving.close()  # the lock is its own until then
             only_look = read_only or bool(place.read_only_reason)
             writer = Writer.open(
                 place.project, read_only=only_look, take_over=take_over, on_trouble=self._in_trouble
@@ -133,8 +140,7 @@ class ProjectLink(QObject):
             models=store.models(),
             ids=store.ids,
             segmenter_id=model.id,
-            can_undo=store.can_undo(),
-            can_redo=store.can_redo(),
+            tail=store.tail(),
             start=_image_at(start, opened.root, images),
         )
 
@@ -142,15 +148,19 @@ class ProjectLink(QObject):
         if turn != self._opening:
             # a newer request came while this one was being read
             if writer is not self._writer:
-                run_in_pool(writer.close, courier=self._courier, done=_ignore, failed=_ignore)
+                self._leave(writer)
             return
-        old, self._writer, self._opened = self._writer, writer, view.opened
+        if writer is self._writer and self._opened is not None:
+            # edits went on while this was being read on another thread: nobody knows which of them it has
+            self.view(view.start)
+            return
+        if self._writer is not None:
+            self._leave(self._writer)
+        self._writer, self._opened = writer, view.opened
         self._ids, self.segmenter_id = view.ids, view.segmenter_id
         self._unsaved = 0
-        if old is not None and old is not writer:
-            run_in_pool(old.close, courier=self._courier, done=self._closed, failed=_ignore)
         self._say(READ_ONLY if view.opened.read_only else SAVED)
-        self.viewed.emit(view)
+        self.viewed.emit(view, self.asked)
         if message:
             self.noted.emit(message)
         if not view.opened.read_only:
@@ -166,37 +176,50 @@ class ProjectLink(QObject):
         if sync:
             self.view()
 
-    def view(self) -> None:
-        """Read everything again; `viewed` follows."""
+    def view(self, start: int | None = None) -> None:
+        """Read everything again, and show the image `start` where it is given; `viewed` follows."""
         if self._opened is not None:
-            opened, begun = self._opened, self._begun
-            self.read(
-                lambda store: self._view(store, opened, None), lambda view: self._show(opened, view, begun)
-            )
+            opened, asked = self._opened, self.asked
 
-    def _show(self, opened: OpenedProject, view: View | None, begun: int) -> None:
-        if view is None or opened is not self._opened:
-            return
-        if begun == self._begun:
-            self.viewed.emit(view)
-        else:
-            # an edit came while this was being read, which what was read knows nothing of
-            self.view()
+            def work(store: Store) -> View:
+                return structs.replace(self._view(store, opened, None), start=start)
 
-    def close(self) -> str:
-        """Let go of the project; every edit is on disk when this returns.
+            self.read(work, lambda view: self._show(opened, view, asked))
 
-        Gives "", or a sentence about edits that could only be written to the rescue file.
-        """
+    def _show(self, opened: OpenedProject, view: View | None, asked: int) -> None:
+        if view is not None and opened is self._opened:
+            self.viewed.emit(view, asked)
+
+    def close(self) -> None:
+        """Let go of the project; its edits are being written, and a snapshot made, when this returns."""
         self._opening += 1
         self._watch.stop()
-        trouble = self._writer.close() if self._writer is not None else ""
-        self._writer = self._opened = None
-        return trouble
+        if self._writer is not None:
+            self._leave(self._writer)
+            self._writer = self._opened = None
 
-    def _closed(self, trouble: str) -> None:
-        if trouble:
-            self.told.emit(trouble)
+    def shut_down(self, *, seconds: float = 20.0) -> None:
+        """`close`, and wait for what is left open, but no longer than that."""
+        self.close()
+        until = time.monotonic() + seconds
+        for writer in tuple(self._leaving):
+            self._left(writer, writer.close(seconds=max(until - time.monotonic(), 0.0)))
+
+    def _leave(self, writer: Writer) -> None:
+        """Have a writer finish by itself; what it cannot finish is told when it is known."""
+        self._leaving.append(writer)
+
+        def gone(trouble: str) -> None:
+            if writer in self._leaving:  # else nobody waits for it any more, not even this
+                self._courier.hand(lambda: self._left(writer, trouble))
+
+        writer.let_go(gone)
+
+    def _left(self, writer: Writer, trouble: str) -> None:
+        if writer in self._leaving:
+            self._leaving.remove(writer)
+            if trouble:
+                self.told.emit(trouble)
 
     # --- reading and writing ----------------------------------------------------------------------
 
@@ -210,18 +233,6 @@ class ProjectLink(QObject):
         if self._writer is not None:
             self._writer.post(work, self._bring(done), self._bring(self._cannot_read))
 
-    def read_current(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        """`read`, again and again until no edit came meanwhile that the answer knows nothing of."""
-        begun = self._begun
-
-        def take(value: T) -> None:
-            if begun == self._begun:
-                done(value)
-            else:
-                self.read_current(work, done)
-
-        self.read(work, take)
-
     def keep(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
@@ -229,31 +240,19 @@ class ProjectLink(QObject):
         if self._writer is not None:
             self._writer.post(work, self._bring(done), self._bring(failed))
 
-    def apply(self, edit: Edit, *, failed: Callable[[Exception], None]) -> None:
-        """Have an edit written."""
-        if self._writer is not None:
-            self._begin()
-            self._writer.apply(edit, self._bring(self._end), self._bring(self._end_failed(failed)))
-
-    def undo(self, done: Callable[[Edit | None], None], *, failed: Callable[[Exception], None]) -> None:
-        """Have the last edit undone."""
-        if self._writer is not None:
-            self._begin()
-            self._writer.undo(self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
-
-    def redo(self, done: Callable[[Edit | None], None], *, failed: Callable[[Exception], None]) -> None:
-        """Have the last undone edit done again."""
-        if self._writer is not None:
-            self._begin()
-            self._writer.redo(self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
-
     def write(
-        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+        self,
+        work: Callable[[Store], T],
+        done: Callable[[T], None],
+        *,
+        failed: Callable[[Exception], None],
+        step: Step | None = None,
     ) -> None:
-        """Have something else written, such as an import."""
-        if self._writer is not None:
+        """Have the project changed. With `step` the change is rescued where the disk does not take it."""
+        writer = self._writer
+        if writer is not None:
             self._begin()
-            self._writer.post(work, self._bring(self._ended(done)), self._bring(self._end_failed(failed)))
+            writer.post(work, self._ended(writer, done), self._ended(writer, failed), step=step)
 
     def use_segmenter(self, name: str, version: str) -> None:
         """Keep accepted proposals under another model from now on."""
@@ -278,25 +277,26 @@ class ProjectLink(QObject):
 
     def _begin(self) -> None:
         self._unsaved += 1
-        self._begun += 1
+        self.asked += 1
         if self.saved == SAVED:
             self._say(SAVING)
 
-    def _end(self, _: object = None) -> None:
+    def _end(self) -> None:
         self._unsaved -= 1
         if self._unsaved <= 0:
-            self._unsaved = 0
             self._say(SAVED)
 
-    def _ended(self, done: Callable[[T], None]) -> Callable[[T], None]:
+    def _ended(self, writer: Writer, take: Callable[[T], None]) -> Callable[[T], None]:
+        """`take` as a callback of the writer, after which one thing less is unsaved."""
+
         def both(value: T) -> None:
-            self._end()
-            done(value)
+            try:
+                take(value)
+            finally:
+                if writer is self._writer:
+                    self._end()
 
-        return both
-
-    def _end_failed(self, failed: Callable[[Exception], None]) -> Callable[[Exception], None]:
-        return self._ended(failed)
+        return self._bring(both)
 
     def _cannot_read(self, error: Exception) -> None:
         self.told.emit(

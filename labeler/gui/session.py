@@ -6,7 +6,7 @@ once and written by the project's writer thread; `saved_changed` says when it is
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,16 +22,14 @@ from labeler.core.records import (
     Candidate,
     Category,
     Change,
-    Edit,
     Mask,
     Shape,
     Source,
 )
 from labeler.errors import ProjectError
 from labeler.formats.report import Report
-from labeler.gui.browsing import Browsing
+from labeler.gui.acting import Acting
 from labeler.gui.document import Changed
-from labeler.project.journal import JournalEntry
 from labeler.project.merging import merged
 from labeler.project.store import Store
 
@@ -65,7 +63,7 @@ class _Measured:
         return self._agreement
 
 
-class Session(Browsing):
+class Session(Acting):
     """The open project as the window sees it. All methods are called on the GUI thread and return at once."""
 
     kept_changed = Signal()
@@ -77,23 +75,6 @@ class Session(Browsing):
         self._kept: frozenset[int] | None = None
 
     # --- edits ------------------------------------------------------------------------------------
-
-    def commit(self, label: str, changes: Iterable[Change], *, by: str) -> bool:
-        """Show an edit, and have it written: the only way to change anything. Says whether it was taken."""
-        if self.read_only:
-            self.told.emit(f"Nothing was changed. {self.read_only}")
-            self.changed.emit(Changed((), "refused", "refused"))
-            return False
-        meant = tuple(changes)
-        made = tuple(change for one in meant if (change := self._document.now(one)) is not None)
-        if self._opened is None or not made:
-            return False
-        edit = Edit(label, made)
-        self._tell_kept(meant, made)
-        self._absorb(edit, by)
-        self._note_history(True, False)
-        self._link.apply(edit, failed=self._refused)
-        return True
 
     def add(self, shape: Shape, *, by: str, label: str = "", source: Source = "human") -> Annotation | None:
         """A new annotation of the current category on the open image, selected; one edit ("Add person").
@@ -182,7 +163,7 @@ class Session(Browsing):
     def merge_categories(self, source_id: int, target_id: int) -> None:
         """Give all annotations of one category another one, and delete the first; one edit."""
         source, target = self.categories[source_id], self.categories[target_id]
-        self._work_out(lambda store: merged(store, source, target), by="categories")
+        self._have_made(lambda store: merged(store, source, target))
 
     def mark_reviewed(self, reviewed: bool, *, by: str) -> None:
         """Say of the open image that its annotations are complete and right, or take that back."""
@@ -195,40 +176,6 @@ class Session(Browsing):
         """An id that was never used in this project."""
         return self._link.new_id("annotation")
 
-    # --- history ----------------------------------------------------------------------------------
-
-    def undo(self) -> None:
-        """Take back the last edit, of whatever image, from before a restart too."""
-        if not self.read_only:
-            self._link.undo(lambda edit: self._show_done(_listed(edit), "history"), failed=self._refused)
-
-    def redo(self) -> None:
-        """Do again what was undone last."""
-        if not self.read_only:
-            self._link.redo(lambda edit: self._show_done(_listed(edit), "history"), failed=self._refused)
-
-    def go_back_to(self, edit_id: int) -> None:
-        """Undo or redo until that edit is the last one done; 0 undoes everything."""
-        if not self.read_only:
-            show = self._show_done
-            self._link.write(
-                lambda store: store.go_back_to(edit_id),
-                lambda edits: show(edits, "history"),
-                failed=self._refused,
-            )
-
-    def restore_image(self, edit_id: int) -> None:
-        """Take the open image back to what it was right after an edit, as one new edit."""
-        image_id = self._document.open_id
-        if image_id is not None:
-            self._work_out(lambda store: store.restored(image_id, edit_id), by="history")
-
-    def journal(
-        self, done: Callable[[list[JournalEntry]], None], *, limit: int = 500, image_id: int | None = None
-    ) -> None:
-        """Read the journal, newest first, and hand it to `done` soon."""
-        self.ask(lambda store: store.journal(limit=limit, image_id=image_id), done)
-
     def import_file(self, work: Callable[[Store], Report], done: Callable[[Report], None]) -> None:
         """Have a file taken in by the writer, show the project anew, and hand the report to `done`."""
         if self.read_only:
@@ -239,66 +186,7 @@ class Session(Browsing):
             _secure(store)
             return work(store)
 
-        def show(report: Report) -> None:
-            self.reload()
-            done(report)
-
-        self._link.write(secured, show, failed=lambda error: self.told.emit(str(error)))
-
-    def ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
-        self._link.read(work, done)
-
-    def keep(
-        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
-    ) -> None:
-        """Have what a model found kept, on the writer's thread; no edit, and nothing for undo."""
-        self._link.keep(work, done, failed=failed)
-
-    def _work_out(self, make: Callable[[Store], Edit], *, by: str) -> None:
-        """Have the writer make an edit from all that is saved, and commit it as any other."""
-
-        def commit(edit: Edit) -> None:
-            self.commit(edit.label, edit.changes, by=by)
-
-        self.ask(make, commit)
-
-    def _show_done(self, edits: Sequence[Edit], by: str) -> None:
-        for edit in edits:
-            self._absorb(edit, by)
-        self.ask(lambda store: (store.can_undo(), store.can_redo()), lambda can: self._note_history(*can))
-        self._follow(edits)
-
-    def _follow(self, edits: Sequence[Edit]) -> None:
-        """Go to where an undo happened when nothing of it can be seen here."""
-        images = {c.record.image_id for e in edits for c in e.changes if isinstance(c.record, Annotation)}
-        if len(images) == 1 and self._document.open_id not in images:
-            self.go_to(images.pop())
-
-    def _absorb(self, edit: Edit, by: str) -> None:
-        touched = self._document.absorb(edit.changes)
-        self._agreement = None
-        if self.draft is not None and any(change.record.id == self.draft.id for change in edit.changes):
-            self.draft, self._draft_overlap = None, None
-        self._sync_category()
-        self.selection &= self._document.annotations.keys()
-        self.changed.emit(Changed.of(edit.changes, by, "history" if by == "history" else "edit"))
-        self.selection_changed.emit()
-        if touched:
-            self.images_changed.emit(touched)
-
-    def _tell_kept(self, meant: Sequence[Change], made: Sequence[Change]) -> None:
-        """Say so where what a person has changed was taken away meanwhile, and is kept all the same."""
-        gone = {change.record.id for change in meant if change.before is not None}
-        back = [c.after for c in made if c.before is None and c.record.id in gone]
-        kept = [one for one in back if isinstance(one, Annotation)]
-        if kept:
-            self.told.emit(f"{self._names(kept)} was taken away meanwhile; what you made of it is kept.")
-
-    def _refused(self, error: Exception) -> None:
-        """An edit could not be written for a reason that waiting will not mend: show what is on disk."""
-        self.told.emit(f"The last change was taken back: {error}")
-        self.reload()
+        self._write_unseen(secured, done, failed=lambda error: self.told.emit(str(error)))
 
     # --- drafts and agreement ---------------------------------------------------------------------
 
@@ -406,17 +294,6 @@ class Session(Browsing):
         category = self.categories.get(annotation.category_id)
         return category is not None and category.locked
 
-    def _name(self, annotation: Annotation) -> str:
-        category = self.categories.get(annotation.category_id)
-        return category.name if category else "object"
-
-    def _names(self, annotations: Sequence[Annotation]) -> str:
-        """What a history line is about: one's name, else how many of which ("3 person", "4 objects")."""
-        names = {self._name(annotation) for annotation in annotations}
-        if len(annotations) == 1:
-            return names.pop()
-        return f"{len(annotations)} {names.pop() if len(names) == 1 else 'objects'}"
-
 
 def _secure(store: Store) -> None:
     """A snapshot before an import; raises `ProjectError` in one sentence where there can be none."""
@@ -427,7 +304,3 @@ def _secure(store: Store) -> None:
             f"Nothing was imported: no snapshot of {store.path.name} could be made before it ({error}). "
             "Make room beside the project, or let Labeler write there, and import again."
         ) from error
-
-
-def _listed(edit: Edit | None) -> list[Edit]:
-    return [] if edit is None else [edit]

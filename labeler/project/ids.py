@@ -5,10 +5,21 @@ import threading
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
+from msgspec import Struct, structs
+
 from labeler.core.records import Change
 from labeler.project.rows import table_of
 
 Kind: TypeAlias = Literal["annotation", "category", "image", "candidate"]
+
+
+class NextIds(Struct, frozen=True):
+    """The lowest ids that were never used in a project, not even by a record deleted since."""
+
+    annotation: int
+    category: int
+    image: int
+    candidate: int
 
 
 class Ids:
@@ -30,10 +41,10 @@ class Ids:
             self._next[kind] = first + count
         return first
 
-    def peek(self) -> dict[str, int]:
+    def peek(self) -> NextIds:
         """The next id of each kind, which stays to be given."""
         with self._lock:
-            return dict(self._next)
+            return NextIds(**self._next)
 
     def note(self, changes: Iterable[Change]) -> None:
         """What these changes create has its id: one that comes from a rescue file was not given here."""
@@ -52,7 +63,7 @@ class Ids:
 
     def keep(self, db: sqlite3.Connection) -> None:
         """Write down, inside a running transaction, what was given so far."""
-        for kind, following in self.peek().items():
+        for kind, following in structs.asdict(self.peek()).items():
             db.execute(
                 "UPDATE sequence SET next = ? WHERE kind = ? AND next < ?", (following, kind, following)
             )

@@ -12,12 +12,17 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, msgpack
 
+from labeler.core.rebasing import rebased
 from labeler.core.records import Annotation, Category, Change, Edit
 from labeler.errors import ProjectError
 from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
 
 State: TypeAlias = Literal["done", "undone", "abandoned"]
 _Delta: TypeAlias = dict[str, Any]
+
+
+class MisfitError(ProjectError):
+    """What a change calls `before` is not what is stored."""
 
 
 class JournalEntry(Struct, frozen=True):
@@ -40,7 +45,7 @@ class JournalEntry(Struct, frozen=True):
 def record(db: sqlite3.Connection, edit: Edit, *, midway: Callable[[], None]) -> int:
     """Apply an edit inside a running transaction and journal it; gives its id.
 
-    `midway` is called when half of its changes are written. Raises `ProjectError` where what a change
+    `midway` is called when half of its changes are written. Raises `MisfitError` where what a change
     calls `before` is not what is stored.
     """
     parent = last_done(db)
@@ -81,6 +86,17 @@ def _write(db: sqlite3.Connection, change: Change) -> tuple[str, int, int | None
     )
 
 
+def fitted(db: sqlite3.Connection, edit: Edit) -> Edit:
+    """The edit, made to what is stored now, as `core.rebasing` says; maybe without changes."""
+    changes = []
+    for change in edit.changes:
+        table = table_of(change.record)
+        made = rebased(change, table.record(_stored(db, table, change.record.id)))
+        if made is not None:
+            changes.append(made)
+    return Edit(edit.label, tuple(changes))
+
+
 def _rows(table: Table, change: Change) -> tuple[Row | None, Row | None]:
     """Both sides as rows; a shape that both share is encoded once."""
     if change.before is None or change.after is None:
@@ -101,9 +117,9 @@ def _expect(table: Table, key: int, *, stored: Row | None, before: Row | None, a
         return
     name = f"{table.name} {key}"
     if stored is None:
-        raise ProjectError(f"The edit was not saved: {name} is no longer in the project.")
+        raise MisfitError(f"The edit was not saved: {name} is no longer in the project.")
     if before is None:
-        raise ProjectError(f"The edit was not saved: {name} is in the project already.")
+        raise MisfitError(f"The edit was not saved: {name} is in the project already.")
     if stored == before:
         return
     differing = {p for p in range(len(stored)) if stored[p] != before[p]}
@@ -112,7 +128,7 @@ def _expect(table: Table, key: int, *, stored: Row | None, before: Row | None, a
     merged = [stored[p] if p not in differing else before[p] for p in range(len(stored))]
     if differing and table.from_row(merged) != table.from_row(stored):
         columns = ", ".join(table.columns[p] for p in sorted(differing))
-        raise ProjectError(
+        raise MisfitError(
             f"The edit was not saved: {name} has changed since ({columns}). Open the image again."
         )
 
@@ -220,6 +236,43 @@ def _advanced(table: Table, row: Row | None, delta: _Delta | None) -> Row | None
     return tuple(delta.get(column, value) for column, value in zip(table.columns, base, strict=True))
 
 
+def tail(db: sqlite3.Connection, *, limit: int, most: int) -> list[tuple[int, Edit]]:
+    """The last edits done, oldest first, each with its id, as undoing them one by one would find them.
+
+    At most `limit` of them, with at most `most` changes together.
+    """
+    query = "SELECT id, label FROM edit WHERE state = 'done' ORDER BY id DESC LIMIT ?"
+    rows: dict[tuple[str, int], Row | None] = {}
+    found: list[tuple[int, Edit]] = []
+    for edit_id, label in db.execute(query, (limit,)).fetchall():
+        (count,) = db.execute("SELECT count(*) FROM change WHERE edit_id = ?", (edit_id,)).fetchone()
+        most -= count
+        changes = _looked_back(db, edit_id, rows) if most >= 0 else None
+        if changes is None:
+            break
+        found.append((edit_id, Edit(label, changes)))
+    return found[::-1]
+
+
+def _looked_back(
+    db: sqlite3.Connection, edit_id: int, rows: dict[tuple[str, int], Row | None]
+) -> tuple[Change, ...] | None:
+    """What an edit changed, where `rows` are as they were after it; they are as before it then.
+
+    None where the journal does not fit them.
+    """
+    changes = []
+    query = "SELECT kind, record_id, before, after FROM change WHERE edit_id = ? ORDER BY id DESC"
+    for kind, key, old, new in db.execute(query, (edit_id,)).fetchall():
+        table = TABLES[kind]
+        after = rows[kind, key] if (kind, key) in rows else _stored(db, table, key)
+        if not _matches(table, after, _unpack(new)):
+            return None
+        rows[kind, key] = before = _advanced(table, after, _unpack(old))
+        changes.append(Change(table.record(before), table.record(after)))
+    return tuple(reversed(changes))
+
+
 # --- looking back -----------------------------------------------------------------------------
 
 
@@ -250,7 +303,7 @@ def restored(db: sqlite3.Connection, image_id: int, edit_id: int) -> Edit:
         if before != after and not (name == IMAGE.name and after is None):
             changes.append(Change(TABLES[name].record(before), TABLES[name].record(after)))
     (label,) = db.execute("SELECT label FROM edit WHERE id = ?", (edit_id,)).fetchone()
-    return Edit(f"Go back to “{label}”", (*_needed_categories(db, changes), *changes))
+    return Edit(f"Go back to “{label}”", (*needed_categories(db, changes), *changes))
 
 
 def _image_rows(db: sqlite3.Connection, image_id: int) -> dict[tuple[str, int], Row | None]:
@@ -294,9 +347,12 @@ def _ancestors(parents: dict[int, int | None], edit_id: int) -> list[int]:
     return way
 
 
-def _needed_categories(db: sqlite3.Connection, changes: Sequence[Change]) -> Iterator[Change]:
+def needed_categories(db: sqlite3.Connection, changes: Sequence[Change]) -> Iterator[Change]:
+    """The changes that bring back the categories which these changes need and the project has no more."""
+    made = {c.after.id for c in changes if isinstance(c.after, Category)}
     needed = {c.after.category_id for c in changes if isinstance(c.after, Annotation)}
-    for category_id in sorted(needed - {key for (key,) in db.execute("SELECT id FROM category")}):
+    there = {key for (key,) in db.execute("SELECT id FROM category")} if needed else set()
+    for category_id in sorted(needed - made - there):
         yield Change(None, _lost_category(db, category_id))
 
 

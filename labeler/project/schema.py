@@ -1,5 +1,6 @@
 """The tables of a project file, its version, and how an older one is brought up to date."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -302,3 +303,16 @@ def _statements(sql: str) -> Iterator[str]:
         if buffer.strip() and sqlite3.complete_statement(buffer):
             yield buffer
             buffer = ""
+
+
+def integrity_sentence(error: sqlite3.IntegrityError) -> str:
+    """What to tell a person of a constraint that an edit does not keep."""
+    if "FOREIGN KEY" in str(error):
+        return (
+            "Nothing was saved: a record would be left that belongs to an image, category or model that is "
+            "not in the project. Delete or move what belongs to it first."
+        )
+    match = re.search(r"UNIQUE constraint failed: (\w+)\.(\w+)", str(error))
+    if match:
+        return f"Nothing was saved: another {match[1]} of the project has the same {match[2]}."
+    return f"Nothing was saved: the project does not take it ({error})."

@@ -2,22 +2,20 @@
 
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import astuple
 
 from labeler.core.order import natural_key
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.errors import ProjectError
-from labeler.project import copying, journal, opening, schema
+from labeler.project import copying, journal, opening, schema, settling
 from labeler.project.agreements import Agreements
-from labeler.project.ids import Ids
+from labeler.project.ids import Ids, NextIds
 from labeler.project.journal import JournalEntry
 from labeler.project.lock import Lock, acquire
 from labeler.project.photos import Photos
@@ -37,15 +35,6 @@ logger = logging.getLogger(__name__)
 
 def no_probe(point: str) -> None:
     """Nothing is tested."""
-
-
-class NextIds(Struct, frozen=True):
-    """The lowest ids that were never used in this project, not even by a record deleted since."""
-
-    annotation: int
-    category: int
-    image: int
-    candidate: int
 
 
 class Store:
@@ -129,7 +118,7 @@ class Store:
                 self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
                 self._probe("before commit")
         except sqlite3.IntegrityError as error:
-            raise ProjectError(_integrity_sentence(error)) from error
+            raise ProjectError(schema.integrity_sentence(error)) from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise ProjectError(
                 f"Nothing was saved: a value does not fit the project file ({error})."
@@ -218,7 +207,7 @@ class Store:
 
     def next_ids(self) -> NextIds:
         """Where new ids start; `ids` gives them."""
-        return NextIds(**self.ids.peek())
+        return self.ids.peek()
 
     def journal(self, *, limit: int = 500, image_id: int | None = None) -> list[JournalEntry]:
         """The newest edits first, of one image or of all."""
@@ -253,7 +242,7 @@ class Store:
         """Do an edit and journal it, as one transaction and one undo step; gives its journal id.
 
         Ids of new records are the caller's, as `ids` gives them. What each change calls `before`
-        must be what is stored, else nothing is done and `ProjectError` says which record differs. Edits that
+        must be what is stored, else nothing is done and `MisfitError` says which record differs. Edits that
         were undone can then no longer be redone.
         """
         self._secure_before(edit)
@@ -262,17 +251,37 @@ class Store:
             self.ids.note(edit.changes)
             return edit_id
 
-    def undo(self) -> Edit | None:
-        """Take back the last edit done; gives the inverse edit that was applied, None if there is none."""
-        with self.transaction():
-            edit_id = journal.last_done(self._db)
-            return self._play(edit_id, forward=False) if edit_id else None
+    def settle(self, edit: Edit) -> tuple[int, Edit]:
+        """`apply` what a person did to what they saw; gives its journal id, and the edit as it was applied.
 
-    def redo(self) -> Edit | None:
-        """Do the last undone edit again; gives the edit that was applied, None if there is none."""
+        It is done to what is stored by now, see `core.rebasing`; categories that its annotations need come
+        back. The id is 0 where nothing is left to do.
+        """
+        self._secure_before(edit)
         with self.transaction():
-            edit_id = journal.first_undone(self._db)
-            return self._play(edit_id, forward=True) if edit_id else None
+            edit_id, made = settling.settled(self._db, edit, midway=self._midway)
+            self.ids.note(made.changes)
+        return edit_id, made
+
+    def undo(self, expected: int = 0) -> Edit | None:
+        """Take back the last edit done; gives the inverse edit that was applied, None if there is none.
+
+        With `expected`, the id of an edit, nothing is done where another one is the last.
+        """
+        with self.transaction():
+            return self._step(journal.last_done(self._db), expected, forward=False)
+
+    def redo(self, expected: int = 0) -> Edit | None:
+        """Do the last undone edit again; gives the edit that was applied, None if there is none.
+
+        With `expected`, the id of an edit, nothing is done where another one is next.
+        """
+        with self.transaction():
+            return self._step(journal.first_undone(self._db), expected, forward=True)
+
+    def tail(self) -> settling.Tail:
+        """The end of the journal, by which a window can undo at once."""
+        return settling.tail(self._db)
 
     def go_back_to(self, edit_id: int) -> tuple[Edit, ...]:
         """Undo or redo, in one transaction, until that edit is the last one done; 0 undoes all.
@@ -298,6 +307,9 @@ class Store:
         Without changes where the image is so already.
         """
         return journal.restored(self._db, image_id, edit_id)
+
+    def _step(self, edit_id: int, expected: int, *, forward: bool) -> Edit | None:
+        return self._play(edit_id, forward=forward) if edit_id and expected in (0, edit_id) else None
 
     def _play(self, edit_id: int, *, forward: bool) -> Edit:
         return journal.play(self._db, edit_id, forward=forward, midway=self._midway)
@@ -407,15 +419,3 @@ class Store:
         """What SQLite says about how safe this file is kept, by pragma name."""
         names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
         return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-
-
-def _integrity_sentence(error: sqlite3.IntegrityError) -> str:
-    if "FOREIGN KEY" in str(error):
-        return (
-            "Nothing was saved: a record would be left that belongs to an image, category or model that is "
-            "not in the project. Delete or move what belongs to it first."
-        )
-    match = re.search(r"UNIQUE constraint failed: (\w+)\.(\w+)", str(error))
-    if match:
-        return f"Nothing was saved: another {match[1]} of the project has the same {match[2]}."
-    return f"Nothing was saved: the project does not take it ({error})."

@@ -68,6 +68,7 @@ class Writer:
         self._opened = threading.Event()
         self._error: Exception | None = None
         self._closing = False
+        self._let_go: Callable[[str], None] = lambda _: None
         self._last_try = False
         self._given_up = False
         """Closing, and the disk still does not take it: what can be rescued is not tried any more."""
@@ -157,15 +158,21 @@ class Writer:
         """Try again now what waits for the disk."""
         self._inbox.put("retry")
 
-    def close(self) -> str:
-        """Finish all work, leave a snapshot, and let go of the project.
+    def let_go(self, done: Callable[[str], None]) -> None:
+        """Begin to `close` and return at once; `done` gets what that gives, on the writer's thread."""
+        self._let_go = done
+        self.close(seconds=0.0)
 
-        Gives "" or, where the disk did not take the last edits, the sentence that says where they are.
+    def close(self, *, seconds: float | None = None) -> str:
+        """Finish all work, leave a snapshot, and let go of the project; also when it has begun already.
+
+        Waits no longer than `seconds`, where they are given. Gives "" or, where the disk did not take the
+        last edits, the sentence that says where they are.
         """
         if not self._closing:
             self._closing = True
             self._inbox.put("close")
-        self._thread.join()
+        self._thread.join(seconds)
         return self.trouble
 
     # --- on the writer's thread ---------------------------------------------------------------
@@ -186,6 +193,7 @@ class Writer:
                 self._finish(store, job)
                 upkeep.worked()
             upkeep.last()
+        self._let_go(self.trouble)
 
     def _next(self, upkeep: Upkeep) -> _Job[Any] | None:
         """The next job; None when it is time to close. Does the upkeep while there is nothing else."""

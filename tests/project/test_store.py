@@ -29,9 +29,10 @@ from labeler.core.records import (
 )
 from labeler.errors import ProjectError
 from labeler.project import schema, shapes
+from labeler.project.ids import NextIds
 from labeler.project.journal import JournalEntry
 from labeler.project.merging import merged
-from labeler.project.store import NextIds, Store
+from labeler.project.store import Store
 
 PERSON = Category(1, "person", "#ff0000")
 DOG = Category(2, "dog", "#00ff00")

@@ -18,6 +18,7 @@ from labeler.core.records import Annotation, Box, Category, Change, Edit
 from labeler.errors import ProjectError, ProjectLockedError
 from labeler.paths import data_dir
 from labeler.project import rescue, snapshots, upkeep
+from labeler.project.journal import MisfitError
 from labeler.project.store import Store
 from labeler.project.writer import Writer
 
@@ -68,7 +69,7 @@ def test_an_error_in_work_goes_to_its_owner_and_the_rest_goes_on(writer: Writer)
     writer.apply(add(1), failed=errors.append)
     with pytest.raises(ProjectError, match="no image 99"):
         writer.call(lambda store: store.image(99))
-    assert [type(error) for error in errors] == [ZeroDivisionError, ProjectError]
+    assert [type(error) for error in errors] == [ZeroDivisionError, MisfitError]
     assert writer.trouble == ""
 
 
