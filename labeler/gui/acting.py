@@ -247,9 +247,9 @@ class Acting(Browsing):
 
     def _tell_kept(self, meant: Sequence[Change], made: Sequence[Change]) -> None:
         """Say so where what a person has changed was taken away meanwhile, and is kept all the same."""
-        gone = {change.record.id for change in meant if change.before is not None}
-        back = [c.after for c in made if c.before is None and c.record.id in gone]
-        kept = [one for one in back if isinstance(one, Annotation)]
+        before = {c.record.id for c in meant if c.before is not None and isinstance(c.record, Annotation)}
+        after = [c.after for c in made if c.before is None and c.record.id in before]
+        kept = [one for one in after if isinstance(one, Annotation)]
         if kept:
             self.told.emit(f"{self._names(kept)} was taken away meanwhile; what you made of it is kept.")
 
