@@ -439,17 +439,6 @@ class Browsing(QObject):
         self.category = self._document.categories.get(category_id)
         self.category_changed.emit()
 
-    def choose_model(self, model: Model | None) -> None:
-        """Measure annotations against this model's candidates; None: what each was accepted from."""
-        self.model, self._agreement = model, None
-        self.model_changed.emit()
-
-    def measure_against(self, model: Model) -> None:
-        """`choose_model`, also for a model that the project did not have when it was read."""
-        if model not in self.models:
-            self.models.append(model)
-        self.choose_model(model)
-
     def _sync_category(self) -> None:
         """Keep the current category one that exists, in its newest version."""
         wanted = self.category.id if self.category else None

@@ -23,6 +23,7 @@ from labeler.core.records import (
     Category,
     Change,
     Mask,
+    Model,
     Shape,
     Source,
 )
@@ -189,6 +190,17 @@ class Session(Acting):
         self._write_unseen(secured, done, failed=lambda error: self.told.emit(str(error)))
 
     # --- drafts and agreement ---------------------------------------------------------------------
+
+    def choose_model(self, model: Model | None) -> None:
+        """Measure annotations against this model's candidates; None: what each was accepted from."""
+        self.model, self._agreement = model, None
+        self.model_changed.emit()
+
+    def measure_against(self, model: Model) -> None:
+        """`choose_model`, also for a model that the project did not have when it was read."""
+        if model not in self.models:
+            self.models.append(model)
+        self.choose_model(model)
 
     def set_draft(self, annotation: Annotation | None, overlap: Overlap | None = None) -> None:
         """Show an uncommitted version of an annotation while it is dragged.
