@@ -18,6 +18,7 @@ VERBS = {
     "import": "labeler.cli.import_labels",
     "export": "labeler.cli.export_labels",
     "convert": "labeler.cli.convert_labels",
+    "rescue": "labeler.cli.rescue",
     "segment": "labeler.cli.segment",
     "predict": "labeler.cli.predict",
     "train": "labeler.cli.train",
@@ -33,6 +34,7 @@ labeler demo       open the window on photos that come with the installed packag
 labeler import     COCO labels or results into a project
 labeler export     a project's labels to COCO JSON
 labeler convert    between projects and COCO JSON, and COCO JSON to clean COCO JSON
+labeler rescue     edits that could not be saved: show them, take them up
 labeler segment    prompt a model on labelled images and measure its masks
 labeler predict    run a detector over images, its objects to COCO results
 labeler train      train a model on COCO labels

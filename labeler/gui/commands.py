@@ -26,6 +26,7 @@ from labeler.gui.panels.images import ask_where_to_go
 from labeler.gui.photos import make_demo_folder
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
+from labeler.gui.undecided import UndecidedOffers
 from labeler.project import snapshots
 from labeler.project.folder import locate
 from labeler.project.lock import holder
@@ -63,6 +64,7 @@ class Commands(QObject):
         self._notifier = notifier
         self._settings = settings
         self._clipboard = Clipboard(session)
+        self.offers = UndecidedOffers(session, notifier, window)
         self.last_opened = Path()
         self.review_on: Callable[[], bool] = lambda: False
         """What finishes the open image where a review is on; False where none is."""

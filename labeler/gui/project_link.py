@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,8 @@ from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.photo_watch import PhotoWatch
 from labeler.project.folder import Sync, find_images, locate, take_survey
 from labeler.project.ids import Ids, Kind
-from labeler.project.rescue import Step
+from labeler.project.kept import kept_copies
+from labeler.project.rescue import Step, put_aside_files
 from labeler.project.settling import Tail
 from labeler.project.store import Store
 from labeler.project.survey import survey
@@ -34,6 +36,17 @@ class OpenedProject(Struct, frozen=True):
     root: Path
     read_only: str
     """Why nothing can be changed, or ""."""
+
+
+class Undecided(Struct, frozen=True):
+    """What was kept of a project because it could not be saved in it."""
+
+    project: Path
+    sentence: str
+    copy: Path | None = None
+    """The copy in which its edits went on."""
+    aside: tuple[Path, ...] = ()
+    """Files of edits that did not fit."""
 
 
 class View(Struct, frozen=True, eq=False):
@@ -65,6 +78,8 @@ class ProjectLink(QObject):
     told = Signal(str)
     noted = Signal(str)
     """What a person should know about the project that was just opened."""
+    undecided = Signal(object)
+    """An `Undecided`: a person has to say what becomes of it."""
 
     def __init__(self, segmenter: tuple[str, str], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -114,7 +129,12 @@ class ProjectLink(QObject):
                 leaving.close()  # the lock is its own until then
             only_look = read_only or bool(place.read_only_reason)
             writer = Writer.open(
-                place.project, read_only=only_look, take_over=take_over, on_trouble=self._in_trouble
+                place.project,
+                read_only=only_look,
+                take_over=take_over,
+                on_trouble=self._in_trouble,
+                on_told=self._have_told,
+                on_away=partial(self._away, place.project),
             )
             message = place.message
         why = (place.read_only_reason or "The project is open read-only.") if writer.read_only else ""
@@ -163,6 +183,7 @@ class ProjectLink(QObject):
         self.viewed.emit(view, self.asked)
         if message:
             self.noted.emit(message)
+        self._tell_kept(view.opened.path)
         if not view.opened.read_only:
             self._watch.begin(view.opened.root)
 
@@ -306,6 +327,30 @@ class ProjectLink(QObject):
     def _in_trouble(self, sentence: str) -> None:
         """On the writer's thread: the disk does not take edits, or takes them again ("")."""
         self._courier.hand(lambda: self._say(sentence or (SAVING if self._unsaved else SAVED)))
+
+    def _have_told(self, sentence: str) -> None:
+        """On the writer's thread."""
+        self._courier.hand(lambda: self.told.emit(sentence))
+
+    def _away(self, project: Path, sentence: str, target: Path) -> None:
+        """On the writer's thread: the project was replaced, and goes on in another file."""
+        found = Undecided(project, sentence, target if target.name != project.name else None)
+        self._courier.hand(lambda: self.undecided.emit(found))
+
+    def _tell_kept(self, project: Path) -> None:
+        """Say what an earlier session has left for a person to decide."""
+        copies, aside = kept_copies(project), tuple(put_aside_files(project))
+        if copies:
+            sentence = (
+                f"{project.name} was replaced while it was open, and edits went on in {copies[0].name}. "
+                "Say which of them goes on."
+            )
+            self.undecided.emit(Undecided(project, sentence, copies[0]))
+        elif aside:
+            sentence = (
+                f"Edits of an earlier session that did not fit {project.name} were put aside in {aside[0]}."
+            )
+            self.undecided.emit(Undecided(project, sentence, aside=aside))
 
     def _say(self, state: str) -> None:
         if state != self.saved:

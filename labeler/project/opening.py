@@ -35,6 +35,15 @@ def connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return db
 
 
+def bare_revision(path: Path) -> int:
+    """The revision that the main file has without its write-ahead log; -1 where it cannot be read."""
+    try:
+        with closing(schema.connect(path, mode="immutable")) as db:
+            return int(db.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
+    except (sqlite3.Error, TypeError, ValueError):
+        return -1
+
+
 def _refuse_older(db: sqlite3.Connection, path: Path) -> None:
     if schema.version(db) < schema.newest():
         raise ProjectError(

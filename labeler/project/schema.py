@@ -213,8 +213,8 @@ def configure(db: sqlite3.Connection, *, read_only: bool) -> None:
     wanted = {"foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1}
     if not read_only:
         db.execute("PRAGMA journal_mode = wal")
-        # 32 MiB: a burst of edits is not slowed by checkpoints, which the idle writer makes
-        wanted |= {"synchronous": 2, "wal_autocheckpoint": 8000}
+        # the store makes checkpoints itself, so that it knows when the main file is written to
+        wanted |= {"synchronous": 2, "wal_autocheckpoint": 0}
     for name, value in wanted.items():
         db.execute(f"PRAGMA {name} = {value}")
     expected: dict[str, int | str] = {**wanted, "application_id": APPLICATION_ID}

@@ -126,15 +126,16 @@ def _superfluous(newest_first: Sequence[Path]) -> list[Path]:
     return [path for path in newest_first if path not in kept]
 
 
-def restore(project: Path, snapshot: Path) -> Path:
+def restore(project: Path, snapshot: Path, *, word: str = "damaged") -> Path:
     """Put a damaged project aside and a copy of a snapshot in its place; gives where the damaged one is.
 
-    The damaged file keeps its side files and is never deleted. Raises `ProjectLockedError` while
-    another process has the project, and `ProjectError` for a snapshot that is not whole.
+    The damaged file keeps its side files and is never deleted; `word` says in its name what it is. Raises
+    `ProjectLockedError` while another process has the project, and `ProjectError` for a snapshot that is
+    not whole.
     """
     if not is_good(snapshot):
         raise ProjectError(f"The snapshot {snapshot} is not whole; choose another one.")
-    aside = project.with_name(f"{project.stem}.damaged-{datetime.now(UTC).strftime(STAMP)}{schema.SUFFIX}")
+    aside = project.with_name(f"{project.stem}.{word}-{datetime.now(UTC).strftime(STAMP)}{schema.SUFFIX}")
     temporary = project.with_name(f".{project.name}-{uuid.uuid4().hex}{TEMPORARY}")
     lock = acquire(project)
     try:

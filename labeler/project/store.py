@@ -1,129 +1,31 @@
 """The project file: everything that is read from it and written to it goes through `Store`."""
 
-import logging
 import os
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import astuple
 
 from labeler.core.order import natural_key
-from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
+from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model, Record
 from labeler.errors import ProjectError
-from labeler.project import copying, journal, opening, schema, settling
+from labeler.project import journal, settling
 from labeler.project.agreements import Agreements
-from labeler.project.ids import Ids, NextIds
+from labeler.project.ids import NextIds
 from labeler.project.journal import JournalEntry
-from labeler.project.lock import Lock, acquire
+from labeler.project.open_file import OpenFile
 from labeler.project.photos import Photos
 from labeler.project.predictions import Predictions
-from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE
+from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, table_of
 from labeler.project.runs import Runs
 
-Probe = Callable[[str], None]
-"""Called with the name of each point of a write that a fault test may want to stop at."""
 
-
-BULK = 1000
-"""From so many changes on, an edit is preceded by a snapshot."""
-
-logger = logging.getLogger(__name__)
-
-
-def no_probe(point: str) -> None:
-    """Nothing is tested."""
-
-
-class Store:
+class Store(OpenFile):
     """An open project file. All methods belong to the thread that opened it.
 
     Every method that writes is one transaction of its own, or part of the one that the caller has
     opened with `transaction`. When it returns outside of one, what it wrote is on disk.
     """
-
-    def __init__(self, path: Path, db: sqlite3.Connection, lock: Lock | None, probe: Probe) -> None:
-        self.path = path
-        self.read_only = lock is None
-        self._db = db
-        self._lock = lock
-        self._probe = probe
-        self.ids = Ids(db)
-        """The one giver of ids, which the window shares."""
-        self.keep_pinned: Callable[[copying.Pinned], object] = self._keep_now
-        """What makes a snapshot of a moment before a bulk edit; who has another thread for it sets this."""
-
-    # --- opening and closing ------------------------------------------------------------------
-
-    @classmethod
-    def open(
-        cls, path: Path, *, read_only: bool = False, take_over: bool = False, probe: Probe = no_probe
-    ) -> "Store":
-        """Open a project, and make it first where there is none.
-
-        Raises `ProjectLockedError` while another process writes to it (`take_over` overrules a lock
-        that another machine has left behind), `DamagedProjectError` for a damaged file, which is left
-        as it is, and `ProjectError` for what is no project of this or an older version. Opening
-        read-only needs no lock and changes nothing.
-        """
-        lock = None if read_only else acquire(path, take_over=take_over)
-        try:
-            if not read_only and not path.exists():
-                opening.create(path)
-            db = opening.connected(path, read_only=read_only)
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            raise
-        return cls(path, db, lock, probe)
-
-    def close(self) -> None:
-        """Bring everything into the main file and let go of it; a second call does nothing."""
-        try:
-            self._db.close()
-        finally:
-            if self._lock is not None:
-                self._lock.release()
-
-    def reconnect(self) -> None:
-        """Open the file anew under the same lock, after its disk was away; raises as `open` does."""
-        old, self._db = self._db, opening.connected(self.path, read_only=self.read_only)
-        self.ids.catch_up(self._db)
-        old.close()
-
-    def __enter__(self) -> "Store":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written inside is on disk together or not at all; may be nested.
-
-        Inside, an exception must not be swallowed: the whole of it is rolled back.
-        """
-        if self.read_only:
-            raise ProjectError(f"{self.path.name} is open read-only; nothing was changed.")
-        if self._db.in_transaction:
-            yield
-            return
-        self._probe("before begin")
-        try:
-            with schema.transaction(self._db):
-                yield
-                self.ids.keep(self._db)
-                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
-                self._probe("before commit")
-        except sqlite3.IntegrityError as error:
-            raise ProjectError(schema.integrity_sentence(error)) from error
-        except (OverflowError, UnicodeEncodeError) as error:
-            raise ProjectError(
-                f"Nothing was saved: a value does not fit the project file ({error})."
-            ) from error
-        self._probe("after commit")
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -143,6 +45,12 @@ class Store:
     def categories(self) -> list[Category]:
         """All categories in order of creation."""
         return [CATEGORY.from_row(row) for row in self._db.execute(f"{CATEGORY.select} ORDER BY id")]  # type: ignore[misc]
+
+    def stored(self, record: Record) -> Record | None:
+        """What the project has under the id of a record of that kind; None for nothing."""
+        table = table_of(record)
+        row = self._db.execute(f"{table.select} WHERE id = ?", (record.id,)).fetchone()
+        return table.record(row)
 
     @property
     def predictions(self) -> Predictions:
@@ -221,20 +129,10 @@ class Store:
         """Whether `redo` would do something."""
         return journal.first_undone(self._db) != 0
 
-    def meta(self, key: str) -> str:
-        """A setting of the project; "" if it was never set."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return "" if row is None else str(row[0])
-
     @property
     def root(self) -> Path:
         """The folder that image paths are relative to."""
         return (self.path.parent / self.meta("root")).resolve()
-
-    @property
-    def revision(self) -> int:
-        """How many transactions have written to this project."""
-        return int(self.meta("revision"))
 
     # --- edits --------------------------------------------------------------------------------
 
@@ -245,7 +143,7 @@ class Store:
         must be what is stored, else nothing is done and `MisfitError` says which record differs. Edits that
         were undone can then no longer be redone.
         """
-        self._secure_before(edit)
+        self.secure_before(edit)
         with self.transaction():
             edit_id = journal.record(self._db, edit, midway=self._midway)
             self.ids.note(edit.changes)
@@ -257,7 +155,7 @@ class Store:
         It is done to what is stored by now, see `core.rebasing`; categories that its annotations need come
         back. The id is 0 where nothing is left to do.
         """
-        self._secure_before(edit)
+        self.secure_before(edit)
         with self.transaction():
             edit_id, made = settling.settled(self._db, edit, midway=self._midway)
             self.ids.note(made.changes)
@@ -319,11 +217,6 @@ class Store:
 
     # --- facts that are no edits --------------------------------------------------------------
 
-    def set_meta(self, key: str, value: str) -> None:
-        """Keep a setting of the project."""
-        with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
     def set_root(self, root: Path) -> None:
         """Say where the images are; kept relative to the project file where it lies on the same drive."""
         try:
@@ -374,48 +267,3 @@ class Store:
     ) -> tuple[Candidate, ...]:
         """Keep raw outputs of a model, as `Predictions.add` says. Not an edit: labels are not touched."""
         return self.predictions.add(model_id, candidates, replacing=replacing)
-
-    # --- upkeep -------------------------------------------------------------------------------
-
-    def checkpoint(self) -> None:
-        """Bring all commits into the main file, so that it alone is the whole project."""
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        self._probe("mid checkpoint")
-        # whoever reads now, as a snapshot being taken, is not waited for: the next pause is soon enough
-        self._db.execute("PRAGMA busy_timeout = 0")
-        try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        finally:
-            self._db.execute(f"PRAGMA busy_timeout = {schema.BUSY_MS}")
-
-    def snapshot(self, folder: Path | None = None) -> Path:
-        """A checked copy of the project, in its folder for snapshots if no other is named; gives its path."""
-        return copying.take(self.path, folder=folder, midway=self.at_mid_snapshot)
-
-    def secure(self) -> Path | None:
-        """A snapshot if there was a write since the newest one, as before an import; gives its path."""
-        return copying.secure(self.path, midway=self.at_mid_snapshot)
-
-    def at_mid_snapshot(self) -> None:
-        """A snapshot is written but not yet published; on whichever thread takes it."""
-        self._probe("mid snapshot")
-
-    def _secure_before(self, edit: Edit) -> None:
-        """A bulk edit can be undone; the snapshot is for the case that it shows a fault of ours."""
-        if len(edit.changes) < BULK or self.read_only or self._db.in_transaction:
-            return
-        try:
-            pinned = copying.Pinned(self.path)
-            self.keep_pinned(pinned)
-        except (ProjectError, OSError, sqlite3.Error) as error:
-            logger.warning("No snapshot of %s could be made before “%s”: %s", self.path, edit.label, error)
-
-    def _keep_now(self, pinned: copying.Pinned) -> None:
-        with closing(pinned):
-            if not copying.is_kept(pinned):
-                copying.keep(pinned, midway=self.at_mid_snapshot)
-
-    def settings(self) -> Mapping[str, Any]:
-        """What SQLite says about how safe this file is kept, by pragma name."""
-        names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
-        return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}

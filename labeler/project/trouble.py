@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labeler.errors import LabelerError, ProjectError
 from labeler.project.store import Store
+from labeler.project.whereabouts import AwayError, what_happened
 
 _HELD = "another program holds the project file"
 _REASONS = {
@@ -30,6 +31,8 @@ def _code(error: Exception) -> int:
 
 def reason(error: Exception) -> str:
     """What is wrong around the project; "" where the fault is in the work itself."""
+    if isinstance(error, AwayError):
+        return f"the project file {what_happened(error.path, error.change, error.now_at)}"
     return _REASONS.get(_code(error), "") if isinstance(error, sqlite3.Error) else ""
 
 

@@ -8,10 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from labeler.errors import LabelerError
-from labeler.project import copying
+from labeler.project import copying, snapshots
 from labeler.project.store import Store
 
 IDLE_SECONDS = 0.5
+LOOK_SECONDS = 2.0
+"""How often the writer looks whether the project is still where it was."""
 SNAPSHOT_SECONDS = 300.0
 CLOSING_SECONDS = 5.0
 """How long closing waits for a last snapshot; one that takes longer is made at the next opening."""
@@ -32,6 +34,8 @@ class Upkeep:
         self._news = 1
         """Counts up with work; what a snapshot has is `_secured`."""
         self._secured = 0
+        self.kept_revision = -1
+        """The revision of the newest snapshot that was made here."""
         self._next_snapshot = time.monotonic()
         self._until: float | None = None
         """When whoever closes stops waiting."""
@@ -45,7 +49,9 @@ class Upkeep:
             return None
         if not self._paused:
             return IDLE_SECONDS
-        return max(self._next_snapshot - time.monotonic(), 0.0) if self._news != self._secured else None
+        if self._news == self._secured:
+            return LOOK_SECONDS
+        return min(max(self._next_snapshot - time.monotonic(), 0.0), LOOK_SECONDS)
 
     def worked(self) -> None:
         """Work was done just now."""
@@ -80,7 +86,9 @@ class Upkeep:
         return made
 
     def _take(self) -> None:
-        copying.secure(self._store.path, midway=self._store.at_mid_snapshot, stop=self._must_stop)
+        path = self._store.path
+        copying.secure(path, midway=self._store.at_mid_snapshot, stop=self._must_stop)
+        self.kept_revision = max(map(snapshots.revision, snapshots.listed(path)[:1]), default=-1)
 
     def _keep_pinned(self, pinned: copying.Pinned) -> None:
         """From the writer's thread: keep what was before a bulk edit, while that goes on."""

@@ -2,21 +2,26 @@
 
 import logging
 import queue
+import sqlite3
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-import msgspec
-
 from labeler.core.records import Edit
-from labeler.errors import ProjectError
-from labeler.project import trouble
+from labeler.errors import LabelerError, ProjectError
+from labeler.project import snapshots, trouble
+from labeler.project.kept import place_for, sentence
+from labeler.project.open_file import Probe, no_probe
+from labeler.project.replay import Replay, TakingUp
 from labeler.project.rescue import RescueFile, Step
-from labeler.project.store import Probe, Store, no_probe
+from labeler.project.store import Store
 from labeler.project.upkeep import Upkeep
+from labeler.project.whereabouts import AwayError
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -31,13 +36,18 @@ class _Job(Generic[T]):
         done: Callable[[T], None],
         failed: Callable[[Exception], None],
         step: Step | None,
+        rescued: str = "",
     ) -> None:
         self.work = work
         self.done = done
         self.failed = failed
         self.step = step
-        self.token = ""
+        self.token = uuid.uuid4().hex if step is not None else ""
+        """What the project notes with a step, so that a commit which only seemed to fail is known."""
+        self.rescued = rescued
         """Its token in the rescue file; "" while it is only in memory."""
+        self.result: list[T] = []
+        """What the last try gave, whether it reached the disk or not."""
 
 
 _Message: TypeAlias = "_Job[Any] | Literal['close', 'retry']"
@@ -54,12 +64,23 @@ class Writer:
     retry_seconds = 5.0
     """How long to wait before waiting work is tried again."""
 
-    def __init__(self, path: Path, *, read_only: bool, on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool,
+        on_trouble: Callable[[str], None],
+        on_told: Callable[[str], None],
+        on_away: Callable[[str, Path], None],
+    ) -> None:
         self.path = path
+        """Where the project is written to; another place than it was opened at once that was replaced."""
         self.read_only = read_only
         self.trouble = ""
         """Why edits are not on disk, or ""."""
         self._on_trouble = on_trouble
+        self._on_told = on_told
+        self._on_away = on_away
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._waiting: deque[_Job[Any]] = deque()
         """Work taken from the inbox while earlier work waited for the disk."""
@@ -73,6 +94,8 @@ class Writer:
         self._given_up = False
         """Closing, and the disk still does not take it: what can be rescued is not tried any more."""
         self._rescue = RescueFile(path)
+        self._recent: deque[tuple[int, Step]] = deque()
+        """The steps that no snapshot has yet, each with its revision."""
 
     @classmethod
     def open(
@@ -82,10 +105,17 @@ class Writer:
         read_only: bool = False,
         take_over: bool = False,
         on_trouble: Callable[[str], None] = lambda _: None,
+        on_told: Callable[[str], None] = lambda _: None,
+        on_away: Callable[[str, Path], None] = lambda _, __: None,
         probe: Probe = no_probe,
     ) -> "Writer":
-        """Open a project (see `Store.open`, whose errors it raises) and replay what was rescued of it."""
-        writer = cls(path, read_only=read_only, on_trouble=on_trouble)
+        """Open a project (see `Store.open`, whose errors it raises) and replay what was rescued of it.
+
+        `on_trouble` is told, as a sentence, why edits are not saved, and "" once they are; `on_told` what
+        a person should know beside; `on_away` that the project was replaced or deleted while it was open,
+        and the file in which it goes on.
+        """
+        writer = cls(path, read_only=read_only, on_trouble=on_trouble, on_told=on_told, on_away=on_away)
         writer._start(lambda: Store.open(path, read_only=read_only, take_over=take_over, probe=probe))
         writer._opened.wait()
         if writer._error is not None:
@@ -187,21 +217,25 @@ class Writer:
             self._opened.set()
         with store:
             if not self.read_only:
+                store.tells_of_away = True
                 self._take_up_rescued(store)
             upkeep = Upkeep(store)
-            while (job := self._next(upkeep)) is not None:
+            while (job := self._next(store, upkeep)) is not None:
                 self._finish(store, job)
+                self._forget_kept(upkeep.kept_revision)
                 upkeep.worked()
+            self._look(store)
             upkeep.last()
         self._let_go(self.trouble)
 
-    def _next(self, upkeep: Upkeep) -> _Job[Any] | None:
+    def _next(self, store: Store, upkeep: Upkeep) -> _Job[Any] | None:
         """The next job; None when it is time to close. Does the upkeep while there is nothing else."""
         while not self._waiting:
             try:
                 message = self._inbox.get(timeout=upkeep.seconds_left())
             except queue.Empty:
-                upkeep.idle()
+                if self._look(store):
+                    upkeep.idle()
                 continue
             if message == "close":
                 return None
@@ -213,7 +247,7 @@ class Writer:
         """Do a job, however often it takes, and tell its owner."""
         while not (self._given_up and job.step is not None):
             try:
-                result = _attempt(store, job)
+                result = self._attempt(store, job)
             except Exception as error:  # told to whoever gave the job; this thread lives on
                 reason = trouble.reason(error)
                 if not reason or job.step is None:
@@ -227,6 +261,39 @@ class Writer:
                 return
         self._rescue_steps(job)
         self._tell(job.failed, ProjectError(self.trouble))
+
+    def _attempt(self, store: Store, job: _Job[T]) -> T:
+        """Do a job once. Where it is saved, it is so in the file that is at the project's path."""
+        if not self.read_only and (away := self._whether_away(store)):
+            self._move(store, away)
+        if job.step is None:
+            result = job.work(store)
+        elif job.result and store.meta("step") == job.token:
+            # the commit that seemed to fail did not
+            result = job.result[0]
+        else:
+            result = self._commit(store, job)
+        if store.away is not None:
+            self._move(store, store.away)
+        return result
+
+    def _commit(self, store: Store, job: _Job[T]) -> T:
+        if isinstance(job.step, Edit):
+            store.secure_before(job.step)
+        with store.transaction():
+            result = job.work(store)
+            job.result = [result]
+            store.set_meta("step", job.token)
+            if job.rescued:
+                store.set_meta("rescued", job.rescued)
+            revision = store.revision + 1
+        assert job.step is not None, "it is a step"
+        self._recent.append((revision, job.step))
+        return result
+
+    def _forget_kept(self, revision: int) -> None:
+        while self._recent and self._recent[0][0] <= revision:
+            self._recent.popleft()
 
     def _tell(self, callback: Callable[[Any], None], value: object) -> None:
         self._count_pending(-1)
@@ -275,8 +342,8 @@ class Writer:
         """Write down, in order, all edits that wait and are not written down; False if that fails too."""
         try:
             for job in (first, *self._waiting):
-                if job.step is not None and not job.token:
-                    job.token = self._rescue.append(job.step)
+                if job.step is not None and not job.rescued:
+                    job.rescued = self._rescue.append(job.step, job.token)
         except OSError as error:
             logger.warning("Edits of %s could not be rescued: %s", self.path, error)
             return False
@@ -287,57 +354,69 @@ class Writer:
         if self._given_up:
             return
         self._say("")
-        if job.token and not any(waiting.token for waiting in self._waiting):
+        if job.rescued and not any(waiting.rescued for waiting in self._waiting):
             self._rescue.discard()
+
+    # --- when the path means another file -----------------------------------------------------
+
+    def _look(self, store: Store) -> bool:
+        """Whether the project is where it was; else it goes on elsewhere, or it is said why it cannot."""
+        if self.read_only or (away := self._whether_away(store)) is None:
+            return True
+        try:
+            self._move(store, away)
+        except AwayError as error:
+            self._say(trouble.sentence(self.path, error, None))
+            return False
+        return True
+
+    def _whether_away(self, store: Store) -> AwayError | None:
+        try:
+            store.look()
+        except AwayError as away:
+            return away
+        return store.away
+
+    def _move(self, store: Store, away: AwayError) -> None:
+        """Go on where nobody replaces it, and say so; raises `away` where that cannot be."""
+        target = place_for(away)
+        try:
+            spoilt = away.change == "written" and not store.is_whole()
+            source = snapshots.newest_good(self.path) if spoilt else None
+            store.go_on_at(target, source=source)
+        except (LabelerError, OSError, sqlite3.Error) as error:
+            logger.warning("%s cannot go on in %s: %s", self.path, target, error)
+            raise away from error
+        if source is not None:
+            self._do_again(store)
+        self.path = target
+        self._rescue = RescueFile(target)
+        self._say("")
+        self._on_away(sentence(away, target), target)
+
+    def _do_again(self, store: Store) -> None:
+        """Bring a snapshot up to what was saved since."""
+        replay, reached = Replay(), store.revision
+        for revision, step in [one for one in self._recent if one[0] > reached]:
+            try:
+                replay.work(step)(store)
+            except LabelerError as error:
+                logger.warning("A step of revision %d was refused: %s", revision, error)
+                replay.note(step, took=False)
+            else:
+                replay.note(step, took=True)
+        if replay.dropped:
+            self._rescue.keep_aside(replay.dropped)
 
     def _take_up_rescued(self, store: Store) -> None:
         """Queue what an earlier session could not write, before anything else."""
-        try:
-            steps = self._rescue.load(store.meta("rescued"))
-        except (msgspec.MsgspecError, ValueError):
-            self._put_rescue_aside()
-            return
-        except OSError as error:
-            logger.warning("The rescue file %s cannot be read: %s", self._rescue.path, error)
-            return
-        if not steps:
-            self._rescue.discard()
-        for step, token in steps:
-            job = _Job(_work_of(step), lambda _: None, self._misfit, step)
-            job.token = token
-            self._waiting.append(job)
+        taking = TakingUp(self.path, self._rescue, self._on_told)
+        for step, token in taking.steps(store):
+            took, refused = partial(taking.took, step), partial(self._refused, taking, step)
+            self._waiting.append(_Job(taking.replay.work(step), took, refused, step, token))
             self._count_pending(1)
 
-    def _misfit(self, error: Exception) -> None:
-        """A rescued edit was refused: what follows it may build on it, so all of them wait for a person."""
-        if self._given_up:
-            return
-        rescued = [job for job in self._waiting if job.token]
-        self._waiting = deque(job for job in self._waiting if not job.token)
-        self._count_pending(-len(rescued))
-        logger.warning("A rescued edit of %s was refused: %s", self.path, error)
-        self._put_rescue_aside()
-
-    def _put_rescue_aside(self) -> None:
-        self._on_trouble(
-            f"Edits of an earlier session do not fit {self.path.name} any more. "
-            f"They are kept in {self._rescue.put_aside()}."
-        )
-
-
-def _attempt(store: Store, job: _Job[T]) -> T:
-    if not job.token:
-        return job.work(store)
-    with store.transaction():
-        result = job.work(store)
-        store.set_meta("rescued", job.token)
-    return result
-
-
-def _work_of(step: Step) -> Callable[[Store], object]:
-    if step == "undo":
-        return Store.undo
-    if step == "redo":
-        return Store.redo
-    edit = step
-    return lambda store: store.apply(edit)
+    def _refused(self, taking: TakingUp, step: Step, error: Exception) -> None:
+        # what the disk does not take at the last try stays in the rescue file
+        if not self._given_up:
+            taking.refused(step, error)

@@ -11,6 +11,10 @@ import psutil
 import pytest
 
 from labeler.core.geometry import contains
+from labeler.core.records import Annotation, Box, Change, Edit
+from labeler.project.kept import kept_copies
+from labeler.project.rescue import RescueFile
+from labeler.project.store import Store
 from tests.e2e.user import User
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -59,6 +63,77 @@ def test_a_window_closed_while_the_model_starts_leaves_no_process(start: Start, 
     user.wait(user.hosts)
     user.close()
     assert not user.hosts()
+
+
+def _replaced_under(user: User, photos: Path, tmp_path: Path) -> list[Annotation]:
+    """Draw, let another program put a file in the project's place, and draw on; gives all that was drawn."""
+    first = user.draw_box(100, 300, 200, 500)
+    user.wait_saved()
+    other = tmp_path / "other.labeler"
+    with Store.open(other) as store:
+        store.add_images(["bus.jpg"])
+    other.replace(photos / "labels.labeler")
+    second = user.draw_box(300, 300, 400, 500)
+    user.wait(lambda: "was replaced by another file" in user.said())
+    user.wait_saved()
+    assert ".kept-" in user.said()
+    return [first, second]
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_a_project_replaced_under_the_window_costs_no_edit(
+    start: Start, photos: Path, tmp_path: Path, mine: bool
+) -> None:
+    user = start(photos)
+    made = _replaced_under(user, photos, tmp_path)
+    user.close()
+    again = start(photos)
+    again.wait(lambda: "Say which of them goes on" in again.said())
+    assert again.annotations() == []
+    (copy,) = kept_copies(photos / "labels.labeler")
+    again.window.commands.offers.decide(photos / "labels.labeler", copy, mine=mine)
+    again.wait(lambda: again.session.project is not None)
+    again.wait_shown()
+    again.wait(lambda: again.annotations() == (made if mine else []))
+    assert "other one was kept as" in again.said()
+    assert kept_copies(photos / "labels.labeler") == []
+    assert len(list(photos.glob("labels.*.labeler"))) == 1, "the other one is there too"
+
+
+def test_a_project_deleted_under_the_window_is_there_again(start: Start, photos: Path) -> None:
+    user = start(photos)
+    made = [user.draw_box(100, 300, 200, 500)]
+    user.wait_saved()
+    (photos / "labels.labeler").unlink()
+    made.append(user.draw_box(300, 300, 400, 500))
+    user.wait(lambda: "was deleted while it was open. It was written there again" in user.said())
+    user.wait_saved()
+    user.key("Ctrl+Z")
+    user.wait(lambda: len(user.annotations()) == 1)
+    user.close()
+    again = start(photos)
+    again.wait(lambda: again.annotations() == made[:1])
+
+
+def test_edits_that_did_not_fit_are_offered_and_taken_up(start: Start, photos: Path) -> None:
+    user = start(photos)
+    made = user.draw_box(100, 300, 200, 500)
+    user.wait_saved()
+    user.close()
+    path = photos / "labels.labeler"
+    with Store.open(path) as store:
+        (category,) = {one.category_id for one in store.all_annotations()}
+        image_id = made.image_id
+    lost = Annotation(made.id, image_id, category, Box(300, 300, 400, 500))
+    kept = RescueFile(path).keep_aside([Edit("Add lost", (Change(None, lost),))])
+    again = start(photos)
+    again.wait(lambda: "did not fit" in again.said())
+    again.window.toast.action_button.click()
+    again.wait(lambda: "1 changes were taken up" in again.said())
+    again.wait(lambda: len(again.annotations()) == 2)
+    assert not kept.exists()
+    again.session.undo()
+    again.wait(lambda: again.annotations() == [made])
 
 
 def test_a_cut_off_photo_is_shown_with_a_note(start: Start, photos: Path) -> None:

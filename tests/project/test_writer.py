@@ -196,8 +196,8 @@ def test_edits_of_a_session_closed_on_a_full_disk_are_there_in_the_next(path: Pa
 
 def test_a_rescue_file_that_was_taken_up_already_is_not_taken_up_again(writer: Writer, path: Path) -> None:
     kept = rescue.RescueFile(path)
-    token = kept.append(add(1))
-    kept.append(add(2))
+    token = kept.append(add(1), "a")
+    kept.append(add(2), "b")
     with kept.path.open("ab") as file:
         file.write(b'{"number":3,"step":"ed')
     writer.call(lambda store: store.apply(add(1)))
@@ -216,7 +216,7 @@ def test_a_rescue_file_that_cannot_be_read_is_kept_for_a_person(writer, path: Pa
     kept.write_bytes(content)
     writer.close()
     told = []
-    again = Writer.open(path, on_trouble=told.append)
+    again = Writer.open(path, on_told=told.append)
     assert again.call(lambda store: len(store.images())) == 3
     again.close()
     (aside,) = kept.parent.iterdir()
@@ -229,28 +229,109 @@ def test_rescued_edits_that_no_longer_fit_are_kept_for_a_person(writer, path: Pa
     expect_log("was refused: .* annotation 1 is in the project already")
     kept = rescue.RescueFile(path)
     for edit in (add(1), add(2)):
-        kept.append(edit)
+        kept.append(edit, edit.label)
     writer.call(lambda store: store.apply(add(1)))
     writer.close()
     told = []
-    again = Writer.open(path, on_trouble=told.append)
-    assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1]
+    again = Writer.open(path, on_told=told.append)
+    assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2], "what fits is taken up"
     assert again.pending == 0
     again.close()
-    assert "do not fit" in told[0]
-    assert len(list(kept.path.parent.iterdir())) == 1
+    assert "1 edit of an earlier session" in told[0]
+    (aside,) = kept.path.parent.iterdir()
+    assert rescue.put_aside_files(path) == [aside]
+    assert rescue.put_aside_edits(aside) == [add(1)]
+
+
+def test_what_builds_on_a_rescued_edit_that_does_not_fit_takes_nothing_else_back(
+    writer, path: Path, expect_log
+) -> None:
+    expect_log("was refused: .* annotation 1 is in the project already")
+    kept = rescue.RescueFile(path)
+    for number, step in enumerate((add(1), "undo", "redo", "undo", add(2), "undo", "redo", add(3))):
+        kept.append(step, str(number))
+    writer.call(lambda store: store.apply(add(1)))
+    writer.close()
+    again = Writer.open(path)
+    assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2, 3]
+    assert [entry.label for entry in again.call(lambda store: store.journal(limit=3))] == [
+        "Add 3",
+        "Add 2",
+        "Add 1",
+    ]
+    again.close()
+
+
+def test_a_commit_that_only_seemed_to_fail_is_not_done_twice(path: Path) -> None:
+    probe, told, done = _Failing(sqlite3.SQLITE_IOERR_FSYNC, point="after commit"), [], []
+    writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.call(prepare)
+    writer.call(lambda store: store.apply(CATEGORY))
+    probe.on = True
+    for key in (1, 2, 3):
+        writer.apply(add(key), done.append)
+    writer.undo(done.append)
+    wait_until(lambda: told)
+    probe.on = False
+    writer.retry()
+    wait_until(lambda: len(done) == 4)
+    assert [a.id for a in writer.call(lambda store: store.annotations(1))] == [1, 2]
+    assert done[3] == add(3).inverse()
+    assert writer.close() == ""
+
+
+def test_edits_behind_a_commit_that_only_seemed_to_fail_are_there_after_a_kill(path: Path) -> None:
+    """The state that a kill leaves: the first edit is in the project, and all of them in the rescue file."""
+    probe, told = _Failing(sqlite3.SQLITE_IOERR_FSYNC, point="after commit"), []
+    writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.call(prepare)
+    writer.call(lambda store: store.apply(CATEGORY))
+    probe.on = True
+    for key in (1, 2, 3, 4):
+        writer.apply(add(key))
+    wait_until(lambda: told and writer.pending == 4 and _rescued(path) == 4)
+    left = path.with_name("left.labeler")
+    for suffix in ("", "-wal"):
+        shutil.copy(path.with_name(path.name + suffix), left.with_name(left.name + suffix))
+    shutil.copy(rescue.RescueFile(path).path, rescue.RescueFile(left).path)
+    said: list[str] = []
+    again = Writer.open(left, on_told=said.append)
+    assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2, 3, 4]
+    assert said == []
+    again.close()
+    probe.on = False
+    writer.close()
+
+
+def _rescued(path: Path) -> int:
+    file = rescue.RescueFile(path).path
+    return file.read_bytes().count(b"\n") - 1 if file.exists() else 0
+
+
+def test_a_rescue_file_whose_first_write_failed_claims_nothing(writer, path: Path) -> None:
+    file = rescue.RescueFile(path).path
+    file.parent.mkdir(parents=True)
+    file.touch()
+    writer.close()
+    told = []
+    again = Writer.open(path, on_told=told.append)
+    again.call(lambda store: store.apply(add(1)))
+    again.close()
+    assert told == []
+    assert not file.exists()
 
 
 class _Failing:
     """Lets writes fail with a chosen SQLite error until it is told otherwise."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, *, point: str = "before commit") -> None:
+        self.point = point
         self.error = sqlite3.OperationalError("made to fail")
         self.error.sqlite_errorcode = code
         self.on = False
 
     def __call__(self, point: str) -> None:
-        if self.on and point == "before commit":
+        if self.on and point == self.point:
             raise self.error
 
 

@@ -1,0 +1,72 @@
+"""What was kept of a project because it could not be saved in it: said when it is found, and offered."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QWidget
+
+from labeler.gui.notify import Notifier
+from labeler.gui.project_link import Undecided
+from labeler.gui.session import Session
+from labeler.project import kept
+from labeler.project.leftovers import take_up
+
+
+class UndecidedOffers:
+    """Asks a person, who may also decide later: it is asked again when the project is next opened."""
+
+    def __init__(self, session: Session, notifier: Notifier, window: QWidget) -> None:
+        self._session = session
+        self._notifier = notifier
+        self._window = window
+        session.undecided.connect(self.offer)
+
+    def offer(self, found: Undecided) -> None:
+        """Say what was kept, with what can be done about it."""
+        copy = found.copy
+        if copy is not None:
+            self._notifier.error(
+                found.sentence, action="Choose…", run=lambda: self.choose(found, copy), key="undecided"
+            )
+        elif found.aside:
+            self._notifier.error(
+                found.sentence, action="Take them up", run=lambda: self.take_up(found), key="undecided"
+            )
+        else:
+            self._notifier.error(found.sentence, key="undecided")
+
+    def choose(self, found: Undecided, copy: Path) -> None:
+        """Ask which of two files is the project, and open that."""
+        from labeler.gui.dialogs.replaced import ReplacedDialog  # noqa: PLC0415 - seldom needed
+
+        dialog = ReplacedDialog(found.sentence, found.project, copy, self._window)
+        if dialog.exec() != QDialog.DialogCode.Accepted:
+            return
+        self.decide(found.project, copy, mine=dialog.choice == "mine")
+
+    def decide(self, project: Path, copy: Path, *, mine: bool) -> None:
+        """Let one of the two be the project; the other one is kept under another name."""
+        self._session.close()
+        aside = kept.use_mine(project, copy) if mine else kept.use_theirs(project, copy)
+        if aside is not None:
+            self._say_there(f"The other one was kept as {aside.name}.")
+        self._session.open(project)
+
+    def _say_there(self, sentence: str) -> None:
+        """Say it once the project is open: messages of the one that is left go with it."""
+        self._session.project_changed.connect(
+            lambda: self._notifier.info(sentence, key="undecided"), Qt.ConnectionType.SingleShotConnection
+        )
+
+    def take_up(self, found: Undecided) -> None:
+        """Do the edits that were put aside, as far as they can be done."""
+
+        def take(taken: int) -> None:
+            self._notifier.info(f"{taken} changes were taken up; undo takes them back.", key="undecided")
+            self._session.reload()
+
+        self._session.keep(
+            lambda store: sum(take_up(store, file) for file in found.aside),
+            take,
+            failed=lambda error: self._notifier.error(str(error), key="undecided"),
+        )

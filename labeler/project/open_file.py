@@ -1,0 +1,297 @@
+"""The file of an open project: its connection, its lock, its transactions, and where it lies."""
+
+import logging
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+from labeler.core.records import Edit
+from labeler.errors import ProjectError
+from labeler.project import copying, opening, schema
+from labeler.project.ids import Ids
+from labeler.project.kept import let_go, write_copy
+from labeler.project.lock import Lock, acquire
+from labeler.project.whereabouts import AwayError, Whereabouts
+
+Probe = Callable[[str], None]
+"""Called with the name of each point of a write that a fault test may want to stop at."""
+
+
+WAL_BYTES = 32 << 20
+"""A write-ahead log that has grown so far is brought into the main file even while work goes on."""
+BULK = 1000
+"""From so many changes on, an edit is preceded by a snapshot."""
+
+logger = logging.getLogger(__name__)
+
+
+def no_probe(point: str) -> None:
+    """Nothing is tested."""
+
+
+class OpenFile:
+    """What `Store` is made of beside its tables; all methods belong to the thread that opened it."""
+
+    def __init__(
+        self, whereabouts: Whereabouts, db: sqlite3.Connection, lock: Lock | None, probe: Probe
+    ) -> None:
+        path = self.path = whereabouts.path
+        self.read_only = lock is None
+        self._db = db
+        self._lock = lock
+        self._probe = probe
+        self.ids = Ids(db)
+        """The one giver of ids, which the window shares."""
+        self._whereabouts = whereabouts
+        self._left_at = -1 if lock is None else opening.bare_revision(path)
+        """The revision in the main file alone, as our last checkpoint left it."""
+        self.tells_of_away = False
+        """Whether `away` is looked at after each commit; else `transaction` raises it."""
+        self.away: AwayError | None = None
+        """What a look after a commit found: the commit is in what is open, not in what is at the path."""
+        self.keep_pinned: Callable[[copying.Pinned], object] = self._keep_now
+        """What makes a snapshot of a moment before a bulk edit; who has another thread for it sets this."""
+
+    # --- opening and closing ------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls, path: Path, *, read_only: bool = False, take_over: bool = False, probe: Probe = no_probe
+    ) -> Self:
+        """Open a project, and make it first where there is none.
+
+        Raises `ProjectLockedError` while another process writes to it (`take_over` overrules a lock
+        that another machine has left behind), `DamagedProjectError` for a damaged file, which is left
+        as it is, and `ProjectError` for what is no project of this or an older version. Opening
+        read-only needs no lock and changes nothing.
+        """
+        lock = None if read_only else acquire(path, take_over=take_over)
+        try:
+            if not read_only and not path.exists():
+                opening.create(path)
+            whereabouts = Whereabouts(path)
+            db = opening.connected(path, read_only=read_only)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        try:
+            whereabouts.note_sides()
+            return cls(whereabouts, db, lock, probe)
+        except BaseException:
+            db.close()
+            if lock is not None:
+                lock.release()
+            raise
+
+    def close(self) -> None:
+        """Bring everything into the main file and let go of it; a second call does nothing."""
+        try:
+            if self.read_only or self._whereabouts.is_same():
+                self._db.close()
+            else:
+                let_go(self._db, self._whereabouts, self.path)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def reconnect(self) -> None:
+        """Open the file anew under the same lock, after its disk was away; raises as `open` does."""
+        if (change := self._whereabouts.look()) not in ("", "side files"):
+            raise AwayError(self.path, change, self._whereabouts.now_at())
+        old = self._db
+        self._open_again()
+        old.close()
+
+    def _open_again(self) -> None:
+        fresh = opening.connected(self.path, read_only=self.read_only)
+        if not self._whereabouts.is_same():
+            fresh.close()
+            raise AwayError(self.path, "replaced", None)
+        self._db = fresh
+        self.ids.catch_up(self._db)
+        self._whereabouts.note_sides()
+
+    def look(self) -> None:
+        """Compare what lies at the path with what is open; raises `AwayError` where that is another file.
+
+        Side files that somebody took away are made anew, with nothing lost.
+        """
+        change = self._whereabouts.look()
+        if not change or self.read_only:
+            return
+        if change == "written" and opening.bare_revision(self.path) == self._left_at:
+            # only touched
+            self._whereabouts.note_written()
+        elif change == "side files":
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._note_main()
+            # what is open goes first: within a process SQLite would share its index of the lost log
+            self._db.close()
+            self._open_again()
+        else:
+            raise AwayError(self.path, change, self._whereabouts.now_at())
+
+    def _look_after_commit(self) -> None:
+        """What was committed is saved only if the file is still the one at the path."""
+        try:
+            self.look()
+        except AwayError as away:
+            if not self.tells_of_away:
+                raise
+            self.away = away
+
+    def is_whole(self) -> bool:
+        """Whether what is open can still be read from end to end, after somebody else wrote into it."""
+        with tempfile.TemporaryDirectory() as folder, suppress(sqlite3.Error, ProjectError, OSError):
+            copy = Path(folder) / self.path.name
+            revision = self.revision
+            write_copy(self._db, copy, of=self.path)
+            return not schema.damage(copy) and opening.bare_revision(copy) == revision
+        return False
+
+    def go_on_at(self, target: Path, *, source: Path | None = None) -> None:
+        """Go on in another file, after `look` said that ours is no longer at its path.
+
+        It is written from what is open, or from `source` where that was spoilt, unless what is open lies at
+        `target` already. Whatever lies at the old path is left alone. Raises what the disk raises, and
+        `ProjectLockedError` where another process was quicker; what is open stays open then.
+        """
+        kept = target
+        if target == self.path:
+            kept = target.with_name(f".{target.name}.again")
+        if target != self._whereabouts.now_at():
+            if source is None:
+                write_copy(self._db, kept, of=self.path)
+            else:
+                with closing(schema.connect_to_read(source)) as db:
+                    write_copy(db, kept, of=self.path)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = acquire(target)
+        if self._whereabouts.now_at() not in (None, self.path):
+            # a file that was moved is to have all of it too
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        let_go(self._db, self._whereabouts, self.path)
+        if kept != target:
+            kept.rename(target)
+        self._whereabouts = Whereabouts(target)
+        self._db = opening.connected(target, read_only=False)
+        self._whereabouts.note_sides()
+        self.path, self.away = target, None
+        self.ids.catch_up(self._db)
+        self._left_at = opening.bare_revision(target)
+
+    def _note_main(self) -> None:
+        self._whereabouts.note_written()
+        self._left_at = opening.bare_revision(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is on disk together or not at all; may be nested.
+
+        Inside, an exception must not be swallowed: the whole of it is rolled back.
+        """
+        if self.read_only:
+            raise ProjectError(f"{self.path.name} is open read-only; nothing was changed.")
+        if self._db.in_transaction:
+            yield
+            return
+        self._probe("before begin")
+        self.look()
+        try:
+            with schema.transaction(self._db):
+                yield
+                self.ids.keep(self._db)
+                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
+                self._probe("before commit")
+        except sqlite3.IntegrityError as error:
+            raise ProjectError(schema.integrity_sentence(error)) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise ProjectError(
+                f"Nothing was saved: a value does not fit the project file ({error})."
+            ) from error
+        self._probe("after commit")
+        self._look_after_commit()
+        if self._whereabouts.wal_size() > WAL_BYTES:
+            self._checkpoint_passively()
+
+    # --- facts of the file ------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str:
+        """A setting of the project; "" if it was never set."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    @property
+    def revision(self) -> int:
+        """How many transactions have written to this project."""
+        return int(self.meta("revision"))
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a setting of the project."""
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    # --- upkeep -------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Bring all commits into the main file, so that it alone is the whole project."""
+        self.look()
+        self._checkpoint_passively()
+        self._probe("mid checkpoint")
+        # whoever reads now, as a snapshot being taken, is not waited for: the next pause is soon enough
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {schema.BUSY_MS}")
+            self._note_main()
+
+    def _checkpoint_passively(self) -> None:
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            self._note_main()
+
+    def snapshot(self, folder: Path | None = None) -> Path:
+        """A checked copy of the project, in its folder for snapshots if no other is named; gives its path."""
+        return copying.take(self.path, folder=folder, midway=self.at_mid_snapshot)
+
+    def secure(self) -> Path | None:
+        """A snapshot if there was a write since the newest one, as before an import; gives its path."""
+        return copying.secure(self.path, midway=self.at_mid_snapshot)
+
+    def at_mid_snapshot(self) -> None:
+        """A snapshot is written but not yet published; on whichever thread takes it."""
+        self._probe("mid snapshot")
+
+    def secure_before(self, edit: Edit) -> None:
+        """A bulk edit can be undone; the snapshot is for the case that it shows a fault of ours."""
+        if len(edit.changes) < BULK or self.read_only or self._db.in_transaction:
+            return
+        try:
+            pinned = copying.Pinned(self.path)
+            self.keep_pinned(pinned)
+        except (ProjectError, OSError, sqlite3.Error) as error:
+            logger.warning("No snapshot of %s could be made before “%s”: %s", self.path, edit.label, error)
+
+    def _keep_now(self, pinned: copying.Pinned) -> None:
+        with closing(pinned):
+            if not copying.is_kept(pinned):
+                copying.keep(pinned, midway=self.at_mid_snapshot)
+
+    def settings(self) -> Mapping[str, Any]:
+        """What SQLite says about how safe this file is kept, by pragma name."""
+        names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
+        return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
