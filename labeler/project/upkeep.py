@@ -10,6 +10,7 @@ from contextlib import closing
 from labeler.errors import LabelerError
 from labeler.project import copying, snapshots
 from labeler.project.store import Store
+from labeler.project.whereabouts import AwayError
 
 IDLE_SECONDS = 0.5
 LOOK_SECONDS = 2.0
@@ -106,7 +107,8 @@ class Upkeep:
         """Whether it worked. The labels are safe without it, so a failure is only noted."""
         try:
             upkeep()
-        except copying.StoppedError as error:
+        except (copying.StoppedError, AwayError) as error:
+            # the one is made at the next opening, the other the writer sees to
             logger.info("%s", error)
             return False
         except (LabelerError, OSError, sqlite3.Error) as error:
