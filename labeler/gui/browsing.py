@@ -10,14 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.agreement import ImageAgreement, Overlaps
 from labeler.core.images import Pixels
 from labeler.core.overlap import Overlap
-from labeler.core.records import (
-    Annotation,
-    Candidate,
-    Category,
-    Change,
-    Image,
-    Model,
-)
+from labeler.core.records import Annotation, Candidate, Category, Change, Image, Model
 from labeler.gui.acts import Acts
 from labeler.gui.document import Changed, Document
 from labeler.gui.loader import PixelLoader
@@ -66,8 +59,6 @@ class Browsing(QObject):
     """A sentence for the person about something that did not work."""
     noted = Signal(str)
     """A sentence about the project that was just opened, such as where its labels are kept."""
-    undecided = Signal(object)
-    """An `Undecided`: what was kept of the project because it could not be saved in it."""
 
     def __init__(
         self, parent: QObject | None = None, *, segmenter: tuple[str, str] = ("MobileSAM", "1")
@@ -79,7 +70,7 @@ class Browsing(QObject):
         self._link.saved_changed.connect(self.saved_changed)
         self._link.told.connect(self.told)
         self._link.noted.connect(self.noted)
-        self._link.undecided.connect(self.undecided)
+        self.undecided = self._link.undecided
         self._link.viewed.connect(self._take_view)
         self._link.synced.connect(self._take_sync)
         self._loader = PixelLoader(self)
