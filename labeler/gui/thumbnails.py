@@ -8,14 +8,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PySide6.QtCore import QObject, QThreadPool, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QPixmap
 
 from labeler import paths
 from labeler.core.images import Rgb, read_thumbnail
 from labeler.core.records import Image
 from labeler.errors import ImageError
-from labeler.gui.courier import Courier, run_in_pool
+from labeler.gui.aside import Readers
 
 SIZE = 192
 """Pixels of a thumbnail's longer side: twice the film strip's cell, for screens of double density."""
@@ -35,19 +35,16 @@ class Thumbnails(QObject):
     def __init__(self, parent: QObject | None = None, *, folder: Path | None = None) -> None:
         super().__init__(parent)
         self._folder = folder or paths.cache_dir() / "thumbnails"
-        self._courier = Courier(self)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._readers = Readers(1, "thumbnails", self)
+        self._readers.freed.connect(self._next)
         self._kept: OrderedDict[int, QPixmap | None] = OrderedDict()
         self._waiting: OrderedDict[int, tuple[Image, Path]] = OrderedDict()
-        self._busy: int | None = None
+        self._busy: dict[int, Path] = {}
         self._generation = 0
-        run_in_pool(
+        self._readers.start(
             lambda: prune(self._folder, most_bytes=_DISK_BYTES),
-            courier=self._courier,
             done=lambda _: None,
             failed=lambda error: _log.info("old thumbnails stay: %s", error),
-            pool=self._pool,
         )
 
     def pixmap(self, image: Image, path: Path) -> QPixmap | None:
@@ -55,7 +52,7 @@ class Thumbnails(QObject):
         if image.id in self._kept:
             self._kept.move_to_end(image.id)
             return self._kept[image.id]
-        if image.id != self._busy:
+        if self._busy.get(image.id) != path:
             self._waiting[image.id] = image, path
             self._waiting.move_to_end(image.id)
             while len(self._waiting) > _WAITING:
@@ -72,36 +69,32 @@ class Thumbnails(QObject):
         self._generation += 1
         self._kept.clear()
         self._waiting.clear()
-        self._busy = None
+        self._busy.clear()
 
     def stop(self) -> None:
-        """Make no more, and wait for the one that is being made."""
+        """Make no more; the one that is being made is made for nobody, and not waited for."""
         self.clear()
-        self._pool.waitForDone()
 
     def _next(self) -> None:
-        if self._busy is not None or not self._waiting:
+        if not self._readers.is_free or not self._waiting:
             return
         image_id, (image, path) = self._waiting.popitem(last=True)
-        self._busy = image_id
+        self._busy[image_id] = path
         generation, folder = self._generation, self._folder
-        run_in_pool(
+        self._readers.start(
             lambda: thumbnail(path, digest=image.digest, folder=folder),
-            courier=self._courier,
             done=lambda made: self._take(generation, image_id, made),
             failed=lambda error: self._refuse(generation, image_id, error),
-            pool=self._pool,
         )
 
     def _take(self, generation: int, image_id: int, made: QImage | None) -> None:
         if generation != self._generation:
             return
-        self._busy = None
+        self._busy.pop(image_id, None)
         self._kept[image_id] = None if made is None else QPixmap.fromImage(made)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         self.ready.emit(image_id)
-        self._next()
 
     def _refuse(self, generation: int, image_id: int, error: Exception) -> None:
         _log.info("no thumbnail: %s", error)

@@ -1,0 +1,51 @@
+"""Pictures of kinds that cannot be shown, or only with an extra: what they are, and what to do."""
+
+import importlib
+import importlib.util
+from functools import cache
+from typing import IO
+
+from PIL.ImageFile import ImageFile
+
+from labeler.errors import ImageError
+
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+"""What follows the length and "ftyp" at the start of a HEIC file."""
+
+_OTHERS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"%PDF", "a PDF"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"\xff\x0a", "a JPEG XL file"),
+    (4, b"JXL ", "a JPEG XL file"),
+    (0, b"v/1\x01", "an OpenEXR file"),
+    (128, b"DICM", "a DICOM file"),
+    (0, b"<svg", "an SVG file"),
+    (0, b"FUJIFILMCCD-RAW", "a camera raw file"),
+    (4, b"ftypcrx", "a camera raw file"),
+    (4, b"ftyp", "a video"),
+    (0, b"\x1aE\xdf\xa3", "a video"),
+)
+
+
+@cache
+def reads_heic() -> bool:
+    """Whether the extra that reads HEIC is installed."""
+    return importlib.util.find_spec("pi_heif") is not None
+
+
+def heic_opener(file: IO[bytes]) -> ImageFile:
+    """Pillow's view of a HEIC file. Raises `ImageError` with the end of a sentence without the extra."""
+    if not reads_heic():
+        raise ImageError("is a HEIC photo: install the extra labeler[heic] to read it, or save it as JPEG.")
+    image: ImageFile = importlib.import_module("pi_heif").HeifImageFile(file)
+    return image
+
+
+def said_of_other(head: bytes) -> str:
+    """The end of a sentence about a file that is no image of a known format, by its first 132 bytes."""
+    if head.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the photo itself: run git lfs pull in its folder."
+    what = next((name for at, magic, name in _OTHERS if head.startswith(magic, at)), "")
+    if what:
+        return f"is not an image of a known format: it is {what}. Save it as JPEG, PNG or TIFF."
+    return "is not an image of a known format: its content has no known signature."
