@@ -1,12 +1,11 @@
 """Pictures of kinds that cannot be shown, or only with an extra: what they are, and what to do."""
 
 import importlib
-import importlib.util
-from functools import cache
 from typing import IO
 
 from PIL.ImageFile import ImageFile
 
+from labeler.core import photo_files
 from labeler.errors import ImageError
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -27,15 +26,9 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
-@cache
-def reads_heic() -> bool:
-    """Whether the extra that reads HEIC is installed."""
-    return importlib.util.find_spec("pi_heif") is not None
-
-
 def heic_opener(file: IO[bytes]) -> ImageFile:
     """Pillow's view of a HEIC file. Raises `ImageError` with the end of a sentence without the extra."""
-    if not reads_heic():
+    if not photo_files.READS_HEIC:
         raise ImageError("is a HEIC photo: install the extra labeler[heic] to read it, or save it as JPEG.")
     image: ImageFile = importlib.import_module("pi_heif").HeifImageFile(file)
     return image

@@ -6,6 +6,7 @@ named and costs nobody else anything. Files are only ever opened for reading.
 
 import errno
 import hashlib
+import importlib.util
 import logging
 import os
 import stat
@@ -20,10 +21,10 @@ from msgspec import Struct
 from labeler.core.order import natural_key
 from labeler.errors import ImageError
 
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in "jpg jpeg jpe jfif png webp tif tiff bmp dib gif pbm pgm ppm pnm jp2 j2k avif".split(" ")
-)
+READS_HEIC = importlib.util.find_spec("pi_heif") is not None
+"""Whether the extra that reads HEIC is installed."""
+_SHOWN = "jpg jpeg jpe jfif png webp tif tiff bmp dib gif pbm pgm ppm pnm jp2 j2k avif"
+SUFFIXES = frozenset(f".{name}" for name in (_SHOWN + " heic heif hif" * READS_HEIC).split(" "))
 """Lower-case file name endings of images. Only for finding them: what a file is, its content says."""
 
 PLACEHOLDER = "unmatched"

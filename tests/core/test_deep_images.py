@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labeler.core import decoding, photo_files
 from labeler.core.images import read_header, read_pixels
 from labeler.errors import ImageError
 from tests.core.tiffs import tiff
@@ -113,19 +114,16 @@ def test_kinds_that_are_no_photo_are_named(tmp_path) -> None:
 
 
 def test_heic_is_read_with_its_extra(tmp_path, monkeypatch) -> None:
-    pi_heif = pytest.importorskip("pi_heif", reason="the extra labeler[heic] is not installed")
-    del pi_heif
-    from labeler.core import other_kinds
-
     path = tmp_path / "a.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1")
-    with pytest.raises(ImageError, match=r"a\.heic"):
-        read_pixels(path)
-    monkeypatch.setattr(other_kinds, "reads_heic", lambda: False)
-    from labeler.core import decoding
-
+    monkeypatch.setattr(photo_files, "READS_HEIC", False)
     with pytest.raises(ImageError, match=r"install the extra labeler\[heic\]"):
         decoding.read_pixels(path)
+    pytest.importorskip("pi_heif", reason="the extra labeler[heic] is not installed")
+    assert ".heic" in photo_files.SUFFIXES
+    monkeypatch.undo()
+    with pytest.raises(ImageError, match="its header is damaged"):
+        read_pixels(path)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
