@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QMainWi
 
 from labeler.core.records import Category
 from labeler.gui.actions import ACTIONS, TOOLS
-from labeler.gui.canvas.view import Canvas
+from labeler.gui.canvas.view import SIGNS, Canvas
 from labeler.gui.notify import Notifier
 from labeler.gui.session import Changed, Session
 
@@ -68,6 +68,8 @@ class Keys(QObject):
     def use_actions(self, actions: Mapping[str, QAction]) -> None:
         """Say which actions the handlers became."""
         self._actions = actions
+        signs = {key: actions[spec.id] for spec in ACTIONS for key in spec.keys if key in SIGNS}
+        self._canvas.sign_typed.connect(lambda sign: signs[sign].trigger())
 
     def _holds_back(self, action: str) -> bool:
         if not self._canvas.dragging:

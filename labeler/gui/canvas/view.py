@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import structs
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QKeyEvent,
@@ -31,8 +31,15 @@ _ARROWS = {
 }
 
 
+SIGNS = "[]"
+"""On some keyboards these are AltGr and a digit, and Qt would take the digit's shortcut for meant."""
+
+
 class Canvas(PhotoView):
     """Edits the annotations of the open image with mouse and keys."""
+
+    sign_typed = Signal(str)
+    """One of `SIGNS`, by whatever keys it was typed."""
 
     step_elsewhere: Callable[[int], bool] = staticmethod(lambda _: False)
     """What Tab does first with nothing pending, by +1 or -1; False lets it step through the objects."""
@@ -260,6 +267,8 @@ class Canvas(PhotoView):
     def _wants(self, event: QKeyEvent) -> bool:
         """Whether the canvas takes a key before any shortcut does."""
         key = event.key()
+        if event.text() and event.text() in SIGNS:
+            return True
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace):
             return self.in_progress and not event.modifiers() & _COMMANDS
         return key in (Qt.Key.Key_Escape, Qt.Key.Key_Space, Qt.Key.Key_QuoteLeft)
@@ -273,7 +282,9 @@ class Canvas(PhotoView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = Qt.Key(event.key())
-        if not self.key_in_progress(event) and not self._press_key(key, event):
+        if event.text() and event.text() in SIGNS:
+            self.sign_typed.emit(event.text())
+        elif not self.key_in_progress(event) and not self._press_key(key, event):
             super().keyPressEvent(event)
 
     def key_in_progress(self, event: QKeyEvent) -> bool:

@@ -1,0 +1,225 @@
+"""The main job, and the keys that are easily lost, by real key and mouse events of an X server."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QAction, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication
+
+from labeler.core.geometry import contains
+from labeler.core.records import Box, Polygons
+from labeler.gui.dialogs.shortcuts import ShortcutsDialog
+from tests.e2e.x11.conftest import RIGHT, Outsider, keysym, xdotool
+
+SitDown = Callable[..., Outsider]
+CORNERS = ((400, 300), (700, 300), (700, 600), (400, 600))
+PERSON = (132, 560)
+"""On the coat of the man at the left of bus.jpg."""
+
+
+def _begin_polygon(person: Outsider, corners: int = 4) -> None:
+    person.key("P")
+    for corner in CORNERS[:corners]:
+        person.click_at(*corner)
+    person.wait(lambda: _points(person) == corners)
+
+
+def _points(person: Outsider) -> int:
+    return len(person.canvas._tools["polygon"].points)  # type: ignore[attr-defined]
+
+
+@pytest.fixture(params=["de", "fr", "us"])
+def keyboard(real_server: None, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A keyboard as it is sold in three countries: other signs need Shift on each."""
+    subprocess.run(["setxkbmap", request.param], check=True)
+    yield request.param
+    subprocess.run(["setxkbmap", "us"], check=True)
+
+
+def test_every_key_of_the_window_sets_off_one_thing(keyboard: str, person: Outsider) -> None:
+    """Qt says nothing but a log line where two shortcuts match one press, and does neither."""
+    fired: list[str] = []
+    wanted: list[tuple[str, str]] = []
+    for child in person.window.findChildren(QObject):
+        if isinstance(child, QAction) and child.shortcuts():
+            name = child.objectName() or child.text()
+            child.triggered.disconnect()
+            child.triggered.connect(lambda *_, name=name: fired.append(name))
+            child.setEnabled(True)
+            wanted += [(key.toString(), name) for key in child.shortcuts()]
+        elif isinstance(child, QShortcut):
+            name = child.key().toString()
+            child.activated.disconnect()
+            child.activated.connect(lambda name=name: fired.append(name))
+            wanted.append((name, name))
+    assert len(wanted) > 60
+    found = {}
+    for keys, name in wanted:
+        fired.clear()
+        person.key(keys)
+        if fired != [name]:
+            person.wait_or_not(lambda: fired)
+        found[keys] = [*fired]
+    others = {keys: found[keys] for keys, name in wanted if found[keys] != [name]}
+    # on a French keyboard Shift is held for the period itself: the two are one press
+    assert others == ({"Shift+.": ["confidence-up"]} if keyboard == "fr" else {}), keyboard
+
+
+def test_draw_name_take_back_and_go_on(person: Outsider) -> None:
+    person.key("R")
+    person.drag((100, 300), (300, 500))
+    person.wait(lambda: len(person.annotations()) == 1)
+    box = person.selected()
+    assert isinstance(box.shape, Box)
+    _begin_polygon(person)
+    person.key("Ctrl+Z")
+    person.wait(lambda: _points(person) == 3)
+    person.key("Ctrl+Shift+Z")
+    person.wait(lambda: _points(person) == 4)
+    person.key("2")
+    person.key("Return")
+    person.wait(lambda: len(person.annotations()) == 2)
+    assert isinstance(person.selected().shape, Polygons)
+    assert person.category_of(person.selected()) == "almond"
+    assert person.annotations()[0] == box
+    person.key("Ctrl+Z")
+    person.wait(lambda: person.annotations() == [box])
+    person.key("Ctrl+Return")
+    person.wait(lambda: person.image == "grace_hopper.jpg")
+    assert person.session.images[0].reviewed
+    person.wait_saved()
+
+
+def test_a_polygon_waits_on_its_image_and_esc_drops_it(person: Outsider) -> None:
+    _begin_polygon(person, 3)
+    for key, image in (("D", "grace_hopper.jpg"), ("Next", "zidane.jpg"), ("A", "grace_hopper.jpg")):
+        person.key(key)
+        person.wait(lambda image=image: person.image == image)
+    assert not person.canvas.in_progress
+    person.key("Prior")
+    person.wait(lambda: _points(person) == 3)
+    person.key("BackSpace")
+    person.wait(lambda: _points(person) == 2)
+    person.key("Esc")
+    person.wait(lambda: _points(person) == 0)
+    assert not person.annotations()
+
+
+def test_in_the_middle_of_a_drag(person: Outsider) -> None:
+    person.key("R")
+    person.drag((100, 300), (300, 500))
+    person.wait(lambda: len(person.annotations()) == 1)
+    box = person.selected()
+    person.key("V")
+    person.press(200, 400)
+    person.move_held(250, 450)
+    person.move_held(300, 500)
+    person.wait(lambda: person.session.draft is not None)
+    for key in ("D", "P", "Del"):
+        person.key(key)
+        person.wait(lambda: person.canvas.tool == "select")
+    person.release(300, 500)
+    assert person.image == "bus.jpg"
+    person.read_all()
+    assert person.annotations() == [box]  # Del took the drag back, and nothing else
+
+
+def test_shift_comma_and_period_set_the_iou(person: Outsider) -> None:
+    predictions = person.window.desk.predictions
+    before = predictions.filter
+    person.key("Shift+.")
+    person.wait(lambda: predictions.filter.iou > before.iou)
+    person.key("Shift+,")
+    person.wait(lambda: predictions.filter.iou == pytest.approx(before.iou))
+    person.key(".")
+    person.wait(lambda: predictions.filter.confidence > before.confidence)
+    person.key(",")
+    person.wait(lambda: predictions.filter.confidence == pytest.approx(before.confidence))
+
+
+def test_what_is_typed_is_text(person: Outsider) -> None:
+    person.window.panels.open("Images")
+    field = person.window.panels.images.search
+    person.wait(field.isVisible)
+    tool, image = person.canvas.tool, person.image
+    category = person.session.category
+    person.click_on(field)
+    person.wait(field.hasFocus)
+    person.type_text("brevpqad 123,.[]")
+    person.wait(lambda: field.text() == "brevpqad 123,.[]")
+    person.key("BackSpace")
+    person.key("Return")
+    person.wait(lambda: field.text() == "brevpqad 123,.[")
+    assert (person.canvas.tool, person.image, person.session.category) == (tool, image, category)
+    person.click_at(400, 900)
+    person.wait(person.canvas.hasFocus)
+    person.key("B")
+    person.wait(lambda: person.canvas.tool == "brush")
+
+
+def test_keys_work_again_when_a_dialog_is_gone(person: Outsider) -> None:
+    _begin_polygon(person, 3)
+    seen: list[bool] = []
+
+    def look() -> None:
+        dialog = QApplication.activeModalWidget()
+        if dialog is None or not dialog.isActiveWindow():
+            QTimer.singleShot(50, person.window, look)
+            return
+        seen.append(isinstance(dialog, ShortcutsDialog))
+        xdotool("type", "undo 2")
+        xdotool("key", "Escape")
+
+    QTimer.singleShot(50, person.window, look)
+    person.key("F1")
+    person.wait(lambda: seen == [True] and QApplication.activeModalWidget() is None)
+    person.wait(person.window.isActiveWindow)
+    assert person.session.category is not None
+    assert person.session.category.name == "broccoli"
+    person.key("2")
+    person.key("Return")
+    person.wait(lambda: len(person.annotations()) == 1)
+    assert person.category_of(person.selected()) == "almond"
+
+
+def test_a_click_in_the_categories_and_enter(person: Outsider) -> None:
+    _begin_polygon(person, 3)
+    view = person.window.panels.categories.view
+    spot = view.viewport().mapToGlobal(view.visualRect(view.model().index(1, 0)).center())
+    xdotool("mousemove", spot.x(), spot.y(), "click", "1")
+    person.wait(lambda: person.session.category and person.session.category.name == "almond")
+    person.key("KP_Enter")
+    person.wait(lambda: len(person.annotations()) == 1)
+    assert person.category_of(person.selected()) == "almond"
+
+
+def test_click_to_mask_with_a_click_taken_back(sit_down: SitDown, photos: Path) -> None:
+    person = sit_down(photos, host=True)
+    person.wait_encoded()
+    person.key("Q")
+    person.click_at(*PERSON)
+    person.wait(lambda: len(person.canvas.proposals) == 3)
+    before = person.canvas.proposals[person.canvas.proposal_index].mask
+    person.click_at(600, 300, button=RIGHT)
+    person.wait(lambda: len(person.canvas._prompting.points) == 2 and not person.canvas._prompting.waiting)
+    person.key("Ctrl+Z")
+    person.wait(lambda: person.canvas.proposals and not person.canvas._prompting.waiting)
+    assert person.canvas.proposals[person.canvas.proposal_index].mask == before
+    person.key("D")
+    person.wait(lambda: person.image == "grace_hopper.jpg")
+    assert not person.canvas.proposals
+    person.key("A")
+    person.wait(lambda: person.canvas.proposals)
+    person.key("Return")
+    person.wait(lambda: len(person.annotations()) == 1)
+    assert contains(person.selected().shape, *PERSON)
+    person.wait_saved()
+
+
+def test_the_words_of_the_table_are_keys_of_the_server() -> None:
+    assert keysym("Ctrl+Shift+Z") == "ctrl+shift+z"
+    assert keysym("Ctrl++") == "ctrl+plus"
+    assert QKeySequence("Ctrl++").toString() == "Ctrl++"
