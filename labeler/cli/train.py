@@ -18,7 +18,18 @@ from labeler.cli.progress import Progress
 from labeler.errors import LabelerError
 from labeler.plugins import Registry
 from labeler.training.api import Option, TrainerSpec, Value, settings
-from labeler.training.events import Epoch, Event, Failed, Finished, Note, Prepared, Started, Step, Stopped
+from labeler.training.events import (
+    Doing,
+    Epoch,
+    Event,
+    Failed,
+    Finished,
+    Note,
+    Prepared,
+    Started,
+    Step,
+    Stopped,
+)
 from labeler.training.preparing import is_prepared
 from labeler.training.run import RunFolder, RunSpec
 from labeler.worker.training import train
@@ -177,6 +188,7 @@ class _Screen:
         self._epochs = 0
         self._stack = ExitStack()
         self._bar: Progress | None = None
+        self._title = ""
         self._done = 0
 
     def __enter__(self) -> Self:
@@ -197,7 +209,9 @@ class _Screen:
                 self._epochs = epochs
                 self._line(f"on {device}, from epoch {first} of {epochs}")
             case Step():
-                self._step(event)
+                self._step(f"Epoch {event.epoch}", event.step, event.steps)
+            case Doing(what=what, done=done, total=total):
+                self._step(what.capitalize(), done, total)
             case Epoch():
                 self._epoch(event)
             case Note(sentence=sentence):
@@ -211,12 +225,14 @@ class _Screen:
         self._end_bar()
         print(text, file=sys.stderr, flush=True)
 
-    def _step(self, event: Step) -> None:
-        if self._bar is None:
-            self._bar = self._stack.enter_context(Progress(f"Epoch {event.epoch}", total=event.steps))
-            self._done = 0
-        self._bar.advance(event.step - self._done)
-        self._done = event.step
+    def _step(self, title: str, done: int, total: int) -> None:
+        """Move the bar of this title; another one begins where another is shown."""
+        if self._bar is None or title != self._title:
+            self._end_bar()
+            self._bar = self._stack.enter_context(Progress(title, total=total))
+            self._title, self._done = title, 0
+        self._bar.advance(done - self._done)
+        self._done = done
 
     def _epoch(self, event: Epoch) -> None:
         figures = "".join(f", {name} {value:.4g}" for name, value in event.metrics.items())

@@ -65,7 +65,7 @@ class JobProgress(Struct, frozen=True):
     missed: int
     """Of those done, how many could not be predicted."""
     rate: float | None = None
-    """Images a second, of late; None before two are done."""
+    """Images a second, of late; None before one is done."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -154,6 +154,7 @@ class JobClient(QObject):
         self._missed = []
         self._alike = 0
         self._slowest = 0.0
+        self._times.clear()
         self._restarts.clear()
         if self._waiting:
             self._launch()

@@ -137,7 +137,7 @@ class SetCounts(QObject):
         if self._pending and self._model is not None:
             visit = partial(_read, model_id=self._model.id, ignored=self._ignored)
             self._sweep.start(sorted(self._pending), visit, took=self._took, done=self._read_all)
-        else:
+        elif not self._count_soon.isActive():
             self._count_soon.start()
 
     def _took(self, images: list[_Image]) -> None:
@@ -148,6 +148,9 @@ class SetCounts(QObject):
     def _read_all(self) -> None:
         self._forget()
         self.changed.emit()
+        # images of a run may come without end: they are counted in between, and nothing puts that off
+        if not self._count_soon.isActive():
+            self._count_soon.start()
         self._read_pending()
 
     def _forget(self) -> None:
@@ -158,7 +161,7 @@ class SetCounts(QObject):
     def _count(self) -> None:
         """Count on a thread of the pool, one at a time; what changed meanwhile is counted after it."""
         model = self._model
-        if self._counting or self._sweep.running or not self._watched or model is None:
+        if self._counting or not self._watched or model is None:
             return
         age, wanted, whole = self._age, self._filter, self._whole
         listed = [one.columns for one in self._images.values()]
@@ -171,9 +174,12 @@ class SetCounts(QObject):
 
         def done(found: tuple[SetFilter, tuple[int, int, int]]) -> None:
             self._counting = False
-            if age == self._age:
-                self._whole, self._counts = found
+            if wanted == self._filter and model == self._model:
+                # of all images that were there when it began: during a run more have come by now
+                self._counts = found[1]
                 self.changed.emit()
+            if age == self._age:
+                self._whole = found[0]
             else:
                 self._keep(found[0], model, listed)
                 self._count_soon.start()

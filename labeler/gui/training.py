@@ -207,7 +207,8 @@ class TrainingDesk(QObject):
         self._session.keep(lambda store: store.runs.add(run), self._begin_new, failed=self._not_started)
 
     def _begin_new(self, run: Run) -> None:
-        self.list.live_folder = run.folder
+        # before it is listed, so that the list goes to it
+        self.live, self.list.live_folder = run, run.folder
         self.list.add(run)
         self._begin(run)
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.training.events import (
+    Doing,
     Epoch,
     Event,
     Failed,
@@ -94,6 +95,8 @@ class Course:
         self.metrics: dict[str, float] = {}
         """The final ones."""
         self.weights = ""
+        self.doing: Doing | None = None
+        """What is counted now, before the learning or after it."""
         self._step: Step | None = None
         self._last: Step | None = None
         self._since: tuple[float, float] | None = None
@@ -102,6 +105,7 @@ class Course:
 
     def add(self, event: Event, *, at: float | None = None) -> None:
         """Take in what was said, at `at` seconds of a steady clock where it was said just now."""
+        self.doing = event if isinstance(event, Doing) else None
         match event:
             case Prepared():
                 self.prepared = event

@@ -13,12 +13,10 @@ from labeler.errors import LabelerError
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.panels.common import counted, timer
 from labeler.gui.session import Session
-from labeler.training.split import Item, fingerprint, split, stem
+from labeler.training.split import FEW, UNEVEN, Entry, fingerprint, parted
 
 Scope: TypeAlias = Literal["reviewed", "labelled"]
 """Images marked as reviewed, or all that have an object."""
-FEW, UNEVEN = 10, 20
-"""When to warn, as `labeler.training.preparing` does, which it would cost a start too much to import."""
 SCOPES: tuple[Scope, ...] = ("reviewed", "labelled")
 
 _NAMES = 3
@@ -108,6 +106,7 @@ class Planner(QObject):
         self._turn = 0
         self._prints: dict[tuple[str, int, int], int] = {}
         self.scope: Scope = "reviewed"
+        self.needs_masks = False
         self.share = 0.2
         self.seed = 0
         self.plan = Plan()
@@ -115,6 +114,8 @@ class Planner(QObject):
         """Images of each scope."""
         self.held_out: frozenset[int] | None = None
         """The images that the model is judged on; None while that is being found out."""
+        self.only_boxes: frozenset[int] = frozenset()
+        """The images that it cannot use, since it learns from outlines."""
         self._later = timer(self, self._plan_anew, milliseconds=_PAUSE_MS)
         for signal in (session.project_changed, session.images_changed, session.changed):
             signal.connect(self._soon)
@@ -127,8 +128,16 @@ class Planner(QObject):
         else:
             self._turn += 1
 
-    def use(self, *, scope: Scope | None = None, share: float | None = None, seed: int | None = None) -> None:
+    def use(
+        self,
+        *,
+        scope: Scope | None = None,
+        share: float | None = None,
+        seed: int | None = None,
+        needs_masks: bool | None = None,
+    ) -> None:
         """Plan with other settings."""
+        self.needs_masks = self.needs_masks if needs_masks is None else needs_masks
         self.scope = scope or self.scope
         self.share = self.share if share is None else share
         self.seed = self.seed if seed is None else seed
@@ -153,26 +162,40 @@ class Planner(QObject):
         if before != self.plan.images:
             self.held_out = None
         self.changed.emit()
-        waiting = [image for image in map(self._session.find_image, self.plan.images) if image is not None]
-        self._look_at(self._turn, waiting[::-1], [])
+        turn = self._turn
+        if self.needs_masks and self._session.project is not None:
+            self._session.ask(lambda store: store.images_of_boxes(), lambda found: self._look(turn, found))
+        else:
+            self._look(turn, frozenset())
 
-    def _look_at(self, turn: int, waiting: list[Image], items: list[Item]) -> None:
+    def _look(self, turn: int, only_boxes: frozenset[int]) -> None:
+        if turn != self._turn:
+            return
+        self.only_boxes = only_boxes & frozenset(self.plan.images)
+        waiting = [image for image in map(self._session.find_image, self.plan.images) if image is not None]
+        states = {str(self._session.root / image.path) for image in waiting}
+        # a photo that was changed, or is no longer meant, is not kept track of for ever
+        self._prints = {key: bits for key, bits in self._prints.items() if key[0] in states}
+        self._look_at(turn, waiting[::-1], [])
+
+    def _look_at(self, turn: int, waiting: list[Image], entries: list[Entry]) -> None:
         """On a thread, a few images at a time so that others get their turn: fingerprints, then the split."""
         if turn != self._turn:
             return
         root, known = self._session.root, self._prints
         now = [waiting.pop() for _ in range(min(_AT_ONCE, len(waiting)))]
-        share, seed = self.share, self.seed
+        share, seed, masks, boxes = self.share, self.seed, self.needs_masks, self.only_boxes
 
         def work() -> frozenset[int] | None:
-            items.extend(item for image in now if (item := _item(image, root, known)) is not None)
+            entries.extend(_entry(image, root, known, only_boxes=image.id in boxes) for image in now)
             if waiting:
                 return None
-            return frozenset(int(key) for key in split(items, held_out=share, seed=seed).held_out)
+            parts = parted(entries, needs_masks=masks, held_out=share, seed=seed)
+            return frozenset(int(key) for key in parts.held_out)
 
         def done(held_out: frozenset[int] | None) -> None:
             if held_out is None:
-                self._look_at(turn, waiting, items)
+                self._look_at(turn, waiting, entries)
             elif turn == self._turn:
                 self.held_out = held_out
                 self.changed.emit()
@@ -185,14 +208,15 @@ class Planner(QObject):
         )
 
 
-def _item(image: Image, root: Path, known: dict[tuple[str, int, int], int]) -> Item | None:
+def _entry(image: Image, root: Path, known: dict[tuple[str, int, int], int], *, only_boxes: bool) -> Entry:
     """On a pool thread: an image as the split sees it; its fingerprint is made once as long as it stays."""
-    path = root / image.path
+    path, bits = root / image.path, None
     try:
         status = path.stat()
         key = str(path), status.st_mtime_ns, status.st_size
         if key not in known:
             known[key] = fingerprint(path)
-        return Item(str(image.id), stem(image.path), known[key])
+        bits = known[key]
     except (OSError, LabelerError):
-        return None  # gone or damaged: training leaves it out, and says so
+        pass  # gone or damaged: training leaves it out, and says so
+    return Entry(str(image.id), image.path, bits, only_boxes)

@@ -99,6 +99,13 @@ class Store(OpenFile):
             counts.setdefault(image_id, {})[category_id] = number
         return counts
 
+    def images_of_boxes(self) -> frozenset[int]:
+        """The images whose annotations are boxes and nothing else (see `project.shapes` for the letter)."""
+        query = (
+            "SELECT image_id FROM annotation GROUP BY image_id HAVING max(substr(shape, 1, 1) <> x'42') = 0"
+        )
+        return frozenset(image_id for (image_id,) in self._db.execute(query))
+
     def candidates(
         self, image_id: int, model_id: int | None = None, *, least: float = 0.0
     ) -> tuple[Candidate, ...]:

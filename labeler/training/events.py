@@ -4,8 +4,9 @@ Losses and metrics are named by their trainer in the field's terms, as "Dice" or
 """
 
 import math
+import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -76,6 +77,15 @@ class Sample(Struct, frozen=True, tag=True):
     """The picture's path inside the run's folder."""
 
 
+class Doing(Struct, frozen=True, tag=True):
+    """How far work is that is counted but not kept: what comes before the learning, and after it."""
+
+    what: Literal["looking", "copying", "judging"]
+    done: int
+    """Images."""
+    total: int
+
+
 class Note(Struct, frozen=True, tag=True):
     """One sentence that a person should read, as when memory ran out and the batch was halved."""
 
@@ -106,9 +116,37 @@ class Failed(Struct, frozen=True, tag=True):
     sentence: str
 
 
-Event: TypeAlias = Prepared | Started | Step | Epoch | Sample | Note | Finished | Stopped | Failed
+Event: TypeAlias = Prepared | Started | Step | Epoch | Sample | Doing | Note | Finished | Stopped | Failed
 Report: TypeAlias = Callable[[Event], None]
 ShouldStop: TypeAlias = Callable[[], bool]
+
+
+def unheard(_: Event) -> None:
+    """A `Report` that nobody listens to."""
+
+
+_TOLD = 0.25
+"""Seconds between two `Doing` events."""
+
+
+class Counted:
+    """Says how far a piece of work is, a few times a second and at its end."""
+
+    def __init__(self, what: Literal["looking", "copying", "judging"], total: int, report: Report) -> None:
+        self._what: Literal["looking", "copying", "judging"] = what
+        self._total = total
+        self._report = report
+        self._done = 0
+        self._told = -math.inf
+
+    def advance(self) -> None:
+        """One more image is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._told >= _TOLD or self._done == self._total:
+            self._told = now
+            self._report(Doing(self._what, self._done, self._total))
+
 
 _decoder = msgspec.json.Decoder(Event)
 

@@ -25,15 +25,10 @@ from labeler.formats.placing import Placing, header_of
 from labeler.formats.report import Report as Told
 from labeler.training.api import StoppedError
 from labeler.training.disk import reason, remedy
-from labeler.training.events import Prepared, Report, ShouldStop
+from labeler.training.events import Counted, Prepared, Report, ShouldStop, unheard
 from labeler.training.ordered import in_order
 from labeler.training.run import RunFolder
-from labeler.training.split import Item, fingerprint, split, stem
-
-FEW = 10
-"""Objects of a category, or images, below which a person is warned."""
-UNEVEN = 20
-"""How many times as many objects as another a category may have before a person is warned."""
+from labeler.training.split import FEW, UNEVEN, Entry, Split, fingerprint, parted
 
 _NAMED = 3
 _SPARE = 200 << 20
@@ -82,26 +77,23 @@ def prepare(
     needs_masks: bool = False,
     least: int = 1,
     warnings: Sequence[str] = (),
+    counted: Report = unheard,
 ) -> None:
     """Part the labels in `source.json`, copy the images that are used, and report `Prepared`.
 
     Images that are missing or damaged are left out, as is with `needs_masks` what is only a box; a warning
     says so, beside the `warnings` of `adopt`. Raises LabelerError with one sentence where the labels cannot
     be read or have nothing to learn from, fewer than `least` images are left, or the disk is too small;
-    StoppedError soon after `should_stop()`.
+    StoppedError soon after `should_stop()`. `counted` hears how far it is, by `Doing`.
     """
-    labels = _read(folder)
-    labels = _with_masks(labels) if needs_masks else labels
-    labels = _with_readable_images(labels, should_stop)
+    every = _looked_at(_read(folder), counted, should_stop)
+    labels = _with_masks(every) if needs_masks else every
+    labels = labels.without(set(every.damaged), _left_out(list(every.damaged.values()), "damaged"))
     counts = Counter(one.category_id for one in labels.annotations if not one.crowd)
     _check_enough(labels, counts, least)
-    parts = split(
-        [Item(image.path, stem(image.path), labels.fingerprints[image.id]) for image in labels.images],
-        held_out=folder.spec.held_out,
-        seed=folder.spec.seed,
-    )
+    parts = _parts(every, labels, folder, needs_masks=needs_masks)
     names = unique_names([image.path for image in labels.images])
-    _copy(folder, names, should_stop)
+    _copy(folder, names, counted, should_stop)
     categories = tuple(one for one in labels.categories if counts[one.id])
     held_out = _part(labels, categories, names, parts.held_out)
     train = _part(labels, categories, names, names.keys() - parts.held_out)
@@ -129,8 +121,10 @@ class _Labels(Struct, frozen=True):
     categories: tuple[Category, ...]
     annotations: tuple[Annotation, ...]
     warnings: tuple[str, ...] = ()
-    fingerprints: Mapping[int, int] = {}
-    """By image id."""
+    fingerprints: Mapping[int, int | None] = {}
+    """By image id; None where it cannot be read."""
+    damaged: Mapping[int, str] = {}
+    """Paths of images that are not whole, by image id."""
 
     def without(self, images: set[int], warning: str) -> "_Labels":
         """Without some images and what is on them; the warning only where there are any, and "" is none."""
@@ -188,12 +182,13 @@ def _with_masks(labels: _Labels) -> _Labels:
     return replace(labels, annotations=kept, warnings=(*labels.warnings, sentence)).without(bare, "")
 
 
-def _with_readable_images(labels: _Labels, should_stop: ShouldStop) -> _Labels:
-    """Without damaged images, and with the fingerprints of the others."""
-    fingerprints: dict[int, int] = {}
+def _looked_at(labels: _Labels, counted: Report, should_stop: ShouldStop) -> _Labels:
+    """With the fingerprints of the images, and which of them are damaged."""
+    fingerprints: dict[int, int | None] = {}
     damaged: dict[int, str] = {}
     workers = min(4, os.cpu_count() or 1)
     looks = in_order(_look, (image.path for image in labels.images), workers=workers, ahead=workers)
+    count = Counted("looking", len(labels.images), counted)
     for image, (bits, problem) in zip(labels.images, looks, strict=True):
         if should_stop():
             looks.close()
@@ -201,17 +196,40 @@ def _with_readable_images(labels: _Labels, should_stop: ShouldStop) -> _Labels:
         fingerprints[image.id] = bits
         if problem:
             damaged[image.id] = image.path
-    kept = replace(labels, fingerprints=fingerprints)
-    return kept.without(set(damaged), _left_out(list(damaged.values()), "damaged"))
+        count.advance()
+    return replace(labels, fingerprints=fingerprints, damaged=damaged)
 
 
-def _look(path: str) -> tuple[int, str]:
+def _look(path: str) -> tuple[int | None, str]:
     """The fingerprint, and what is wrong with the image or ""."""
     try:
         note = read_pixels(Path(path)).note
         return fingerprint(Path(path)), note if note.startswith("damaged") else ""
     except ImageError as error:
-        return 0, str(error)
+        return None, str(error)
+
+
+def _parts(every: _Labels, labels: _Labels, folder: RunFolder, *, needs_masks: bool) -> Split:
+    """Which of the images that are left are held out, parted as the window has shown it.
+
+    It parts what can be read; a damaged image among that is left out of its part. Only where that would
+    leave one of the parts without any image is the rest parted anew.
+    """
+    boxes = {one.image_id for one in every.annotations if isinstance(one.shape, Box)}
+    outlined = {one.image_id for one in every.annotations if not isinstance(one.shape, Box)}
+    left = {image.path for image in labels.images}
+
+    def of(images: Sequence[Image]) -> Split:
+        entries = [
+            Entry(one.path, one.path, every.fingerprints[one.id], one.id in boxes - outlined)
+            for one in images
+        ]
+        spec = folder.spec
+        return parted(entries, needs_masks=needs_masks, held_out=spec.held_out, seed=spec.seed)
+
+    parts = of(every.images)
+    is_lost = parts.held_out and not parts.held_out & left
+    return of(labels.images) if is_lost or not left - parts.held_out else parts
 
 
 def _check_enough(labels: _Labels, counts: Mapping[int, int], least: int) -> None:
@@ -240,7 +258,7 @@ def unique_names(paths: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _copy(folder: RunFolder, names: Mapping[str, str], should_stop: ShouldStop) -> None:
+def _copy(folder: RunFolder, names: Mapping[str, str], counted: Report, should_stop: ShouldStop) -> None:
     """Copy what is not there yet, by path and name; the disk is asked before."""
     try:
         folder.images.mkdir(exist_ok=True)
@@ -253,11 +271,13 @@ def _copy(folder: RunFolder, names: Mapping[str, str], should_stop: ShouldStop) 
                 f"The run needs {needed / 1e9:.1f} GB in {folder.path}, where {free / 1e9:.1f} GB are free: "
                 "make room, or choose another folder."
             )
+        count = Counted("copying", len(wanted), counted)
         for path in wanted:
             if should_stop():
                 raise StoppedError("The run was stopped while its images were copied.")
             with Path(path).open("rb") as source, atomic_writer(folder.images / names[path]) as copy:
                 shutil.copyfileobj(source, copy)
+            count.advance()
     except OSError as error:
         raise LabelerError(
             f"The images cannot be copied to {folder.images} ({reason(error)}): {remedy(error)}, or choose "

@@ -20,6 +20,11 @@ from numpy.typing import NDArray
 from labeler.core.images import read_thumbnail
 from labeler.models.api import Rgb
 
+FEW = 10
+"""Objects of a category, or images, below which a person is warned."""
+UNEVEN = 20
+"""How many times as many objects as another a category may have before a person is warned."""
+
 SIDE = 8
 """Differences a row and a column of the fingerprint: 2 x 8 x 8 bits."""
 
@@ -48,6 +53,18 @@ class Item(Struct, frozen=True):
     """As `stem` gives it."""
     fingerprint: int
     """As `fingerprint` gives it."""
+
+
+class Entry(Struct, frozen=True):
+    """An image that a run may use."""
+
+    key: str
+    """Names it; only given back."""
+    path: str
+    fingerprint: int | None
+    """None where it cannot be read."""
+    only_boxes: bool = False
+    """Whether there are objects on it, and all of them are boxes."""
 
 
 class Split(Struct, frozen=True):
@@ -90,6 +107,16 @@ def fingerprint_of(rgb: Rgb) -> int:
         ]
     )
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def parted(entries: Sequence[Entry], *, needs_masks: bool, held_out: float, seed: int) -> Split:
+    """Part the images of a run as `split` does: for the eye that plans it, and for the run itself.
+
+    What cannot be read is in neither part, and where masks are needed what is only boxes is not either.
+    """
+    used = (one for one in entries if not (needs_masks and one.only_boxes))
+    items = [Item(one.key, stem(one.path), one.fingerprint) for one in used if one.fingerprint is not None]
+    return split(items, held_out=held_out, seed=seed)
 
 
 def split(items: Sequence[Item], *, held_out: float, seed: int) -> Split:

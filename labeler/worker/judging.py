@@ -13,7 +13,7 @@ from labeler.formats.coco import Dataset, read_coco
 from labeler.models.api import ModelSpec
 from labeler.models.predicting import load_detector, predict
 from labeler.training.api import StoppedError
-from labeler.training.events import ShouldStop
+from labeler.training.events import Counted, Report, ShouldStop, unheard
 from labeler.training.run import Judged, RunFolder
 from labeler.worker.child import guarded
 
@@ -21,15 +21,22 @@ _FILTER = Filter(confidence=0.01, iou=0.5, kind="class-wise", top_k=300)
 """As `labeler predict` writes results, but for the confidence: a curve needs the doubtful ones too."""
 
 
-def judge(folder: RunFolder, models: Sequence[ModelSpec], should_stop: ShouldStop) -> tuple[Evaluation, ...]:
+def judge(
+    folder: RunFolder,
+    models: Sequence[ModelSpec],
+    should_stop: ShouldStop,
+    *,
+    counted: Report = unheard,
+) -> tuple[Evaluation, ...]:
     """The evaluation of each model on the run's held-out images, all by masks or all by boxes.
 
-    Raises ModelError with one
-    sentence where a model cannot be loaded, StoppedError soon after `should_stop()`.
+    `counted` hears how far it is. Raises ModelError with one sentence where a model cannot be loaded,
+    StoppedError soon after `should_stop()`.
     """
     truths, _ = read_coco(folder.held_out_labels)
+    count = Counted("judging", len(models) * len(truths.images), counted)
     return evaluate_all(
-        truths, [(model.title, _found(folder, truths, model, should_stop)) for model in models]
+        truths, [(model.title, _found(folder, truths, model, should_stop, count)) for model in models]
     )
 
 
@@ -45,7 +52,9 @@ def _named(figures: Figures) -> dict[str, float]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _found(folder: RunFolder, truths: Dataset, spec: ModelSpec, should_stop: ShouldStop) -> list[Candidate]:
+def _found(
+    folder: RunFolder, truths: Dataset, spec: ModelSpec, should_stop: ShouldStop, count: Counted
+) -> list[Candidate]:
     """What a model finds, in the ids of `truths`; classes that are no category there are left out."""
     model = guarded("be loaded", lambda: load_detector(spec))
     category = {_plain(one.name): one.id for one in truths.categories}
@@ -65,6 +74,7 @@ def _found(folder: RunFolder, truths: Dataset, spec: ModelSpec, should_stop: Sho
             msgspec.structs.replace(by_id[number], confidence=filtered.confidences[number])
             for number in filtered.kept
         ]
+        count.advance()
     if should_stop():
         raise StoppedError("The run was stopped while its model was judged.")
     return [msgspec.structs.replace(one, id=number) for number, one in enumerate(found, 1)]

@@ -16,7 +16,7 @@ from msgspec import Struct
 from labeler.core.records import Box, Mask, Prompt, Proposal
 from labeler.errors import LabelerError
 
-VERSION = 1
+VERSION = 2
 LIMIT = 64 << 20
 """Bytes of the largest message that is believed; a mask of 16k x 16k pixels takes 32 MiB."""
 

@@ -17,6 +17,7 @@ from labeler.plugins import Registry
 from labeler.training.api import StoppedError, TrainerSpec
 from labeler.training.disk import unwritable
 from labeler.training.events import (
+    Doing,
     Epoch,
     Event,
     Failed,
@@ -80,9 +81,10 @@ class _Sitting:
         self._begun = time.monotonic()
 
     def tell(self, event: Event) -> None:
-        """Keep an event, then say it."""
+        """Keep an event, then say it; what only says how far something is would fill the disk."""
         event = finite(event)
-        self._folder.record(event)
+        if not isinstance(event, Doing):
+            self._folder.record(event)
         self._report(event)
 
     def fail(self, sentence: str) -> None:
@@ -128,6 +130,7 @@ class _Sitting:
             needs_masks=trainer.needs_masks,
             least=trainer.least,
             warnings=warnings,
+            counted=self.tell,
         )
 
     def _trained(self, trainer: TrainerSpec) -> Path:
@@ -158,7 +161,7 @@ class _Sitting:
         replaced = self._replaced()
         models = [model] if replaced is None else [model, replaced]
         try:
-            evaluations = judge(self._folder, models, self._should_stop)
+            evaluations = judge(self._folder, models, self._should_stop, counted=self.tell)
         except StoppedError:
             raise
         except LabelerError as error:

@@ -170,6 +170,14 @@ def test_every_image_is_predicted_once_with_its_progress(qtbot, heard, faults, i
     qtbot.waitUntil(lambda: not jobs(), timeout=5000)
 
 
+def test_a_job_that_has_done_nothing_yet_has_no_rate_of_the_one_before(qtbot, heard, faults, images) -> None:
+    run(qtbot, heard, images)
+    heard.client.start(PredictSpec("bright", images))
+    assert heard.client.progress.rate is None
+    assert heard.client.progress.seconds_left is None
+    heard.client.cancel()
+
+
 def test_nothing_to_do_is_done_at_once(qtbot, heard) -> None:
     run(qtbot, heard, ())
     assert heard.results[0].predicted == 0

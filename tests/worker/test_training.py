@@ -24,7 +24,18 @@ from labeler.models import safetensors_file
 from labeler.models.weights import folder as weights_folder
 from labeler.plugins import discover
 from labeler.project import lock
-from labeler.training.events import Epoch, Event, Failed, Finished, Note, Prepared, Started, Step, Stopped
+from labeler.training.events import (
+    Doing,
+    Epoch,
+    Event,
+    Failed,
+    Finished,
+    Note,
+    Prepared,
+    Started,
+    Step,
+    Stopped,
+)
 from labeler.training.preparing import adopt
 from labeler.training.run import RunFolder, RunSpec
 from labeler.worker.job_protocol import Done, EvaluateSpec, Told, TrainSpec, decode_from_job
@@ -123,7 +134,9 @@ def new_run(two_colours: Path, tmp_path: Path) -> Callable[..., RunFolder]:
 
 
 def told(messages: list[object]) -> list[Event]:
-    return [message.event for message in messages if isinstance(message, Told)]
+    """What was said and is kept."""
+    said = [message.event for message in messages if isinstance(message, Told)]
+    return [event for event in said if not isinstance(event, Doing)]
 
 
 def weights(folder: RunFolder) -> dict[str, bytes]:
@@ -395,3 +408,23 @@ def test_fifty_kills_leave_no_orphan_and_a_run_that_ends(start, trained, new_run
     assert_same_run(cut, whole, epochs=EPOCHS)
     assert not list(cut.path.rglob(".*.tmp"))
     print(f"50 kills, {ends + 1} runs ended with the weights of one that was never killed")
+
+
+def test_what_comes_before_and_after_the_learning_is_counted_but_not_kept(tmp_path, two_colours) -> None:
+    folder = RunFolder.create(tmp_path / "counted", RunSpec("small", "Counted", options=DEFAULTS))
+    told: list[Event] = []
+    train(
+        folder,
+        discover(),
+        told.append,
+        lambda: False,
+        labels=two_colours / "labels.json",
+        images=two_colours / "images",
+    )
+    last = {event.what: event for event in told if isinstance(event, Doing)}
+    assert last["looking"] == Doing("looking", 20, 20)
+    assert last["copying"] == Doing("copying", 20, 20)
+    outcome = folder.outcome()
+    assert outcome is not None
+    assert last["judging"] == Doing("judging", outcome.held_out, outcome.held_out)
+    assert not any(isinstance(event, Doing) for event in folder.events())

@@ -1,5 +1,6 @@
 """What a model's classes mean in this project: an editable, remembered table."""
 
+from collections import Counter
 from typing import Literal, TypeAlias
 
 from PySide6.QtCore import Qt, Signal
@@ -16,11 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from labeler.core.filtering import Filter
 from labeler.core.records import Category, Model
 from labeler.gui.batch import CONFIDENT
 from labeler.gui.panels.category_edits import named
 from labeler.gui.panels.common import Choice, swatch_icon
 from labeler.gui.session import Session
+from labeler.gui.sweep import Sweep
 from labeler.project.store import Store
 
 Meaning: TypeAlias = int | Literal["open", "create", "ignore"]
@@ -37,8 +40,14 @@ class MappingDialog(QDialog):
     mapped = Signal()
     """The candidates of the model have their new categories."""
 
-    def __init__(self, session: Session, model: Model, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, model: Model, parent: QWidget | None = None, *, wanted: Filter | None = None
+    ) -> None:
+        """`wanted` is the filter by which predictions are counted."""
         super().__init__(parent)
+        self._wanted = wanted or Filter(confidence=CONFIDENT)
+        self._kept: Counter[str] = Counter()
+        self._sweep: Sweep[Counter[str]] = Sweep(session, self)
         self._session = session
         self._model = model
         self._before: dict[str, Meaning] = {}
@@ -93,7 +102,7 @@ class MappingDialog(QDialog):
         about = QLabel(_ABOUT, self, wordWrap=True)
         about.setObjectName("quiet")
         self.table = QTableWidget(0, 3, self)
-        self.table.setHorizontalHeaderLabels(["Class", "Found", "Category"])
+        self.table.setHorizontalHeaderLabels(["Class", "Predictions", "Category"])
         self.table.setAccessibleName("Classes and what they mean")
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(38)
@@ -108,7 +117,7 @@ class MappingDialog(QDialog):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(1, 80)
+        header.resizeSection(1, 92)
         header.resizeSection(2, 220)
         self.all_button = QPushButton(self)
         self.all_button.setAutoDefault(False)
@@ -150,9 +159,8 @@ class MappingDialog(QDialog):
         self._found.update({label: 0 for label in labels if label not in self._found})
         self.table.setRowCount(len(labels))
         for row, label in enumerate(labels):
-            number = QTableWidgetItem(f"{self._found[label]:,}")
             self.table.setItem(row, 0, QTableWidgetItem(label))
-            self.table.setItem(row, 1, number)
+            self.table.setItem(row, 1, QTableWidgetItem("…" if self._found[label] else "0"))
             self._choices[label] = self._choice(label)
             self.table.setCellWidget(row, 2, _padded(self._choices[label]))
             before = self._meaning(label, decided)
@@ -166,6 +174,24 @@ class MappingDialog(QDialog):
         self.all_button.setVisible(0 < len(unseen) < len(labels))
         self.all_button.setText(f"Show all {len(labels):,} classes")
         self._refresh()
+        model, wanted = self._model, self._wanted
+
+        def begin(image_ids: list[int]) -> None:
+            self._sweep.start(
+                image_ids,
+                lambda store, image_id: _predicted(store, image_id, model, wanted),
+                took=lambda found: self._kept.update(sum(found, Counter())),
+                done=self._show_kept,
+            )
+
+        self._session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
+
+    def _show_kept(self) -> None:
+        """Say how many predictions there are of each class, now that all images are looked at."""
+        for row, label in enumerate(self._choices):
+            item = self.table.item(row, 1)
+            if item is not None:
+                item.setText(f"{self._kept[label]:,}")
 
     def show_all(self) -> None:
         """Also show the classes that were not found."""
@@ -206,7 +232,16 @@ class MappingDialog(QDialog):
                 "the category of that name once there is one."
             )
         else:
-            self.note.setText(f"Found: predictions of a confidence from {CONFIDENT:g} on.")
+            self.note.setText(
+                f"Predictions: what is kept on all images, from a confidence of {self._wanted.confidence:g} "
+                "on and after suppression."
+            )
+
+
+def _predicted(store: Store, image_id: int, model: Model, wanted: Filter) -> Counter[str]:
+    """On the writer's thread: how many predictions of each class an image has."""
+    candidates = store.candidates(image_id, model.id, least=wanted.confidence)
+    return Counter(one.label for one in store.agreements.predictions(candidates, model, wanted))
 
 
 def _padded(choice: Choice) -> QWidget:

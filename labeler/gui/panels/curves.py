@@ -337,5 +337,5 @@ class CurvePlot(QWidget):
 
 def _legend_entry(curve: Curve) -> str:
     dash = "┅" if curve.dashed else "━"
-    words = (curve.label or curve.name).replace("&", "&amp;").replace("<", "&lt;")
-    return f'<span style="color: {curve.color}">{dash}</span> {words}'
+    words = (curve.label or curve.name).replace("&", "&amp;").replace("<", "&lt;").replace(" ", "&nbsp;")
+    return f'<span style="color: {curve.color}">{dash}</span>&nbsp;{words}'

@@ -113,8 +113,10 @@ class Canvas:
         axis.setTickPen(self._library.mkPen(colors.quiet))
         axis.setTickFont(small)
         axis.setStyle(tickLength=0, tickTextOffset=5, maxTickLevel=0, hideOverlappingLabels=False)
+        # no ranges: switched off alone, it keeps the factor of what was drawn before, 1000 for "m"
+        font = {"font-size": "11px", "font-family": "Inter"}
+        axis.setLabel(wanted.label, siPrefixEnableRanges=(), color=colors.quiet, **font)
         axis.enableAutoSIPrefix(False)
-        axis.setLabel(wanted.label, color=colors.quiet, **{"font-size": "11px", "font-family": "Inter"})
         axis.showLabel(bool(wanted.label))
         axis.setTicks([wanted.ticks] if wanted.ticks else None)
         if axis.orientation == "left":

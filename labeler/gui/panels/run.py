@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from labeler.gui.session import Session
 from labeler.models.api import ModelSpec
 
 if TYPE_CHECKING:
+    from labeler.core.filtering import Filter
     from labeler.plugins import Registry
 
 _MASKS = "SAM draws the object in each box of at least a middling confidence; every image takes longer."
@@ -50,6 +52,8 @@ class RunPanel(Card):
         self._batch = batch
         self._courier = Courier(self)
         self._models: dict[str, ModelSpec] = {}
+        self.wanted: Callable[[], Filter | None] = lambda: None
+        """The filter of the predictions that are shown; None for the usual one."""
         self._again = False
         self._looking = 0
         self._has_looked = False
@@ -254,7 +258,7 @@ class RunPanel(Card):
         model = self._batch.model
         if model is None:
             return
-        dialog = MappingDialog(self._session, model, self)
+        dialog = MappingDialog(self._session, model, self, wanted=self.wanted())
         dialog.mapped.connect(self._batch.show_stored)
         dialog.mapped.connect(self.mapped)
         dialog.open()

@@ -61,8 +61,8 @@ class RunsModel(RowsModel):
         return Row(
             run.name,
             quiet=_WORDS[run.state] or ("just now" if old == "now" else f"{old} ago"),
-            right=f"{value:.2f}" if value is not None else "",
-            right_color=theme.agreement_color(value) if value is not None else "",
+            # named and in one colour: trainers are chosen by different measures, which do not compare
+            right=f"{metric} {value:.2f}" if value is not None else "",
             mark=mark,
             mark_color=color,
             tooltip="\n".join(part for part in told if part),

@@ -138,8 +138,11 @@ class TrainingPanel(Card):
         self.set_note(self._note())
 
     def _show_progress(self, course: Course | None) -> None:
-        if course is None or course.started is None:
-            self.bar.setRange(0, 0)
+        if course is not None and course.doing is not None:
+            self.bar.setRange(0, course.doing.total)
+            self.bar.setValue(course.doing.done)
+        elif course is None or course.started is None or course.share >= 1:
+            self.bar.setRange(0, 0)  # of what comes now nobody can say how long it takes
         else:
             self.bar.setRange(0, _PROGRESS)
             self.bar.setValue(round(_PROGRESS * course.share))
@@ -150,10 +153,12 @@ class TrainingPanel(Card):
         if run is None or course is None:
             return ""
         now = course.now
+        if going and course.doing is not None:
+            return _counted(course)
         if not going or now is None or course.started is None:
             return "Preparing the images" if going else _summed_up(course)
         if course.share >= 1:
-            return "Finishing: the model is judged on the held-out images"
+            return "Finishing"
         left = course.seconds_left(time.monotonic())
         parts = [
             "Saving" if self._desk.phase == "stopping" else "",
@@ -334,6 +339,18 @@ _PLACES = {
 _LEAST = (220, 336, 150, 160)
 """Widths of the parts in a row, in pixels."""
 _STRETCH = {4: (3, 7, 3, 3), 2: (2, 3), 1: (1,)}
+
+
+def _counted(course: Course) -> str:
+    """What is done beside the learning, and how far that is."""
+    doing = course.doing
+    assert doing is not None, "it is asked only then"
+    what = {
+        "looking": "Preparing: looking at the images",
+        "copying": "Preparing: copying the images",
+        "judging": "Finishing: the model is judged on the held-out images",
+    }[doing.what]
+    return f"{what} · {doing.done:,} of {doing.total:,}"
 
 
 def _remark(course: Course) -> str:

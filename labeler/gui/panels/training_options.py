@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
@@ -73,6 +74,14 @@ class OptionFields(QWidget):
     def values(self) -> dict[str, Value]:
         """What the fields say; LabelerError, naming the first that is wrong and why."""
         return {option.name: self._value(option) for option in self._options}
+
+    def kept(self) -> dict[str, Value]:
+        """What the fields say, without those that are wrong."""
+        found: dict[str, Value] = {}
+        for option in self._options:
+            with suppress(LabelerError):
+                found[option.name] = self._value(option)
+        return found
 
     def problem(self) -> str:
         """What is wrong with the first wrong field, "" where all are right; marks each."""

@@ -26,7 +26,7 @@ from labeler.gui.session import Session
 from labeler.gui.training import TrainingDesk, Wish
 
 if TYPE_CHECKING:
-    from labeler.training.api import TrainerSpec
+    from labeler.training.api import TrainerSpec, Value
 
 MOST_CATEGORIES = 6
 """So many categories have a bar; the others are counted."""
@@ -44,6 +44,9 @@ class TrainingSetup(QWidget):
         self._session = session
         self._desk = desk
         self._shown: tuple[TrainerSpec, ...] = ()
+        self._values: dict[str, dict[str, Value]] = {}
+        """What a person set, by the trainer's id: models are looked up anew after each run."""
+        self._fields_of = ""
         self._scrolls = True
         self._empty = EmptyState("No model that can be trained is installed.", parent=self)
         self._form = QWidget(self)
@@ -171,13 +174,15 @@ class TrainingSetup(QWidget):
 
     def _show_split(self) -> None:
         planner = self._desk.planner
-        total, held_out = len(planner.plan.images), planner.held_out
-        if not total:
+        total, held_out = len(planner.plan.images) - len(planner.only_boxes), planner.held_out
+        if not planner.plan.images:
             words = ""
         elif held_out is None:
             words = "Comparing the images"
         else:
-            words = f"{total - len(held_out):,} to learn from, {len(held_out):,} held out"
+            words = split_words(total, len(held_out), planner.share)
+            if planner.only_boxes:
+                words += f". {counted(len(planner.only_boxes), 'image')} left out: only boxes"
         self.split.setText(words)
         self._split_row.setVisible(bool(words))
         self.show_held_out.setEnabled(bool(held_out))
@@ -212,10 +217,16 @@ class TrainingSetup(QWidget):
     # --- hearing ----------------------------------------------------------------------------------
 
     def _on_model(self) -> None:
+        """Show the options of a trainer, with what a person set the last time that it was shown."""
         spec = self.trainer
+        self._values[self._fields_of] = self.options.kept() | self.advanced.kept()
+        self._fields_of = spec.id if spec is not None else ""
+        values = self._values.get(self._fields_of, {})
         options = spec.options if spec is not None else ()
-        self.options.show_options(tuple(option for option in options if not option.advanced))
-        self.advanced.show_options(tuple(option for option in options if option.advanced))
+        self.options.show_options(tuple(option for option in options if not option.advanced), values)
+        self.advanced.show_options(tuple(option for option in options if option.advanced), values)
+        if spec is not None and spec.needs_masks != self._desk.planner.needs_masks:
+            self._desk.planner.use(needs_masks=spec.needs_masks)
         self.model.setToolTip((spec.summary or spec.title) if spec is not None else "What is trained")
         walk_by_tab(self.stops)
         self.refresh()
@@ -349,3 +360,12 @@ class TrainingSetup(QWidget):
         outer.addWidget(self._empty)
         outer.addWidget(self._scroll, 1)
         outer.addWidget(self.button)
+
+
+def split_words(total: int, held_out: int, share: float) -> str:
+    """How many images go where, and why that is not the share that was asked for."""
+    words = f"{total - held_out:,} to learn from, {held_out:,} held out"
+    if abs(held_out - share * total) < 1:
+        return words
+    why = "since alike images stay together and none changes sides later"
+    return f"{words}: about {round(100 * share)} %, {why}"

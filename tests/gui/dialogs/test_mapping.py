@@ -81,9 +81,10 @@ def categories(session: Session) -> dict[str, set[int]]:
     return found
 
 
-def test_classes_with_their_numbers_and_what_they_mean(opened, session) -> None:
+def test_classes_with_their_numbers_and_what_they_mean(qtbot, opened, session) -> None:
     dialog = opened()
     rows = range(dialog.table.rowCount())
+    qtbot.waitUntil(lambda: dialog.table.item(0, 1).text() != "…")
     shown = {dialog.table.item(row, 0).text(): dialog.table.item(row, 1).text() for row in rows}
     assert shown == {"dog": "3", "person": "2", "cat": "1", "bird": "0"}
     assert next(iter(shown)) == "dog"
@@ -156,3 +157,20 @@ def test_a_model_that_found_nothing_says_so(qtbot, session) -> None:
     dialog = MappingDialog(session, made)
     qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: "run it first" in dialog.note.text())
+
+
+def test_what_suppression_leaves_is_counted_and_not_every_candidate(qtbot, opened, session, model) -> None:
+    def again(store: Store) -> None:
+        near = [Candidate(0, 0, 0, 0, Box(0.1 * n, 0, 5, 5), 0.8, "dog") for n in range(20)]
+        far = [Candidate(0, 0, 0, 0, Box(50, 0, 55, 5), 0.8, "cat")]
+        store.predictions.record_run(model.id, session.images[1].id, near + far)
+        return True
+
+    asked(qtbot, session, again)
+    dialog = opened()
+    rows = range(dialog.table.rowCount())
+    qtbot.waitUntil(lambda: dialog.table.item(0, 1).text() != "…")
+    shown = {dialog.table.item(row, 0).text(): dialog.table.item(row, 1).text() for row in rows}
+    # three dogs on the first image, twenty copies of one on the second
+    assert (shown["dog"], shown["cat"]) == ("4", "2")
+    assert dialog.table.horizontalHeaderItem(1).text() == "Predictions"

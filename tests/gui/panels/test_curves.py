@@ -187,3 +187,16 @@ def test_cells_have_the_colours_of_what_they_mean(matrix):
 def test_names_and_counts_must_fit(matrix):
     with pytest.raises(ValueError, match="1 names for 3 rows"):
         matrix.show_counts(["cat"], np.zeros((3, 3), dtype=np.int64))
+
+
+def test_small_values_are_written_as_they_are_however_often_they_are_drawn(shown):
+    plot = shown(CurvePlot("Losses", x=Axis("epoch"), y=Axis("loss")), width=400, height=240)
+    x = np.linspace(0.08, 0.12, 11)
+    for _ in range(3):
+        plot.show_curves([Curve("loss", line_color(0), x, 5 * x)])
+        QApplication.processEvents()
+    item = plot._canvas.widget.getPlotItem()
+    for place, value in (("bottom", 0.1), ("left", 0.5)):
+        axis = item.getAxis(place)
+        # as pyqtgraph writes the numbers beside its ticks
+        assert axis.tickStrings([value], axis.autoSIPrefixScale * axis.scale, 0.1) == [str(value)]

@@ -16,6 +16,7 @@ from labeler.core.records import Annotation, Box, Change
 from labeler.gui import theme
 from labeler.gui.panels.training import TrainingPanel
 from labeler.gui.panels.training_options import OptionFields
+from labeler.gui.panels.training_setup import split_words
 from labeler.gui.training import TrainingDesk
 from labeler.gui.training_course import MOST_POINTS, Course, Series
 from labeler.gui.training_files import runs_folder
@@ -384,3 +385,72 @@ def test_a_resumed_course_forgets_what_is_done_again() -> None:
     assert (course.end, course.now.epoch) == ("", 2)
     assert [epoch.epoch for epoch in course.epochs] == [1]
     assert list(course.steps["loss"].arrays[0]) == [1.0]
+
+
+# --- what stays, and what is gone to --------------------------------------------------------------
+
+
+def test_settings_stay_when_the_models_are_looked_up_anew(panel, desk) -> None:
+    setup = panel.setup
+    setup.options.fields["epochs"].setText("7")
+    setup.advanced.fields["order"].choose("sorted")
+    # as after each run: the plugins are imported again, so the trainers are other objects
+    desk.set_registry(_Only(discover().trainer("tiny")))
+    setup.refresh()
+    assert setup.wish().options == {"epochs": 7, "seconds": 0.0, "mirror": True, "order": "sorted"}
+
+
+def test_a_run_that_was_begun_is_the_one_that_is_shown(
+    qtbot, session, labelled, add_runs, panel, desk
+) -> None:
+    (old,) = add_runs(("Old", DONE))
+    qtbot.waitUntil(lambda: panel.runs.ids == [old.id])
+    qtbot.waitUntil(panel.setup.button.isEnabled, timeout=LONG)
+    panel.setup.advanced.fields["seconds"].setText("0.5")
+    panel.setup.run()
+    qtbot.waitUntil(lambda: desk.live is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: panel.runs.ids == [desk.live.id])
+    desk.stop()
+    qtbot.waitUntil(lambda: not desk.is_busy, timeout=LONG)
+
+
+def test_figures_in_the_list_say_what_they_measure(add_runs, panel) -> None:
+    (run,) = add_runs(("Old", DONE))
+    row = panel.runs._model.row(run.id)
+    assert row.right == "AP50 0.60"
+    assert not row.right_color, "measures of different kinds are not weighed by one colour"
+
+
+def test_work_that_is_counted_moves_the_bar(qtbot, add_runs, panel, desk) -> None:
+    (run,) = add_runs(("Now", None))
+    desk.live, desk.course, desk.phase = run, Course(), "running"
+    for event, words in (
+        (events.Doing("looking", 3, 40), "Preparing: looking at the images · 3 of 40"),
+        (events.Doing("copying", 7, 40), "Preparing: copying the images · 7 of 40"),
+        (events.Prepared(32, 8, {}), "Preparing the images"),
+        (events.Started("CPU", 1, 1, 1), "Epoch 1 of 1 · CPU"),
+        (events.Epoch(1, {}, {}, True, 1.0), "Finishing"),
+        (events.Doing("judging", 2, 16), "Finishing: the model is judged on the held-out images · 2 of 16"),
+    ):
+        desk.course.add(event)
+        panel.refresh()
+        assert words in panel.state.text() or panel.state.text().startswith(words)
+        if isinstance(event, events.Doing):
+            assert (panel.bar.value(), panel.bar.maximum()) == (event.done, event.total)
+        elif words == "Finishing":
+            assert panel.bar.maximum() == 0, "a full bar would say that it is over"
+    desk.live, desk.course, desk.phase = None, None, ""
+
+
+@pytest.mark.parametrize(
+    ("total", "held_out", "words"),
+    [
+        (40, 8, "32 to learn from, 8 held out"),
+        (40, 10, "30 to learn from, 10 held out: about 20 %, since alike images stay together"),
+        (7, 1, "6 to learn from, 1 held out"),
+    ],
+)
+def test_a_share_that_is_not_met_says_why(total: int, held_out: int, words: str) -> None:
+    said = split_words(total, held_out, 0.2)
+    assert said.startswith(words)
+    assert ("since" in said) == ("since" in words)
