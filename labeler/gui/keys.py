@@ -32,9 +32,9 @@ class Keys(QObject):
         self._loses_begun = False
         for digit in "1234567890":
             QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
-        canvas.told.connect(lambda text: notifier.info(text, key="progress"))
+        canvas.told.connect(self._tell)
         canvas.kept.connect(self._tell_kept)
-        canvas.progress_changed.connect(self.show_history)
+        canvas.progress_changed.connect(self._show_progress)
         session.history_changed.connect(self.show_history)
         session.changed.connect(self._take_back_offer)
 
@@ -74,10 +74,18 @@ class Keys(QObject):
     def _holds_back(self, action: str) -> bool:
         if not self._canvas.dragging:
             return False
-        self._notifier.info(self._canvas.unfinished(), key="progress")
+        self._tell(self._canvas.unfinished())
         if self._actions[action].isCheckable():
             self._actions[action].toggle()  # it has ticked itself
         return True
+
+    def _tell(self, text: str) -> None:
+        self._notifier.info(text, key="dragging" if self._canvas.dragging else "progress")
+
+    def _show_progress(self) -> None:
+        if not self._canvas.dragging:
+            self._notifier.take_back("dragging")  # the mouse button is up, as was asked for
+        self.show_history()
 
     def show_history(self) -> None:
         """Undo and redo are there for what is in progress too; redo never brings back an edit under it."""
@@ -118,14 +126,14 @@ class Keys(QObject):
         if found is None:
             return
         if canvas.name_in_progress(found.id):
-            self._notifier.info(f"{found.name}: what is in progress.", key="category")
+            self._notifier.info(f"This one: {found.name}.", key="category")
         elif session.selection and canvas.tool == "select":
             self._rename_selection(found)
         else:
             if canvas.tool == "brush":
                 session.select(())  # the next stroke would go on with the object before
             session.choose_category(found.id)
-            self._notifier.info(f"{found.name}: the next object.", key="category")
+            self._notifier.info(f"Next object: {found.name}.", key="category")
 
     def _rename_selection(self, category: Category) -> None:
         session = self._session

@@ -87,7 +87,7 @@ def test_delete_takes_a_point_back_and_leaves_the_selected_box(user: User, earli
 def test_a_digit_names_what_is_drawn_and_not_what_was_drawn_before(user: User, earlier: Annotation) -> None:
     _begin_polygon(user)
     user.key("2")
-    assert user.said() == "almond: what is in progress."
+    assert user.said() == "This one: almond."
     user.key("Return")
     assert user.annotations()[0] == earlier
     assert user.category_of(user.selected()) == "almond"
@@ -156,6 +156,7 @@ def test_in_the_middle_of_a_drag_keys_wait_and_undo_takes_the_drag(user: User, e
     assert user.window.actions_by_id["select"].isChecked()
     assert user.said().startswith("Let go of the mouse button first")
     user.key("Ctrl+Z")
+    user.wait(lambda: not user.said().startswith("Let go"))
     user.release(260, 460)
     user.read_all()
     assert user.annotations() == [earlier]

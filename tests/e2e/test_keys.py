@@ -24,7 +24,7 @@ def test_digits_pick_the_next_category_and_in_select_rename(user: User) -> None:
     assert user.category_of(made) == "bus"
     user.key("3")
     assert user.category_of(user.selected()) == "bus"
-    assert user.said() == "tree: the next object."
+    assert user.said() == "Next object: tree."
     user.key("V")
     user.key("3")
     assert user.category_of(user.selected()) == "tree"

@@ -40,7 +40,7 @@ class Progress(QObject):
         self._shelf = Shelf()
         self._home: tuple[Path, int] | None = None
         """The project and the image that what is half done belongs to."""
-        self._said = (False, False, False)
+        self._said = (False, False, False, False)
         stage.session.may_leave = self._may_leave
         stage.session.changed.connect(self._note_edit)
 
@@ -82,7 +82,7 @@ class Progress(QObject):
 
     def look(self) -> None:
         """Say it where something was begun or ended since the last look."""
-        now = (self.is_on, self.can_take_back, self.can_bring_back)
+        now = (self._gestures.working, self.is_on, self.can_take_back, self.can_bring_back)
         if now != self._said:
             self._said = now
             self.changed.emit()
@@ -211,5 +211,5 @@ class Progress(QObject):
 
     def _note_edit(self, changed: Changed) -> None:
         """After an edit, undo means that edit, not what was put aside before it."""
-        if changed.changes and not self._gestures.working:
+        if changed.changes:
             self._aside = None

@@ -280,12 +280,13 @@ def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, 
 
 
 def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(canvas, hand, session, told):
+    session.add(Box(200, 200, 400, 400), by="test")
     draw_corners(canvas, hand)
     canvas.set_tool("select")
     assert told == ["The polygon is kept: P goes on with it."]
     assert canvas.take_back()
     assert placed(canvas) == 2
-    session.add(Box(400, 400, 500, 500), by="test")
+    hand.drag((250, 250), (280, 280))
     assert not canvas.take_back()  # an edit came after it
     canvas.set_tool("polygon")
     hand.click(300, 300)
