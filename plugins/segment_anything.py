@@ -36,6 +36,7 @@ class SegmentAnything:
         state = load_state_dict(weights.path)
         self._name = name
         self._sam = guarded(name, lambda: _built(architecture, state))
+        self.device = str(self._sam.device)
 
     def embed(self, image: Rgb, *, threads: int = 0, interrupt: Interrupt | None = None) -> Embedding:
         """The image's embedding: one array `image`, (1, 256, 64, 64)."""

@@ -66,6 +66,7 @@ class UltralyticsSam:
         state = load_state_dict(weights.path)
         self._is_2 = kind is not _MOBILE
         self._predictor = guarded(weights.path.name, lambda: _predictor(kind, state, is_2=self._is_2))
+        self.device = str(self._predictor.device)
         self._model = self._predictor.model
 
     def embed(self, image: Rgb, *, threads: int = 0, interrupt: Interrupt | None = None) -> Embedding:

@@ -341,7 +341,7 @@ class Commands(QObject):
         """Have the neighbours' embeddings computed in the background, nearest first."""
         session = self._session
         self._host.look_ahead(
-            [(str(image.id), session.image_path(image)) for image in session.neighbours(count)]
+            [(str(path), path) for path in map(session.image_path, session.neighbours(count))]
         )
 
 

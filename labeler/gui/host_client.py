@@ -15,8 +15,8 @@ from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 from labeler.core.records import Prompt, Proposal
 from labeler.gui.host_process import Clocks, HostProcess, Restarts
 from labeler.worker.protocol import (
-    EXIT_LOAD,
     EXIT_MEMORY,
+    EXIT_TOLD,
     VERSION,
     Ahead,
     Answered,
@@ -340,7 +340,7 @@ class HostClient(QObject):
 
     def _on_ended(self, status: int) -> None:
         """The child is gone without having been told to; `status` below 0 is a crash."""
-        if status == EXIT_LOAD:
+        if status == EXIT_TOLD:
             self._stay_off(self._state.message or f"{self._state.title} could not be loaded.")
         elif status == EXIT_MEMORY:
             self._recover("ran out of memory")

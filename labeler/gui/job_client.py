@@ -23,8 +23,8 @@ from labeler.worker.job_protocol import (
     decode_from_job,
 )
 from labeler.worker.protocol import (
-    EXIT_LOAD,
     EXIT_MEMORY,
+    EXIT_TOLD,
     VERSION,
     Beat,
     Failed,
@@ -276,7 +276,7 @@ class JobClient(QObject):
 
     def _on_ended(self, status: int) -> None:
         """The child is gone without having been told to; `status` below 0 is a crash."""
-        if status == EXIT_LOAD:
+        if status == EXIT_TOLD:
             self._give_up(self._reason or f"{self._title} could not be loaded.")
         elif status == EXIT_MEMORY:
             self._recover("ran out of memory")

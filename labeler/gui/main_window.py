@@ -318,7 +318,8 @@ class MainWindow(QMainWindow):
         session, image = self.session, self.session.image
         if image is None or session.pixels is None:
             return
-        self.host.open_image(str(image.id), session.image_path(image))
+        path = session.image_path(image)
+        self.host.open_image(str(path), path)  # not the id: another project has an image of that id too
         self.canvas.ask_again()
         self.commands.look_ahead(self.settings.look_ahead)
 

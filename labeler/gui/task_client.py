@@ -19,7 +19,7 @@ from labeler.worker.job_protocol import (
     TrainSpec,
     decode_from_job,
 )
-from labeler.worker.protocol import EXIT_LOAD, EXIT_MEMORY, VERSION, Beat, Failed, Hello, Log, Stop
+from labeler.worker.protocol import EXIT_MEMORY, EXIT_TOLD, VERSION, Beat, Failed, Hello, Log, Stop
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class TaskClient(QObject):
 
     def _on_ended(self, status: int) -> None:
         """The child is gone without having been told to; `status` below 0 is a crash."""
-        if self._reason or status == EXIT_LOAD:
+        if self._reason or status == EXIT_TOLD:
             self._fail(self._reason or f"{self._title} could not begin.")
         elif status == EXIT_MEMORY:
             self._lose("ran out of memory")

@@ -68,7 +68,10 @@ class Interrupt:
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """A promptable model: one slow pass over the image, then a fast one for each prompt."""
+    """A promptable model: one slow pass over the image, then a fast one for each prompt.
+
+    One that runs on a GPU says so by an attribute `device`, as torch names it ("cuda:0"), for the status bar.
+    """
 
     def embed(self, image: Rgb, *, threads: int = 0, interrupt: Interrupt | None = None) -> Embedding:
         """The image's embedding.

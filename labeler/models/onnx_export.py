@@ -208,5 +208,17 @@ def _sha256(path: Path) -> str:
 
 
 def _has_gpu() -> bool:
-    """Whether a driver for GPUs that torch can use is installed; found without importing torch."""
-    return ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda") is not None
+    """Whether there is a GPU that torch can use, as its driver says; found without importing torch.
+
+    A driver alone is none: it is installed on many machines that have no such card, or hide it.
+    """
+    name = ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda")
+    if name is None:
+        return False
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL(name)
+        works = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    except (OSError, AttributeError):
+        return False
+    return works and count.value > 0

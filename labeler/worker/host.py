@@ -20,7 +20,7 @@ from labeler.models.threads import all_threads
 from labeler.worker.child import Channel, guarded, lower_priority, started
 from labeler.worker.inbox import AheadItem, Inbox
 from labeler.worker.protocol import (
-    EXIT_LOAD,
+    EXIT_TOLD,
     VERSION,
     Answered,
     Ask,
@@ -190,16 +190,21 @@ def _run(model_id: str, channel: Channel, inbox: Inbox, advance: Callable[[], No
     except LabelerError as error:
         _log.error("%s", error)
         channel.send(Failed(str(error)))
-        os._exit(EXIT_LOAD)
+        os._exit(EXIT_TOLD)
     embedder = Embedder(model, spec.fingerprint, EmbeddingCache(paths.cache_dir() / "embeddings"))
     host = Host(model, embedder, inbox, channel.send)
-    channel.send(Ready(spec.title, device()))
+    channel.send(Ready(spec.title, device(model)))
     started("ahead", lambda: host.run_ahead(advance))
     host.run_interactive(advance)
 
 
-def device() -> str:
-    """What the model runs on, for people."""
+def device(model: object) -> str:
+    """What the model runs on, for people: the GPU that its `device` names, else the CPU with its threads."""
+    where = str(getattr(model, "device", "cpu"))
+    if where.startswith("cuda"):
+        import torch  # noqa: PLC0415  # the model has imported it
+
+        return str(torch.cuda.get_device_name(where))
     threads = all_threads()
     return f"CPU · {threads} thread{'s' if threads > 1 else ''}"
 

@@ -35,7 +35,7 @@ from labeler.worker.job_protocol import (
     decode_to_job,
     pack_candidates,
 )
-from labeler.worker.protocol import EXIT_LOAD, VERSION, Beat, Failed, Frames, Hello, ProtocolError, Stop
+from labeler.worker.protocol import EXIT_TOLD, VERSION, Beat, Failed, Frames, Hello, ProtocolError, Stop
 
 MASKER = "mobilesam"
 """The promptable model that makes masks of boxes: the one that comes with the app."""
@@ -135,7 +135,7 @@ def _run(spec: PredictSpec, channel: Channel, advance: Callable[[], None]) -> No
     except LabelerError as error:
         _log.info("%s", error)
         channel.send(Failed(str(error)))
-        os._exit(EXIT_LOAD)
+        os._exit(EXIT_TOLD)
     channel.send(Loaded(model.title))
     images = ((image_id, Path(path)) for image_id, path in spec.images)
     shielded = _GuardedOnFiles(detector) if isinstance(detector, FileDetector) else _Guarded(detector)
@@ -159,7 +159,7 @@ def _train(
         train(RunFolder(Path(spec.folder)), plugins.discover(), report, should_stop)
     except LabelerError as error:
         channel.send(Failed(str(error)))
-        os._exit(EXIT_LOAD)
+        os._exit(EXIT_TOLD)
     channel.send(Done())
     os._exit(0)
 
@@ -171,7 +171,7 @@ def _evaluate(spec: EvaluateSpec, channel: Channel) -> None:
         evaluate_files(spec)
     except LabelerError as error:
         channel.send(Failed(str(error)))
-        os._exit(EXIT_LOAD)
+        os._exit(EXIT_TOLD)
     channel.send(Done())
     os._exit(0)
 

@@ -3,7 +3,7 @@
 The window sends one spec, and `Stop` to call it off. Beats and log lines come in between.
 
 - `PredictSpec`: the job answers with `Hello`, `Loaded`, one `Predicted` or `Missed` for each image in their
-  order, and `Done`. A model that cannot be loaded is a `Failed`, and the exit status `EXIT_LOAD`.
+  order, and `Done`. A model that cannot be loaded is a `Failed`, and the exit status `EXIT_TOLD`.
 - `TrainSpec`: `Hello`, a `Told` for each event of the run, and `Done`. `Stop` has it save a checkpoint first.
 - `EvaluateSpec`: `Hello`, and `Done` when its file is written, or a `Failed`.
 """

@@ -20,8 +20,8 @@ VERSION = 2
 LIMIT = 64 << 20
 """Bytes of the largest message that is believed; a mask of 16k x 16k pixels takes 32 MiB."""
 
-EXIT_LOAD = 4
-"""The host's exit status when its model could not be loaded; the reason was sent before."""
+EXIT_TOLD = 4
+"""A child's exit status when it cannot do what it was asked for, and has sent the reason before."""
 EXIT_MEMORY = 5
 """The host's exit status when its memory limit was reached."""
 

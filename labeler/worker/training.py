@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -26,12 +27,15 @@ from labeler.training.events import (
     Prepared,
     Report,
     ShouldStop,
+    Step,
     Stopped,
     finite,
 )
-from labeler.training.preparing import adopt, is_prepared, prepare
+from labeler.training.preparing import adopt, prepare
 from labeler.training.run import Outcome, RunFolder
 from labeler.worker.judging import judge, judged
+
+E = TypeVar("E", bound=Event)
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +64,7 @@ def train(
         try:
             sitting.work(labels, images)
         except StoppedError:
-            sitting.tell(Stopped(_epochs_done(folder)))
+            sitting.stop()
         except LabelerError as error:
             _log.info("the run failed", exc_info=error)
             sitting.fail(str(error))
@@ -79,13 +83,29 @@ class _Sitting:
         self._report = report
         self._should_stop = should_stop
         self._begun = time.monotonic()
+        # read once: a night's steps are 100,000 lines, which say nothing of what is asked here
+        self._kept = [event for event in folder.events() if not isinstance(event, Step)]
+
+    def _last(self, kind: type[E]) -> E | None:
+        """The newest event of a kind in the folder."""
+        return next((event for event in reversed(self._kept) if isinstance(event, kind)), None)
+
+    @property
+    def _epochs(self) -> list[Epoch]:
+        return [event for event in self._kept if isinstance(event, Epoch)]
 
     def tell(self, event: Event) -> None:
         """Keep an event, then say it; what only says how far something is would fill the disk."""
         event = finite(event)
         if not isinstance(event, Doing):
             self._folder.record(event)
+        if not isinstance(event, Doing | Step):
+            self._kept.append(event)
         self._report(event)
+
+    def stop(self) -> None:
+        """Say that it was stopped, and after how many epochs."""
+        self.tell(Stopped(max((event.epoch for event in self._epochs), default=0)))
 
     def fail(self, sentence: str) -> None:
         """Say why the run cannot go on, even where the disk is too full to keep that."""
@@ -96,15 +116,16 @@ class _Sitting:
     def work(self, labels: Path | None, images: Path | None) -> None:
         """Everything that is left to do."""
         folder = self._folder
-        done = _finished(folder)
+        done = self._last(Finished)
         if done is not None:
             self._report(done)
             return
-        before = sum(event.seconds for event in folder.events() if isinstance(event, Epoch))
+        before = sum(event.seconds for event in self._epochs)
         trainer = self._registry.trainer(folder.spec.trainer)
         self._prepare(trainer, labels, images)
         path = self._trained(trainer)
-        best = _best(folder)
+        # none where the trainer has no epochs
+        best = next((event for event in reversed(self._epochs) if event.best), None)
         outcome = self._outcome(path, best)
         _write(folder.metrics, msgspec.json.format(msgspec.json.encode(outcome)))
         self.tell(
@@ -118,7 +139,7 @@ class _Sitting:
 
     def _prepare(self, trainer: TrainerSpec, labels: Path | None, images: Path | None) -> None:
         folder = self._folder
-        if is_prepared(folder):
+        if self._last(Prepared) is not None:
             return
         warnings: tuple[str, ...] = ()
         if labels is not None and not folder.source.is_file():
@@ -143,7 +164,8 @@ class _Sitting:
     def _outcome(self, path: Path, best: Epoch | None) -> Outcome:
         """Register the model and judge it beside the one that it would replace."""
         folder = self._folder
-        held_out = _prepared(folder).held_out
+        prepared = self._last(Prepared)
+        held_out = prepared.held_out if prepared is not None else 0
         metrics, best_epoch = (best.metrics, best.epoch) if best is not None else ({}, 0)
         outcome = Outcome(metrics, best_epoch, held_out)
         if not folder.spec.register:
@@ -237,21 +259,3 @@ def _write(path: Path, data: bytes) -> None:
         atomic_write(path, data)
     except OSError as error:
         raise unwritable(path, error) from error
-
-
-def _finished(folder: RunFolder) -> Finished | None:
-    return next((event for event in folder.events() if isinstance(event, Finished)), None)
-
-
-def _prepared(folder: RunFolder) -> Prepared:
-    return next(event for event in folder.events() if isinstance(event, Prepared))
-
-
-def _best(folder: RunFolder) -> Epoch | None:
-    """The last epoch that was better than all before; None where the trainer has no epochs."""
-    best = [event for event in folder.events() if isinstance(event, Epoch) and event.best]
-    return best[-1] if best else None
-
-
-def _epochs_done(folder: RunFolder) -> int:
-    return max((event.epoch for event in folder.events() if isinstance(event, Epoch)), default=0)

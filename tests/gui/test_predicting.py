@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from labeler.core.filtering import Filter
@@ -195,6 +196,20 @@ def test_the_set_is_counted_in_the_background_and_follows_the_filter(three, qtbo
     qtbot.waitUntil(lambda: three.set_counts.counts == (3, 2, 1))
     three.set_filter(kind="none")
     qtbot.waitUntil(lambda: three.set_counts.counts == (3, 3, 0))
+
+
+def test_the_counts_follow_the_filter_while_images_come_without_end(three, owner, qtbot):
+    three.set_counts.watch(True)
+    qtbot.waitUntil(lambda: three.set_counts.counts == (5, 4, 1))
+    # as a run does it, but far quicker than anything is counted
+    arrivals = QTimer(owner, interval=5)
+    arrivals.timeout.connect(lambda: three.refresh((1,)))
+    arrivals.start()
+    three.set_filter(confidence=0.65)
+    qtbot.waitUntil(lambda: three.set_counts.counts == (3, 2, 1), timeout=20_000)
+    three.set_filter(confidence=0.25)
+    qtbot.waitUntil(lambda: three.set_counts.counts == (5, 4, 1), timeout=20_000)
+    arrivals.stop()
 
 
 def test_nothing_is_counted_while_nobody_watches(three, qtbot):

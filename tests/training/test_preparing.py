@@ -221,3 +221,16 @@ def test_names_of_copies_are_unique_on_every_system() -> None:
     names = unique_names(["a/x.jpg", "b/x.jpg", "c/X.JPG", "d/x-2.jpg", "e/" + "y" * 300 + ".png"])
     assert list(names.values())[:4] == ["x.jpg", "x-2.jpg", "X-3.JPG", "x-2-2.jpg"]
     assert len(names["e/" + "y" * 300 + ".png"]) < 130
+
+
+def test_photos_that_are_links_are_learnt_from(folder, two_colours) -> None:
+    images, store = two_colours / "images", two_colours / "store"
+    store.mkdir()
+    for number, path in enumerate(sorted(images.iterdir())):
+        path.rename(store / f"kept-{number}.png")
+        path.symlink_to(store / f"kept-{number}.png")
+    event = prepared(folder, two_colours)
+    assert event.training + event.held_out == 20
+    copies = list(folder.images.iterdir())
+    assert {path.name for path in copies} == {path.name for path in images.iterdir()}
+    assert not any(path.is_symlink() for path in copies), "a run outlives what its images are linked to"
