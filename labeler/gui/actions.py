@@ -83,6 +83,13 @@ ACTIONS = (
     Spec("about", "Help", "About Labeler"),
 )
 
+REPEATED = frozenset(
+    "next previous next-open previous-open zoom-in zoom-out brush-smaller brush-larger "
+    "confidence-down confidence-up iou-down iou-up".split()
+)
+"""What goes on while its key is held down. All else is done once a press: a held Ctrl+Z that takes back the
+corners of a polygon does not go on with the work before it, a held Ctrl+Enter calls one image reviewed."""
+
 CANVAS_KEYS = (
     ("Canvas", "Zoom at the pointer", "Wheel"),
     ("Canvas", "Pan", "Space-drag, middle-drag, Shift+Wheel"),
@@ -119,6 +126,7 @@ def make_actions(
         action = QAction(spec.text, parent)
         action.setObjectName(spec.id)
         action.setCheckable(spec.checkable)
+        action.setAutoRepeat(spec.id in REPEATED)
         action.setShortcuts([QKeySequence(key) for key in spec.keys])
         if spec.icon:
             action.setIcon(theme.icon(spec.icon))

@@ -165,6 +165,8 @@ class Keys(QObject):
         """
         if isinstance(QApplication.focusWidget(), QLineEdit | QAbstractSpinBox):
             return True
+        if event.isAutoRepeat():
+            return True  # what it was pressed for is done; it decides on nothing else
         return self._canvas.key_in_progress(event)
 
     def _take_back_offer(self, changed: Changed) -> None:

@@ -67,6 +67,12 @@ def test_redo_does_not_reach_below_what_is_in_progress(user: User, earlier: Anno
     assert user.annotations() == [earlier]
 
 
+def test_what_changes_labels_is_done_once_a_press(user: User) -> None:
+    repeated = {name for name, action in user.window.actions_by_id.items() if action.autoRepeat()}
+    assert {"next", "previous", "zoom-in", "brush-larger"} <= repeated
+    assert not repeated & {"undo", "redo", "delete", "reviewed-next", "accept-image", "duplicate", "paste"}
+
+
 def test_undo_is_there_for_a_polygon_where_nothing_was_ever_done(user: User) -> None:
     assert not user.window.actions_by_id["undo"].isEnabled()
     _begin_polygon(user, 2)

@@ -4,8 +4,8 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QKeySequence
+from PySide6.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -250,3 +250,29 @@ def test_filters_are_remembered_by_the_name_of_the_model(
     assert again.desk.predictions.filter == Filter()
     again.close()
     again.deleteLater()
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Backspace, Qt.Key.Key_Return])
+def test_a_held_key_goes_no_further_than_what_was_in_progress(
+    qtbot: QtBot, opened: MainWindow, detections: Model, key: Qt.Key
+) -> None:
+    """The selected prediction is not accepted or rejected by the repeats of the key that ended a polygon."""
+    canvas, predictions = opened.canvas, opened.desk.predictions
+    qtbot.waitUntil(lambda: bool(predictions.kept))
+    predictions.select(predictions.kept)
+    canvas.set_tool("polygon")
+    for x, y in ((200, 200), (400, 200), (400, 400)):
+        spot = QPoint(*map(round, canvas.view.point_on_screen(x, y)))
+        qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=spot)
+    predictions.select(predictions.kept)
+    for held in (False, *[True] * 6):
+        event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, "", held)
+        QApplication.sendEvent(canvas, event)
+    verdicts = [one.verdict for one in opened.session.candidates.values()]
+    assert verdicts == [""]
+    assert not canvas.in_progress
+    assert len(opened.session.annotations) == (key == Qt.Key.Key_Return)
+    event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
+    predictions.select(predictions.kept)
+    QApplication.sendEvent(canvas, event)
+    assert opened.session.candidates[next(iter(opened.session.candidates))].verdict != ""

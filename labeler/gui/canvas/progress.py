@@ -59,7 +59,7 @@ class Progress(QObject):
     @property
     def can_bring_back(self) -> bool:
         """Whether `bring_back` has something to do."""
-        return not self._gestures.working and self.tool.can_bring_back
+        return not self._gestures.working and self._taken_from() is not None
 
     def half_done(self) -> list[Tool]:
         """The tools with something half done on the open image; those of one proposal count once."""
@@ -103,7 +103,8 @@ class Progress(QObject):
 
     def bring_back(self) -> bool:
         """Redo: the point or click that was taken back. False where the last undone edit is meant."""
-        return self._gestures.working or self.tool.bring_back() or self.tool.pending
+        tool = None if self._gestures.working else self._taken_from()
+        return self.is_on if tool is None else tool.bring_back()
 
     def name(self, category_id: int) -> bool:
         """Give what is in progress its category; False where nothing is."""
@@ -209,7 +210,16 @@ class Progress(QObject):
     def _aside_pending(self) -> Tool | None:
         return self._aside if self._aside is not None and self._aside.pending else None
 
+    def _taken_from(self) -> Tool | None:
+        """The tool that a point or click was taken back from, and nothing was done since."""
+        if self.tool.can_bring_back:
+            return self.tool
+        return self._aside if self._aside is not None and self._aside.can_bring_back else None
+
     def _note_edit(self, changed: Changed) -> None:
-        """After an edit, undo means that edit, not what was put aside before it."""
+        """After an edit, undo and redo mean that edit, not what was put aside or taken back before it."""
         if changed.changes:
             self._aside = None
+            for tool in self._tools.values():
+                if not tool.pending:
+                    tool.forget_taken()

@@ -293,8 +293,8 @@ class Canvas(PhotoView):
             return False
         match event.key():
             case Qt.Key.Key_Return | Qt.Key.Key_Enter:
-                # a drag ends by the mouse
-                taken = self.dragging or self._tool.confirm()
+                # a drag ends by the mouse, and one press finishes one thing
+                taken = self.dragging or event.isAutoRepeat() or self._tool.confirm()
             case Qt.Key.Key_Backspace:
                 taken = self.take_back()
             case Qt.Key.Key_Escape:

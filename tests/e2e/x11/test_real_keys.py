@@ -127,6 +127,21 @@ def test_in_the_middle_of_a_drag(person: Outsider) -> None:
     assert person.annotations() == [box]  # Del took the drag back, and nothing else
 
 
+def test_keys_that_are_held_down(person: Outsider) -> None:
+    """The server repeats them: Ctrl+Z stays at its one corner, and Backspace at the polygon."""
+    person.key("R")
+    person.drag((100, 300), (300, 500))
+    person.wait(lambda: len(person.annotations()) == 1)
+    box = person.selected()
+    _begin_polygon(person)
+    xdotool("keydown", "ctrl", "keydown", "z", "sleep", "1.2", "keyup", "z", "keyup", "ctrl")
+    person.wait(lambda: _points(person) == 3)
+    xdotool("keydown", "BackSpace", "sleep", "1.2", "keyup", "BackSpace")
+    person.wait(lambda: _points(person) == 0)
+    person.read_all()
+    assert (person.annotations(), _points(person)) == ([box], 0)
+
+
 def test_shift_comma_and_period_set_the_iou(person: Outsider) -> None:
     predictions = person.window.desk.predictions
     before = predictions.filter

@@ -286,6 +286,8 @@ def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(ca
     assert told == ["The polygon is kept: P goes on with it."]
     assert canvas.take_back()
     assert placed(canvas) == 2
+    assert canvas.bring_back()
+    assert placed(canvas) == 3
     hand.drag((250, 250), (280, 280))
     assert not canvas.take_back()  # an edit came after it
     canvas.set_tool("polygon")
