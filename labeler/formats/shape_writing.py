@@ -23,12 +23,16 @@ from labeler.formats.writing import AS_THEY_ARE, Writing
 
 CUT = "Reaches over the border of its image; it is written up to there."
 FILLED = "Has holes, which are written filled."
-HOLES_AS_RUNS = "Has holes, so it is run-length text: loaders of the DETR family refuse it, sahi drops it."
-RUNS = "Is run-length text: loaders of the DETR family refuse it on what is no crowd, and sahi drops it."
+SEAMED = "Has holes, so it is one ring through a seam, which sahi fills."
+HOLES_AS_RUNS = "Has holes, so it is a run-length mask, which sahi drops."
+RUNS = "Is a run-length mask, which sahi drops."
 NO_SEGMENTATION = (
-    "Is a box without a segmentation: what wants masks (pycocotools, torchvision, DETR) fails at it."
+    "Is a box without a segmentation: what asks for masks (pycocotools, torchvision, DETR) fails."
 )
-CROWD_AS_RUNS = "Is a crowd, which COCO has as run-length text."
+CROWD = (
+    "Is a crowd: ultralytics leaves it out, sahi drops its mask, and transformers' DETR processors fail at "
+    "its image when they are asked for masks."
+)
 
 
 Members: TypeAlias = dict[str, Raw | bytes]
@@ -71,7 +75,7 @@ def write_shape(shape: Shape, *, size: Size, writing: Writing = AS_THEY_ARE, cro
     _check_extent(shape, size)
     shown = clipped(shape, size) if writing.clip and all(size) else shape
     if "segmentation" in origin and (writing.as_read or _is_as_wanted(shape, shown, origin, writing, crowd)):
-        return Geometry(packed(_measured(dict(origin), shape))[1:-1])
+        return Geometry(packed(_measured(dict(origin), shape))[1:-1], (CROWD,) if crowd else ())
     form = _formed(shown, size, writing, crowd=crowd)
     is_near = form.is_near or shown is not shape
     members: Members = {"segmentation": msgspec.json.encode(form.segmentation)}
@@ -80,6 +84,7 @@ def write_shape(shape: Shape, *, size: Size, writing: Writing = AS_THEY_ARE, cro
     if not is_near:
         members |= {name: origin[name] for name in ("bbox", "area") if name in origin}
     told = form.told if shown is shape else (CUT, *form.told)
+    told = (*told, CROWD) if crowd else told
     return Geometry(packed(_measured(members, form.measured))[1:-1], told, form.overlap)
 
 
@@ -156,7 +161,7 @@ def _formed(shape: Shape, size: Size, writing: Writing, *, crowd: bool) -> _Form
             return _Form((), shape, told=(NO_SEGMENTATION,))
         return _Form((rectangle_of(bounds(shape)),), shape)
     if crowd and not writing.as_read:
-        return _in_runs(shape, size, told=() if isinstance(shape, Mask) else (CROWD_AS_RUNS,))
+        return _in_runs(shape, size, writing)
     if isinstance(shape, Polygons):
         return _in_rings(shape, shape, size, writing)
     return _of_mask(shape, size, writing)
@@ -164,7 +169,7 @@ def _formed(shape: Shape, size: Size, writing: Writing, *, crowd: bool) -> _Form
 
 def _of_mask(mask: Mask, size: Size, writing: Writing) -> _Form:
     if writing.masks == "rle":
-        return _in_runs(mask, size, told=(RUNS,))
+        return _in_runs(mask, size, writing, told=(RUNS,))
     near = outline(mask, tolerance=writing.tolerance) if writing.tolerance > 0 else Polygons(())
     # a mask that simplifying would leave nothing of is written as it is
     form = _in_rings(near if near.parts else outline(mask), mask, size, writing)
@@ -178,9 +183,9 @@ def _in_rings(shape: Polygons, source: Mask | Polygons, size: Size, writing: Wri
     if not _has_holes(shape):
         return _Form(_flat(part.outer for part in shape.parts), shape)
     if writing.holes == "rle":
-        return _in_runs(source, size, told=(HOLES_AS_RUNS,))
+        return _in_runs(source, size, writing, told=(HOLES_AS_RUNS,))
     if writing.holes == "seam":
-        return _Form(_flat(seamed(part) for part in shape.parts), shape)
+        return _Form(_flat(seamed(part) for part in shape.parts), shape, told=(SEAMED,))
     filled = Polygons(tuple(Part(part.outer) for part in shape.parts))
     return _Form(_flat(part.outer for part in filled.parts), filled, is_near=True, told=(FILLED,))
 
@@ -189,11 +194,12 @@ def _flat(rings: Iterable[Points]) -> list[list[float]]:
     return [ring.ravel().tolist() for ring in rings]
 
 
-def _in_runs(shape: Mask | Polygons, size: Size, *, told: tuple[str, ...]) -> _Form:
+def _in_runs(shape: Mask | Polygons, size: Size, writing: Writing, *, told: tuple[str, ...] = ()) -> _Form:
     mask = rasterise(shape, size=size)
     if not all(size) or not mask.bits.any():
         raise RefusalError("segmentation", "It has no pixels on the image, or the image's size is not known.")
-    runs = Rle(size, compress(mask_to_rle(mask, size)).decode("ascii"))
+    counts = mask_to_rle(mask, size)
+    runs = Rle(size, counts if writing.runs == "list" else compress(counts).decode("ascii"))
     shown = clipped(shape, size)
     is_cut = shown is not shape
     return _Form(runs, shown, is_near=is_cut, told=(CUT, *told) if is_cut else told)

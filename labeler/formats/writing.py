@@ -7,6 +7,7 @@ from msgspec import Struct
 BoxForm: TypeAlias = Literal["rectangle", "empty"]
 MaskForm: TypeAlias = Literal["polygons", "rle"]
 HoleForm: TypeAlias = Literal["seam", "fill", "rle"]
+RunForm: TypeAlias = Literal["list", "text"]
 
 
 class Writing(Struct, frozen=True):
@@ -21,14 +22,16 @@ class Writing(Struct, frozen=True):
     """What stands in the segmentation of a box. At none (`[]`) pycocotools' annToMask, COCOeval for masks,
     torchvision's masks and the loaders of the DETR family raise IndexError."""
     masks: MaskForm = "polygons"
-    """Polygons along the pixels' edges cover the same pixels. Run-length text on what is no crowd is refused
-    by the loaders of the DETR family, and sahi drops it."""
+    """Polygons along the pixels' edges cover the same pixels. sahi drops run-length masks."""
     holes: HoleForm = "seam"
     """An outline with holes as one ring through a seam, without its holes, or as a run-length mask."""
     clip: bool = True
     """Shapes end at the border of their image; ultralytics refuses images with coordinates outside."""
     tolerance: float = 0.0
     """Pixels by which polygons of masks may stray from the pixels' edges."""
+    runs: RunForm = "list"
+    """Counts of run-length masks: a list as in COCO's own files, which loaders of the DETR family take where
+    they raise ValueError at compressed text, or that text, which is half as long."""
     as_read: bool = False
     """What nobody touched since it was imported is written letter by letter as its file had it."""
     facts: bool = True
@@ -39,6 +42,6 @@ FOR_OTHERS = Writing()
 """What an export is unless a person chooses."""
 
 AS_THEY_ARE = Writing(
-    boxes="empty", masks="rle", holes="rle", clip=False, tolerance=0.0, as_read=True, facts=False
+    boxes="empty", masks="rle", holes="rle", clip=False, runs="text", as_read=True, facts=False
 )
 """For our own readers: nothing is converted."""
