@@ -124,12 +124,13 @@ def read_header(path: Path) -> Header:
         head = head_of(file) if _is_tiff(file) else None
     if head is not None:
         size = (head.height, head.width) if head.orientation in range(5, 9) else (head.width, head.height)
-        return Header(*size, 1, "")
+        return Header(*size, 1, turn=head.orientation)
     with _opened(path) as (_, image):
         width, height = _stored_size(image)
-        if _orientation(image) >= 5:
+        turn = _orientation(image)
+        if turn >= 5:
             width, height = height, width
-        return Header(width, height, _frames(image), "; ".join(_facts(image)))
+        return Header(width, height, _frames(image), "; ".join(_facts(image)), turn)
 
 
 def read_pixels(path: Path, *, budget: int = BUDGET) -> Pixels:
