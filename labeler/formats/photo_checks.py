@@ -1,12 +1,12 @@
 """What an export has to say of the photos that its labels are for: turned, gone, or not what they were."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from labeler.core.daemons import mapped_aside
 from labeler.core.images import read_header
 from labeler.core.photo_files import digest
 from labeler.core.records import Image
@@ -32,8 +32,7 @@ class Photo(Struct, frozen=True):
 
 def looked_at(images: Iterable[Image], root: Path) -> list[Photo]:
     """Each image after a look at its file, in the order given."""
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        return list(pool.map(lambda image: _look(image, root / image.path), images))
+    return mapped_aside(lambda image: _look(image, root / image.path), list(images), workers=_WORKERS)
 
 
 def _look(image: Image, path: Path) -> Photo:

@@ -394,7 +394,7 @@ class Browsing(QObject):
                 self.images_changed.emit((image_id,))
             self._link.note_image(known, found, lambda: self._suspect(stranger))
         if image_id == self._document.open_id:
-            self.pixels, self._agreement = pixels, None
+            self.pixels, self.problem, self._agreement = pixels, "", None
             self.pixels_changed.emit()
 
     def _is_labelled(self, image: Image) -> bool:

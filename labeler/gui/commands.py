@@ -17,8 +17,10 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError, ProjectLockedError
 from labeler.gui.actions import TOOLS, key_table
+from labeler.gui.aside import run_aside
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
+from labeler.gui.courier import Courier
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
 from labeler.gui.notify import Notifier
@@ -68,6 +70,7 @@ class Commands(QObject):
         self.last_opened = Path()
         self.review_on: Callable[[], bool] = lambda: False
         """What finishes the open image where a review is on; False where none is."""
+        self._courier = Courier(self)
         self._waiting_import: Path | None = None
         self._session.project_changed.connect(self._import_waiting)
         self._session.stepped.connect(self._tell_step)
@@ -248,8 +251,9 @@ class Commands(QObject):
             return
         choice, notifier = dialog.choice(), self._notifier
 
-        def write(store: Store) -> Report:
-            data, report = export_coco(store, reviewed_only=choice.reviewed_only)
+        def write(project: Path) -> Report:
+            with Store.open(project, read_only=True) as store:
+                data, report = export_coco(store, reviewed_only=choice.reviewed_only)
             try:
                 atomic_write(choice.path, data)
             except OSError as error:
@@ -260,7 +264,17 @@ class Commands(QObject):
             say = notifier.error if report.refused else notifier.info
             say(f"{choice.path.name} is written: {report.summary()}", key="export")
 
-        self._session.ask(write, tell)
+        def begin(project: Path) -> None:
+            # photos are looked at, which may take as long as their disk likes: nobody waits for this thread
+            run_aside(
+                lambda: write(project),
+                courier=self._courier,
+                done=tell,
+                failed=lambda error: notifier.error(str(error), key="export"),
+                name="exporting",
+            )
+
+        self._session.ask(lambda store: store.path, begin)
 
     def snapshot(self) -> None:
         """A checked copy of the project beside it; edits themselves are saved all the time."""
