@@ -31,3 +31,7 @@ class ModelError(LabelerError):
 
 class PluginError(LabelerError):
     """A plugin that cannot be imported, or that does not keep the plugin contract."""
+
+
+class ImportStoppedError(FormatError):
+    """An import that a person stopped before anything of it was written."""

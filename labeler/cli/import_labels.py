@@ -1,17 +1,18 @@
 """`labeler import`: COCO annotations or results into a project."""
 
 import argparse
-import sqlite3
 from pathlib import Path
 
 from labeler.cli.labels import add_frame_option, add_report_option, project_path, tell
-from labeler.errors import FormatError, LabelerError, ProjectError
+from labeler.errors import FormatError, LabelerError
 from labeler.formats.coco import file_names
 from labeler.formats.coco_file import open_document
 from labeler.formats.exchange import import_document, import_results
 from labeler.formats.frames import Choice
 from labeler.formats.layouts import layout_of
 from labeler.formats.report import Report
+from labeler.formats.taking import Edited
+from labeler.project.copying import secure_for_import
 from labeler.project.store import Store
 
 
@@ -38,6 +39,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--model", metavar="NAME", help="the model of the results; default: the file's name")
     parser.add_argument("--model-version", default="", metavar="TEXT", help="and its version")
+    parser.add_argument(
+        "--edited",
+        choices=("keep", "replace"),
+        default="keep",
+        help="what becomes of an object that the file corrects but a person has edited since; default: keep",
+    )
     add_frame_option(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
@@ -51,12 +58,19 @@ def run(args: argparse.Namespace) -> int:
     report = (
         _results(args)
         if args.results
-        else import_into(args.project, args.labels, images=images, frame=args.frame)
+        else import_into(args.project, args.labels, images=images, frame=args.frame, edited=args.edited)
     )
     return tell(report, keep=args.report)
 
 
-def import_into(project: Path, labels: Path, *, images: Path | None, frame: Choice = "auto") -> Report:
+def import_into(
+    project: Path,
+    labels: Path,
+    *,
+    images: Path | None,
+    frame: Choice = "auto",
+    edited: Edited = "keep",
+) -> Report:
     """Take a COCO file into a project file; a new one is gone again when the labels cannot be read.
 
     One that was there is copied first if it was written to since its newest snapshot.
@@ -69,12 +83,12 @@ def import_into(project: Path, labels: Path, *, images: Path | None, frame: Choi
             or layout_of(labels, file_names(document), first=None if is_new else store.root).folder.root
         )
         if not is_new:
-            _secure(store)
-            return import_document(store, document, images=where, frame=frame)
+            secure_for_import(store.path, store.secure)
+            return import_document(store, document, labels, images=where, frame=frame, edited=edited)
         try:
             with store.transaction():
                 store.set_root(where)
-                return import_document(store, document, images=where, frame=frame)
+                return import_document(store, document, labels, images=where, frame=frame, edited=edited)
         except LabelerError:
             store.close()
             project.unlink(missing_ok=True)
@@ -87,17 +101,7 @@ def _results(args: argparse.Namespace) -> Report:
             f"“{args.project}” does not exist; results need the project of the images they are for."
         )
     with Store.open(args.project) as store:
-        _secure(store)
+        secure_for_import(store.path, store.secure)
         return import_results(
             store, args.labels, model=args.model or args.labels.stem, version=args.model_version
         )
-
-
-def _secure(store: Store) -> None:
-    try:
-        store.secure()
-    except (OSError, sqlite3.Error) as error:
-        raise ProjectError(
-            f"Nothing was imported: no snapshot of “{store.path}” could be made before ({error}). "
-            "Make room on its disk, then import again."
-        ) from error

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from labeler.core.colors import Palette, next_key
 from labeler.core.companions import moved
 from labeler.core.records import Annotation, Category, Image
+from labeler.errors import ImportStoppedError
 from labeler.formats import facts
 from labeler.formats.coco_file import Document, open_document
 from labeler.formats.frames import (
@@ -56,6 +57,8 @@ Turns: TypeAlias = Callable[[str], int]
 
 LONGEST_NAME = 4096
 LARGEST_SIDE = 1_000_000
+_STEP = 256
+"""Items between two questions whether to stop."""
 UNLABELLED = "unlabelled"
 """The category of objects in a file that has no categories."""
 
@@ -108,9 +111,13 @@ def dataset_of(
     image_sizes: ImageSizes | None = None,
     turns: Turns | None = None,
     frame: Choice = "auto",
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Dataset, Report]:
-    """The records of an opened COCO file; see `read_coco`."""
-    reader = _Reader(image_sizes, turns)
+    """The records of an opened COCO file; see `read_coco`.
+
+    Raises ImportStoppedError once `should_stop` says so.
+    """
+    reader = _Reader(image_sizes, turns, should_stop)
     reader.ledger.extend(document.notes)
     with no_collection():
         reader.each("images", document.images, reader.image)
@@ -147,7 +154,10 @@ def file_names(document: Document) -> tuple[str, ...]:
 class _Reader:
     """Takes the items of one file in order, knowing those before."""
 
-    def __init__(self, image_sizes: ImageSizes | None, turns: Turns | None) -> None:
+    def __init__(
+        self, image_sizes: ImageSizes | None, turns: Turns | None, should_stop: Callable[[], bool]
+    ) -> None:
+        self._should_stop = should_stop
         self.ledger = Ledger()
         self.images: Ids[Image] = Ids("image")
         self.categories: Ids[Category] = Ids("category")
@@ -171,6 +181,8 @@ class _Reader:
     def each(self, kind: str, raws: Sequence[Raw], take: Callable[[Fields, Repairs], None]) -> None:
         """Let `take` have each item, and note what it repaired or why it refused."""
         for index, raw in enumerate(raws):
+            if index % _STEP == 0 and self._should_stop():
+                raise ImportStoppedError("Nothing was imported: it was stopped.")
             repairs: Repairs = []
             self._here = index
             try:

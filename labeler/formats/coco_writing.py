@@ -22,23 +22,20 @@ _TOP_LEVEL: facts.Members = {"info": b'{"description":"Labels from Labeler"}', "
 
 
 def exported_ids(records: Iterable[Image | Category | Annotation]) -> dict[int, int]:
-    """Each record's id in an exported file: the one it came with, else its own, else the next free one."""
-    records = list(records)
+    """Each record's id in an exported file: the one it came with, else its own, else the next free one.
+
+    Who came first (the lower id) keeps a number that two claim, and what came later changes nothing of it.
+    """
     ids: dict[int, int] = {}
     taken: set[int] = set()
-    for record in records:
-        if record.file_id is not None and record.file_id not in taken:
-            ids[record.id] = record.file_id
-            taken.add(record.file_id)
-    free = max(taken | {record.id for record in records}, default=0) + 1
-    for record in records:
-        if record.id in ids:
-            continue
-        number = record.id
+    highest = 0
+    for record in sorted(records, key=lambda record: record.id):
+        number = record.id if record.file_id is None else record.file_id
         if number in taken:
-            number, free = free, free + 1
+            number = highest + 1
         ids[record.id] = number
         taken.add(number)
+        highest = max(highest, number)
     return ids
 
 

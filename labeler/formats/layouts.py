@@ -67,7 +67,9 @@ def _above(labels: Path) -> Path:
 
 
 def _is_labels(folder: Path) -> bool:
-    return folder.name.lower() in _LABEL_FOLDERS
+    """Whether all below the folder above may be looked through: it is one data set, not somebody's home."""
+    above = folder.parent
+    return folder.name.lower() in _LABEL_FOLDERS and above not in (Path.home(), Path(above.anchor))
 
 
 def _candidates(labels: Path) -> Iterator[Path]:

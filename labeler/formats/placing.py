@@ -22,10 +22,18 @@ class Placing:
     A file that is only like a name is taken for it when no other name of the labels file may mean it.
     """
 
-    def __init__(self, images: Iterable[Image], *, root: Path, folder: Folder, names: Iterable[str]) -> None:
+    def __init__(
+        self,
+        images: Iterable[Image],
+        *,
+        root: Path,
+        folder: Folder,
+        names: Iterable[str],
+        headers: dict[str, Header | None] | None = None,
+    ) -> None:
         self._root = root
         self._folder = folder
-        self._headers: dict[str, Header | None] = {}
+        self._headers = {} if headers is None else headers
         self._found: dict[str, Found | None] = {}
         self._by_path = {folded(image.path): image for image in images}
         self._by_name: defaultdict[str, list[Image]] = defaultdict(list)

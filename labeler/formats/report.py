@@ -1,15 +1,22 @@
 """What became of every item of a labels file: taken, repaired, refused or skipped, with the reason."""
 
+import re
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-Verdict: TypeAlias = Literal["told", "repaired", "refused", "skipped"]
-"""Told: taken or written as it is, but there is something to know of it."""
+Verdict: TypeAlias = Literal["told", "repaired", "missing", "skipped", "refused"]
+"""From the lightest to the gravest. Told: taken or written as it is, but there is something to know of it.
+Missing: an image that is kept without its file."""
+
+_GRAVITY: tuple[Verdict, ...] = ("told", "repaired", "missing", "skipped", "refused")
 
 _LINES = 20
-"""Notes that the text form shows before it only counts the rest."""
+"""Groups of notes that the text form shows before it only counts the rest."""
+
+_NUMBERS = re.compile(r"“[^”]*”|-?\d[\d.,e+-]*\d|\d")
+"""What may differ in sentences that say the same: numbers and names."""
 
 
 class Note(Struct, frozen=True):
@@ -33,8 +40,31 @@ class Note(Struct, frozen=True):
         return f"{self.verdict} {self.place}: {self.sentence}"
 
 
+class Group(Struct, frozen=True):
+    """Notes that say the same: the first of them, and how many there are."""
+
+    first: Note
+    count: int
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether it only says that something is there already."""
+        return (
+            self.first.verdict == "skipped"
+            and self.first.field in ("", "id")
+            and ("already" in self.first.sentence or "again" in self.first.sentence)
+        )
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return str(self.first)
+        note = self.first
+        items = f"{note.kind}.{note.field}" if note.field else note.kind
+        return f"{note.verdict} {self.count} {items}, {note.place} first: {note.sentence}"
+
+
 class Tally(Struct, frozen=True):
-    """How many items of one kind there were and what became of them; the last four sum up to the first."""
+    """How many items of one kind there were and what became of them; the others sum up to the first."""
 
     total: int
     taken: int
@@ -44,6 +74,8 @@ class Tally(Struct, frozen=True):
     refused: int
     skipped: int
     """Left out because they are there already."""
+    missing: int = 0
+    """Images that are kept without a file."""
 
 
 class Report(Struct, frozen=True):
@@ -76,12 +108,18 @@ class Report(Struct, frozen=True):
         """Items of all kinds that were there already."""
         return sum(tally.skipped for tally in self.tallies.values())
 
+    @property
+    def missing(self) -> int:
+        """Images that are kept without a file."""
+        return sum(tally.missing for tally in self.tallies.values())
+
     def summary(self) -> str:
         """The counts, one line a kind, below the file's name."""
         rows = [self.source]
         for kind, tally in self.tallies.items():
-            row = f"  {kind}: {tally.taken + tally.repaired} of {tally.total} {self.done}"
+            row = f"  {kind}: {tally.taken + tally.repaired + tally.missing} of {tally.total} {self.done}"
             for count, word in (
+                (tally.missing, "without a file"),
                 (tally.repaired, "repaired"),
                 (tally.refused, "refused"),
                 (tally.skipped, "already there"),
@@ -90,13 +128,22 @@ class Report(Struct, frozen=True):
             rows.append(row)
         return "\n".join(rows)
 
+    def groups(self) -> tuple["Group", ...]:
+        """The notes, those that say the same of several items as one; the gravest and most frequent first."""
+        found: dict[tuple[str, str, str, str], list[Note]] = {}
+        for note in self.items:
+            key = note.verdict, note.kind, note.field, _NUMBERS.sub("#", note.sentence)
+            found.setdefault(key, []).append(note)
+        groups = [Group(notes[0], len(notes)) for notes in found.values()]
+        groups.sort(key=lambda group: (-_GRAVITY.index(group.first.verdict), -group.count))
+        return tuple(groups)
+
     def problems(self, *, lines: int = _LINES) -> str:
-        """The first `lines` notes on repairs and refusals, refusals first, and how many more there are."""
-        notes = [note for note in self.items if note.verdict != "skipped"]
-        notes.sort(key=lambda note: ("refused", "repaired", "told").index(note.verdict))
-        rows = [str(note) for note in notes[:lines]]
-        if len(notes) > lines:
-            rows.append(f"and {len(notes) - lines} more")
+        """The first `lines` groups of what is not as it should be, and how many more there are."""
+        groups = [group for group in self.groups() if not group.is_harmless]
+        rows = [str(group) for group in groups[:lines]]
+        if len(groups) > lines:
+            rows.append(f"and {sum(group.count for group in groups[lines:])} more")
         return "\n".join(rows)
 
     def text(self) -> str:
@@ -119,9 +166,8 @@ class Ledger:
         """Record a verdict; the gravest of an item counts (refused, then skipped, then repaired)."""
         self._notes.append(Note(verdict, kind, index, field, sentence))
         if index is not None:
-            gravity = ("told", "repaired", "skipped", "refused")
             before = self._verdicts.get((kind, index), "told")
-            self._verdicts[kind, index] = max(before, verdict, key=gravity.index)
+            self._verdicts[kind, index] = max(before, verdict, key=_GRAVITY.index)
 
     def extend(self, notes: tuple[Note, ...]) -> None:
         """Take over the notes of an earlier stage."""
@@ -144,6 +190,7 @@ class Ledger:
                 repaired=counts[kind].get("repaired", 0),
                 refused=counts[kind].get("refused", 0),
                 skipped=counts[kind].get("skipped", 0),
+                missing=counts[kind].get("missing", 0),
             )
             for kind, total in totals.items()
         }

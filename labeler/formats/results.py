@@ -4,10 +4,11 @@ Format: https://cocodataset.org/#format-results: image_id, category_id, score, a
 (run-length mask or polygons). Other keys are left aside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from labeler.core.records import Candidate, Category, Image
+from labeler.errors import ImportStoppedError
 from labeler.formats.coco_file import open_list
 from labeler.formats.frames import Frame
 from labeler.formats.gates import NUMBER, Fields, RefusalError, Repairs, fields_of
@@ -21,7 +22,12 @@ _SCORE_SLACK = 1e-6
 
 
 def read_results(
-    path: Path, *, images: Mapping[int, Image], categories: Mapping[int, Category], model_id: int = 0
+    path: Path,
+    *,
+    images: Mapping[int, Image],
+    categories: Mapping[int, Category],
+    model_id: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[tuple[Candidate, ...], Report]:
     """The candidates of a results file, their ids being places in it from 1, and what became of each item.
 
@@ -35,6 +41,8 @@ def read_results(
     budget = MaskBudget()
     image_ids, category_ids = Ids.of("image", images), Ids.of("category", categories)
     for index, raw in enumerate(items):
+        if index % 256 == 0 and should_stop():
+            raise ImportStoppedError("Nothing was imported: it was stopped.")
         repairs: Repairs = []
         try:
             fields = fields_of(raw, repairs)

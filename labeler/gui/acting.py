@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import Signal
 
+from labeler.core import companions
 from labeler.core.records import Annotation, Change, Edit
 from labeler.gui.acts import Act
 from labeler.gui.browsing import Browsing
@@ -40,7 +41,7 @@ class Acting(Browsing):
             self.told.emit(f"Nothing was changed. {self.read_only}")
             self.changed.emit(Changed((), "refused", "refused"))
             return False
-        made = tuple(change for one in meant if (change := self._document.now(one)) is not None)
+        made = self._carried(change for one in meant if (change := self._document.now(one)) is not None)
         if self._opened is None or not made:
             return False
         self._tell_kept(meant, made)
@@ -182,14 +183,25 @@ class Acting(Browsing):
 
         self._link.write(compared, take, failed=refuse, step=step)
 
+    def _carried(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """The changes with what is not shown of an object (keypoints and the like) taken along."""
+        found = [companions.carried(change) for change in changes]
+        gone = ", ".join(dict.fromkeys(name for _, names in found for name in names))
+        if gone:
+            self.told.emit(f"{gone} did not fit the new shape and went; undo brings it back.")
+        return tuple(change for change, _ in found)
+
     def _write_unseen(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
-        """Have something written after which everything is read anew, such as an import."""
+        """Have something written after which everything is read anew, such as an import; not after None."""
         self._acts.forget()
 
         def show(value: T) -> None:
-            self.reload()
+            if value is not None:
+                self.reload()
+            else:
+                self._learn()
             done(value)
 
         self._link.write(work, show, failed=failed)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from labeler.core.companions import copied
 from labeler.core.geometry import bounds, clipped, translated
 from labeler.core.records import Annotation, Change
 from labeler.gui.session import Session
@@ -56,6 +57,7 @@ class Clipboard:
                         source="human",
                         prediction_id=None,
                         file_id=None,
+                        extra=copied(original.extra),
                         created=now,
                         edited=now,
                     )

@@ -23,6 +23,7 @@ from labeler.gui.clipboard import Clipboard
 from labeler.gui.courier import Courier
 from labeler.gui.display_card import DisplayCard
 from labeler.gui.host_client import HostClient
+from labeler.gui.labels_desk import LabelsDesk
 from labeler.gui.notify import Notifier
 from labeler.gui.panels.images import ask_where_to_go
 from labeler.gui.photos import make_demo_folder
@@ -71,8 +72,12 @@ class Commands(QObject):
         self.review_on: Callable[[], bool] = lambda: False
         """What finishes the open image where a review is on; False where none is."""
         self._courier = Courier(self)
-        self._waiting_import: Path | None = None
-        self._session.project_changed.connect(self._import_waiting)
+        self.labels_desk = LabelsDesk(
+            session,
+            notifier,
+            window,
+            open_folder=lambda folder: self.open(folder),  # noqa: PLW0108
+        )
         self._session.stepped.connect(self._tell_step)
 
     def _tell_step(self, label: str, is_undo: bool) -> None:
@@ -129,10 +134,10 @@ class Commands(QObject):
         """Open a folder, image or project; a COCO file goes into the open project, or its folder's."""
         if path.suffix.lower() == ".json":
             if self._session.project is not None:
-                self._import(path, "Labels", _coco_into(path))
-                return
-            # the images of a COCO file lie beside it or below, so its folder is what to open
-            self._waiting_import, path = path, path.parent
+                self.labels_desk.take(path)
+            else:
+                self.labels_desk.open_with(path)
+            return
         self.last_opened = path
         self._session.open(path, read_only=read_only)
 
@@ -201,7 +206,7 @@ class Commands(QObject):
         """Ask for a COCO file and take its labels in."""
         path = self._ask_json("Import COCO labels")
         if path is not None:
-            self._import(path, "Labels", _coco_into(path))
+            self.labels_desk.take(path)
 
     def import_results(self) -> None:
         """Ask for a COCO results file and take it in as a model's candidates."""
@@ -212,34 +217,13 @@ class Commands(QObject):
             self._window, "Import COCO results", "Name of the model that made them:", text=path.stem
         )
         if good and name.strip():
-            model = name.strip()
-            self._import(path, "Results", _results_into(path, model))
+            self.labels_desk.take_results(path, name.strip())
 
     def _ask_json(self, title: str) -> Path | None:
         chosen, _ = QFileDialog.getOpenFileName(
             self._window, title, str(self._session.root), "COCO JSON (*.json)"
         )
         return Path(chosen) if chosen else None
-
-    def _import(self, path: Path, what: str, work: Callable[[Store], Report]) -> None:
-        if self._session.project is None:
-            self._notifier.error(
-                f"{path.name} needs images to belong to. Open their folder first, then import it.",
-                key="import",
-            )
-            return
-        self._notifier.info(f"Importing {path.name}…", key="import")
-        self._session.import_file(work, lambda report: self._tell_import(what, path, report))
-
-    def _import_waiting(self) -> None:
-        path, self._waiting_import = self._waiting_import, None
-        if path is not None and self._session.project is not None:
-            self.open(path)
-
-    def _tell_import(self, what: str, path: Path, report: Report) -> None:
-        text = f"{what} from {path.name}: {report.summary()}"
-        tell = self._notifier.error if report.refused else self._notifier.info
-        tell(text, key="import")
 
     def export(self) -> None:
         """Ask what to export and where to, and write it."""
@@ -357,17 +341,3 @@ class Commands(QObject):
         self._host.look_ahead(
             [(str(path), path) for path in map(session.image_path, session.neighbours(count))]
         )
-
-
-def _coco_into(path: Path) -> Callable[[Store], Report]:
-    """What takes a COCO file in, on the writer's thread."""
-    from labeler.formats.exchange import import_coco  # noqa: PLC0415
-
-    return lambda store: import_coco(store, path)
-
-
-def _results_into(path: Path, model: str) -> Callable[[Store], Report]:
-    """What takes a results file in as a model's candidates, on the writer's thread."""
-    from labeler.formats.exchange import import_results  # noqa: PLC0415
-
-    return lambda store: import_results(store, path, model=model)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
@@ -25,6 +25,8 @@ from labeler.project.survey import survey
 from labeler.project.writer import Writer
 
 T = TypeVar("T")
+Ask: TypeAlias = Callable[[Callable[[Store], Any]], Any]
+"""Asks the writer's thread a short question, and waits for the answer."""
 
 SAVED, SAVING, READ_ONLY = "saved", "saving", "read-only"
 
@@ -260,6 +262,27 @@ class ProjectLink(QObject):
         """Have something written that is no work of the person's, so that "saved" does not speak of it."""
         if self._writer is not None:
             self._writer.post(work, self._bring(done), self._bring(failed))
+
+    def beside(
+        self, work: Callable[[Ask], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have something worked out on a pool thread, which may ask the writer short questions meanwhile.
+
+        Nothing is told any more once another project is open.
+        """
+        writer = self._writer
+        if writer is None:
+            return
+
+        def unless_left(take: Callable[[Any], None]) -> Callable[[Any], None]:
+            return lambda value: take(value) if writer is self._writer else None
+
+        run_in_pool(
+            lambda: work(writer.call),
+            courier=self._courier,
+            done=unless_left(done),
+            failed=unless_left(failed),
+        )
 
     def write(
         self,

@@ -4,7 +4,6 @@ Views read from here and subscribe to its signals; nobody else keeps annotations
 once and written by the project's writer thread; `saved_changed` says when it is on disk.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -27,16 +26,17 @@ from labeler.core.records import (
     Shape,
     Source,
 )
-from labeler.errors import ProjectError
-from labeler.formats.report import Report
 from labeler.gui.acting import Acting
 from labeler.gui.document import Changed
+from labeler.gui.project_link import Ask
+from labeler.project.copying import secure_for_import
 from labeler.project.merging import merged
 from labeler.project.store import Store
 
 __all__ = ["Changed", "Session"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 LARGE = 1_000_000
 """Square pixels from which the boundary IoU is left out while an object is dragged: it costs milliseconds."""
@@ -177,17 +177,32 @@ class Session(Acting):
         """An id that was never used in this project."""
         return self._link.new_id("annotation")
 
-    def import_file(self, work: Callable[[Store], Report], done: Callable[[Report], None]) -> None:
+    def import_file(
+        self,
+        work: Callable[[Store], R],
+        done: Callable[[R], None],
+        *,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
         """Have a file taken in by the writer, show the project anew, and hand the report to `done`."""
         if self.read_only:
             self.told.emit(f"Nothing was changed. {self.read_only}")
             return
 
-        def secured(store: Store) -> Report:
-            _secure(store)
+        def secured(store: Store) -> R:
+            secure_for_import(store.path, store.secure)
             return work(store)
 
-        self._write_unseen(secured, done, failed=lambda error: self.told.emit(str(error)))
+        self._write_unseen(secured, done, failed=failed or (lambda error: self.told.emit(str(error))))
+
+    def beside(
+        self, work: Callable[[Ask], R], done: Callable[[R], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have something worked out beside the writer, which `work` may ask short questions."""
+        if self.read_only:
+            self.told.emit(f"Nothing was changed. {self.read_only}")
+            return
+        self._link.beside(work, done, failed=failed)
 
     # --- drafts and agreement ---------------------------------------------------------------------
 
@@ -305,14 +320,3 @@ class Session(Acting):
     def _locked(self, annotation: Annotation) -> bool:
         category = self.categories.get(annotation.category_id)
         return category is not None and category.locked
-
-
-def _secure(store: Store) -> None:
-    """A snapshot before an import; raises `ProjectError` in one sentence where there can be none."""
-    try:
-        store.secure()
-    except (OSError, sqlite3.Error) as error:
-        raise ProjectError(
-            f"Nothing was imported: no snapshot of {store.path.name} could be made before it ({error}). "
-            "Make room beside the project, or let Labeler write there, and import again."
-        ) from error

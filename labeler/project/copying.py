@@ -1,5 +1,6 @@
 """Snapshots are taken on a connection of their own, while whoever writes to the project goes on."""
 
+import sqlite3
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -133,3 +134,14 @@ def _check(project: Path, copy: Path, stop: Callable[[], bool]) -> None:
         raise
     if reason:
         raise ProjectError(f"A snapshot of {project} could not be made: the copy is damaged ({reason}).")
+
+
+def secure_for_import(path: Path, secure: Callable[[], object]) -> None:
+    """Have a snapshot made before an import. Raises ProjectError, one sentence, where there can be none."""
+    try:
+        secure()
+    except (OSError, sqlite3.Error) as error:
+        raise ProjectError(
+            f"Nothing was imported: no snapshot of {path.name} could be made before it ({error}). Make room "
+            "beside the project, or let Labeler write there, and import again."
+        ) from error

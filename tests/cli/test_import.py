@@ -54,6 +54,7 @@ def test_a_new_project_is_made(labels: Path, tmp_path: Path) -> None:
         "repaired": 0,
         "refused": 1,
         "skipped": 0,
+        "missing": 0,
     }
     assert [item["index"] for item in report["items"]] == [1]
     with Store.open(project, read_only=True) as store:

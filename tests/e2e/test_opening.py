@@ -52,7 +52,7 @@ def test_a_coco_file_is_dropped_on_an_open_project(user: User, tmp_path: Path) -
     (found,) = user.annotations()
     assert found.shape == Box(20, 230, 800, 750, origin=found.shape.origin)
     assert user.category_of(found) == "bus"
-    user.wait(lambda: user.said().startswith("Labels from labels.json:"))
+    user.wait(lambda: user.said().startswith("labels.json: images: 1 of 1 taken"))
     user.undo()
     user.wait(lambda: not user.annotations())
     assert not user.session.categories

@@ -163,17 +163,64 @@ def test_the_same_file_again_adds_nothing(store: Store, coco: Coco) -> None:
     assert len(store.journal()) == 1
 
 
-def test_what_was_changed_or_deleted_since_comes_again(store: Store, coco: Coco) -> None:
+def test_what_was_deleted_since_comes_again_and_what_was_edited_stays(store: Store, coco: Coco) -> None:
     import_coco(store, coco(labels()))
     box, mask, _ = all_annotations(store)
-    moved = replace(box, shape=translated(box.shape, 1, 1))
+    moved = replace(box, shape=translated(box.shape, 1, 1), edited=box.edited + 1)
     store.apply(Edit("Move", (Change(box, moved), Change(mask, None))))
     report = import_coco(store, coco(labels()))
-    assert report.tallies["annotations"].skipped == 1
-    assert len(all_annotations(store)) == 4
+    assert report.tallies["annotations"].skipped == 2
+    assert len(all_annotations(store)) == 3
+    assert next(one for one in all_annotations(store) if one.file_id == 500) == moved
     ids = [row["id"] for row in json.loads(export_coco(store)[0])["annotations"]]
-    assert len(set(ids)) == 4
-    assert {400, 500, 600} < set(ids)
+    assert sorted(ids) == [400, 500, 600]
+    import_coco(store, coco(labels()), edited="replace")
+    assert next(one for one in all_annotations(store) if one.file_id == 500).shape == box.shape
+
+
+def test_a_corrected_file_corrects_and_never_doubles(store: Store, coco: Coco) -> None:
+    import_coco(store, coco(labels()))
+    before = {one.file_id: one for one in all_annotations(store)}
+    text = labels().replace("[1, 2, 10, 12]", "[2, 2, 10, 12]")
+    report = import_coco(store, coco(text))
+    after = {one.file_id: one for one in all_annotations(store)}
+    assert len(all_annotations(store)) == 3
+    assert after[500].id == before[500].id
+    assert (after[500].shape.x0, after[600]) == (2.0, before[600])
+    assert report.tallies["annotations"].repaired == 1
+    assert by_id(export_coco(store)[0]) == by_id(text)
+    store.undo()
+    assert {one.file_id: one for one in all_annotations(store)} == before
+
+
+def test_another_file_that_numbers_its_objects_alike_takes_nothing_away(store: Store, coco: Coco) -> None:
+    import_coco(store, coco(labels()))
+    other = json.loads(labels())
+    other["annotations"] = [
+        {"id": 500, "image_id": 10, "category_id": 3, "bbox": [25, 20, 5, 5], "area": 25, "iscrowd": 0}
+    ]
+    import_coco(store, coco(json.dumps(other)))
+    assert len(all_annotations(store)) == 4
+    ids = {tuple(row["bbox"]): row["id"] for row in json.loads(export_coco(store)[0])["annotations"]}
+    assert (ids[1, 2, 10, 12], len(set(ids.values()))) == (500, 4)
+
+
+def test_ids_of_what_was_there_first_stay_as_they_are(store: Store, coco: Coco, photos: Path) -> None:
+    store.set_root(photos.parent)
+    first = import_coco(store, coco(labels(("sub/b.png", "a.png"))), images=photos)
+    assert not first.refused
+    before = {row["file_name"]: row["id"] for row in json.loads(export_coco(store)[0])["images"]}
+    for name in ("1.png", "0.png"):
+        write_image(photos.parent / "B" / name, *((40, 30) if name == "1.png" else (64, 48)))
+    report = import_coco(store, coco(labels(("1.png", "0.png"))), images=photos.parent / "B")
+    after = {row["file_name"]: row["id"] for row in json.loads(export_coco(store)[0])["images"]}
+    assert {name: after[name] for name in before} == before
+    assert len(set(after.values())) == 4
+    assert {n.index for n in report.items if "keeps it" in n.sentence and n.kind == "images"} == {0, 1}
+    row = {"image_id": before["a.png"], "category_id": 3, "bbox": [1, 2, 3, 4], "score": 0.5}
+    assert import_results(store, coco(results(row)), model="m").taken == 1
+    (labelled,) = [image for image in store.images() if store.candidates(image.id)]
+    assert labelled.path == "photos/a.png"
 
 
 def test_images_and_categories_of_the_project_are_used(store: Store, coco: Coco) -> None:
@@ -233,7 +280,7 @@ def test_what_is_not_in_the_folder_is_kept_without_being_opened(
     report = import_coco(store, coco(labels(("a.png", name))))
     assert secret.resolve() not in {path.resolve() for path in opened}
     assert [(n.verdict, n.kind, n.index, n.field) for n in report.items] == [
-        ("repaired", "images", 1, "file_name")
+        ("missing", "images", 1, "file_name")
     ]
     lost = next(image for image in store.images() if image.path != "a.png")
     assert (lost.note, lost.width, lost.height) == ("missing", 64, 48)

@@ -1,6 +1,7 @@
 from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
+from labeler.core.geometry import translated
 from labeler.core.records import Box, Change
 from labeler.gui.clipboard import OFFSET, Clipboard
 from labeler.gui.session import Session
@@ -79,3 +80,22 @@ def test_what_lost_its_category_is_not_pasted(session: Session) -> None:
     clipboard.copy([made.id])
     session.commit("Delete", [Change(made, None), Change(replace(category), None)], by="test")
     assert clipboard.paste() == 0
+
+
+def test_a_moved_object_takes_its_keypoints_and_a_pasted_one_has_none(qtbot: QtBot, session: Session) -> None:
+    made = session.add(Box(20, 20, 60, 60), by="test")
+    assert made is not None
+    extra = b'{"keypoints":[25,30,2],"num_keypoints":1,"track_id":4,"score":0.5,"who":"me"}'
+    known = replace(made, extra=extra)
+    session.commit("Know", [Change(made, known)], by="test")
+    session.replace(known, translated(known.shape, 100, 0), label="Move", by="test")
+    moved = session.annotations[made.id]
+    assert b'"keypoints":[125,30,2]' in moved.extra
+    clipboard = Clipboard(session)
+    clipboard.copy([made.id])
+    clipboard.paste()
+    (pasted,) = [one for one in session.annotations.values() if one.id != made.id]
+    assert pasted.extra == b'{"who":"me"}'
+    session.undo()
+    session.undo()
+    qtbot.waitUntil(lambda: session.annotations.get(made.id) == known, timeout=20_000)

@@ -1,0 +1,107 @@
+"""What became of every item of a labels file, with the reasons: searched, copied, and kept in a file."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from labeler.core.files import atomic_write
+from labeler.formats.report import Group, Report
+
+_WORDS = {
+    "refused": "not taken",
+    "missing": "without a file",
+    "skipped": "left out",
+    "repaired": "repaired",
+    "told": "taken as it is",
+}
+
+
+class ImportReportDialog(QDialog):
+    """The report of one file: equal sentences as one row with their number."""
+
+    def __init__(self, report: Report, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._report = report
+        self.setWindowTitle(f"Import of {report.source}")
+        self.resize(760, 460)
+        counts = QLabel(report.summary().partition("\n")[2].replace("\n  ", "\n").strip(), self)
+        counts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.search = QLineEdit(self, placeholderText="Search the reasons", clearButtonEnabled=True)
+        self.search.setAccessibleName("Search the reasons")
+        self.search.textChanged.connect(self._filter)
+        self.reasons = QTreeWidget(self)
+        self.reasons.setHeaderLabels(["Items", "What became of them", "Where", "Why"])
+        self.reasons.setRootIsDecorated(False)
+        self.reasons.setUniformRowHeights(True)
+        self.reasons.setAccessibleName("Reasons")
+        self.reasons.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for group in report.groups():
+            self.reasons.addTopLevelItem(_row(group))
+        self.told = QLabel(self, wordWrap=True)
+        self.told.setObjectName("quiet")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        self.copy_button = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
+        self.save_button = buttons.addButton("Save…", QDialogButtonBox.ButtonRole.ActionRole)
+        self.copy_button.clicked.connect(self.copy)
+        self.save_button.clicked.connect(self._ask_where)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(12)
+        for widget in (counts, self.search, self.reasons, self.told, buttons):
+            layout.addWidget(widget)
+
+    def shown(self) -> list[str]:
+        """The sentences that the search leaves."""
+        rows = (self.reasons.topLevelItem(n) for n in range(self.reasons.topLevelItemCount()))
+        return [row.text(3) for row in rows if row is not None and not row.isHidden()]
+
+    def copy(self) -> None:
+        """Put the report on the clipboard, as text."""
+        QGuiApplication.clipboard().setText(self._report.text())
+        self.told.setText("The report is on the clipboard.")
+
+    def save(self, path: Path) -> None:
+        """Write every note to a JSON file; says where it is, or why it is not."""
+        try:
+            atomic_write(path, self._report.to_json())
+        except OSError as error:
+            self.told.setText(f"{path} was not written: {error.strerror or error}.")
+        else:
+            self.told.setText(f"The report is in {path}.")
+
+    def _ask_where(self) -> None:
+        name = f"{Path(self._report.source).stem}-report.json"
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save the report", name, "JSON (*.json)")
+        if chosen:
+            self.save(Path(chosen))
+
+    def _filter(self, text: str) -> None:
+        wanted = text.casefold()
+        for number in range(self.reasons.topLevelItemCount()):
+            row = self.reasons.topLevelItem(number)
+            if row is not None:
+                whole = " ".join(row.text(column) for column in range(self.reasons.columnCount()))
+                row.setHidden(wanted not in whole.casefold())
+
+
+def _row(group: Group) -> QTreeWidgetItem:
+    note = group.first
+    where = note.place if group.count == 1 else f"{note.place} and others"
+    row = QTreeWidgetItem([f"{group.count:,}", _WORDS[note.verdict], where, note.sentence])
+    row.setTextAlignment(0, Qt.AlignmentFlag.AlignRight)
+    row.setToolTip(3, note.sentence)
+    return row
