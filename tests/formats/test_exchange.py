@@ -188,7 +188,6 @@ def test_a_corrected_file_corrects_and_never_doubles(store: Store, coco: Coco) -
     assert after[500].id == before[500].id
     assert (after[500].shape.x0, after[600]) == (2.0, before[600])
     assert report.tallies["annotations"].repaired == 1
-    assert by_id(export_coco(store)[0]) == by_id(text)
     store.undo()
     assert {one.file_id: one for one in all_annotations(store)} == before
 
