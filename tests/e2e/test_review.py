@@ -115,11 +115,11 @@ def test_the_card_does_not_decide_on_an_image_that_is_not_shown_either(reviewer:
     first = reviewer.session.image
     reviewer.key("D")
     reviewer.key("D")
-    reviewer.wait(lambda: review.accept_button.text() == "Show it")
+    reviewer.wait(lambda: review.accept_button.text() == "Show it  ↵")
     assert not review.reject_button.isEnabled()
     reviewer.press_button(review.accept_button)
     assert verdicts(reviewer) == WAITING
-    reviewer.wait(lambda: reviewer.session.image == first and review.accept_button.text() == "Accept")
+    reviewer.wait(lambda: reviewer.session.image == first and review.accept_button.text() == "Accept  ↵")
 
 
 def test_with_an_object_selected_nothing_of_the_queue_is_decided(reviewer: User) -> None:
@@ -184,6 +184,7 @@ def test_the_first_esc_belongs_to_the_selected_object(reviewer: User) -> None:
 
 def test_back_by_its_button_and_its_key(reviewer: User) -> None:
     review = reviewer.window.panels.review
+    assert "⇧⇥" in review.back_button.text()
     assert "Shift+Tab" in review.back_button.toolTip()
     reviewer.key("Tab")
     assert confidence(reviewer) == 0.64

@@ -28,7 +28,7 @@ _ORDERS: tuple[tuple[str, Order], ...] = (
     ("Most uncertain object of all first", "scattered"),
 )
 
-_KEYS = "Enter accepts, Backspace rejects, Tab leaves it for later, Shift+Tab goes back, Esc ends."
+_KEYS = "A click picks another one, Tab leaves it for later, Esc ends the review."
 
 
 class ReviewPanel(Card):
@@ -120,11 +120,11 @@ class ReviewPanel(Card):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
         self.bar.setAccessibleName("How far the review is")
-        self.accept_button = _button("Accept", "Accept the prediction (Enter)", self)
+        self.accept_button = _button("Accept  ↵", "Accept the prediction (Enter)", self)
         self.accept_button.setDefault(True)
-        self.reject_button = _button("Reject", "Reject the prediction (Backspace)", self)
-        self.back_button = _button("Back", "Go back to the one before that still waits (Shift+Tab)", self)
-        self.next_button = _button("Next", "Leave it for later (Tab)", self)
+        self.reject_button = _button("Reject  ⌫", "Reject the prediction (Backspace)", self)
+        self.back_button = _button("Back  ⇧⇥", "Go back to the one before that still waits (Shift+Tab)", self)
+        self.next_button = _button("Next  ⇥", "Leave it for later (Tab)", self)
         self.done_button = _button(
             "Image reviewed, next",
             "Mark the image as reviewed, and go on with the next one (Ctrl+Enter)",
@@ -206,7 +206,7 @@ class ReviewPanel(Card):
             button.setEnabled(there)
         # what is on another image is first brought into sight, by the button as by its key
         away = there and not queue.is_on_open_image
-        self.accept_button.setText("Show it" if away else "Accept")
+        self.accept_button.setText("Show it  ↵" if away else "Accept  ↵")
         self.reject_button.setEnabled(there and not away)
         self._show_item(looking=bool(images))
         self.pace.setText(self._pace_text(left, looking=(done, images)))
@@ -337,6 +337,7 @@ def _elided(font: QFont, text: str, room: int) -> str:
 
 def _button(text: str, tooltip: str, parent: QWidget) -> QPushButton:
     button = QPushButton(text, parent)
+    button.setAccessibleName(text.partition("  ")[0])
     button.setToolTip(tooltip)
     # the keys of the review go to the window, not to a button that was clicked last
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
