@@ -57,6 +57,7 @@ class Acting(Browsing):
             return
         act = self._acts.undo()
         if act is None:
+            self._acts.forget(newer=True)
             self._have_done(lambda store: store.undo(), told=True, step="undo")
             return
         back = (change.inverse() for change in reversed(act.edit.changes))
@@ -68,6 +69,7 @@ class Acting(Browsing):
             return
         act = self._acts.redo()
         if act is None:
+            self._acts.forget(older=True)
             self._have_done(lambda store: store.redo(), told=False, step="redo")
             return
         self._step(act, act.edit.changes, lambda store: store.redo(act.journal_id), is_undo=False)
@@ -80,6 +82,7 @@ class Acting(Browsing):
             return Edit("", tuple(change for edit in edits for change in edit.changes))
 
         if not self.read_only:
+            self._acts.forget(older=True, newer=True)
             self._have_done(go)
 
     def restore_image(self, edit_id: int) -> None:
@@ -118,22 +121,29 @@ class Acting(Browsing):
         if self.read_only:
             self.told.emit(f"Nothing was changed. {self.read_only}")
         else:
-            self._have_done(work)
+            self._acts.forget(older=True, newer=False)
+            self._have_done(work, follows=False)
 
     def _have_done(
-        self, work: Callable[[Store], Edit | None], *, told: bool | None = None, step: Step | None = None
+        self,
+        work: Callable[[Store], Edit | None],
+        *,
+        told: bool | None = None,
+        step: Step | None = None,
+        follows: bool = True,
     ) -> None:
         """Have something done of which only the writer knows what it changes; it is shown when it is there.
 
-        With `told` it is a step through the history: an undo (True) or a redo.
+        With `told` it is a step through the history: an undo (True) or a redo. Where it `follows`, the image
+        on which it happened is opened, unless the person did something else meanwhile.
         """
-        self._acts.forget()
-        here = self._document.open_id
+        here, number = self._document.open_id, self._link.asked + 1
 
         def follow(edit: Edit | None) -> None:
             if edit is not None and told is not None:
                 self.stepped.emit(edit.label, told)
-            if edit is not None and self._document.open_id == here:
+            stayed = (self._document.open_id, self._link.asked) == (here, number)
+            if edit is not None and follows and stayed:
                 self._follow(edit.changes)
 
         self._write(work, (), by="history", what="history", step=step, done=follow)
@@ -195,7 +205,7 @@ class Acting(Browsing):
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
         """Have something written after which everything is read anew, such as an import; not after None."""
-        self._acts.forget()
+        self._acts.forget(older=True, newer=False)
 
         def show(value: T) -> None:
             if value is not None:

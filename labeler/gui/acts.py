@@ -84,10 +84,13 @@ class Acts:
         self._done.append(self._undone.pop())
         return self._done[-1]
 
-    def forget(self) -> None:
-        """Something happens to the journal that only it knows; until it is learnt, all steps ask it."""
-        self._older = self.can_undo
-        self._newer = self.can_redo
+    def forget(self, *, older: bool | None = None, newer: bool | None = None) -> None:
+        """Something happens to the journal that only it knows; until it is learnt, all steps ask it.
+
+        `older` and `newer` say whether there may be something to undo and to redo then, as before if None.
+        """
+        self._older = self.can_undo if older is None else older
+        self._newer = self.can_redo if newer is None else newer
         self._done.clear()
         self._undone.clear()
 

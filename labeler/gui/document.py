@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from labeler.core.rebasing import rebased
 from labeler.core.records import Annotation, Candidate, Category, Change, Image, Record
@@ -116,8 +116,16 @@ class Document:
         table = self._table(change.record)
         if change.after is None:
             table.pop(change.record.id, None)
+            if isinstance(change.record, Category):
+                self._unmap(change.record.id)
         else:
             table[change.record.id] = change.after
+
+    def _unmap(self, category_id: int) -> None:
+        """What models found of a category that goes is of none from then on, as on the disk."""
+        for key, one in self.candidates.items():
+            if one.category_id == category_id:
+                self.candidates[key] = structs.replace(one, category_id=0)
 
     def _sort(self) -> None:
         """An undone deletion comes back to its place, not to the end."""

@@ -121,8 +121,11 @@ class Session(Acting):
         """Give annotations of the open image another category; one edit."""
         now = time.time()
         moved = [a for a in self._chosen(ids) if a.category_id != category_id and not self._locked(a)]
-        if moved:
-            name = self.categories[category_id].name
+        category = self.categories.get(category_id)
+        if category is None:
+            self.told.emit("Nothing was renamed: that category is not there any more.")
+        elif moved:
+            name = category.name
             changes = [Change(a, structs.replace(a, category_id=category_id, edited=now)) for a in moved]
             self.commit(f"{self._names(moved)} to {name}", changes, by=by)
 

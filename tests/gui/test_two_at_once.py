@@ -1,0 +1,147 @@
+"""The machine of `two_at_once.py` finds nothing in the app, and yesterday's faults when they are back."""
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from two_at_once import TwoAtOnce
+
+from labeler.gui.acts import Acts
+from labeler.gui.canvas.photo_view import PhotoView
+from labeler.gui.canvas.view import Canvas
+from labeler.gui.project_link import ProjectLink
+from labeler.gui.session import Session
+from labeler.project.store import Store
+
+
+def run(tmp_path, *, walks: int, steps: int, always_the_same: bool = True) -> int:
+    """Walks of that many steps each; gives how many walks there were."""
+
+    class Machine(TwoAtOnce):
+        root = tmp_path
+        count = 0
+
+    options = settings(
+        max_examples=walks,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=always_the_same,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    run_state_machine_as_test(Machine, settings=options)
+    return Machine.count
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_when_two_things_happen_at_once(qapp, tmp_path):
+    """2,000 steps and more, the same at every run."""
+    assert run(tmp_path, walks=25, steps=100) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_nothing_is_lost_in_100_000_steps(qapp, tmp_path):
+    """Other steps at every run; what fails is shown as the walk that led there."""
+    assert run(tmp_path, walks=150, steps=100, always_the_same=False) >= 1000
+
+
+# --- the faults of before, put back one by one ----------------------------------------------------
+
+
+def two_givers(monkeypatch) -> None:
+    """The window counts up by itself, as the store does."""
+    given: dict[int, dict[str, int]] = {}
+
+    def new_id(link, kind):
+        own = given.setdefault(id(link._ids), {})
+        own[kind] = own.get(kind, getattr(link._ids.peek(), kind) - 1) + 1
+        return own[kind]
+
+    monkeypatch.setattr(ProjectLink, "new_id", new_id)
+
+
+def every_change_ends_a_drag(monkeypatch) -> None:
+    """Whatever is not the canvas's own cancels what the hand is doing."""
+    take = PhotoView._take_changes
+
+    def cancelling(view, changed):
+        if changed.by != "canvas":
+            view._gestures.cancel()
+        take(view, changed)
+
+    monkeypatch.setattr(PhotoView, "_take_changes", cancelling)
+
+
+def undo_shows_late(monkeypatch) -> None:
+    """An undo is shown when the writer has answered."""
+
+    def late(session):
+        if session.can_undo:
+            session._acts.forget(newer=True)
+            session._have_done(lambda store: store.undo(), told=True, step="undo")
+
+    monkeypatch.setattr(Session, "undo", late)
+
+
+def edits_must_fit(monkeypatch) -> None:
+    """An edit that meets another record than it was meant for is refused."""
+    monkeypatch.setattr(Store, "settle", lambda store, edit: (store.apply(edit), edit))
+
+
+def what_was_read_hides_what_was_done_since(monkeypatch) -> None:
+    """What comes from the disk is shown as it is."""
+    monkeypatch.setattr(Acts, "after", lambda acts, number: iter(()))
+
+
+def an_undo_takes_the_last_edit_whatever_it_is(monkeypatch) -> None:
+    """Undo and redo in the middle of something go to the history."""
+    monkeypatch.setattr(Canvas, "take_back", lambda canvas: False)
+
+
+def an_answer_moves_the_screen(monkeypatch) -> None:
+    """What the writer worked out is gone to, whoever asked for it and wherever one is by then."""
+    have_done = Session._have_done
+
+    def following(session, work, **how):
+        have_done(session, work, **how | {"follows": False})
+        session.ask(lambda _: None, lambda _: session._follow(seen[-1]))
+
+    seen: list = [()]
+    show = Session._show
+
+    def noting(session, changes, by, what):
+        seen.append(changes)
+        show(session, changes, by, what)
+
+    monkeypatch.setattr(Session, "_show", noting)
+    monkeypatch.setattr(Session, "_have_done", following)
+
+
+def answers_are_not_compared(monkeypatch) -> None:
+    """What the writer did is taken for what was shown."""
+    take = Session._take_answer
+    monkeypatch.setattr(
+        Session, "_take_answer", lambda session, number, same, made, by: take(session, number, True, made, by)
+    )
+
+
+FAULTS = (
+    two_givers,
+    every_change_ends_a_drag,
+    undo_shows_late,
+    edits_must_fit,
+    what_was_read_hides_what_was_done_since,
+    an_undo_takes_the_last_edit_whatever_it_is,
+    an_answer_moves_the_screen,
+    answers_are_not_compared,
+)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_of_before_is_found(qapp, tmp_path, monkeypatch, fault):
+    fault(monkeypatch)
+    with pytest.raises(AssertionError):
+        run(tmp_path, walks=40, steps=100)

@@ -1,0 +1,494 @@
+"""A hand on a real canvas, a real project and everything that may happen meanwhile, as a state machine.
+
+Beside it runs a model of a few lines that knows only what the person did, in order. What the screen and the
+disk have must follow from it: nothing acknowledged is lost, and nothing else is done.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import shiboken6
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
+from PySide6.QtCore import QEvent, QEventLoop, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from labeler.core.rebasing import rebased
+from labeler.core.records import Annotation, Box, Candidate, Category, Change, Image, Mask, Record
+from labeler.formats.exchange import import_coco
+from labeler.gui.canvas.view import Canvas
+from labeler.gui.keys import Keys
+from labeler.gui.notify import Notifier
+from labeler.gui.prediction_desk import PredictionDesk
+from labeler.gui.session import Session
+
+SIZE = (200, 150)
+NO_KEY = Qt.KeyboardModifier.NoModifier
+LEFT, NO_BUTTON = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+KEYS = ("Return", "Escape", "Backspace", "Delete", "Left", "Down", "Tab")
+TOOLS = ("select", "box", "polygon", "brush", "eraser")
+places = st.tuples(st.integers(5, 190), st.integers(5, 140))
+
+
+def make_photos(folder: Path) -> Path:
+    """Three small photos."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(3)
+    for name in "abc":
+        cv2.imwrite(str(folder / f"{name}.png"), rng.integers(0, 255, (SIZE[1], SIZE[0], 3)).astype(np.uint8))
+    return folder
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Let everything go on until it is so; a broken promise fails, a busy machine does not."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"never came: {what}"
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 20)
+
+
+class Entry:
+    """One undo step of the model."""
+
+    def __init__(self, changes: tuple[Change, ...] | None) -> None:
+        self.changes = changes
+        """None while only the writer knows them."""
+
+
+class Model:
+    """What the person did, done one after the other to plain dictionaries."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[type, int], Record] = {}
+        self.lost: dict[int, Category] = {}
+        self.done: list[Entry] = []
+        self.undone: list[Entry] = []
+        self.acts = 0
+        self.void = False
+        """Whether an act had nothing left to do, so that it is no step to undo."""
+
+    def do(self, changes: tuple[Change, ...]) -> None:
+        self.acts += 1
+        kept = [change for change in changes if not isinstance(change.record, Candidate)]
+        made = [one for change in kept if (one := rebased(change, self.now(change))) is not None]
+        if not made and len(kept) == len(changes):
+            self.void = True
+            return
+        needed = {c.after.category_id for c in made if isinstance(c.after, Annotation)}
+        needed -= {key for kind, key in self.records if kind is Category}
+        needed -= {c.after.id for c in made if isinstance(c.after, Category)}
+        made = [*(Change(None, self.lost[key]) for key in sorted(needed)), *made]
+        self.done.append(Entry(tuple(made)))
+        self.undone.clear()
+        self.apply(made)
+
+    def now(self, change: Change) -> Record | None:
+        return self.records.get((type(change.record), change.record.id))
+
+    def apply(self, changes) -> None:
+        for change in changes:
+            key = type(change.record), change.record.id
+            if change.after is not None:
+                self.records[key] = change.after
+                continue
+            gone = self.records.pop(key, None)
+            if isinstance(gone, Category):
+                self.lost[gone.id] = gone
+
+    def undo(self) -> None:
+        if self.done:
+            self.undone.append(self.done.pop())
+            self.replay([change.inverse() for change in reversed(self.undone[-1].changes or ())])
+
+    def redo(self) -> None:
+        if self.undone:
+            self.done.append(self.undone.pop())
+            self.replay(self.done[-1].changes or ())
+
+    def replay(self, changes) -> None:
+        self.apply([one for change in changes if (one := rebased(change, self.now(change))) is not None])
+
+    def resolve(self, entry: Entry, changes: tuple[Change, ...]) -> None:
+        entry.changes = changes
+        if entry in self.done:
+            self.replay(changes)
+
+    def annotations(self, image_id: int) -> dict[int, Annotation]:
+        found = (one for one in self.records.values() if isinstance(one, Annotation))
+        return {one.id: plain(one) for one in found if one.image_id == image_id}
+
+    def of(self, kind: type) -> dict[int, Record]:
+        return {one.id: one for one in self.records.values() if isinstance(one, kind)}
+
+
+def plain(annotation: Annotation) -> Annotation:
+    """Without the time, which the writer sets for a merge."""
+    return replace(annotation, edited=0.0)
+
+
+def same(here: dict, there: dict, what: str) -> None:
+    """Both have the same; else what is different."""
+    keys = [key for key in here.keys() | there.keys() if here.get(key) != there.get(key)]
+    assert not keys, f"{what}: {[(here.get(key), there.get(key)) for key in keys]}"
+
+
+class TwoAtOnce(RuleBasedStateMachine):
+    """See the module. Rules named `arrives_…` are not the person's, and must leave the person alone."""
+
+    root = Path()
+    count = 0
+
+    @initialize()
+    def begin(self) -> None:
+        type(self).count += 1
+        self.folder = make_photos(self.root / f"{self.count}" / "photos")
+        self.model = Model()
+        self.gate: threading.Event | None = None
+        self.ahead = self.follows = False
+        """Whether the writer knows more than the model; whether a step may go to its image yet."""
+        self.pressed: tuple[str, tuple[int, int], int] | None = None
+        self.told: list[str] = []
+        self.session = Session()
+        self.session.open(self.folder)
+        until(lambda: self.session.pixels is not None, "the first photo")
+        self.window = QMainWindow()
+        self.desk = PredictionDesk(self.session, self.window)
+        self.canvas = Canvas(self.session, None, self.desk.predictions)
+        self.canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
+        self.canvas.resize(420, 320)
+        self.canvas.show()
+        self.canvas.fit()
+        notifier = Notifier(self.window)
+        self.keys = Keys(self.window, session=self.session, canvas=self.canvas, notifier=notifier)
+        for image in self.session.images:
+            self.model.records[Image, image.id] = image
+        self.watch()
+        for name in ("person", "dog"):
+            self.session.add_category(name, by="test")
+        self.settle()
+
+    def watch(self) -> None:
+        """The model hears of every act that was taken, at the moment it was."""
+        session, model = self.session, self.model
+        commit, undo, redo = session.commit, session.undo, session.redo
+
+        def committed(label, changes, *, by):
+            meant = tuple(changes)
+            opened = session.image.id if session.image is not None else None
+            for change in meant:
+                where = getattr(change.record, "image_id", opened)
+                assert where == opened, f"“{label}” of {by} hit image {where} while {opened} was shown"
+            self.check_screen()
+            taken = commit(label, meant, by=by)
+            if taken:
+                model.do(meant)
+            return taken
+
+        def stepped(step, noted):
+            if model.void:
+                self.settle()
+            if not self.session._acts._done:
+                self.ahead = self.follows = True  # only the writer knows what comes of it
+            step()
+            noted()
+            self.check_screen()
+
+        session.commit = committed
+        session.undo = lambda: stepped(undo, model.undo)
+        session.redo = lambda: stepped(redo, model.redo)
+        session.told.connect(self.told.append)
+
+    # --- what must hold ---------------------------------------------------------------------------
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """What is not the person's ends no drag, selects nothing, goes nowhere, and takes no point away."""
+        session, canvas = self.session, self.canvas
+        before = session.image, canvas.dragging, canvas.in_progress, session.selection, canvas.tool
+        yield
+        after = session.image, canvas.dragging, canvas.in_progress, session.selection, canvas.tool
+        if self.follows and before[0].id != after[0].id:
+            return  # the person's own undo
+        assert before[0].id == after[0].id, "the screen was taken elsewhere"
+        assert after[1:3] == before[1:3], "what the hand has in progress was ended"
+        assert after[3] == before[3] & session.annotations.keys(), "the selection was changed"
+        assert after[4] == before[4]
+
+    @invariant()
+    def check_screen(self) -> None:
+        """Every act is on the screen at once."""
+        session = self.session
+        if self.ahead or session.image is None or not session._document.is_read:
+            return
+        shown = {key: plain(one) for key, one in session.annotations.items()}
+        same(shown, self.model.annotations(session.image.id), "the screen is not what was done")
+        assert list(shown) == sorted(shown)
+        assert session.selection <= shown.keys()
+
+    @rule()
+    def settle(self) -> None:
+        """Wait for “Saved”: then the screen is the disk, and both are what was done."""
+        session = self.session
+        self.let_go()
+        with self.undisturbed():
+            until(lambda: session.saved == "saved", "saved")
+            for _ in range(2):  # what the answers have asked for is answered by the second
+                self.ask(lambda store: None)
+            until(lambda: session._document.is_read and not session._acts.learning, "the labels")
+        disk = self.ask(
+            lambda store: (
+                {image.id: store.annotations(image.id) for image in store.images()},
+                {one.id: one for one in store.categories()},
+                {image.id: image.reviewed for image in store.images()},
+                {one.id: one for one in store.candidates(session.image.id)},
+                (store.can_undo(), store.can_redo()),
+            )
+        )
+        labels, categories, reviewed, candidates, steps = disk
+        self.ahead = self.model.void = self.follows = False
+        wrong = [one for one in self.told if not one.endswith(("is kept.", "any more."))]
+        assert not wrong, wrong
+        for image_id, annotations in labels.items():
+            found = {one.id: plain(one) for one in annotations}
+            same(found, self.model.annotations(image_id), f"the disk is not what was done on {image_id}")
+            counted = sum(session.counts(image_id).values())
+            assert counted == len(annotations), f"{counted} counted on {image_id}: {len(annotations)}"
+        here = {one.id: one for one in labels[session.image.id]}
+        same(dict(session.annotations), here, "the screen is not the disk")
+        same(dict(session.candidates), candidates, "the predictions shown are not those of the disk")
+        same(dict(session.categories), categories, "the categories shown are not those of the disk")
+        same(categories, self.model.of(Category), "the categories are not what was done")
+        done = {key: one.reviewed for key, one in self.model.of(Image).items()}
+        same({one.id: one.reviewed for one in session.images}, reviewed, "the marks are not the disk's")
+        same(reviewed, done, "the reviewed marks are not what was done")
+        assert (session.can_undo, session.can_redo) == steps
+        assert steps == (bool(self.model.done), bool(self.model.undone))
+        self.check_screen()
+
+    def ask(self, work):
+        answers = []
+        self.session.ask(work, answers.append)
+        until(lambda: bool(answers), "an answer")
+        return answers[0]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "keys"):
+            return
+        try:
+            self.settle()
+        finally:
+            self.let_go()
+            self.desk.close()
+            self.canvas.hide()
+            self.session.shut_down()
+            for made in (self.canvas, self.window, self.session):
+                shiboken6.delete(made)
+
+    # --- the hand ---------------------------------------------------------------------------------
+
+    def mouse(self, kind: QEvent.Type, place: tuple[int, int]) -> None:
+        at = QPointF(*self.canvas.view.point_on_screen(*place))
+        button = NO_BUTTON if kind == QEvent.Type.MouseMove else LEFT
+        event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, LEFT, NO_KEY)
+        QApplication.sendEvent(self.canvas, event)
+
+    @rule(place=places)
+    def press(self, place) -> None:
+        if self.canvas.dragging:
+            return
+        self.pressed = None
+        self.mouse(QEvent.Type.MouseButtonPress, place)
+        if self.canvas.dragging:
+            self.pressed = self.canvas.tool, place, self.model.acts
+
+    @rule(place=places)
+    def move(self, place) -> None:
+        with self.undisturbed():
+            self.mouse(QEvent.Type.MouseMove, place)
+
+    @rule(place=places)
+    def release(self, place) -> None:
+        was = self.canvas.dragging
+        if was:
+            self.mouse(QEvent.Type.MouseMove, place)
+        self.mouse(QEvent.Type.MouseButtonRelease, place)
+        assert not self.canvas.dragging
+        if self.pressed is not None:
+            assert was, "the drag was ended by somebody else"
+            tool, start, acts = self.pressed
+            far = min(abs(place[0] - start[0]), abs(place[1] - start[1])) > 8
+            if tool in ("box", "brush") and far:
+                assert self.model.acts > acts, f"what the {tool} drew was lost"
+        self.pressed = None
+
+    @rule(tool=st.sampled_from(TOOLS))
+    def take_tool(self, tool) -> None:
+        self.canvas.set_tool(tool)
+
+    @rule(name=st.sampled_from(KEYS))
+    def key(self, name) -> None:
+        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{name}"))
+        if not self.canvas.dragging:
+            self.pressed = None
+
+    @rule(digit=st.sampled_from("12"))
+    def digit(self, digit) -> None:
+        self.keys.pick_category(digit)
+
+    @rule()
+    def delete(self) -> None:
+        self.keys.delete()
+        if not self.canvas.dragging:
+            self.pressed = None
+
+    @rule()
+    def undo(self) -> None:
+        busy, steps = self.canvas.in_progress, len(self.model.done)
+        self.keys.undo()
+        assert not busy or len(self.model.done) == steps, "an undo was not for what is in progress"
+        if not self.canvas.dragging:
+            self.pressed = None
+
+    @rule()
+    def redo(self) -> None:
+        self.keys.redo()
+
+    @rule(by=st.sampled_from((-1, 1)))
+    def another_image(self, by) -> None:
+        before = self.session.image.id
+        was = self.canvas.dragging
+        self.session.step(by)
+        assert not was or self.session.image.id == before, "a drag was left behind"
+
+    # --- more of the person's acts ----------------------------------------------------------------
+
+    @precondition(lambda self: not self.canvas.dragging)
+    @rule(place=places)
+    def accept_a_mask(self, place) -> None:
+        self.session.accept(Mask(*place, np.ones((7, 9), bool)), 0.9, by="canvas")
+
+    @precondition(lambda self: not self.canvas.dragging)
+    @rule(accepts=st.booleans(), which=st.integers(0, 9))
+    def decide(self, accepts, which) -> None:
+        """Enter or Backspace on a prediction that is shown and selected."""
+        kept = sorted(self.desk.predictions.kept)
+        if kept:
+            self.desk.predictions.select([kept[which % len(kept)]])
+            (self.desk.accept if accepts else self.desk.reject)()
+
+    @precondition(lambda self: not self.canvas.dragging)
+    @rule()
+    def reviewed(self) -> None:
+        image = self.session.image
+        self.session.mark_reviewed(not image.reviewed, by="test")
+
+    @precondition(lambda self: not self.canvas.dragging and not self.ahead)
+    @rule(turns=st.booleans())
+    def merge(self, turns) -> None:
+        """The writer works it out; what the person does meanwhile is done to what comes of it."""
+        ids = sorted(self.session.categories)
+        if len(ids) < 2 or self.model.void:
+            return
+        source, target = (ids[0], ids[-1]) if turns else (ids[-1], ids[0])
+        self.session.merge_categories(source, target)
+        moved = [one for one in self.model.of(Annotation).values() if one.category_id == source]
+        gone = self.model.records[Category, source]
+        changes = (*(Change(one, replace(one, category_id=target)) for one in moved), Change(gone, None))
+        self.model.do(changes)
+        self.model.acts -= 1
+        self.ahead = True
+
+    @precondition(lambda self: not self.canvas.dragging)
+    @rule(name=st.sampled_from(("cat", "cow")))
+    def add_category(self, name) -> None:
+        if not self.ahead:
+            self.session.add_category(name, by="test")
+
+    # --- what is not the person's -----------------------------------------------------------------
+
+    @rule()
+    def arrives_nothing(self) -> None:
+        """Whatever is on its way comes."""
+        with self.undisturbed():
+            QApplication.processEvents()
+
+    @rule()
+    def arrives_reload(self) -> None:
+        with self.undisturbed():
+            self.session.reload()
+            QApplication.processEvents()
+
+    @rule(place=places, waits=st.booleans())
+    def arrives_run(self, place, waits) -> None:
+        """A job stores what a model found on the open image, as “Learn while I label” does."""
+        session, image = self.session, self.session.image.id
+        x, y = place
+        shapes = [Box(x, y, x + 8, y + 7), Box(x / 2, y / 2, x / 2 + 30, y / 2 + 20)]
+        found = [Candidate(0, image, 0, 0, shape, 0.9, "person") for shape in shapes]
+        answers = []
+
+        def work(store):
+            model = store.ensure_model("detector", "1")
+            store.predictions.record_run(model.id, image, found)
+            return model
+
+        def take(model):
+            answers.append(model)
+            if session.model != model:
+                session.measure_against(model)
+            session.refresh_candidates(image)
+
+        with self.undisturbed():
+            session.keep(work, take, failed=lambda error: self.told.append(str(error)))
+            if waits and self.gate is None:
+                until(lambda: bool(answers), "what the run stored")
+
+    @rule(place=places)
+    def arrives_import(self, place) -> None:
+        """A file with an object is taken in; only the writer knows what it becomes."""
+        entry = Entry(None)
+        file = self.folder.parent / f"labels-{time.monotonic_ns()}.json"
+        box = {"bbox": [*place, 6, 6], "area": 36, "iscrowd": 0}
+        data = {
+            "images": [{"id": 1, "file_name": "b.png", "width": SIZE[0], "height": SIZE[1]}],
+            "categories": [{"id": 1, "name": "person"}],
+            "annotations": [{"id": time.monotonic_ns() % 2**50, "image_id": 1, "category_id": 1, **box}],
+        }
+        file.write_text(json.dumps(data))
+        made = []
+
+        def work(store):
+            before = {edit_id for edit_id, _ in store.tail().done}
+            report = import_coco(store, file)
+            made.extend(edit.changes for edit_id, edit in store.tail().done if edit_id not in before)
+            return report
+
+        with self.undisturbed():
+            self.ahead = True
+            self.session.import_file(work, lambda _: self.model.resolve(entry, made[0]))
+            self.model.done.append(entry)
+            self.model.undone.clear()
+            QApplication.processEvents()
+
+    @precondition(lambda self: self.gate is None)
+    @rule()
+    def arrives_work(self) -> None:
+        """The writer is at something else until further notice."""
+        self.gate = threading.Event()
+        gate = self.gate
+        self.session.ask(lambda _: gate.wait(60), lambda _: None)
+
+    @rule()
+    def let_go(self) -> None:
+        if self.gate is not None:
+            self.gate.set()
+            self.gate = None
