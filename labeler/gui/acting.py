@@ -11,7 +11,7 @@ from typing import TypeVar
 from PySide6.QtCore import Signal
 
 from labeler.core import companions
-from labeler.core.records import Annotation, Change, Edit
+from labeler.core.records import Annotation, Category, Change, Edit
 from labeler.gui.acts import Act
 from labeler.gui.browsing import Browsing
 from labeler.gui.document import Changed, What
@@ -224,6 +224,8 @@ class Acting(Browsing):
             self._tell_kept(shown, changes)
             self._show(acts.corrected(number, shown, changes), by, "history")
             acts.forget()
+            if any(isinstance(change.record, Category) for change in changes):
+                self.refresh_candidates(self._document.open_id or 0)  # their classes follow categories
         if not same or acts.runs_short:
             self._learn()
         self.history_changed.emit()

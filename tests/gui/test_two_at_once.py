@@ -44,7 +44,7 @@ def test_nothing_is_lost_when_two_things_happen_at_once(qapp, tmp_path):
 @pytest.mark.timeout(7200)
 def test_nothing_is_lost_in_100_000_steps(qapp, tmp_path):
     """Other steps at every run; what fails is shown as the walk that led there."""
-    assert run(tmp_path, walks=150, steps=100, always_the_same=False) >= 1000
+    assert run(tmp_path, walks=1000, steps=100, always_the_same=False) >= 1000
 
 
 # --- the faults of before, put back one by one ----------------------------------------------------
