@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 from two_at_once import TwoAtOnce
 
@@ -143,5 +144,6 @@ FAULTS = (
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_of_before_is_found(qapp, tmp_path, monkeypatch, fault):
     fault(monkeypatch)
-    with pytest.raises(AssertionError):
+    # what hangs on the threads is not always found again at the same step of the same walk
+    with pytest.raises((AssertionError, Flaky)):
         run(tmp_path, walks=40, steps=100)
