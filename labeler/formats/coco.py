@@ -46,6 +46,7 @@ from labeler.formats.gates import (
 from labeler.formats.ids import Ids, Key, is_missing, key_of, number_of, with_original
 from labeler.formats.json_text import no_collection
 from labeler.formats.names import name_of
+from labeler.formats.other_kinds import why_no_object
 from labeler.formats.placed_shapes import read_placed
 from labeler.formats.report import Ledger, Report, Verdict
 from labeler.formats.shapes import GEOMETRY, MaskBudget
@@ -65,6 +66,7 @@ UNLABELLED = "unlabelled"
 _IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
 _CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
 _PLAIN_KEYS = GEOMETRY | {"id", "image_id", "category_id", "iscrowd"}
+_BARE = frozenset({"segmentation", "bbox"})
 _ANNOTATION_KEYS = _PLAIN_KEYS | {"attributes"}
 
 
@@ -321,6 +323,8 @@ class _Reader:
         frame = self._frames[image.id]
         if frame.refusal:
             raise RefusalError("", frame.refusal)
+        if _BARE.isdisjoint(fields) and (why := why_no_object(fields)):
+            raise RefusalError("", why)
         category = self._category_of(fields, repairs)
         if self._corners:
             fields = fields_as_box(fields)

@@ -21,6 +21,8 @@ from labeler.core.files import atomic_write
 from labeler.errors import FormatError
 from labeler.formats.gates import BAD_JSON
 from labeler.formats.json_text import no_collection, parsed, read_bytes
+from labeler.formats.other_kinds import what_is
+from labeler.formats.panoptic import is_panoptic, unfolded
 from labeler.formats.report import Note
 
 RawText: TypeAlias = Raw | bytes
@@ -137,16 +139,37 @@ def open_document(path: Path) -> Document:
             index = _INDEX.decode(data)
         except BAD_JSON:
             return _open_slowly(path, data)
-    return Document(path.name, data, index.annotations or [], ())
+    return _unfolded(Document(path.name, data, index.annotations or [], ()), path)
 
 
 def _open_slowly(path: Path, data: bytes) -> Document:
     """Open a file of which something is wrong, item by item, or say what it is."""
     with no_collection():
-        top, data, notes = parsed(data, path, _TOP)
+        try:
+            top, data, notes = parsed(data, path, _TOP)
+        except FormatError as error:
+            kind = what_is(data)
+            if kind:
+                raise FormatError(f"“{path}” is no COCO annotations file.{kind}") from error
+            raise
         if top.images is None:
-            raise FormatError(f"“{path}” has no list “images”, so it is no COCO annotations file.")
-        return Document(path.name, data, [_head(raw) for raw in top.annotations or ()], notes)
+            raise FormatError(
+                f"“{path}” has no list “images”, so it is no COCO annotations file.{what_is(data)}"
+            )
+        heads = [_head(raw) for raw in top.annotations or ()]
+        return _unfolded(Document(path.name, data, heads, notes), path)
+
+
+def _unfolded(document: Document, path: Path) -> Document:
+    """A panoptic file with an annotation for each segment; any other as it is."""
+    if not is_panoptic(document.annotations):
+        return document
+    rows, notes = unfolded(path, document.annotations)
+    data = encode(
+        images=document.images, annotations=rows, categories=document.categories, extra=document.extra
+    )
+    heads = [_head(Raw(row)) for row in rows]
+    return Document(document.name, data, heads, document.notes + notes)
 
 
 def open_list(path: Path) -> tuple[list[Raw], tuple[Note, ...]]:

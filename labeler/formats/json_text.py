@@ -3,6 +3,7 @@
 import codecs
 import gc
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from labeler.errors import FormatError
+from labeler.formats.encodings import reading
 from labeler.formats.gates import BAD_JSON
 from labeler.formats.report import Note
 
@@ -29,14 +31,26 @@ _POSITION = re.compile(r"\(byte (\d+)\)")
 _WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
+LARGEST_FILE = 2 << 30
+"""Bytes that are read of a labels file, all of it being in memory at once."""
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a labels file. Raises FormatError, one sentence, when there is none."""
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise FormatError(f"“{path}” cannot be read: it is no file but a pipe or a device.")
+        if about.st_size > LARGEST_FILE:
+            raise FormatError(
+                f"“{path}” is {about.st_size / 1e9:.1f} GB; up to {LARGEST_FILE / 1e9:.1f} GB are read. "
+                "Split it by images."
+            )
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FormatError(f"“{path}” cannot be read: {reason}.") from error
-    if not data.strip():
+    if not data or data.isspace():
         raise FormatError(f"“{path}” is empty.")
     return data
 
@@ -58,10 +72,10 @@ def parsed(data: bytes, path: Path, decoder: "msgspec.json.Decoder[T]") -> tuple
 
     Raises FormatError with line and column when it is not JSON, or has another structure.
     """
-    if data.isascii():
+    if data.isascii() and b"\0" not in data[:4]:
         notes: tuple[Note, ...] = ()
     else:
-        data, notes = _as_utf8(data)
+        data, notes = _as_utf8(data, path)
     try:
         return decoder.decode(data), data, notes
     except msgspec.ValidationError as error:
@@ -80,25 +94,43 @@ def _file_note(sentence: str) -> tuple[Note, ...]:
     return (Note("repaired", "file", None, "", sentence),)
 
 
-def _as_utf8(data: bytes) -> tuple[bytes, tuple[Note, ...]]:
+def _as_utf8(data: bytes, path: Path) -> tuple[bytes, tuple[Note, ...]]:
+    """The text as UTF-8. Raises FormatError where its encoding is not certain: no name is ever guessed."""
     if data.startswith(codecs.BOM_UTF8):
         data, notes = (
             data[len(codecs.BOM_UTF8) :],
             _file_note("Began with a byte order mark, which was left out."),
         )
-    elif encoding := _WIDE_MARKS.get(data[:2]):
-        text = data.decode(encoding, "replace")
-        return text.encode("utf-8", "replace"), _file_note("Was UTF-16, read as such.")
+    elif encoding := _wide(data):
+        try:
+            return data.decode(encoding).encode(), _file_note("Was UTF-16, read as such.")
+        except (UnicodeDecodeError, UnicodeEncodeError) as error:
+            raise FormatError(f"“{path}” is damaged: its UTF-16 text breaks off ({error.reason}).") from error
     else:
         notes = ()
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        data = data.decode("utf-8", "replace").encode()
-        notes += _file_note(
-            f"Is not UTF-8 from byte {error.start} on; such characters became “\N{REPLACEMENT CHARACTER}”."
-        )
+        found = reading(data)
+        if found is None:
+            raise FormatError(
+                f"“{path}” is not UTF-8 (from byte {error.start} on), and its encoding is not certain; "
+                "convert it, as by: iconv -f GB18030 -t UTF-8, with the encoding that it was written in."
+            ) from error
+        data = found[0].encode()
+        notes += _file_note(f"Is not UTF-8 from byte {error.start} on; read as {found[1].upper()}.")
     return data, notes
+
+
+def _wide(data: bytes) -> str:
+    """UTF-16 by its mark, or by the zeros in its first characters; "" for anything else."""
+    if encoding := _WIDE_MARKS.get(data[:2]):
+        return encoding
+    if len(data) > 3 and data[:1] in b"{[" and data[1:2] == b"\0" and data[2:3] != b"\0":
+        return "utf-16-le"
+    if len(data) > 3 and data[:1] == b"\0" and data[1:2] in (b"{", b"["):
+        return "utf-16-be"
+    return ""
 
 
 def _put_right(data: bytes) -> tuple[bytes, tuple[Note, ...]]:
@@ -110,7 +142,7 @@ def _put_right(data: bytes) -> tuple[bytes, tuple[Note, ...]]:
         if len(match[0]) != _LONE_SURROGATE:
             return match[0]
         halves += 1
-        return rb"\ufffd"
+        return rb"\ufffd" + match[0][2:]
 
     def token(match: re.Match[bytes]) -> bytes:
         nonlocal numbers
@@ -127,7 +159,7 @@ def _put_right(data: bytes) -> tuple[bytes, tuple[Note, ...]]:
         )
     if halves:
         notes += _file_note(
-            f"Has {halves} lone surrogates in texts, which became “\N{REPLACEMENT CHARACTER}”."
+            f"Has {halves} lone surrogates in texts, each now “\N{REPLACEMENT CHARACTER}” and its number."
         )
     return data, notes
 
