@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
 from labeler import plugins
 from labeler.gui.batch import Batch
@@ -98,6 +99,32 @@ def test_one_click_runs_it_and_the_progress_is_told(qtbot, panel, batch, session
     assert not panel.bar.isVisible()
     assert panel.model.isEnabled()
     qtbot.waitUntil(lambda: len(session.candidates) == 1)
+
+
+def test_what_waits_is_listed_and_a_cross_does_without_it(qtbot, panel, batch, model) -> None:
+    (model / "seconds").write_text("20")
+    click(qtbot, panel.button)
+    qtbot.waitUntil(lambda: batch.progress is not None and not batch.loading, timeout=30_000)
+    for scope in ("image", "all"):
+        batch.start(structs.replace(panel.choice(), scope=scope, again=True))
+
+    def crosses() -> dict[str, QToolButton]:
+        """Those that can be seen, by what a screen reader says of them."""
+        return {
+            one.accessibleName(): one
+            for one in panel.findChildren(QToolButton)
+            if one.isVisible() and one.accessibleName().startswith("Do without")
+        }
+
+    qtbot.waitUntil(lambda: len(crosses()) == 2)
+    assert list(crosses()) == ["Do without Fixed, 1 image", "Do without Fixed, 3 images"]
+    click(qtbot, crosses()["Do without Fixed, 3 images"])
+    qtbot.waitUntil(lambda: list(crosses()) == ["Do without Fixed, 1 image"])
+    assert [len(one.images) for one in batch.waiting] == [1]
+    # cancelling what runs lets the next one begin, whose line goes
+    click(qtbot, panel.button)
+    qtbot.waitUntil(lambda: batch.is_running and not crosses(), timeout=30_000)
+    batch.cancel()
 
 
 def test_a_click_stops_it(qtbot, panel, batch, model) -> None:
