@@ -44,7 +44,7 @@ def header(path: Path) -> dict[str, str]:
         entries = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         metadata = msgspec.json.decode(entries.pop("__metadata__", b"{}"), type=dict[str, str])
         ends = [msgspec.json.decode(entry, type=_Entry).data_offsets[1] for entry in entries.values()]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # lists may be nested deeper than anybody reads
         raise _foreign(path) from error
     if max(ends, default=0) != left - length:
         raise ModelError(f"“{path.name}” is cut off; copy or download it again.")
@@ -58,7 +58,7 @@ def entry(path: Path, name: str, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(header(path).get(name, ""), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
 
 

@@ -69,6 +69,7 @@ def test_a_cut_off_file_is_said_to_be_one(file) -> None:
         struct.pack("<Q", 20) + b'{"a": {"shape": [1]}}'[:20],
         struct.pack("<Q", 15) + b'{"a": {"b": 1}}',
         struct.pack("<Q", 24) + b'{"__metadata__": [1, 2]}',
+        struct.pack("<Q", 200_006) + b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 def test_other_files_are_refused_in_one_sentence(tmp_path, content) -> None:
