@@ -5,7 +5,16 @@ from typing import Generic, TypeVar
 
 from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QEnterEvent, QPainter, QPaintEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from labeler.gui import theme
 
@@ -19,6 +28,8 @@ SCROLLED = 96
 """The same for a panel that scrolls: its name and a row or two can be seen."""
 GRIP = 8
 """Height of what a dock is moved by, in pixels."""
+QWIDGETSIZE_MAX = 16_777_215
+"""Qt's word for no bound."""
 NARROWEST = 236
 """Of a panel: a name and its numbers stand side by side, and two columns leave room for a canvas."""
 
@@ -71,7 +82,8 @@ class _Frame(QWidget):
 
     def __init__(self, panel: QWidget, margins: tuple[int, int, int, int], *, grows: bool) -> None:
         super().__init__()
-        self._grows = grows
+        self.grows = grows
+        self._panel = panel
         column = QVBoxLayout(self)
         column.setContentsMargins(*margins)
         column.setSpacing(0)
@@ -81,7 +93,13 @@ class _Frame(QWidget):
     def event(self, event: QEvent) -> bool:
         """What the panel shows has changed: so may its height."""
         handled = super().event(event)
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize) and not self._grows:
+        if event.type() not in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            return handled
+        is_folded = self._panel.sizePolicy().verticalPolicy() == QSizePolicy.Policy.Maximum
+        if self.grows and not is_folded:
+            self.setMaximumHeight(QWIDGETSIZE_MAX)
+            self.setMinimumHeight(0)
+        else:
             # words that wrap need more height in a narrower column
             column = self.layout()
             height = self.sizeHint().height()
@@ -95,6 +113,8 @@ class _Frame(QWidget):
 
 class _ScrollFrame(QWidget):
     """Holds a panel that takes the height it needs and scrolls where the column is too low for all."""
+
+    grows = False
 
     def __init__(self, panel: QWidget, margins: tuple[int, int, int, int]) -> None:
         super().__init__()

@@ -34,6 +34,8 @@ class Loop(QObject):
     """A run has put a model among those at hand."""
     shows = Signal(str)
     """The name of a panel that is of use now."""
+    toggles = Signal(str)
+    """The name of a panel that a person wants to see, or no longer."""
     judges = Signal(object)
     """The `Asked` of an evaluation that was asked for elsewhere than in its panel."""
 
@@ -64,8 +66,8 @@ class Loop(QObject):
     def handlers(self) -> dict[str, Callable[..., object]]:
         """Action id to what it does."""
         return {
-            "train": lambda: self.shows.emit("Training"),
-            "evaluate": lambda: self.shows.emit("Evaluation"),
+            "train": lambda: self.toggles.emit("Training"),
+            "evaluate": lambda: self.toggles.emit("Evaluation"),
             "learn": self.learner.set_on,
         }
 

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
+from labeler.gui.columns import Column
 from labeler.gui.docks import COLUMN, LatePanel, add_dock
 from labeler.gui.evaluation_plan import Asked
 from labeler.gui.loop import Loop
@@ -28,13 +29,15 @@ from labeler.models.api import ModelSpec
 STRIP = "Film strip"
 STRIP_FROM = 620
 """Window height below which the film strip hides, so that nothing is cut off."""
+STRIP_OVER_BENCH = 820
+"""The same while a wide panel is open: that one is worked with, and the photo is needed less high."""
 BENCH = ("Training", "Evaluation")
 """The wide panels under the canvas, one at a time."""
 BENCH_HEIGHT = 348
 """Of these at first, in pixels, where the window is high enough."""
 BENCH_SHARE = 0.38
 """Of the window's height that they take at most by themselves, so that the image stays the main thing."""
-BENCH_LEAST = 276
+BENCH_LEAST = 296
 """From here on nothing of them is cut."""
 LOW = 800
 """Window height below which a review also needs the room of the predictions."""
@@ -82,6 +85,12 @@ class PanelDocks(QObject):
             dock.toggleViewAction().triggered.connect(
                 lambda shown, name=name: self._remember(name, shown=shown)
             )
+        order = ["Objects", "Categories", "Agreement"]
+        rest = [name for name in self.docks if name not in (*order, STRIP, *BENCH)]
+        self._columns = (
+            Column(window, Qt.DockWidgetArea.RightDockWidgetArea, self.docks, order),
+            Column(window, Qt.DockWidgetArea.LeftDockWidgetArea, self.docks, rest),
+        )
         self._folded: list[Card] = []
         self._reviews = False
         self._queue = desk.queue
@@ -97,6 +106,7 @@ class PanelDocks(QObject):
         desk.batch.stored.connect(lambda _: self.open("Predictions"))
         self.set_agreement.opened.connect(lambda _, what: self.opened.emit(what))
         loop.shows.connect(self.open)
+        loop.toggles.connect(self.toggle)
         loop.judges.connect(self._judge)
         planner = loop.training.planner
         planner.changed.connect(lambda: self.images.mark_held_out(planner.held_out or frozenset()))
@@ -125,13 +135,16 @@ class PanelDocks(QObject):
         window.setTabPosition(bottom, QTabWidget.TabPosition.North)  # where one looks first
 
     def _make_training(self) -> TrainingPanel:
-        return TrainingPanel(self._session, self._loop.training, self._loop.learner)
+        panel = TrainingPanel(self._session, self._loop.training, self._loop.learner)
+        panel.add_close("Close (Ctrl+T)").connect(lambda: self.toggle("Training"))
+        return panel
 
     def _make_evaluation(self) -> EvaluationPanel:
         panel = EvaluationPanel(self._session, self._loop.evaluation)
         panel.opened.connect(lambda _, what: self.opened.emit(what))
         panel.run_asked.connect(lambda: self.open("Pre-annotate"))
         panel.told.connect(self.told)
+        panel.add_close("Close (Ctrl+Shift+E)").connect(lambda: self.toggle("Evaluation"))
         return panel
 
     def _judge(self, asked: Asked) -> None:
@@ -181,8 +194,20 @@ class PanelDocks(QObject):
         dock = self.docks[name]
         if dock.isHidden() and self._session.project is not None:
             dock.toggleViewAction().trigger()
+        for column in self._columns:
+            column.touch(name)
         if name in BENCH:
             dock.raise_()
+
+    def toggle(self, name: str) -> None:
+        """Show a panel, or close the one that is in sight already."""
+        dock = self.docks[name]
+        if self._session.project is None:
+            return
+        if not dock.isHidden() and not dock.visibleRegion().isEmpty():
+            dock.toggleViewAction().trigger()
+        else:
+            self.open(name)
 
     def _follow_review(self) -> None:
         """A review is seen while it is on; what is not needed for it is folded until its end."""
@@ -215,7 +240,8 @@ class PanelDocks(QObject):
     def fit(self) -> None:
         """The film strip is the first to go when the window is low."""
         wanted = self._session.project is not None and STRIP not in self._settings.closed_docks
-        needed = STRIP_FROM + BENCH_LEAST * any(not self.docks[name].isHidden() for name in BENCH)
+        over_bench = any(not self.docks[name].isHidden() for name in BENCH)
+        needed = STRIP_OVER_BENCH if over_bench else STRIP_FROM
         self.docks[STRIP].setVisible(wanted and self._window.height() >= needed)
 
     def stop(self) -> None:

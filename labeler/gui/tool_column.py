@@ -44,8 +44,8 @@ class ToolColumn(QFrame):
         super().__init__(parent)
         self.setObjectName("tools")
         column = QVBoxLayout(self)
-        column.setContentsMargins(4, 8, 4, 8)
-        column.setSpacing(4)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.setSpacing(2)
         self._group = QActionGroup(self)
         for spec in TOOLS:
             self._group.addAction(actions[spec.id])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import (
     QColor,
     QEnterEvent,
@@ -261,6 +261,10 @@ class _Heading(QAbstractButton):
         super().enterEvent(event)
 
 
+_AROUND, _AROUND_NAME = (12, 6, 12, 10), (12, 3, 12, 3)
+"""Margins of a card that shows all, and of one that shows its name alone."""
+
+
 class Card(QFrame):
     """A panel's frame: a heading left, a quiet note right, and a body that folds away."""
 
@@ -288,7 +292,7 @@ class Card(QFrame):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.setSpacing(8)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(12, 6, 12, 10)
+        outer.setContentsMargins(*_AROUND)
         outer.setSpacing(4)
         outer.addLayout(self.header)
         outer.addWidget(self._content, 1)
@@ -297,6 +301,12 @@ class Card(QFrame):
         """The quiet words right of the heading, in capitals as that is; `more` is told by the mouse."""
         self.note.setText(text.upper())
         self.note.setToolTip(more)
+
+    def add_close(self, text: str) -> SignalInstance:
+        """A button at the right end that closes the card; gives what tells that it was pressed."""
+        button = tool_button("close", text, self)
+        self.header.addWidget(button)
+        return button.clicked
 
     def is_folded(self) -> bool:
         """Whether only the heading shows."""
@@ -308,6 +318,8 @@ class Card(QFrame):
 
     def _unfold(self, shown: bool) -> None:
         self._content.setVisible(shown)
+        if (outer := self.layout()) is not None:
+            outer.setContentsMargins(*(_AROUND if shown else _AROUND_NAME))
         policy = QSizePolicy.Policy.Preferred if shown else QSizePolicy.Policy.Maximum
         self.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
         self.folded.emit(not shown)

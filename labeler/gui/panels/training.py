@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -37,6 +37,8 @@ WIDE = 960
 """Pixels from which all four parts stand in a row."""
 MIDDLING = 640
 """Pixels from which they stand in two columns."""
+WORDS_BESIDE = 1300
+"""Pixels from which the sentence about a run stands beside its buttons: the plots need the height."""
 _LEARNING = "A small model learns from each image you finish and predicts the next ones"
 _NO_LEARNER = "No plugin offers the model that learns in seconds"
 _PROGRESS = 1000
@@ -127,6 +129,7 @@ class TrainingPanel(Card):
         self.state.setVisible(bool(self.state.text()))
         words = self._words(run, course)
         self.words.setText(words)
+        self.words.setToolTip(words)
         self.words.setVisible(bool(words))
         finished = run is not None and run.state == "finished"
         outcome = self._desk.list.outcome_of(run.id) if run is not None else None
@@ -252,11 +255,17 @@ class TrainingPanel(Card):
         self._offered.addWidget(self.use)
         self._offered.addWidget(self.judge)
         self._offered.addStretch(1)
+        # beside each other where it is wide: the plots need the height
+        self._outcome = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._outcome.setSpacing(6)
+        self._outcome.addWidget(self.words, 1)
+        self._outcome.addWidget(self._offers)
         column = QVBoxLayout(self._course)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        for widget in (self.bar, self.state, self.words, self._offers):
-            column.addWidget(widget)
+        column.addWidget(self.bar)
+        column.addWidget(self.state)
+        column.addLayout(self._outcome)
         column.addWidget(self.curves, 1)
 
     def _lay_out(self) -> None:
@@ -275,6 +284,7 @@ class TrainingPanel(Card):
         self._scroll.setWidget(self._holder)
         self._scroll.viewport().setAutoFillBackground(False)
         self._holder.setAutoFillBackground(False)
+        self._scroll.viewport().installEventFilter(self)
         self.body.addWidget(self._scroll, 1)
         self._place(1)
 
@@ -315,6 +325,25 @@ class TrainingPanel(Card):
         self.curves.setMinimumHeight(0 if low else 200 if columns == 2 else 360)
         self._side.setMinimumHeight(0 if low else 220)
         self.runs.setMinimumHeight(0 if low else 160)
+
+    def _keep_whole(self) -> None:
+        """In a row nothing is scrolled out of sight, above all not the button that trains.
+
+        The setup scrolls by itself, and of a long sentence two lines are shown and the mouse tells all of it.
+        """
+        low = self._columns == 4
+        lines = 2 * self.words.fontMetrics().lineSpacing() + 2
+        self.words.setMaximumHeight(lines if low else 16_777_215)
+        self._holder.setMaximumHeight(self._scroll.viewport().height() if low else 16_777_215)
+        beside = low and self.width() >= WORDS_BESIDE
+        across, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._outcome.setDirection(across if beside else down)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """There is another room for the parts."""
+        if event.type() == QEvent.Type.Resize:
+            self._keep_whole()
+        return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Rather beside each other than below."""

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdi
 
 from labeler.core.records import Annotation, Box, Change
 from labeler.gui import theme
+from labeler.gui.panel_docks import BENCH_LEAST
 from labeler.gui.panels.training import TrainingPanel
 from labeler.gui.panels.training_options import OptionFields
 from labeler.gui.panels.training_setup import split_words
@@ -454,3 +455,28 @@ def test_a_share_that_is_not_met_says_why(total: int, held_out: int, words: str)
     said = split_words(total, held_out, 0.2)
     assert said.startswith(words)
     assert ("since" in said) == ("since" in words)
+
+
+LONG_WORDS = "It finds 0.89 of what is there, and the model before it found 0.71 of it; see the report. " * 2
+
+
+@pytest.mark.parametrize("width", [1424, 1350, 1008])
+@pytest.mark.parametrize("words", ["", LONG_WORDS])
+def test_at_its_least_height_the_button_and_all_axes_are_in_sight(
+    qtbot, panel, labelled, add_runs, desk, monkeypatch, width: int, words: str
+) -> None:
+    add_runs(("U-Net 2", DONE), ("U-Net 1", DONE))
+    if words:
+        monkeypatch.setattr(desk, "verdict", lambda _: words)
+    panel.resize(width, BENCH_LEAST)
+    choose(qtbot, panel, desk, 0)
+    qtbot.waitUntil(panel.use.isVisible)
+    QApplication.processEvents()
+    assert panel.height() == BENCH_LEAST
+    sight = panel._scroll.viewport()
+    parts = (panel.setup.button, panel.curves.loss, panel.curves.score, panel.use, panel.words, panel.runs)
+    for part in parts:
+        place = part.rect().translated(part.mapTo(sight, QPoint(0, 0)))
+        assert part.isVisible()
+        assert sight.rect().contains(place), part
+    assert not panel._scroll.verticalScrollBar().isVisible()
