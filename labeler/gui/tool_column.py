@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup, QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from labeler.gui import theme
 from labeler.gui.actions import TOOLS
 
 BUTTON = QSize(44, 44)
+LOWEST = 33
+"""Height of a button while a wide card leaves little room above it, in pixels."""
 
 
 class KeyButton(QToolButton):
@@ -18,11 +20,18 @@ class KeyButton(QToolButton):
     def __init__(self, action: QAction) -> None:
         super().__init__()
         self.setDefaultAction(action)
-        self.setFixedSize(BUTTON)
+        self.setFixedWidth(BUTTON.width())
+        self.setMinimumHeight(LOWEST)
+        self.setMaximumHeight(BUTTON.height())
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self.setIconSize(QSize(22, 22))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName(action.text())
+
+    def sizeHint(self) -> QSize:
+        """A square, where there is room for all of them."""
+        return BUTTON
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The button as the style draws it, and the key over it."""
