@@ -343,7 +343,13 @@ def _wrong_area(raw: Raw, shape: Shape, box: Box, size: Size | None) -> str:
         fits = given > 0 and (
             _is_about(given, area(shape), slack) or _is_about(given, _united(shape, box, size), slack)
         )
-    return "" if fits else f"Is {given:g}, which is not the area of the shape; worked out anew."
+    if fits:
+        return ""
+    if not isinstance(shape, Box) and _is_about(given, box.area, slack):
+        return "Is the area of the box, not of the shape; worked out anew."
+    if size is not None and given == size[0] * size[1]:
+        return "Is the area of the whole image, not of the shape; worked out anew."
+    return f"Is {given:g}, which is not the area of the shape; worked out anew."
 
 
 def _is_about(given: float, true: float, slack: float) -> bool:

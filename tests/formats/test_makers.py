@@ -202,3 +202,27 @@ def test_what_would_take_too_much_memory_is_refused_in_a_sentence(coco: Coco, tm
     dataset, report = read_coco(coco(text))
     assert dataset.annotations == ()
     assert [note.field for note in report.items if note.verdict == "refused"] == ["segmentation"] * 2
+
+
+@pytest.mark.parametrize(("area", "word"), [(900, "area of the box"), (4800, "area of the whole image")])
+def test_equal_sentences_are_one_line_with_their_number(tmp_path: Path, area: int, word: str) -> None:
+    photo(tmp_path / "a.png")
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 80, "height": 60}],
+        "categories": [{"id": 1, "name": "c"}],
+        "annotations": [
+            {
+                "id": n,
+                "image_id": 1,
+                "category_id": 1,
+                "segmentation": [[20, 10, 50, 10, 20, 40]],
+                "bbox": [20, 10, 30, 30],
+                "area": area,
+            }
+            for n in range(258)
+        ],
+    }
+    _, report = taken(tmp_path, document)
+    (line,) = report.problems().splitlines()
+    assert "258 annotations.area" in line
+    assert word in line
