@@ -28,6 +28,9 @@ _WORDS = {
     "told": "taken as it is",
 }
 
+_WHY = 2
+"""The column of the reason, which gets all room that the others leave."""
+
 
 class ImportReportDialog(QDialog):
     """The report of one file: equal sentences as one row with their number."""
@@ -36,18 +39,20 @@ class ImportReportDialog(QDialog):
         super().__init__(parent)
         self._report = report
         self.setWindowTitle(f"Import of {report.source}")
-        self.resize(760, 460)
+        self.resize(960, 480)
         counts = QLabel(report.summary().partition("\n")[2].replace("\n  ", "\n").strip(), self)
         counts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.search = QLineEdit(self, placeholderText="Search the reasons", clearButtonEnabled=True)
         self.search.setAccessibleName("Search the reasons")
         self.search.textChanged.connect(self._filter)
         self.reasons = QTreeWidget(self)
-        self.reasons.setHeaderLabels(["Items", "What became of them", "Where", "Why"])
+        self.reasons.setHeaderLabels(["Items", "What became of them", "Why", "Where"])
         self.reasons.setRootIsDecorated(False)
         self.reasons.setUniformRowHeights(True)
         self.reasons.setAccessibleName("Reasons")
         self.reasons.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.reasons.header().setStretchLastSection(False)
+        self.reasons.header().setSectionResizeMode(_WHY, QHeaderView.ResizeMode.Stretch)
         for group in report.groups():
             self.reasons.addTopLevelItem(_row(group))
         self.told = QLabel(self, wordWrap=True)
@@ -57,6 +62,7 @@ class ImportReportDialog(QDialog):
         self.save_button = buttons.addButton("Save…", QDialogButtonBox.ButtonRole.ActionRole)
         self.copy_button.clicked.connect(self.copy)
         self.save_button.clicked.connect(self._ask_where)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
@@ -67,7 +73,7 @@ class ImportReportDialog(QDialog):
     def shown(self) -> list[str]:
         """The sentences that the search leaves."""
         rows = (self.reasons.topLevelItem(n) for n in range(self.reasons.topLevelItemCount()))
-        return [row.text(3) for row in rows if row is not None and not row.isHidden()]
+        return [row.text(_WHY) for row in rows if row is not None and not row.isHidden()]
 
     def copy(self) -> None:
         """Put the report on the clipboard, as text."""
@@ -101,7 +107,7 @@ class ImportReportDialog(QDialog):
 def _row(group: Group) -> QTreeWidgetItem:
     note = group.first
     where = note.place if group.count == 1 else f"{note.place} and others"
-    row = QTreeWidgetItem([f"{group.count:,}", _WORDS[note.verdict], where, note.sentence])
+    row = QTreeWidgetItem([f"{group.count:,}", _WORDS[note.verdict], note.sentence, where])
     row.setTextAlignment(0, Qt.AlignmentFlag.AlignRight)
-    row.setToolTip(3, note.sentence)
+    row.setToolTip(_WHY, note.sentence)
     return row
