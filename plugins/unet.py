@@ -69,10 +69,10 @@ _TRAINER = TrainerSpec(
             "Cut into tiles at their own size, or resized to fit into one; auto by how large objects are.",
             choices=("auto", "tiles", "resize"),
         ),
-        Option("seams", "Part touching objects", True, "Learn a line of background where objects touch."),
+        Option("seams", "Keep touching objects apart", True, "Learn a line of background between them."),
         Option(
             "any_way_up",
-            "No way is up",
+            "Objects lie any way round",
             False,
             "Turn images by quarters too, as of a microscope or from the air.",
         ),

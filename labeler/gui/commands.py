@@ -329,7 +329,9 @@ class Commands(QObject):
 
     def go_to(self) -> None:
         """Ask for the number or the name of an image and open it."""
-        ask_where_to_go(self._session, self._window)
+        trouble = ask_where_to_go(self._session, self._window)
+        if trouble:
+            self._notifier.info(trouble, key="go-to")
 
     def look_ahead_all(self) -> None:
         """Have the embeddings of the whole order computed in the background."""

@@ -7,6 +7,7 @@ that the frame can be on the screen before.
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.commands import Commands
 from labeler.gui.display_card import DisplayCard
+from labeler.gui.hidden_sign import HiddenSign
 from labeler.gui.host_client import HostClient
 from labeler.gui.keys import Keys
 from labeler.gui.loop import Loop
@@ -24,6 +25,7 @@ __all__ = [
     "Canvas",
     "Commands",
     "DisplayCard",
+    "HiddenSign",
     "HostClient",
     "Keys",
     "Loop",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from labeler.gui.session import Changed
     from labeler.models.api import ModelSpec
 
-HOMES = {"Images": "View", "Tools": "Edit", "Predictions": "Model", "Training": "Model"}
+HOMES = {"Tools": "Edit", "Predictions": "Model", "Training": "Model"}
 """The menus of the groups of actions that have none of their own name."""
 SMALLEST = QSize(800, 560)
 SEPARATED = (
@@ -114,6 +114,9 @@ class MainWindow(QMainWindow):
         self.keys.use_actions(self.actions_by_id)
         self.addActions(list(self.actions_by_id.values()))
         self.options_bar = furniture.OptionsBar(self.canvas)
+        self.hidden_sign = furniture.HiddenSign(
+            self.canvas, self.session, self.actions_by_id["hide-annotations"]
+        )
         self.toast = Toast(self.canvas)
         self.tools = furniture.ToolColumn(self.actions_by_id)
         self.saved = furniture.SavedLabel()
@@ -152,7 +155,7 @@ class MainWindow(QMainWindow):
         self._recent_menu = menus["Project"].addMenu("Recent")
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         menus["View"].addSeparator()
-        menus["View"].addActions(dock_actions(self.panels.docks))
+        menus["View"].addMenu("Panels").addActions(dock_actions(self.panels.docks))
         themes = menus["View"].addMenu("Theme")
         group = QActionGroup(self)
         schemes: tuple[theme.Scheme, ...] = ("system", "dark", "light")

@@ -35,7 +35,7 @@ class ModelMenu(QObject):
         self._registry: Registry | None = None
         self._downloads: Downloads | None = None
         menu.addSeparator()
-        self._use = menu.addMenu("Use")
+        self._use = menu.addMenu("Model of the SAM tools")
         self._group = QActionGroup(self)
         menu.addAction("Plugins…", self.show_plugins)
         self._courier = Courier(self)

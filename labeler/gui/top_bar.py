@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QMenuBar, QPus
 from labeler.gui import theme
 from labeler.gui.panels.common import ElidedLabel
 
-MENUS = ("Project", "Edit", "View", "Model", "Help")
+MENUS = ("Project", "Edit", "Images", "View", "Model", "Help")
 CHIP_WIDTH = 260
 """Of the words on the chip, in pixels: what does not fit is told by the mouse."""
 

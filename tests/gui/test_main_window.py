@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QInputDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from labeler.core.filtering import Filter
@@ -81,6 +81,7 @@ def test_every_action_is_in_a_menu(window: MainWindow) -> None:
     bar = window.menuWidget()
     menus = [child for child in bar.children() if child.metaObject().className() == "QMenuBar"]
     listed = {action.objectName() for top in menus[0].actions() for action in top.menu().actions()}  # type: ignore[attr-defined]
+    assert len(window.top.menus["View"].actions()) <= 12  # it is seen as a whole in a low window
     assert {spec.id for spec in ACTIONS} <= listed
 
 
@@ -276,3 +277,35 @@ def test_a_held_key_goes_no_further_than_what_was_in_progress(
     predictions.select(predictions.kept)
     QApplication.sendEvent(canvas, event)
     assert opened.session.candidates[next(iter(opened.session.candidates))].verdict != ""
+
+
+def test_hidden_annotations_are_said_and_drawing_shows_them_again(qtbot: QtBot, opened: MainWindow) -> None:
+    action, sign = opened.actions_by_id["hide-annotations"], opened.hidden_sign
+    action.trigger()
+    assert sign.isVisible()
+    assert opened.canvas.rect().contains(sign.geometry())
+    opened.session.add(Box(10, 10, 90, 90), by="canvas")
+    assert opened.canvas.options.annotations
+    assert not sign.isVisible()
+    assert not action.isChecked()
+    action.trigger()
+    qtbot.mouseClick(sign, Qt.MouseButton.LeftButton)
+    assert opened.canvas.options.annotations
+    assert not action.isChecked()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("99", "There is no image 99: those shown are 1 to 3."),
+        ("no such", "None of the 3 images shown has “no such” in its name."),
+        ("zidane", ""),
+        ("2", ""),
+    ],
+)
+def test_an_image_that_is_not_there_is_said(
+    opened: MainWindow, monkeypatch: pytest.MonkeyPatch, typed: str, told: str
+) -> None:
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (typed, True))
+    opened.actions_by_id["go-to"].trigger()
+    assert opened.toast.text == told

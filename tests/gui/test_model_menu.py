@@ -36,7 +36,7 @@ def test_the_menu_offers_every_promptable_model_and_tells_the_choice(
     models = ModelMenu(menu, window, current="mobilesam")
     with qtbot.waitSignal(models.found):
         models.look_up()
-    use = next(action.menu() for action in menu.actions() if action.text() == "Use")
+    use = next(action.menu() for action in menu.actions() if action.text() == "Model of the SAM tools")
     entries = {action.text(): action for action in use.actions()}
     assert next(iter(entries)) == "MobileSAM"
     assert entries["MobileSAM"].isChecked()

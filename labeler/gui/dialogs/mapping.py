@@ -132,7 +132,7 @@ class MappingDialog(QDialog):
             QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel, self
         )
         self.save_button = buttons.button(QDialogButtonBox.StandardButton.Save)
-        self.create_button = QPushButton("Create all that are open", self)
+        self.create_button = QPushButton("Create all that were found", self)
         self.create_button.setAutoDefault(False)
         self.create_button.setEnabled(False)  # until the classes are read
         buttons.addButton(self.create_button, QDialogButtonBox.ButtonRole.ResetRole)

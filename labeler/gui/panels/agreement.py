@@ -194,9 +194,12 @@ class AgreementPanel(Card):
         models = self._session.models
         with QSignalBlocker(self.model):
             self.model.clear()
-            self.model.addItem("what each was accepted from", None)
+            self.model.addItem("the proposals that were accepted", None)
             for model in models:
-                self.model.addItem(f"{model.name} {model.version}".strip(), model.id)
+                twice = sum(one.name == model.name for one in models) > 1
+                self.model.addItem(f"{model.name} {model.version}".strip() if twice else model.name, model.id)
+                version = f"{model.name}, version {model.version}" if model.version else model.name
+                self.model.setItemData(self.model.count() - 1, version, Qt.ItemDataRole.ToolTipRole)
             chosen = self._session.model
             self.model.choose(chosen.id if chosen else None)
         self.model.setVisible(len(models) > 1)

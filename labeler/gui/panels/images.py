@@ -351,11 +351,14 @@ class ImagesPanel(Card):
             self.view.viewport().update()
 
 
-def ask_where_to_go(session: Session, parent: QWidget) -> None:
-    """Ctrl+G: ask for a number in the present order, or a part of a name, and open that image."""
+def ask_where_to_go(session: Session, parent: QWidget) -> str:
+    """Ctrl+G: ask for a number in the present order, or a part of a name, and open that image.
+
+    Gives "", or a sentence where there is no such image.
+    """
     order = list(session.order)
     if not order:
-        return
+        return "There is no image to go to."
     here = order.index(session.image.id) + 1 if session.image and session.image.id in order else 1
     text, ok = QInputDialog.getText(
         parent, "Go to image", f"Number (1 to {len(order):,}) or part of the name:", text=str(here)
@@ -363,6 +366,11 @@ def ask_where_to_go(session: Session, parent: QWidget) -> None:
     found = find_image([image for image in map(session.find_image, order) if image], text) if ok else None
     if found is not None:
         session.go_to(found.id)
+    elif ok and text.strip():
+        if text.strip().isdigit():
+            return f"There is no image {text.strip()}: those shown are 1 to {len(order):,}."
+        return f"None of the {len(order):,} images shown has “{text.strip()}” in its name."
+    return ""
 
 
 def find_image(images: list[Image], text: str) -> Image | None:
