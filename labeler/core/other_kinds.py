@@ -11,6 +11,9 @@ from labeler.errors import ImageError
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 """What follows the length and "ftyp" at the start of a HEIC file."""
 
+LFS_POINTER = b"version https://git-lfs"
+"""With which a file begins that stands for a photo in Git LFS."""
+
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "a PDF"),
     (0, b"8BPS", "a Photoshop file"),
@@ -36,7 +39,7 @@ def heic_opener(file: IO[bytes]) -> ImageFile:
 
 def said_of_other(head: bytes) -> str:
     """The end of a sentence about a file that is no image of a known format, by its first 132 bytes."""
-    if head.startswith(b"version https://git-lfs"):
+    if head.startswith(LFS_POINTER):
         return "is a Git LFS pointer, not the photo itself: run git lfs pull in its folder."
     what = next((name for at, magic, name in _OTHERS if head.startswith(magic, at)), "")
     if what:

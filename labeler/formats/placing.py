@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labeler.core.images import Header, read_header
-from labeler.core.photo_files import PLACEHOLDER
+from labeler.core.other_kinds import LFS_POINTER, said_of_other
+from labeler.core.photo_files import PLACEHOLDER, readable
 from labeler.core.records import Image
 from labeler.errors import ImageError
 from labeler.formats.coco import Dataset, dataset_of, file_names
@@ -103,6 +104,21 @@ class Placing:
             return image.width, image.height
         header = self.header(name)
         return (header.width, header.height) if header else None
+
+    def trouble(self, name: str) -> str:
+        """Why the file that is found for a name cannot be shown, as a sentence; "" where it can."""
+        path = self.path(name)
+        if path is None or self.header(name) is not None:
+            return ""
+        try:
+            with readable(self._root / path) as file:
+                head = file.read(132)  # of a file that took long once, not more
+        except ImageError:
+            return "The photo cannot be read."
+        is_pointer = head.startswith(LFS_POINTER)
+        return (
+            f"The photo {said_of_other(head)}" if is_pointer else "The photo is damaged or of another kind."
+        )
 
     def turn(self, name: str) -> int:
         """The EXIF orientation of the image of that name, 1 where it is not known."""

@@ -97,6 +97,8 @@ class Taking:
             if before is None and self._placing.path(image.path) is None:
                 sentence = "There is no such file in the folder; the image is kept without one."
                 self._ledger.note("missing", "images", place, "file_name", sentence)
+            elif before is None and (trouble := self._placing.trouble(image.path)):
+                self._ledger.note("missing", "images", place, "file_name", trouble)
             elif self._placing.is_guess(image.path):
                 sentence = f"Not found there; taken for “{path}”, {self._placing.reason(image.path)}."
                 self._ledger.note("repaired", "images", place, "file_name", sentence)

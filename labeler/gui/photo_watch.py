@@ -40,6 +40,8 @@ class _Round:
         self.root = root
         self.stop = threading.Event()
         self.left_out: Counter[str] = Counter()
+        self.is_empty = False
+        """Whether there are no photos at all, and never were."""
 
 
 class PhotoWatch(QObject):
@@ -92,6 +94,7 @@ class PhotoWatch(QObject):
 
         def work() -> Survey:
             paths = list(find_images(here.root, here.left_out))
+            here.is_empty = not paths and not images
             return survey(images, known, paths, here.root, should_stop=here.stop.is_set)
 
         self._aside(here, work, lambda seen: self._write(here, seen))
@@ -108,6 +111,9 @@ class PhotoWatch(QObject):
             return
         self.synced.emit(sync)
         sentence = said_left_out(here.left_out)
+        if here.is_empty:
+            empty = f"There is no photo in {here.root.name}. Put some there, or open another folder."
+            sentence = f"{empty} {sentence}".strip()
         if sentence and sentence != self._told:
             self._told = sentence
             self.told.emit(sentence)

@@ -13,8 +13,10 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.photo_files import SUFFIXES, Fingerprint
 from labeler.core.records import Category, Image, Model
 from labeler.errors import LabelerError
+from labeler.gui.aside import run_aside
 from labeler.gui.courier import Courier, run_in_pool
 from labeler.gui.photo_watch import PhotoWatch
+from labeler.project.blank import is_blank, take_away
 from labeler.project.folder import Sync, find_images, locate, take_survey
 from labeler.project.ids import Ids, Kind
 from labeler.project.kept import kept_copies
@@ -98,6 +100,8 @@ class ProjectLink(QObject):
         self._ids: Ids | None = None
         self.segmenter_id = 0
         self.saved = SAVED
+        self._made: set[Path] = set()
+        """Projects that were made in this session: one in which nothing was done is not left behind."""
         self._watch = PhotoWatch(self, self)
         self._watch.told.connect(self.told)
         self._watch.synced.connect(self._take_sync)
@@ -129,6 +133,8 @@ class ProjectLink(QObject):
         else:
             for leaving in [one for one in self._leaving if one.path == place.project]:
                 leaving.close()  # the lock is its own until then
+            if not place.project.exists():
+                self._made.add(place.project)
             only_look = read_only or bool(place.read_only_reason)
             writer = Writer.open(
                 place.project,
@@ -231,8 +237,13 @@ class ProjectLink(QObject):
     def _leave(self, writer: Writer) -> None:
         """Have a writer finish by itself; what it cannot finish is told when it is known."""
         self._leaving.append(writer)
+        blank: list[bool] = []
+        if writer.path in self._made and not writer.read_only:
+            writer.post(is_blank, blank.append)
 
         def gone(trouble: str) -> None:
+            if blank == [True] and not trouble:
+                take_away(writer.path)
             if writer in self._leaving:  # else nobody waits for it any more, not even this
                 self._courier.hand(lambda: self._left(writer, trouble))
 
@@ -266,7 +277,7 @@ class ProjectLink(QObject):
     def beside(
         self, work: Callable[[Ask], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
-        """Have something worked out on a pool thread, which may ask the writer short questions meanwhile.
+        """Have something worked out on another thread, which may ask the writer short questions meanwhile.
 
         Nothing is told any more once another project is open.
         """
@@ -277,7 +288,8 @@ class ProjectLink(QObject):
         def unless_left(take: Callable[[Any], None]) -> Callable[[Any], None]:
             return lambda value: take(value) if writer is self._writer else None
 
-        run_in_pool(
+        # photos may be looked at, which takes as long as their disk likes
+        run_aside(
             lambda: work(writer.call),
             courier=self._courier,
             done=unless_left(done),

@@ -1,12 +1,15 @@
 """`labeler predict` on real photos with a real checkpoint, and what it says when it cannot."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image as Picture
 
 from labeler import cli
+from labeler.cli import predict
 from labeler.core.rle import decode, decompress
 
 ANNOTATIONS = "data/coco-mini/annotations.json"
@@ -169,3 +172,22 @@ def validated(weights: Path, folder: Path, truth: Path, tmp_path: Path) -> list[
         result["image_id"] = images[result["file_name"]]["id"]
         result["category_id"] = ids[result["category_id"] - 1]
     return results
+
+
+def test_photos_that_are_links_are_photos_and_pipes_are_none(tmp_path: Path, expect_log) -> None:
+    """A link to elsewhere, to a file or a folder, is what it leads to; what is no file costs nothing."""
+    expect_log("loop.png was left out")
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        Picture.new("RGB", (40, 30)).save(folder / f"{name}.png")
+    (tmp_path / "one" / "linked.png").symlink_to(tmp_path / "two" / "two.png")
+    (tmp_path / "one" / "deep").symlink_to(tmp_path / "two")
+    (tmp_path / "one" / "loop.png").symlink_to(tmp_path / "one" / "loop.png")
+    os.mkfifo(tmp_path / "one" / "pipe.png")
+    found = predict._files([tmp_path / "one"])
+    assert [path.relative_to(tmp_path / "one").as_posix() for path in found] == [
+        "deep/two.png",
+        "linked.png",
+        "one.png",
+    ]

@@ -73,6 +73,16 @@ def test_from_labels_to_a_model_that_predicts(arguments, two_colours, tmp_path, 
     assert "Red or green, on the same " in capsys.readouterr().out
 
 
+def test_photos_that_are_links_train(two_colours, tmp_path, capsys) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for path in (two_colours / "images").iterdir():
+        (linked / path.name).symlink_to(path)
+    command = ["train", str(two_colours / "labels.json"), "--images", str(linked), "--model", "small"]
+    assert cli.run([*command, "--out", str(tmp_path / "run"), "--epochs", "1"]) == 0
+    assert "not found" not in capsys.readouterr().err
+
+
 def test_the_list_names_trainers_and_their_options(capsys) -> None:
     assert cli.run(["train", "--list"]) == 0
     printed = capsys.readouterr().out

@@ -474,3 +474,17 @@ def test_killed_in_the_middle_is_all_or_nothing(
         assert bool(store.meta("coco")) == bool(annotations)
         import_coco(store, path)
         assert by_id(export_coco(store, writing=AS_IMPORTED)[0]) == by_id(labels())
+
+
+def test_a_photo_that_is_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    labels = tmp_path / "l.json"
+    image = {"id": 1, "file_name": "a.jpg", "width": 8, "height": 6}
+    labels.write_text(json.dumps({"images": [image], "annotations": [], "categories": []}))
+    with Store.open(tmp_path / "p.labeler") as store:
+        report = import_coco(store, labels, images=tmp_path)
+    (note,) = [one for one in report.items if one.kind == "images"]
+    assert (note.verdict, note.sentence) == (
+        "missing",
+        "The photo is a Git LFS pointer, not the photo itself: run git lfs pull in its folder.",
+    )

@@ -74,19 +74,19 @@ def test_renamed_frames_with_equal_ends_keep_their_labels(qtbot, folder, opened)
     assert len({fingerprint(path).digest for path in folder.iterdir()}) == 1, "the ends are equal"
     session = opened()
     labelled(qtbot, session)
-    session.close()
+    session.shut_down()
     for n in range(3):
         (folder / f"f{n}.bmp").rename(folder / f"g{n}.bmp")
     again = opened()
     settled(qtbot, again, lambda: {image.path for image in again.images} == {"g0.bmp", "g1.bmp", "g2.bmp"})
-    again.close()
+    again.shut_down()
     assert boxes(folder) == {"g0.bmp": [0.0], "g1.bmp": [10.0], "g2.bmp": [20.0]}
 
 
 def test_a_photo_found_again_is_shown_at_once(qtbot, folder, opened) -> None:
     session = opened()
     labelled(qtbot, session)
-    session.close()
+    session.shut_down()
     (folder / "f0.bmp").rename(folder / "x.bmp")
     (folder / "x.bmp").rename(folder.parent / "x.bmp")
     session = opened()
@@ -105,14 +105,14 @@ def test_a_replaced_photo_is_asked_about_before_its_record_is_touched(qtbot, fol
     session = opened()
     labelled(qtbot, session)
     before = session.images[1]
-    session.close()
+    session.shut_down()
     picture(folder / "f1.bmp", 99, size=size)
     session = opened()
     qtbot.waitUntil(lambda: before.id in session.strangers, timeout=30_000)
     session.go_to(before.id)
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
     qtbot.waitUntil(lambda: session.image.note == CHANGED, timeout=30_000)
-    session.close()
+    session.shut_down()
     with Store.open(folder / "labels.labeler", read_only=True) as store:
         kept = store.image(before.id)
         assert (kept.width, kept.height, kept.note) == (320, 400, CHANGED)
@@ -137,3 +137,30 @@ def test_photos_never_opened_are_known_by_their_whole_content(qtbot, folder, ope
             return dict(store.photos.known())
 
     qtbot.waitUntil(lambda: set(known()) == set(ids), timeout=30_000)
+
+
+def test_an_empty_folder_is_said_and_nothing_is_left_in_it(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "scan.dcm").write_bytes(b"")
+    session, told = Session(), []
+    session.told.connect(told.append)
+    session.open(folder)
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    assert told[0].startswith("There is no photo in empty. Put some there")
+    assert "1 DICOM file was left out" in told[0]
+    session.shut_down()
+    assert [path.name for path in folder.iterdir()] == ["scan.dcm"]
+
+
+def test_an_empty_folder_with_a_category_keeps_its_project(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    session, told = Session(), []
+    session.told.connect(told.append)
+    session.open(folder)
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    session.add_category("thing", by="test")
+    qtbot.waitUntil(lambda: session.saved == "saved", timeout=30_000)
+    session.shut_down()
+    assert (folder / "labels.labeler").is_file()
