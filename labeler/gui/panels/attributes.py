@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from labeler.gui.panels.common import counted, timer
 
+_HEADER = 22
 _MOST_ROWS = 5
 
 
@@ -61,8 +62,9 @@ class AttributesEditor(QWidget):
         self.table = QTableWidget(0, 2, self)
         self.table.hide()
         self.table.setAccessibleName("Attributes of the object")
-        self.table.setHorizontalHeaderLabels(["key", "value"])
-        self.table.horizontalHeader().hide()
+        self.table.setHorizontalHeaderLabels(["name", "value"])
+        self.table.horizontalHeader().setFixedHeight(_HEADER)
+        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.table.verticalHeader().setDefaultSectionSize(26)
@@ -95,7 +97,7 @@ class AttributesEditor(QWidget):
             self.table.setItem(row, 0, _cell(key, "new key"))
             self.table.setItem(row, 1, _cell(shown(value) if key else "", "value"))
         self._filling = False
-        self.table.setFixedHeight(min(len(attributes) + 1, _MOST_ROWS) * 26 + 4)
+        self.table.setFixedHeight(min(len(attributes) + 1, _MOST_ROWS) * 26 + 4 + _HEADER)
 
     def unfold(self) -> None:
         """Open the disclosure and go to the last row."""
