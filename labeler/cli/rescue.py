@@ -7,6 +7,7 @@ from pathlib import Path
 from labeler.errors import LabelerError
 from labeler.project.folder import locate
 from labeler.project.kept import kept_copies
+from labeler.project.known import go_on_without
 from labeler.project.leftovers import leftovers, take_up
 from labeler.project.store import Store
 
@@ -22,6 +23,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("project", type=Path, metavar="PROJECT", help="a project, or its folder of images")
     parser.add_argument("--take", action="store_true", help="do the edits that still can be done")
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="take a project as it is, without the saves that it has lost; its write-ahead log is kept",
+    )
     parser.set_defaults(run=run)
 
 
@@ -30,6 +36,9 @@ def run(args: argparse.Namespace) -> int:
     project = locate(args.project).project
     if not project.exists():
         raise LabelerError(f"There is no project {project}.")
+    if args.go_on:
+        aside = go_on_without(project)
+        print(f"{project} is taken as it is." + (f" Its log was kept as {aside}." if aside else ""))
     copies, edits = kept_copies(project), leftovers(project)
     for copy in copies:
         print(f"{copy}: a copy in which edits went on. Open it, or put it in the place of {project.name}.")

@@ -30,8 +30,9 @@ from labeler.gui.photos import make_demo_folder
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
 from labeler.gui.undecided import UndecidedOffers
-from labeler.project import snapshots
+from labeler.project import known, snapshots
 from labeler.project.folder import locate
+from labeler.project.known import LostSavesError
 from labeler.project.lock import holder
 from labeler.project.store import Store
 
@@ -171,6 +172,9 @@ class Commands(QObject):
         elif isinstance(error, snapshots.DamagedProjectError) and error.snapshot is not None:
             restore = partial(self.restore_snapshot, error.path, error.snapshot)
             self._notifier.error(str(error), action="Restore the snapshot", run=restore, key="open")
+        elif isinstance(error, LostSavesError):
+            go_on = partial(self.go_on_without, error.path)
+            self._notifier.error(str(error), action="Go on without them", run=go_on, key="open")
         else:
             self._notifier.error(str(error), key="open")
 
@@ -198,8 +202,17 @@ class Commands(QObject):
 
     def restore_snapshot(self, project: Path, snapshot: Path) -> None:
         """Put the damaged file aside and open its newest good snapshot in its place."""
+        if self._session.project == project:
+            self._session.close()
         aside = snapshots.restore(project, snapshot)
         self._notifier.info(f"The damaged file was kept as {aside.name}.", key="restore", lasting=True)
+        self.open(project)
+
+    def go_on_without(self, project: Path) -> None:
+        """Open a project as it is, without the saves that it has lost; its write-ahead log is kept."""
+        aside = known.go_on_without(project)
+        if aside is not None:
+            self._notifier.info(f"Its write-ahead log was kept as {aside.name}.", key="restore")
         self.open(project)
 
     def import_labels(self) -> None:

@@ -22,6 +22,7 @@ from labeler.project.ids import Ids, Kind
 from labeler.project.kept import kept_copies
 from labeler.project.rescue import Step, put_aside_files
 from labeler.project.settling import Tail
+from labeler.project.snapshots import DamagedProjectError
 from labeler.project.store import Store
 from labeler.project.survey import survey
 from labeler.project.writer import Writer
@@ -143,6 +144,7 @@ class ProjectLink(QObject):
                 on_trouble=self._in_trouble,
                 on_told=self._have_told,
                 on_away=partial(self._away, place.project),
+                on_damage=self._damaged,
             )
             message = place.message
         why = (place.read_only_reason or "The project is open read-only.") if writer.read_only else ""
@@ -355,6 +357,9 @@ class ProjectLink(QObject):
         return self._bring(both)
 
     def _cannot_read(self, error: Exception) -> None:
+        if isinstance(error, DamagedProjectError):
+            self.refused.emit(error)
+            return
         self.told.emit(
             str(error) if isinstance(error, LabelerError) else f"The project cannot be read: {error}."
         )
@@ -371,6 +376,10 @@ class ProjectLink(QObject):
         """On the writer's thread: the project was replaced, and goes on in another file."""
         found = Undecided(project, sentence, target if target.name != project.name else None)
         self._courier.hand(lambda: self.undecided.emit(found))
+
+    def _damaged(self, error: DamagedProjectError) -> None:
+        """On another thread: what is open is not what was saved; the newest good snapshot is offered."""
+        self._courier.hand(lambda: self.refused.emit(error))
 
     def _tell_kept(self, project: Path) -> None:
         """Say what an earlier session has left for a person to decide."""

@@ -95,7 +95,7 @@ def keep(
     """Write a snapshot, check it, publish it, and let old ones go; gives its path.
 
     `midway` is called when the copy is written but not yet published. Raises `StoppedError` once `stop`
-    gives True, `ProjectError` where the copy is not whole, and what the disk raises.
+    gives True, `DamagedProjectError` where what was copied is not whole, and what the disk raises.
     """
     project = pinned.project
     folder = folder or snapshots.folder_to_write(project)
@@ -133,7 +133,7 @@ def _check(project: Path, copy: Path, stop: Callable[[], bool]) -> None:
             raise StoppedError(f"The snapshot of {project.name} was not finished.") from error
         raise
     if reason:
-        raise ProjectError(f"A snapshot of {project} could not be made: the copy is damaged ({reason}).")
+        raise snapshots.DamagedProjectError(project, reason, snapshots.newest_good(project))
 
 
 def secure_for_import(path: Path, secure: Callable[[], object]) -> None:

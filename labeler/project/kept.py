@@ -10,8 +10,9 @@ from pathlib import Path
 
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
-from labeler.project import schema, snapshots
+from labeler.project import schema, seals, snapshots
 from labeler.project.lock import acquire
+from labeler.project.noted import note
 from labeler.project.whereabouts import AwayError, Whereabouts
 
 _MARK = ".kept-"
@@ -87,7 +88,9 @@ def write_copy(source: sqlite3.Connection, target: Path, *, of: Path) -> None:
             copy.execute("PRAGMA synchronous = OFF")
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = delete")
-            copy.execute("INSERT OR REPLACE INTO meta VALUES ('kept of', ?)", (os.fspath(of.resolve()),))
+            seals.keep_sealed(copy)
+            query = "INSERT OR REPLACE INTO meta (key, value) VALUES ('kept of', ?)"
+            copy.execute(query, (os.fspath(of.resolve()),))
         snapshots.sync_file(temporary)
         if target.exists():
             raise ProjectError(f"{target} is there again; what was open is not written over it.")
@@ -128,6 +131,7 @@ def use_mine(project: Path, copy: Path) -> Path | None:
 def use_theirs(project: Path, copy: Path) -> Path:
     """Leave the project as it is, and keep the copy under a name that asks for nothing; gives that."""
     acquire(copy).release()
+    note(project, snapshots.revision(project))
     aside = copy.with_name(copy.name.replace(_MARK, ".mine-"))
     if copy.parent != project.parent:
         aside = aside.with_name(f"{aside.stem}-{os.getpid()}{schema.SUFFIX}")

@@ -10,10 +10,11 @@ from typing import Any, Self
 
 from labeler.core.records import Edit
 from labeler.errors import ProjectError
-from labeler.project import copying, opening, schema
+from labeler.project import copying, opening, schema, seals, snapshots
 from labeler.project.ids import Ids
 from labeler.project.kept import let_go, write_copy
 from labeler.project.lock import Lock, acquire
+from labeler.project.noted import Note, note
 from labeler.project.whereabouts import AwayError, Whereabouts
 
 Probe = Callable[[str], None]
@@ -46,6 +47,9 @@ class OpenFile:
         self.ids = Ids(db)
         """The one giver of ids, which the window shares."""
         self._whereabouts = whereabouts
+        self._note = Note(path)
+        if lock is not None:
+            self._note.write(self.revision)
         self._left_at = -1 if lock is None else opening.bare_revision(path)
         """The revision in the main file alone, as our last checkpoint left it."""
         self.tells_of_away = False
@@ -95,6 +99,7 @@ class OpenFile:
             else:
                 let_go(self._db, self._whereabouts, self.path)
         finally:
+            self._note.close()
             if self._lock is not None:
                 self._lock.release()
 
@@ -153,6 +158,17 @@ class OpenFile:
             return not schema.damage(copy) and opening.bare_revision(copy) == revision
         return False
 
+    @property
+    def is_at_its_path(self) -> bool:
+        """Whether the file at the path is the one that is open; on any thread."""
+        return self._whereabouts.is_same()
+
+    def assert_as_saved(self, table: str, where: str, key: int) -> None:
+        """Compare rows with their checksums; raises `DamagedProjectError`."""
+        wrong = seals.broken_rows(self._db, table, where, (key,))
+        if wrong:
+            raise snapshots.DamagedProjectError(self.path, wrong, snapshots.newest_good(self.path))
+
     def go_on_at(self, target: Path, *, source: Path | None = None) -> None:
         """Go on in another file, after `look` said that ours is no longer at its path.
 
@@ -182,7 +198,13 @@ class OpenFile:
         self._whereabouts = Whereabouts(target)
         self._db = opening.connected(target, read_only=False)
         self._whereabouts.note_sides()
+        if target != self.path and self.path.is_file():
+            # what lies there now is another project: ours is noted where it goes on
+            note(self.path, opening.bare_revision(self.path))
         self.path, self.away = target, None
+        self._note.close()
+        self._note = Note(target)
+        self._note.write(self.revision)
         self.ids.catch_up(self._db)
         self._left_at = opening.bare_revision(target)
 
@@ -221,6 +243,7 @@ class OpenFile:
             raise ProjectError(
                 f"Nothing was saved: a value does not fit the project file ({error})."
             ) from error
+        self._note.write(self.revision)
         self._probe("after commit")
         self._look_after_commit()
         if self._whereabouts.wal_size() > WAL_BYTES:
@@ -241,7 +264,7 @@ class OpenFile:
     def set_meta(self, key: str, value: str) -> None:
         """Keep a setting of the project."""
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
     # --- upkeep -------------------------------------------------------------------------------
 

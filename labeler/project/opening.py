@@ -8,20 +8,28 @@ from contextlib import closing
 from pathlib import Path
 
 from labeler.errors import ProjectError
-from labeler.project import copying, schema, snapshots
+from labeler.project import copying, schema, seals, snapshots
+from labeler.project.known import assert_nothing_lost, has_torn_log
+
+CHECKED_AT_ONCE = 16 << 20
+"""Files of so many bytes are compared with their checksums before they are opened, larger ones after."""
 
 
 def connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A checked, configured and migrated connection to a project; raises as `Store.open` does."""
     if not path.is_file():
         raise ProjectError(f"There is no project {path}.")
-    if reason := schema.damage(path):
+    # SQLite makes another index for a log that it does not take all of
+    torn = has_torn_log(path)
+    if reason := schema.damage(path, content=path.stat().st_size < CHECKED_AT_ONCE):
         raise snapshots.DamagedProjectError(path, reason, snapshots.newest_good(path))
+    assert_nothing_lost(path, torn=torn)
     db = schema.connect_to_read(path) if read_only else schema.connect(path, mode="rw")
     try:
         schema.configure(db, read_only=read_only)
         if not read_only:
             schema.migrate(db, before=lambda: copying.take(path))
+            seals.keep_sealed(db)
         else:
             _refuse_older(db, path)
     except sqlite3.Error as error:
@@ -62,9 +70,10 @@ def create(path: Path) -> None:
             with closing(schema.connect(temporary, mode="rw")) as db:
                 db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 schema.migrate(db, before=lambda: None)
-                db.execute("INSERT INTO meta VALUES ('created', ?)", (str(time.time()),))
+                seals.keep_sealed(db)
+                db.execute("INSERT INTO meta (key, value) VALUES ('created', ?)", (str(time.time()),))
                 # snapshots of a project that was here before must not look newer than those of this one
-                first = max(map(snapshots.revision, snapshots.listed(path)), default=-1) + 1
+                first = snapshots.next_revision(path)
                 db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(first),))
             temporary.replace(path)
         finally:

@@ -115,7 +115,8 @@ class Photos:
 
     def _put(self, image_id: int, found: Fingerprint) -> None:
         self._db.execute(
-            "INSERT INTO photo VALUES (?, ?, ?, ?) ON CONFLICT (image_id) DO UPDATE SET "
+            "INSERT INTO photo (image_id, size, modified, content) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (image_id) DO UPDATE SET "
             "size = excluded.size, modified = excluded.modified, "
             "content = CASE WHEN excluded.content != '' THEN excluded.content "
             "WHEN photo.size = excluded.size AND photo.modified = excluded.modified THEN photo.content "

@@ -130,7 +130,8 @@ class Predictions:
             ]
             added = self._insert(model_id, placed)
             self._db.execute(
-                "INSERT OR REPLACE INTO predicted VALUES (?, ?, ?)", (model_id, image_id, time.time())
+                "INSERT OR REPLACE INTO predicted (model_id, image_id, time) VALUES (?, ?, ?)",
+                (model_id, image_id, time.time()),
             )
         return added
 
@@ -178,7 +179,8 @@ class Predictions:
         with self._transaction():
             for label, category_id in mapping.items():
                 self._db.execute(
-                    "INSERT OR REPLACE INTO mapping VALUES (?, ?, ?)", (model_id, label, category_id)
+                    "INSERT OR REPLACE INTO mapping (model_id, label, category_id) VALUES (?, ?, ?)",
+                    (model_id, label, category_id),
                 )
                 self._db.execute(
                     "UPDATE candidate SET category_id = ? WHERE model_id = ? AND label = ?",

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
-from labeler.project import schema
+from labeler.project import schema, seals
 from labeler.project.lock import acquire
+from labeler.project.noted import known_revision
 
 KEEP_NEWEST = 10
 KEEP_DAYS = 7
@@ -140,7 +141,8 @@ def restore(project: Path, snapshot: Path, *, word: str = "damaged") -> Path:
     lock = acquire(project)
     try:
         shutil.copyfile(snapshot, temporary)
-        _put_ahead(temporary, project)
+        # what is restored is newer than every snapshot, those of the way that is left included
+        put_ahead(temporary, next_revision(project))
         sync_file(temporary)
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
@@ -153,15 +155,17 @@ def restore(project: Path, snapshot: Path, *, word: str = "damaged") -> Path:
     return aside
 
 
-def _put_ahead(copy: Path, project: Path) -> None:
-    """Let what is restored be newer than every snapshot, those of the way that is left included."""
-    with closing(schema.connect(copy, mode="rw")) as db:
-        db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(next_revision(project)),))
+def put_ahead(project: Path, revision: int) -> None:
+    """Give a project that nobody has open another revision."""
+    with closing(schema.connect(project, mode="rw")) as db:
+        seals.keep_sealed(db)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (str(revision),))
 
 
 def next_revision(project: Path) -> int:
     """A revision that neither a project nor any snapshot of it has had."""
-    return 1 + max(map(revision, (project, *listed(project))), default=-1)
+    had = map(revision, (project, *listed(project)))
+    return 1 + max((known_revision(project) or -1, *had))
 
 
 def sync_file(path: Path) -> None:

@@ -77,7 +77,8 @@ class Store(OpenFile):
         return self.predictions.models()
 
     def annotations(self, image_id: int) -> tuple[Annotation, ...]:
-        """The annotations of an image in order of creation."""
+        """The annotations of an image in order of creation; raises as `assert_as_saved` does."""
+        self.assert_as_saved("annotation", "WHERE image_id = ?", image_id)
         return tuple(self._annotations("WHERE image_id = ? ORDER BY id", (image_id,)))
 
     def all_annotations(self) -> Iterator[Annotation]:
@@ -217,6 +218,7 @@ class Store(OpenFile):
         return self._play(edit_id, forward=forward) if edit_id and expected in (0, edit_id) else None
 
     def _play(self, edit_id: int, *, forward: bool) -> Edit:
+        self.assert_as_saved("change", "WHERE edit_id = ?", edit_id)
         return journal.play(self._db, edit_id, forward=forward, midway=self._midway)
 
     def _midway(self) -> None:

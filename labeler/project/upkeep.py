@@ -9,6 +9,7 @@ from contextlib import closing
 
 from labeler.errors import LabelerError
 from labeler.project import copying, snapshots
+from labeler.project.snapshots import DamagedProjectError
 from labeler.project.store import Store
 from labeler.project.whereabouts import AwayError
 
@@ -29,8 +30,9 @@ class Upkeep:
     waits for only in `last`, and there not for long.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_damage: Callable[[DamagedProjectError], None]) -> None:
         self._store = store
+        self._on_damage = on_damage
         self._paused = False
         self._news = 1
         """Counts up with work; what a snapshot has is `_secured`."""
@@ -111,7 +113,12 @@ class Upkeep:
             # the one is made at the next opening, the other the writer sees to
             logger.info("%s", error)
             return False
+        except DamagedProjectError as error:
+            logger.warning("%s", error)
+            self._on_damage(error)
+            return False
         except (LabelerError, OSError, sqlite3.Error) as error:
-            logger.warning("No %s of %s could be made: %s", what, self._store.path, error)
+            level = logging.WARNING if self._store.is_at_its_path else logging.INFO
+            logger.log(level, "No %s of %s could be made: %s", what, self._store.path, error)
             return False
         return True

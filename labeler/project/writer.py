@@ -72,6 +72,7 @@ class Writer:
         on_trouble: Callable[[str], None],
         on_told: Callable[[str], None],
         on_away: Callable[[str, Path], None],
+        on_damage: Callable[[snapshots.DamagedProjectError], None],
     ) -> None:
         self.path = path
         """Where the project is written to; another place than it was opened at once that was replaced."""
@@ -81,6 +82,7 @@ class Writer:
         self._on_trouble = on_trouble
         self._on_told = on_told
         self._on_away = on_away
+        self._on_damage = on_damage
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._waiting: deque[_Job[Any]] = deque()
         """Work taken from the inbox while earlier work waited for the disk."""
@@ -107,15 +109,23 @@ class Writer:
         on_trouble: Callable[[str], None] = lambda _: None,
         on_told: Callable[[str], None] = lambda _: None,
         on_away: Callable[[str, Path], None] = lambda _, __: None,
+        on_damage: Callable[[snapshots.DamagedProjectError], None] = lambda _: None,
         probe: Probe = no_probe,
     ) -> "Writer":
         """Open a project (see `Store.open`, whose errors it raises) and replay what was rescued of it.
 
         `on_trouble` is told, as a sentence, why edits are not saved, and "" once they are; `on_told` what
         a person should know beside; `on_away` that the project was replaced or deleted while it was open,
-        and the file in which it goes on.
+        and the file in which it goes on; `on_damage` what the check in the background has found.
         """
-        writer = cls(path, read_only=read_only, on_trouble=on_trouble, on_told=on_told, on_away=on_away)
+        writer = cls(
+            path,
+            read_only=read_only,
+            on_trouble=on_trouble,
+            on_told=on_told,
+            on_away=on_away,
+            on_damage=on_damage,
+        )
         writer._start(lambda: Store.open(path, read_only=read_only, take_over=take_over, probe=probe))
         writer._opened.wait()
         if writer._error is not None:
@@ -219,7 +229,7 @@ class Writer:
             if not self.read_only:
                 store.tells_of_away = True
                 self._take_up_rescued(store)
-            upkeep = Upkeep(store)
+            upkeep = Upkeep(store, self._on_damage)
             while (job := self._next(store, upkeep)) is not None:
                 self._finish(store, job)
                 self._forget_kept(upkeep.kept_revision)
