@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from labeler.core.records import Edit
+from labeler.core.records import Candidate, Category, Change, Edit
 from labeler.project import journal
 
 LIMIT, MOST = 50, 2000
@@ -46,6 +47,22 @@ def tail(db: sqlite3.Connection) -> Tail:
 
 
 def _with_categories(db: sqlite3.Connection, edit: Edit) -> Edit:
-    """The edit, with the categories that it needs and that are gone."""
+    """The edit, with the categories that its annotations need and that are gone.
+
+    A candidate that it brings back is of no category, where its own is gone.
+    """
     needed = tuple(journal.needed_categories(db, edit.changes))
-    return Edit(edit.label, (*needed, *edit.changes)) if needed else edit
+    changes = (*needed, *edit.changes)
+    if any(change.before is None and isinstance(change.after, Candidate) for change in changes):
+        known = {key for (key,) in db.execute("SELECT id FROM category")}
+        known |= {change.after.id for change in changes if isinstance(change.after, Category)}
+        changes = tuple(_placed(change, known) for change in changes)
+        return edit if changes == edit.changes else Edit(edit.label, changes)
+    return Edit(edit.label, changes) if needed else edit
+
+
+def _placed(change: Change, known: set[int]) -> Change:
+    made = change.after
+    if change.before is None and isinstance(made, Candidate) and made.category_id not in known:
+        return Change(None, replace(made, category_id=0))
+    return change

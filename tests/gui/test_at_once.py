@@ -279,6 +279,13 @@ def test_settling_in_the_store(tmp_path):
         _, applied = store.settle(Edit("Move", (Change(made, moved),)))
         assert applied.changes == (Change(None, kind), Change(None, moved))
         assert store.settle(Edit("Delete", (Change(replace(made, id=7), None),))) == (0, Edit("Delete", ()))
+        model = store.ensure_model("d", "1")
+        stray = Candidate(
+            store.ids.take("candidate"), 1, model.id, 99, Box(0, 0, 9, 9), 0.9, verdict="rejected"
+        )
+        _, made = store.settle(Edit("Reject", (Change(replace(stray, verdict=""), stray),)))
+        assert made.changes == (Change(None, replace(stray, category_id=0)),)
+        store.undo()
         tail = store.tail()
         assert [edit.changes for _, edit in tail.done] == [applied.changes]
         assert not tail.older
