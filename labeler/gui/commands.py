@@ -9,19 +9,16 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
-from labeler.core.files import atomic_write
-from labeler.errors import LabelerError, ProjectLockedError
+from labeler.errors import ProjectLockedError
 from labeler.gui.actions import TOOLS, key_table
-from labeler.gui.aside import run_aside
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
-from labeler.gui.courier import Courier
 from labeler.gui.display_card import DisplayCard
+from labeler.gui.exporting import Exporter
 from labeler.gui.host_client import HostClient
 from labeler.gui.labels_desk import LabelsDesk
 from labeler.gui.notify import Notifier
@@ -34,10 +31,6 @@ from labeler.project import known, snapshots
 from labeler.project.folder import locate
 from labeler.project.known import LostSavesError
 from labeler.project.lock import holder
-from labeler.project.store import Store
-
-if TYPE_CHECKING:
-    from labeler.formats.report import Report
 
 BRUSH_STEP = 1.25
 
@@ -69,10 +62,10 @@ class Commands(QObject):
         self._settings = settings
         self._clipboard = Clipboard(session)
         self.offers = UndecidedOffers(session, notifier, window)
+        self.exporter = Exporter(window, session=session, notifier=notifier, settings=settings)
         self.last_opened = Path()
         self.review_on: Callable[[], bool] = lambda: False
         """What finishes the open image where a review is on; False where none is."""
-        self._courier = Courier(self)
         self.labels_desk = LabelsDesk(
             session,
             notifier,
@@ -95,7 +88,7 @@ class Commands(QObject):
             "open-project": self.open_project,
             "import-labels": self.import_labels,
             "import-results": self.import_results,
-            "export": self.export,
+            "export": self.exporter.ask,
             "snapshot": self.snapshot,
             "quit": self._window.close,
             "copy": lambda: self._clipboard.copy(session.selection),
@@ -237,41 +230,6 @@ class Commands(QObject):
             self._window, title, str(self._session.root), "COCO JSON (*.json)"
         )
         return Path(chosen) if chosen else None
-
-    def export(self) -> None:
-        """Ask what to export and where to, and write it."""
-        from labeler.formats.exporting import export_coco  # noqa: PLC0415
-        from labeler.gui.dialogs.export import ExportDialog  # noqa: PLC0415
-
-        dialog = ExportDialog(self._session, self._window)
-        if dialog.exec() != QDialog.DialogCode.Accepted:
-            return
-        choice, notifier = dialog.choice(), self._notifier
-
-        def write(project: Path) -> Report:
-            with Store.open(project, read_only=True) as store:
-                data, report = export_coco(store, reviewed_only=choice.reviewed_only)
-            try:
-                atomic_write(choice.path, data)
-            except OSError as error:
-                raise LabelerError(f"{choice.path} was not written: {error.strerror or error}.") from error
-            return report
-
-        def tell(report: Report) -> None:
-            say = notifier.error if report.refused else notifier.info
-            say(f"{choice.path.name} is written: {report.summary()}", key="export")
-
-        def begin(project: Path) -> None:
-            # photos are looked at, which may take as long as their disk likes: nobody waits for this thread
-            run_aside(
-                lambda: write(project),
-                courier=self._courier,
-                done=tell,
-                failed=lambda error: notifier.error(str(error), key="export"),
-                name="exporting",
-            )
-
-        self._session.ask(lambda store: store.path, begin)
 
     def snapshot(self) -> None:
         """A checked copy of the project beside it; edits themselves are saved all the time."""

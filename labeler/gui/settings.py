@@ -9,6 +9,7 @@ import msgspec
 
 from labeler import paths
 from labeler.core.files import atomic_write
+from labeler.formats.writing import Writing
 from labeler.models.threads import THREADS_VARIABLE
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,15 @@ class Whereabouts(msgspec.Struct, frozen=True):
     sorting: Literal["folder", "name", "most", "fewest", "worst"] = "folder"
 
 
+class ExportHabits(msgspec.Struct, frozen=True):
+    """How a person last exported."""
+
+    writing: Writing = Writing()
+    reviewed_only: bool = False
+    parts: Literal["", "share", "folders", "run"] = ""
+    share: float = 0.2
+
+
 class Settings(msgspec.Struct):
     """The user's choices. Change fields, then `save()`."""
 
@@ -71,6 +81,7 @@ class Settings(msgspec.Struct):
     layout: str = ""
     closed_docks: list[str] = msgspec.field(default_factory=lambda: list(CLOSED))
     """The panels that are not shown."""
+    export: ExportHabits = ExportHabits()
     filters: dict[str, dict[str, Any]] = {}
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
     places: dict[str, Whereabouts] = {}

@@ -263,7 +263,7 @@ class User:
         QTimer.singleShot(0, self.window, fill)
         self.key("Ctrl+E")
         self.wait(path.is_file)
-        self.wait(lambda: "is written" in self.said())
+        self.wait(lambda: f"{path.name}: " in self.said())
 
     # --- predictions ------------------------------------------------------------------------------
 

@@ -7,14 +7,16 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from labeler import paths
 from labeler.core.records import Box
+from labeler.formats.writing import Writing
 from labeler.gui import theme
 from labeler.gui.actions import key_table
 from labeler.gui.dialogs.about import AboutDialog
-from labeler.gui.dialogs.export import ExportChoice, ExportDialog
+from labeler.gui.dialogs.export import ExportDialog
 from labeler.gui.dialogs.settings import SettingsDialog
 from labeler.gui.dialogs.shortcuts import KeyCaps, ShortcutsDialog, _parts
 from labeler.gui.dialogs.welcome import WelcomePage
-from labeler.gui.settings import Settings, load_settings
+from labeler.gui.settings import ExportHabits, Settings, load_settings
+from labeler.training.labels_out import Order
 
 # the off-screen platform says this of every window that has a smallest size
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
@@ -138,11 +140,13 @@ def test_the_export_says_in_numbers_what_it_writes(qtbot, session, photos):
     assert dialog.summary.text().startswith("Writes 3 images, 2 objects, 1 category.")
     dialog.images.choose(True)
     assert dialog.summary.text().startswith("Writes 1 image, 1 object, 1 category.")
-    dialog.masks.choose(True)
-    assert dialog.choice() == ExportChoice(photos / "photos-coco.json", reviewed_only=True, polygons=True)
+    dialog.masks.choose("rle")
+    assert dialog.order() == Order(
+        photos / "photos-coco.json", Writing(masks="rle"), reviewed_only=True, share=0.2
+    )
 
 
-def test_an_export_needs_a_folder_and_asks_before_it_replaces(qtbot, session, photos):
+def test_an_export_says_why_it_cannot_and_asks_once_before_it_replaces(qtbot, session, photos):
     dialog = ExportDialog(session)
     qtbot.addWidget(dialog)
     dialog.show()
@@ -150,15 +154,65 @@ def test_an_export_needs_a_folder_and_asks_before_it_replaces(qtbot, session, ph
     dialog.path.setText(str(photos / "no folder" / "out.json"))
     assert not dialog.export_button.isEnabled()
     assert "does not exist" in dialog.summary.text()
+    assert dialog.export_button.toolTip() == dialog.summary.text()
     dialog.path.setText("")
     assert dialog.summary.text() == "Choose a file to write to."
-    (photos / "old.json").write_text("{}")
     dialog.path.setText(str(photos / "old.json"))
-    assert not dialog.export_button.isEnabled()
-    dialog.replace.setChecked(True)
-    assert dialog.export_button.isEnabled()
+    dialog.images.choose(True)
+    assert "No image is marked as reviewed" in dialog.summary.text()
+    dialog.images.choose(False)
+    (photos / "old.json").write_text("{}")
+    dialog.path.setText(str(photos / "other.json"))
+    dialog.path.setText(str(photos / "old.json"))
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert dialog.isVisible()
+    assert "old.json is there already" in dialog.summary.text()
+    assert dialog.export_button.text() == "Replace"
     qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
     assert dialog.result() == ExportDialog.DialogCode.Accepted
+
+
+def test_a_file_that_was_asked_about_already_is_not_asked_about_again(qtbot, session, photos):
+    (photos / "old.json").write_text("{}")
+    dialog = ExportDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.take_file(str(photos / "old.json"))
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert dialog.result() == ExportDialog.DialogCode.Accepted
+
+
+def test_parts_of_an_export_ask_for_what_they_need(qtbot, session, photos):
+    dialog = ExportDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert not dialog.share.isVisible()
+    dialog.parts.choose("share")
+    assert dialog.share.isVisible()
+    (photos / "photos-coco-val.json").write_text("{}")
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert "photos-coco-val.json is there already" in dialog.summary.text()
+    dialog.parts.choose("run")
+    assert not dialog.export_button.isEnabled()
+    assert "run.json" in dialog.summary.text()
+    run = photos / "run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    dialog.run.setText(str(run))
+    assert dialog.export_button.isEnabled()
+    assert dialog.order().run == run
+
+
+def test_how_one_last_exported_is_shown_again(qtbot, session):
+    habits = ExportHabits(Writing(holes="fill", tolerance=1.5, clip=False), parts="share", share=0.3)
+    dialog = ExportDialog(session, habits=habits)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert dialog.habits() == habits
+    assert dialog.standard_button.isVisible()
+    qtbot.mouseClick(dialog.standard_button, Qt.MouseButton.LeftButton)
+    assert dialog.habits().writing == Writing()
+    assert not dialog.standard_button.isVisible()
 
 
 def test_settings_show_what_is_set_and_keep_what_is_chosen(qtbot):
