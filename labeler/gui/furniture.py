@@ -14,6 +14,7 @@ from labeler.gui.loop import Loop
 from labeler.gui.model_menu import ModelMenu
 from labeler.gui.options_bar import OptionsBar
 from labeler.gui.panel_docks import PanelDocks
+from labeler.gui.photo_desk import PhotoDesk
 from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.resuming import Resuming
 from labeler.gui.saved_label import SavedLabel
@@ -32,6 +33,7 @@ __all__ = [
     "ModelMenu",
     "OptionsBar",
     "PanelDocks",
+    "PhotoDesk",
     "PredictionDesk",
     "Resuming",
     "SavedLabel",

@@ -113,6 +113,7 @@ class MainWindow(QMainWindow):
         self.actions_by_id = make_actions((*TOOLS, *ACTIONS), handlers, self)
         self.keys.use_actions(self.actions_by_id)
         self.addActions(list(self.actions_by_id.values()))
+        self.photo_desk = furniture.PhotoDesk(self.session, self.notifier, self)
         self.options_bar = furniture.OptionsBar(self.canvas)
         self.hidden_sign = furniture.HiddenSign(
             self.canvas, self.session, self.actions_by_id["hide-annotations"]
@@ -125,6 +126,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status_line)
         self._build_work()
         self.panels = furniture.PanelDocks(self, self.session, self.desk, self.loop, self.settings)
+        self.photo_desk.offer_in(self.panels.images)
         self.resuming = furniture.Resuming(self.session, self.canvas, self.panels.images, self.settings, self)
         self.model_menu = furniture.ModelMenu(self.top.menus["Model"], self, current=self.settings.model)
         self._fill_menus()
@@ -180,7 +182,6 @@ class MainWindow(QMainWindow):
         host.state_changed.connect(self.status_line.show_host)
         host.failed.connect(self._show_host_trouble)
         session.pixels_changed.connect(self._encode_open)
-        session.pixels_changed.connect(self._show_problem)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.zoom_changed.connect(self.status_line.show_zoom)
         canvas.tool_changed.connect(self._show_tool)
@@ -268,13 +269,6 @@ class MainWindow(QMainWindow):
         self.status_line.show_note(image.note if image else "")
         self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
         self._show_place()
-
-    def _show_problem(self) -> None:
-        """Why the open image cannot be shown, for as long as it is open."""
-        if self.session.problem:
-            self.notifier.error(self.session.problem, key="image")
-        else:
-            self.notifier.take_back("image")
 
     def _show_refused(self, changed: Changed) -> None:
         """A menu entry that ticked itself shows again what is."""

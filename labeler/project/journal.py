@@ -145,6 +145,8 @@ def _move(
     if new is None:
         if table is CATEGORY:
             _unmap(db, key)
+        elif table is IMAGE:
+            db.execute("DELETE FROM predicted WHERE image_id = ?", (key,))
         db.execute(table.delete, (key,))
     elif not exists:
         db.execute(table.insert, new)

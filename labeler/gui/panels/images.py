@@ -4,7 +4,16 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
-from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QObject,
+    QPoint,
+    QSignalBlocker,
+    Qt,
+    Signal,
+)
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -338,6 +347,12 @@ class ImagesPanel(Card):
         self.view.selectionModel().setCurrentIndex(index, flags)
         self.view.scrollTo(index)
         self.view.viewport().update()
+
+    def image_at(self, at: QPoint) -> Image | None:
+        """The image at a place of the list, or else the current one."""
+        index = self.view.indexAt(at)
+        index = index if index.isValid() else self.view.currentIndex()
+        return self._session.find_image(self._model.ids[index.row()]) if index.isValid() else None
 
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():

@@ -1,0 +1,151 @@
+"""Deciding about missing and replaced photos, in the real window."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from pytestqt.qtbot import QtBot
+
+from labeler.core.records import Box, Mask
+from labeler.gui.main_window import MainWindow
+from labeler.gui.photo_desk import ASIDE, KEEP, SCALE
+from labeler.gui.settings import Settings
+from labeler.project.store import Store
+
+
+def picture(path: Path, seed: int, size: tuple[int, int] = (200, 160)) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    Picture.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for n in range(3):
+        picture(folder / f"{n}.png", n)
+    return folder
+
+
+@pytest.fixture
+def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
+    made = MainWindow(Settings())
+    made.furnish()
+    qtbot.addWidget(made)
+    made.show()
+    made.session.open(folder)
+    qtbot.waitUntil(lambda: made.session.pixels is not None, timeout=30_000)
+    session = made.session
+    session.add_category("thing", by="test")
+    for image in session.images:
+        session.go_to(image.id)
+        qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
+        session.add(Box(20, 40, 60, 80), by="test")
+        session.add(Mask(100, 20, np.ones((10, 20), np.bool_)), by="test")
+    qtbot.waitUntil(lambda: session.saved == "saved")
+    yield made
+    made.close()
+
+
+def boxes(folder: Path) -> dict[str, list[tuple[float, ...]]]:
+    with Store.open(folder / "labels.labeler", read_only=True) as store:
+        return {
+            i.path: [(a.shape.x0, a.shape.x1) for a in store.annotations(i.id) if isinstance(a.shape, Box)]
+            for i in store.images()
+        }
+
+
+def lost(qtbot: QtBot, window: MainWindow, folder: Path, name: str) -> Path:
+    """Move an image's file out of the folder and have the window notice."""
+    away = folder.parent / f"away-{name}"
+    (folder / name).rename(away)
+    window.session.look_at_folder()
+    image = next(one for one in window.session.images if one.path == name)
+    qtbot.waitUntil(lambda: window.session.find_image(image.id).note == "missing", timeout=30_000)
+    window.session.go_to(image.id)
+    return away
+
+
+def test_a_missing_photo_is_located_and_shown_at_once(qtbot, window, folder) -> None:
+    away = lost(qtbot, window, folder, "1.png")
+    session = window.session
+    qtbot.waitUntil(lambda: "missing" in window.toast.text, timeout=30_000)
+    assert window.toast.action_button.text() == "Locate or remove…"
+    (folder.parent / "new").mkdir()
+    target = away.rename(folder.parent / "new" / "it.png")
+    window.photo_desk.locate(session.image.id, target)
+    qtbot.waitUntil(lambda: session.image.path == str(target), timeout=30_000)
+    qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
+    assert len(session.annotations) == 2
+    session.undo()
+    qtbot.waitUntil(lambda: session.image.path == "1.png", timeout=30_000)
+
+
+def test_a_photo_with_labels_of_its_own_is_not_taken_by_another(qtbot, window, folder) -> None:
+    lost(qtbot, window, folder, "1.png")
+    window.photo_desk.locate(window.session.image.id, folder / "2.png")
+    qtbot.waitUntil(lambda: "labels of its own" in window.toast.text, timeout=30_000)
+    assert len(boxes(folder)["2.png"]) == 1
+
+
+def test_removing_a_missing_photo_is_one_undo_step(qtbot, window, folder) -> None:
+    lost(qtbot, window, folder, "1.png")
+    session, gone = window.session, window.session.image.id
+    window.photo_desk.remove([gone])
+    qtbot.waitUntil(lambda: session.find_image(gone) is None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.saved == "saved" and "1.png" not in boxes(folder), timeout=30_000)
+    assert session.image is not None
+    assert session.image.id != gone
+    session.undo()
+    qtbot.waitUntil(lambda: session.find_image(gone) is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: boxes(folder).get("1.png") == [(20.0, 60.0)], timeout=30_000)
+
+
+def test_the_menu_offers_it_for_missing_photos_only(qtbot, window, folder) -> None:
+    lost(qtbot, window, folder, "1.png")
+    images = {image.path: image for image in window.session.images}
+    for name, wanted in (("1.png", True), ("2.png", False)):
+        menu = window.photo_desk.menu(images[name], window)
+        assert [action.isEnabled() for action in menu.actions()] == [wanted, wanted]
+
+
+def replaced(qtbot: QtBot, window: MainWindow, folder: Path) -> int:
+    """1.png is half as large now, and open."""
+    session = window.session
+    image = next(one for one in session.images if one.path == "1.png")
+    picture(folder / "1.png", 77, size=(100, 80))
+    session.look_at_folder()
+    qtbot.waitUntil(lambda: image.id in session.strangers, timeout=30_000)
+    session.go_to(image.id)
+    qtbot.waitUntil(lambda: "another file than the one" in window.toast.text, timeout=30_000)
+    return image.id
+
+
+@pytest.mark.parametrize(("what", "expected"), [(KEEP, (20.0, 60.0)), (SCALE, (10.0, 30.0))])
+def test_labels_of_a_replaced_photo_stay_or_are_scaled(qtbot, window, folder, what, expected) -> None:
+    image_id = replaced(qtbot, window, folder)
+    session = window.session
+    window.photo_desk.decide(what, session.strangers.all)
+    qtbot.waitUntil(lambda: image_id not in session.strangers, timeout=30_000)
+    qtbot.waitUntil(lambda: session.find_image(image_id).width == 100, timeout=30_000)
+    qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["1.png"] == [expected], timeout=30_000)
+    with Store.open(folder / "labels.labeler", read_only=True) as store:
+        assert "another photo" not in store.image(image_id).note
+        (mask,) = (a.shape for a in store.annotations(image_id) if isinstance(a.shape, Mask))
+        assert (mask.x, mask.width) == ((50, 10) if what == SCALE else (100, 20))
+    session.look_at_folder()
+    qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
+    assert image_id not in session.strangers
+
+
+def test_labels_of_a_replaced_photo_are_set_aside(qtbot, window, folder) -> None:
+    image_id = replaced(qtbot, window, folder)
+    session = window.session
+    window.photo_desk.decide(ASIDE, session.strangers.all)
+    qtbot.waitUntil(lambda: session.find_image(image_id).note == "missing", timeout=30_000)
+    qtbot.waitUntil(lambda: any(i.path == "1.png" for i in session.images), timeout=30_000)
+    found = boxes(folder)
+    assert found["1.png"] == []
+    assert found[f"unmatched/{image_id}/1.png"] == [(20.0, 60.0)]
