@@ -27,7 +27,7 @@ _PAGES = 64
 def is_dangerous(path: Path) -> bool:
     """Whether a file is to be read by a child process. Raises `ImageError` where it cannot be opened."""
     with readable(path) as file:
-        head = file.read(32)
+        head = file.read(64)
         size = file.seek(0, 2)
         if size > _LARGE_FILE and not head.startswith((b"II", b"MM", b"BM")):
             return True

@@ -156,3 +156,9 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
         for read in (read_header, read_pixels, lambda one: read_thumbnail(one, 64)):
             with pytest.raises(ImageError, match=f"is {what}, not an image file"):
                 read(tmp_path / name)
+
+
+def test_run_lengths_and_numbers_as_text_are_for_a_child(tmp_path: Path) -> None:
+    for name, data in (("a.bmp", bombs.rle_bmp(900)), ("a.ppm", bombs.ppm_text(500))):
+        (tmp_path / name).write_bytes(data)
+        assert is_dangerous(tmp_path / name)
