@@ -45,9 +45,10 @@ def cache_dir() -> Path:
     return _made(Path(os.environ.get("LABELER_CACHE_DIR") or _DIRS.user_cache_path))
 
 
-def config_dir() -> Path:
-    """Settings; `LABELER_CONFIG_DIR` overrides."""
-    return _made(Path(os.environ.get("LABELER_CONFIG_DIR") or _DIRS.user_config_path))
+def config_dir(*, make: bool = True) -> Path:
+    """Settings; `LABELER_CONFIG_DIR` overrides. Without `make` the disk is not asked for anything."""
+    path = Path(os.environ.get("LABELER_CONFIG_DIR") or _DIRS.user_config_path)
+    return _made(path) if make else path
 
 
 def log_dir() -> Path:

@@ -19,7 +19,7 @@ from labeler import __version__, paths
 from labeler.gui import theme
 from labeler.gui.garbage import Collector
 from labeler.gui.main_window import MainWindow
-from labeler.gui.settings import load_settings
+from labeler.gui.settings import flush_settings, load_settings
 
 _log = logging.getLogger(__name__)
 _QT_LEVELS = {
@@ -72,7 +72,10 @@ def run(path: Path | None, *, read_only: bool = False) -> int:
 
     window.appeared.connect(begin)
     window.show()
-    return QApplication.exec()
+    try:
+        return QApplication.exec()
+    finally:
+        flush_settings()
 
 
 @contextmanager

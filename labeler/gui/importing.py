@@ -74,7 +74,13 @@ class Importer(QObject):
         self._session = session
         self._turn = 0
         self._stop = threading.Event()
+        self._is_busy = False
         session.project_changed.connect(self.cancel)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a file is on its way; one that was overtaken while it was written is not."""
+        return self._is_busy
 
     def labels(self, source: Labels, *, asking: bool = True) -> None:
         """Take a labels file in; with `asking`, `few_found` comes first where few images are there."""
@@ -113,12 +119,14 @@ class Importer(QObject):
 
     def cancel(self) -> None:
         """Stop what is being read; nothing of it is written."""
+        self._is_busy = False
         self._turn += 1
         self._stop.set()
 
     def _begin(self) -> tuple[int, threading.Event]:
         self.cancel()
         self._stop = threading.Event()
+        self._is_busy = True
         return self._turn, self._stop
 
     def _match(self, source: Labels, turn: int, stop: threading.Event, tries: int) -> None:
@@ -157,6 +165,7 @@ class Importer(QObject):
     ) -> None:
         def done(report: Report | None) -> None:
             if report is not None:
+                self._is_busy &= turn != self._turn
                 self.finished.emit(report)
             elif turn == self._turn:
                 again()
@@ -165,6 +174,7 @@ class Importer(QObject):
 
     def _fail(self, turn: int, error: Exception) -> None:
         if turn == self._turn and not isinstance(error, ImportStoppedError):
+            self._is_busy = False
             self.failed.emit(str(error))
 
 

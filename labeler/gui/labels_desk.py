@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labeler.formats.report import Report
 
 KEY = "import"
+"""Of the message that an import is under way; what came of one has no key, so that the next leaves it."""
 
 
 class LabelsDesk(QObject):
@@ -43,7 +44,7 @@ class LabelsDesk(QObject):
         """What was asked last."""
         self.importer = Importer(session, self)
         self.importer.finished.connect(self._tell)
-        self.importer.failed.connect(lambda sentence: notifier.error(sentence, key=KEY))
+        self.importer.failed.connect(self._tell_failure)
         self.importer.few_found.connect(self._ask_where)
         session.project_changed.connect(self._take_waiting)
 
@@ -65,7 +66,7 @@ class LabelsDesk(QObject):
             find,
             courier=self._courier,
             done=found,
-            failed=lambda error: self._notifier.error(str(error), key=KEY),
+            failed=lambda error: self._tell_failure(str(error)),
         )
 
     def take(self, path: Path, *, images: Path | None = None) -> None:
@@ -85,10 +86,10 @@ class LabelsDesk(QObject):
     def _begin(self, path: Path) -> bool:
         if self._session.project is None:
             sentence = f"{path.name} needs images to belong to. Open their folder first, then import it."
-            self._notifier.error(sentence, key=KEY)
+            self._tell_failure(sentence)
             return False
         if self._session.read_only:
-            self._notifier.error(f"Nothing was imported. {self._session.read_only}", key=KEY)
+            self._tell_failure(f"Nothing was imported. {self._session.read_only}")
             return False
         self._path = path
         self._notifier.info(f"Importing {path.name}…", action="Cancel", run=self.cancel, key=KEY)
@@ -97,7 +98,8 @@ class LabelsDesk(QObject):
     def cancel(self) -> None:
         """Stop the import that is running; nothing of it was written."""
         self.importer.cancel()
-        self._notifier.info(f"{self._path.name} was not imported.", key=KEY)
+        self._notifier.take_back(KEY)
+        self._notifier.info(f"{self._path.name} was not imported.")
 
     def _take_waiting(self) -> None:
         if self._waiting is None or self._session.project is None:
@@ -134,12 +136,18 @@ class LabelsDesk(QObject):
             self.take(path, images=Path(chosen))
 
     def _tell(self, report: Report) -> None:
+        if not self.importer.is_busy:  # the report of an overtaken file comes while the next one is read
+            self._notifier.take_back(KEY)
         rows = "; ".join(row.strip() for row in report.summary().splitlines()[1:])
         tell = self._notifier.error if report.refused or report.missing else self._notifier.info
         if report.items:
-            tell(f"{report.source}: {rows}", action="Reasons…", run=lambda: self.show(report), key=KEY)
+            tell(f"{report.source}: {rows}", action="Reasons…", run=lambda: self.show(report))
         else:
-            tell(f"{report.source}: {rows}", key=KEY)
+            tell(f"{report.source}: {rows}")
+
+    def _tell_failure(self, sentence: str) -> None:
+        self._notifier.take_back(KEY)
+        self._notifier.error(sentence)
 
     def show(self, report: Report) -> None:
         """The report with its reasons, in a window of its own."""

@@ -30,7 +30,7 @@ from labeler.gui.actions import ACTIONS, TOOLS, make_actions
 from labeler.gui.dialogs.welcome import WelcomePage
 from labeler.gui.docks import dock_actions
 from labeler.gui.notify import Notifier, Toast
-from labeler.gui.settings import Settings
+from labeler.gui.settings import Settings, flush_settings
 from labeler.gui.top_bar import TopBar
 
 if TYPE_CHECKING:
@@ -401,6 +401,7 @@ class MainWindow(QMainWindow):
         self.session.shut_down()
         self.model_menu.stop()
         self.host.close()
+        flush_settings()
         event.accept()
 
     # --- drag and drop --------------------------------------------------------------------

@@ -8,11 +8,13 @@ from typing import Any, Literal
 import msgspec
 
 from labeler import paths
-from labeler.core.files import atomic_write
 from labeler.formats.writing import Writing
+from labeler.gui.write_behind import WriteBehind
 from labeler.models.threads import THREADS_VARIABLE
 
 _log = logging.getLogger(__name__)
+_behind = WriteBehind()
+_NAME = "settings.json"
 
 RECENT = 10
 PLACES = 200
@@ -108,20 +110,27 @@ class Settings(msgspec.Struct):
                 os.environ.pop(name, None)
 
     def save(self) -> None:
-        """Write the settings file, whole or not at all."""
-        try:
-            atomic_write(settings_file(), msgspec.json.format(msgspec.json.encode(self), indent=2))
-        except OSError as error:
-            _log.info("settings are not saved: %s", error)
+        """Have the settings file written soon, as they are now; whole or not at all.
+
+        The disk is another thread's to wait for: panels, tools and places are saved while one works.
+        """
+        path = paths.config_dir(make=False) / _NAME
+        _behind.put(path, msgspec.json.format(msgspec.json.encode(self), indent=2))
 
 
 def settings_file() -> Path:
     """Where the settings are."""
-    return paths.config_dir() / "settings.json"
+    return paths.config_dir() / _NAME
+
+
+def flush_settings() -> bool:
+    """Wait until what was saved last is on disk, a few seconds at most; says whether it is."""
+    return _behind.flush()
 
 
 def load_settings() -> Settings:
     """The saved settings; defaults where there are none, and a damaged file is put aside, not lost."""
+    flush_settings()
     path = settings_file()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Settings)

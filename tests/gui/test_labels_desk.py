@@ -19,7 +19,7 @@ from labeler.gui.dialogs.import_report import ImportReportDialog
 from labeler.gui.importing import Importer
 from labeler.gui.labels_desk import LabelsDesk
 from labeler.gui.main_window import MainWindow
-from labeler.gui.notify import Message
+from labeler.gui.notify import Message, Toast
 from labeler.gui.session import Session
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -205,3 +205,32 @@ def test_a_file_dropped_on_an_empty_window_opens_the_folder_of_its_images(
     assert window.session.root == folder
     qtbot.waitUntil(lambda: len(window.session.annotations) == 1, timeout=20_000)
     assert [image.note for image in window.session.images] == [""]
+
+
+def test_two_reports_can_both_be_read_and_neither_takes_the_message_of_the_next(
+    qtbot: QtBot, opened: MainWindow, desk: LabelsDesk, photos: Path, tmp_path: Path
+) -> None:
+    name = next(path.name for path in sorted(photos.iterdir()) if path.suffix == ".jpg")
+    toast = opened.findChild(Toast)
+    for file in ("first.json", "second.json"):
+        with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+            desk.take(labels(tmp_path / file, [name]))
+    assert [text.split(":")[0] for text in toast.texts] == ["first.json", "second.json"]
+    desk.take(tmp_path / "none.json")
+    qtbot.waitUntil(lambda: any("none.json" in text for text in toast.texts), timeout=20_000)
+    qtbot.waitUntil(lambda: not desk.importer.is_busy, timeout=20_000)
+    assert [text.split(":")[0] for text in toast.texts[:2]] == ["first.json", "second.json"]
+    assert not any(text.startswith("Importing") for text in toast.texts)
+
+
+def test_the_report_of_an_overtaken_file_leaves_the_message_of_the_next(
+    qtbot: QtBot, opened: MainWindow, desk: LabelsDesk, photos: Path, tmp_path: Path
+) -> None:
+    name = next(path.name for path in sorted(photos.iterdir()) if path.suffix == ".jpg")
+    toast = opened.findChild(Toast)
+    desk.take(labels(tmp_path / "next.json", [name]))
+    assert desk.importer.is_busy
+    desk.importer.finished.emit(Report("overtaken.json", {}, ()))
+    assert any(text == "Importing next.json…" for text in toast.texts)
+    qtbot.waitUntil(lambda: not desk.importer.is_busy, timeout=20_000)
+    assert [text.split(":")[0] for text in toast.texts] == ["overtaken.json", "next.json"]
