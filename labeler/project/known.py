@@ -14,6 +14,7 @@ from pathlib import Path
 from labeler.project import snapshots
 from labeler.project.lock import acquire
 from labeler.project.noted import known_revision, note
+from labeler.project.open_here import unless_open
 
 _WAL_HEADER, _FRAME = 32, 24
 
@@ -40,7 +41,9 @@ def assert_nothing_lost(project: Path, *, torn: bool) -> None:
 
     `torn` is what `has_torn_log` gave before SQLite has seen the log: it decides where nothing is noted.
     """
-    reached, known = snapshots.revision(project), known_revision(project)
+    # in this order: what a window that has it open saves in between makes it further, not lost
+    known = known_revision(project)
+    reached = snapshots.revision(project)
     if reached >= 0 and (reached < known if known is not None else torn):
         raise LostSavesError(project, reached, known)
 
@@ -70,13 +73,21 @@ def go_on_without(project: Path) -> Path | None:
 
 
 def has_torn_log(project: Path) -> bool:
-    """Whether SQLite will not take all of a log: it is not whole, or shorter than its index knows."""
+    """Whether SQLite will not take all of a log: it is not whole, or shorter than its index knows.
+
+    A log that this process has open was judged when it was opened, and is not looked at again.
+    """
+    return unless_open(project, lambda: _is_torn(project), otherwise=False)
+
+
+def _is_torn(project: Path) -> bool:
+    indexed = _indexed(project)
     try:
         log = project.with_name(f"{project.name}-wal").read_bytes()
     except OSError:
         log = b""
     whole, there = _frames(log)
-    return there > whole or _indexed(project) > whole or (len(log) > 0 and there < 0)
+    return there > whole or indexed > whole or (len(log) > 0 and there < 0)
 
 
 def _frames(log: bytes) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from labeler.errors import ProjectError
-from labeler.project import seals
+from labeler.project import open_here, seals
 from labeler.project.foreign import foreign_part
 
 APPLICATION_ID = 0x4C41424C
@@ -190,10 +190,9 @@ def connect(path: Path, *, mode: str, any_thread: bool = False) -> sqlite3.Conne
 
     `mode` is "rw", "rwc" to make the file, "ro" or, for media that cannot change, "immutable".
     """
-    options = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{options}",
-        uri=True,
+    return open_here.connect(
+        path,
+        "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}",
         isolation_level=None,
         timeout=BUSY_MS / 1000,
         check_same_thread=not any_thread,
@@ -256,6 +255,8 @@ def damage(path: Path, *, stop: Callable[[], bool] = lambda: False, content: boo
     try:
         with closing(connect_to_read(path)) as db:
             db.set_progress_handler(stop, 100_000)
+            # one moment of the file, also while a window that has it open goes on saving
+            db.execute("BEGIN")
             return _damage_in(db, path) or (seals.broken(db, look=partial(_ask, stop)) if content else "")
     except sqlite3.DatabaseError as error:
         # an error without a code is not SQLite's but Python's: a text that is no UTF-8
