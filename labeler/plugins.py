@@ -119,7 +119,7 @@ class Registry(Struct, frozen=True):
     def open_file(self, path: Path) -> ModelSpec:
         """The model in a file, by the first plugin that knows the file's kind.
 
-        Raises ModelError, naming the kinds there are, where the file cannot be read or is of none of them.
+        Raises ModelError where the file cannot be read or is of none of the kinds, which `files` names.
         """
         suffix = path.suffix.lower()
         kinds = [kind for plugin in self.plugins for kind in plugin.files]
@@ -132,10 +132,13 @@ class Registry(Struct, frozen=True):
             raise ModelError(
                 f"The model file “{path}” cannot be read ({error.strerror or error})."
             ) from error
-        known = "; ".join(f"{kind.title} ({', '.join(kind.suffixes)})" for kind in kinds) or "none"
-        raise ModelError(
-            f"“{path.name}” is no model file that can be opened; there are: {known}. Choose one of these."
-        )
+        raise ModelError(f"“{path.name}” is not a model file that can be opened; choose another one.")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The kinds of model files that the plugins open, each in words with its endings."""
+        kinds = (kind for plugin in self.plugins for kind in plugin.files)
+        return tuple(f"{kind.title} ({', '.join(kind.suffixes)})" for kind in kinds)
 
     def at_hand(self, task: Task) -> dict[str, ModelSpec]:
         """The models of a task, by the name to `resolve` them by: of plugins, then of installed files.

@@ -14,6 +14,7 @@ from labeler.models import weights
 from labeler.models.catalog import Entry, entry, with_needs
 from labeler.models.listing import Listed, listing, megabytes
 
+_NAMES = f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)})"
 _ACTIONS = ("list", "get", "import", "remove")
 
 
@@ -26,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "in weights of your own, or remove some. A download that was broken off is gone on with.",
     )
     parser.add_argument("action", nargs="?", choices=_ACTIONS, default="list", help="default: %(default)s")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="ids to get or to remove; files to import")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_NAMES)
     parser.add_argument("--json", action="store_true", help="write the answer as JSON")
     parser.set_defaults(run=run, usage_error=parser.error)
 

@@ -1,6 +1,6 @@
 """How good a model is on the project's own images: asked for here, worked out in a child, opened here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -9,6 +9,7 @@ from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import bounds
+from labeler.core.model_titles import titles
 from labeler.core.records import Annotation, Candidate, Image, Model
 from labeler.evaluation import records
 from labeler.evaluation.items import Item
@@ -21,7 +22,6 @@ from labeler.gui.evaluation_files import (
     Written,
     read_ignored,
     read_material,
-    title_of,
 )
 from labeler.gui.evaluation_plan import Asked, EvaluationPlan, moment
 from labeler.gui.predicting import Predictions
@@ -39,6 +39,8 @@ class Outcome(Struct, frozen=True, eq=False):
     scope: str
     """Of which images, in words."""
     models: tuple[Model, ...]
+    titles: tuple[str, ...]
+    """Of the models, as they are called among all of the project."""
     evaluations: tuple[Evaluation, ...]
     """Of each model; its image, truth and category ids are the project's."""
     candidates: tuple[tuple[int, ...], ...]
@@ -164,6 +166,7 @@ class EvaluationDesk(QObject):
             root=self._session.root,
             categories=list(self._session.categories.values()),
             models=work.models,
+            titles=self._titles(work.models),
             ignored=ignored,
             wanted=self._predictions.filter,
             by=work.asked.by,
@@ -190,6 +193,7 @@ class EvaluationDesk(QObject):
             asked=work.asked,
             scope=work.scope,
             models=work.models,
+            titles=self._titles(work.models),
             evaluations=evaluations,
             candidates=written.candidates,
             uncategorised=written.uncategorised,
@@ -197,9 +201,13 @@ class EvaluationDesk(QObject):
             unreviewed=sum(not one.image.reviewed for one in work.read),
             labels=Path(written.spec.labels),
         )
-        pairs = zip(work.models, evaluations, strict=True)
-        self.plan.remember([moment(work.asked.scope, m, title_of(m), e.summary) for m, e in pairs])
+        told = zip(work.models, self.outcome.titles, evaluations, strict=True)
+        self.plan.remember([moment(work.asked.scope, m, title, e.summary) for m, title, e in told])
         self.changed.emit()
+
+    def _titles(self, models: Iterable[Model]) -> tuple[str, ...]:
+        called = titles(self._session.models)
+        return tuple(called.get(model.id, model.name) for model in models)
 
     def _in_pool(self, work: _Work, do: Callable[[], T], done: Callable[[T], None]) -> None:
         """Have something done on a pool thread for the evaluation under way."""

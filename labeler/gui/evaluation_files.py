@@ -49,11 +49,6 @@ class Written(Struct, frozen=True, eq=False):
     """Of each model, how many of its predictions have a class that is no category of the project."""
 
 
-def title_of(model: Model) -> str:
-    """A model as a person knows it."""
-    return f"{model.name} {model.version}".strip()
-
-
 def read_material(store: Store, image_id: int, models: Iterable[Model]) -> Material | None:
     """All that was said of an image, by the person and by models; None where the image is gone."""
     try:
@@ -85,6 +80,7 @@ class FileWriter:
         root: Path,
         categories: Sequence[Category],
         models: Sequence[Model],
+        titles: Sequence[str],
         ignored: Mapping[int, frozenset[str]],
         wanted: Filter,
         by: By,
@@ -93,6 +89,7 @@ class FileWriter:
         self._root = root
         self._categories = categories
         self._models = models
+        self._titles = titles
         self._ignored = ignored
         self._wanted = replace(wanted, confidence=0.0, top_k=_ALL)
         self._by = by
@@ -110,7 +107,7 @@ class FileWriter:
                 path = self._folder / f"results-{place + 1}.json"
                 text, ids, strange = self._results(sized, model)
                 path.write_bytes(text)
-                results.append((title_of(model), str(path)))
+                results.append((self._titles[place], str(path)))
                 candidates.append(ids)
                 uncategorised.append(strange)
         except OSError as error:

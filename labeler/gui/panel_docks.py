@@ -103,6 +103,7 @@ class PanelDocks(QObject):
         self.run.mapped.connect(desk.take_mapping)
         self.images.add_worst_first(desk.agreements.worst_first)
         self.predictions.run_asked.connect(lambda: self.open("Pre-annotate"))
+        self.agreement.model_asked.connect(lambda: self.open("Predictions"))
         desk.batch.stored.connect(lambda _: self.open("Predictions"))
         self.set_agreement.opened.connect(lambda _, what: self.opened.emit(what))
         loop.shows.connect(self.open)

@@ -112,7 +112,7 @@ def test_a_model_that_is_not_here_yet_says_how_it_is_had() -> None:
 def test_what_is_no_model_is_not_taken_in(tmp_path, capsys) -> None:
     (tmp_path / "notes.txt").write_text("no model")
     assert models("import", str(tmp_path / "notes.txt")) == 1
-    assert "“notes.txt” is no model file" in capsys.readouterr().err
+    assert "“notes.txt” is not a model file" in capsys.readouterr().err
     assert weights.installed() == ()
 
 

@@ -72,7 +72,7 @@ TROUBLE = {
     "no model": ([], "Name one model"),
     "two models": (["--model", "x", "--everything"], "Name one model"),
     "unknown model": (["--model", "nothing"], "There is no model named “nothing”"),
-    "no model file": (["--model", "{photo}"], "is no model file"),
+    "no model file": (["--model", "{photo}"], "is not a model file"),
     "segmenter": (["--model", "mobilesam"], "MobileSAM is no detector"),
     "text": (["--everything", "--text", "a dog"], "does not read"),
     "labels": (["--everything", "--labels", "{labels}"], "None of the images is named in the labels"),

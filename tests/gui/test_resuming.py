@@ -234,6 +234,8 @@ def test_a_project_file_that_names_another_folder_is_known_by_its_file(
     window.open(photos)
     qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
     window.session.close()
+    # the writer still has it open for a moment: a file renamed then would lose what stands beside it
+    qtbot.waitUntil(lambda: not (photos / "labels.labeler-wal").exists(), timeout=20_000)
     named = photos / "mine.labeler"
     (photos / "labels.labeler").rename(named)
     window.open(named)

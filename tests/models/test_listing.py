@@ -12,7 +12,7 @@ from labeler.models.listing import Listed, listing, megabytes
 
 def opened(path: Path) -> ModelSpec:
     if path.suffix == ".onnx":
-        raise ModelError(f"“{path.name}” is no model file that can be opened.")
+        raise ModelError(f"“{path.name}” is not a model file that can be opened.")
     return ModelSpec(id=path.stem, title="Opened", task="detector", load=dict, licence="MIT")
 
 
@@ -49,7 +49,7 @@ def test_a_person_s_own_files_come_last_even_such_as_nothing_opens() -> None:
     good, bad = list(listed().values())[-2:]
     assert (good.id, good.title, good.task, good.licence) == ("a.pt", "Opened", "detector", "MIT")
     assert (bad.id, bad.title, bad.task) == ("b.onnx", "b", "")
-    assert "no model file" in bad.about
+    assert "not a model file" in bad.about
 
 
 def test_what_no_plugin_opens_is_not_offered() -> None:

@@ -220,5 +220,5 @@ def test_a_sam_of_another_frame_a_changed_and_a_damaged_file_are_one_sentence(tm
     with pytest.raises(ModelError, match="has changed since it was chosen"):
         opened.load()
     odd.write_bytes(checkpoint.read_bytes()[:5000])
-    with pytest.raises(ModelError, match="is no model file that can be opened"):
+    with pytest.raises(ModelError, match="is not a model file that can be opened"):
         registry.open_file(odd)

@@ -156,9 +156,9 @@ def test_weights_of_something_else_are_refused(tmp_path) -> None:
 
     torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(
-        ModelError, match=r"“other\.pth” is no model file that can be opened; there are: .*torchvision"
+        ModelError, match=r"“other\.pth” is not a model file that can be opened; choose \w+ one\.$"
     ):
         opened(tmp_path / "other.pth")
     (tmp_path / "noise.safetensors").write_bytes(b"\xff" * 64)
-    with pytest.raises(ModelError, match="is no model file"):
+    with pytest.raises(ModelError, match="is not a model file"):
         opened(tmp_path / "noise.safetensors")

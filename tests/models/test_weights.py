@@ -403,9 +403,9 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path, length) -> None:
     mine.write_bytes((tmp_path / "whole.pt").read_bytes()[:length])
 
     def unknown(path: Path) -> ModelSpec:
-        raise ModelError(f"“{path.name}” is no model file that can be opened.")
+        raise ModelError(f"“{path.name}” is not a model file that can be opened.")
 
-    with pytest.raises(ModelError, match=r"“cut.pt” is (damaged|no model file)"):
+    with pytest.raises(ModelError, match=r"“cut.pt” is (damaged|not a model file)"):
         weights.import_file(mine, open_file=unknown)
     assert files() == []
 

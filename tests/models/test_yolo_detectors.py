@@ -286,7 +286,7 @@ def checkpoint(path: Path, content: object) -> Path:
 def test_a_pickle_that_runs_code_is_refused_and_not_run(tmp_path) -> None:
     canary = tmp_path / "canary"
     path = checkpoint(tmp_path / "bad.pt", {"model": _Canary(canary)})
-    with pytest.raises(ModelError, match=r"“bad\.pt” is no model file that can be opened"):
+    with pytest.raises(ModelError, match=r"“bad\.pt” is not a model file that can be opened"):
         opened(path)
     assert not canary.exists()
 
@@ -307,7 +307,7 @@ def test_code_hidden_in_a_real_checkpoint_is_not_run(tiny, tmp_path) -> None:
 def test_a_truncated_one_is_refused_in_a_sentence(tiny, tmp_path, part) -> None:
     path = tmp_path / "cut.pt"
     path.write_bytes(tiny["plain"].read_bytes()[:part])
-    with pytest.raises(ModelError, match=r"“cut\.pt” is no model file"):
+    with pytest.raises(ModelError, match=r"“cut\.pt” is not a model file"):
         opened(path)
 
 
@@ -326,5 +326,5 @@ def test_one_that_changed_since_it_was_chosen_is_refused(tiny, tmp_path) -> None
 def test_a_missing_file_is_told(tmp_path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         opened(tmp_path / "none.pt")
-    with pytest.raises(ModelError, match="is no model file"):
+    with pytest.raises(ModelError, match="is not a model file"):
         opened(Path(__file__))

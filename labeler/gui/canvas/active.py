@@ -11,12 +11,12 @@ from labeler.core.overlap import Agreement
 from labeler.core.records import Annotation, Candidate, Polygons
 from labeler.gui import theme
 from labeler.gui.canvas import ink
-from labeler.gui.canvas.drawing import COMPARED, PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
+from labeler.gui.canvas.drawing import AMONG, COMPARED, PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.sprite import Job, Sprite, rough_bounds
 from labeler.gui.canvas.stage import Stage
-from labeler.gui.canvas.tags import CROWDED, Tag, TagPictures, arranged
+from labeler.gui.canvas.tags import CROWDED, HEIGHT, Tag, TagPictures, arranged
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.brush import BrushTool
 from labeler.gui.canvas.tools.select import SelectTool, handle_points
@@ -24,6 +24,8 @@ from labeler.gui.canvas.viewport import Viewport
 
 _FADE = 80
 """Milliseconds in which a proposal comes up: the one motion there is."""
+_MOST_RIMS = 200
+"""So many selected shapes are parted by dark rims: past that they would cost a frame."""
 _CROWDED_VERTICES = 7.0
 """Widget pixels: where vertices lie closer than this on average, only the hovered one is shown."""
 
@@ -40,6 +42,8 @@ class ActiveLayer(QObject):
         self._selected, self._reference, self._proposed = Sprite(), Sprite(), Sprite()
         self._measured: tuple[Annotation, Agreement | None] | None = None
         self._pictures = TagPictures()
+        self.tagged: list[QRectF] = []
+        """Where tags stand since it was painted last, widget pixels."""
         self._tags: dict[int, tuple[tuple[int, Viewport, tuple[int, int]], list[Tag]]] = {}
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(_FADE)
@@ -59,7 +63,7 @@ class ActiveLayer(QObject):
 
         No tag goes under what floats on the rectangles `taken`.
         """
-        stage = self._stage
+        stage, self.tagged = self._stage, []
         if stage.options.annotations:
             self._selected.paint(painter, self._selected_jobs(tool), stage.view, size, ratio)
             if isinstance(tool, BrushTool) and tool.picture is not None:
@@ -79,7 +83,10 @@ class ActiveLayer(QObject):
         stage, jobs = self._stage, []
         active = stage.active()
         # the areas of a comparison are to be seen in their own colours
-        look = COMPARED if stage.predictions.comparison.is_shown else SELECTED
+        several = 1 < len(active) <= _MOST_RIMS and not stage.drafts  # while they are dragged: plainly
+        look = AMONG if several else SELECTED
+        if stage.predictions.comparison.is_shown:
+            look = COMPARED
         painted = tool.target_id if isinstance(tool, BrushTool) else None
         for annotation in active:
             if annotation.id != painted:
@@ -155,12 +162,13 @@ class ActiveLayer(QObject):
     # --- what is proposed -------------------------------------------------------------------------
 
     def _paint_proposal(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
-        prompting, violet = self._prompting, rgb(theme.PROPOSAL)
+        prompting, category = self._prompting, self._stage.session.category
+        color = rgb(category.color if category is not None else theme.PROPOSAL)
         jobs = []
         if prompting.current is not None:
-            jobs.append(Job(prompting.current.mask, violet, PROPOSAL))
+            jobs.append(Job(prompting.current.mask, color, PROPOSAL))
         elif prompting.preview is not None and not prompting.pending:
-            jobs.append(Job(prompting.preview.mask, violet, PREVIEW))
+            jobs.append(Job(prompting.preview.mask, color, PREVIEW))
         fading = self._fade.state() == QVariantAnimation.State.Running
         painter.setOpacity(float(self._fade.currentValue()) if fading else 1.0)
         self._proposed.paint(painter, jobs, self._stage.view, size, ratio)
@@ -187,6 +195,7 @@ class ActiveLayer(QObject):
         widths = [picture.width() / ratio for picture in pictures]
         for at, (x, y) in arranged(tags, widths, size, taken):
             painter.drawImage(QPointF(round(x), round(y)), pictures[at])
+            self.tagged.append(QRectF(round(x), round(y), widths[at], HEIGHT))
 
     def _selected_tags(self, tool: Tool) -> Iterator[Tag]:
         active = self._stage.active()

@@ -367,7 +367,10 @@ class PhotoView(QWidget):
         for tool in self._tools.values():
             if tool is not self._tool and tool.pending:
                 tool.paint(painter)
-        self._active.paint(painter, self._tool, size, ratio, [QRectF(one) for one in self._floating()])
+        floating = [QRectF(one) for one in self._floating()]
+        self._active.paint(painter, self._tool, size, ratio, floating)
+        if self.options.annotations and self.options.predictions:
+            self._reasons.paint_tags(painter, size, [*floating, *self._active.tagged])
         pointer = self._stage.pointer
         if pointer is not None and self._tool.crosshair and not self._gestures.panning:
             ink.paint_crosshair(painter, pointer.sx, pointer.sy, *size)

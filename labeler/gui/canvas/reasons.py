@@ -1,6 +1,7 @@
 """Why a candidate is not kept: the line to the one that suppressed it; and the steps of the walk."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -39,6 +40,8 @@ class Reasons:
         self._stage, self._predictions, self._layer = stage, predictions, layer
         self._sprite = Sprite()
         self._pictures = TagPictures()
+        self.tagged: list[QRectF] = []
+        """Where reasons stand since they were painted last, widget pixels."""
 
     def paint(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
         """Paint for a widget of this size (width, height) with `ratio` device pixels to a pixel."""
@@ -48,7 +51,6 @@ class Reasons:
             ink.paint_frame(painter, self._frame(candidate))
         for link in self._links():
             self._paint_line(painter, link)
-        self._paint_tags(painter, size)
 
     # --- what is highlighted ----------------------------------------------------------------------
 
@@ -116,19 +118,18 @@ class Reasons:
         painter.drawEllipse(end, 4.5, 4.5)
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
-    def _paint_tags(self, painter: QPainter, size: tuple[int, int]) -> None:
-        """At the lines' ends, below each other where they would lie on each other."""
+    def paint_tags(self, painter: QPainter, size: tuple[int, int], taken: Iterable[QRectF]) -> None:
+        """Say the reasons at the lines' ends, near them where other words stand on the rectangles `taken`."""
         ratio = painter.device().devicePixelRatio()
-        used: list[QRectF] = []
+        used, self.tagged = list(taken), []
         for tag, place in self._tags():
             picture = self._pictures.of(tag, ratio)
             width, height = picture.width() / ratio, picture.height() / ratio
             x = min(max(place.x() + 10, 4.0), max(size[0] - width - 4.0, 4.0))
             y = min(max(place.y() - height / 2, 4.0), max(size[1] - height - 4.0, 4.0))
-            rect = QRectF(round(x), round(y), width, height)
-            while any(rect.intersects(other) for other in used) and rect.bottom() < size[1]:
-                rect.translate(0, height + 2)
+            rect = _free(QRectF(round(x), round(y), width, height), used, size[1])
             used.append(rect)
+            self.tagged.append(rect)
             painter.drawImage(rect.topLeft(), picture)
 
     def _tags(self) -> Iterator[tuple[Tag, QPointF]]:
@@ -156,6 +157,17 @@ class Reasons:
 
     def _color(self, candidate: Candidate) -> Rgb:
         return self._layer.kept.color(candidate.category_id)
+
+
+def _free(wanted: QRectF, used: Sequence[QRectF], height: int) -> QRectF:
+    """The nearest place below or above that is free; the wanted one where there is none."""
+    step = wanted.height() + 2
+    for away in range(1, 2 * math.ceil(height / step) + 2):
+        rect = wanted.translated(0, step * (away // 2) * (-1 if away % 2 else 1))
+        on_view = rect.top() >= 0 and rect.bottom() <= height
+        if on_view and not any(rect.intersects(other) for other in used):
+            return rect
+    return wanted
 
 
 def _corners(rect: QRectF) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

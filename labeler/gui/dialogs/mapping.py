@@ -47,6 +47,7 @@ class MappingDialog(QDialog):
         super().__init__(parent)
         self._wanted = wanted or Filter(confidence=CONFIDENT)
         self._kept: Counter[str] = Counter()
+        self._is_counted = False
         self._sweep: Sweep[Counter[str]] = Sweep(session, self)
         self._session = session
         self._model = model
@@ -62,10 +63,14 @@ class MappingDialog(QDialog):
         return {label: choice.currentData() for label, choice in self._choices.items()}
 
     def create_all(self) -> None:
-        """Choose "create" for every class that was found and is still open."""
-        for label, choice in self._choices.items():
-            if choice.currentData() == "open" and self._found[label]:
-                choice.choose("create")
+        """Choose "create" for every class that has predictions and is still open."""
+        for label in self._still():
+            self._choices[label].choose("create")
+
+    def _still(self) -> list[str]:
+        """Classes left open that have predictions; until those are counted, that the model was sure of."""
+        counts = self._kept if self._is_counted else self._found
+        return [label for label, what in self.meanings().items() if what == "open" and counts[label]]
 
     def accept(self) -> None:
         """Make the categories that are asked for in one edit, and keep what was changed."""
@@ -132,7 +137,8 @@ class MappingDialog(QDialog):
             QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel, self
         )
         self.save_button = buttons.button(QDialogButtonBox.StandardButton.Save)
-        self.create_button = QPushButton("Create all that were found", self)
+        self.create_button = QPushButton("Create all with predictions", self)
+        self.create_button.setToolTip("A category for every class that has predictions and is still open")
         self.create_button.setAutoDefault(False)
         self.create_button.setEnabled(False)  # until the classes are read
         buttons.addButton(self.create_button, QDialogButtonBox.ButtonRole.ResetRole)
@@ -188,10 +194,14 @@ class MappingDialog(QDialog):
 
     def _show_kept(self) -> None:
         """Say how many predictions there are of each class, now that all images are looked at."""
+        self._is_counted = True
         for row, label in enumerate(self._choices):
             item = self.table.item(row, 1)
             if item is not None:
                 item.setText(f"{self._kept[label]:,}")
+            if self._kept[label]:  # by a lower threshold than the model was taken at its word from
+                self.table.showRow(row)
+        self._refresh()
 
     def show_all(self) -> None:
         """Also show the classes that were not found."""
@@ -221,7 +231,7 @@ class MappingDialog(QDialog):
         return category.id if category is not None else "open"
 
     def _refresh(self) -> None:
-        still = [label for label, what in self.meanings().items() if what == "open" and self._found[label]]
+        still = self._still()
         self.create_button.setEnabled(bool(still) and not self._session.read_only)
         self.save_button.setEnabled(not self._session.read_only)
         if not self._choices:

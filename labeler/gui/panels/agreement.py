@@ -1,17 +1,22 @@
 """Agreement of the selected object with its prediction, live while it is dragged, and of the image."""
 
-from PySide6.QtCore import QEvent, QMetaMethod, QSignalBlocker, Qt, Signal
+from html import escape
+
+from PySide6.QtCore import QEvent, QMetaMethod, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from labeler.core.model_titles import full_title, titles
 from labeler.core.overlap import Agreement
 from labeler.core.records import Annotation
 from labeler.gui import theme
-from labeler.gui.panels.common import Card, Choice, EmptyState, Yields, timer, tool_button
+from labeler.gui.panels.common import Card, EmptyState, Yields, timer, tool_button
 from labeler.gui.panels.figures import Figure, Sparkline
 from labeler.gui.session import Changed, Session
 
 _KEPT = 200
+ACCEPTED = "the proposals that were accepted"
+"""What is measured against where no model is chosen."""
 _EXPLANATION = """<p><b>IoU</b> (intersection over union) = area both cover / area either covers
 = |A ∩ B| / |A ∪ B|.</p>
 <p><b>Dice</b> = twice the area both cover / the sum of both areas = 2 |A ∩ B| / (|A| + |B|)
@@ -27,6 +32,8 @@ class AgreementPanel(Card):
 
     extra_clicked = Signal(tuple)
     """The candidates of the open image that no annotation stands for."""
+    model_asked = Signal()
+    """The person wants to choose another model to measure against, which is done where it is shown."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Agreement", parent)
@@ -48,7 +55,7 @@ class AgreementPanel(Card):
 
     def refresh(self) -> None:
         """Show everything as it is now."""
-        self._fill_models()
+        self._show_model()
         self.show_object()
         self._show_image()
 
@@ -79,8 +86,14 @@ class AgreementPanel(Card):
         self._sparkline.show_values([*track, measured.iou] if dragged else track)
 
     def _make_widgets(self) -> None:
-        self.model = Choice("Model that is measured against", parent=self)
-        self.model.currentIndexChanged.connect(self._choose_model)
+        self.model = QLabel(self)
+        self.model.setObjectName("quiet")
+        self.model.setTextFormat(Qt.TextFormat.RichText)
+        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.model.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.model.linkActivated.connect(lambda _: self.model_asked.emit())
         self.help_button = tool_button("help-circle-outline", "What do IoU and Dice mean?", self)
         self.help_button.setCheckable(True)
         self.header.addWidget(self.help_button)
@@ -190,23 +203,14 @@ class AgreementPanel(Card):
         self._tracks.clear()
         self._refresh_later.start()
 
-    def _fill_models(self) -> None:
-        models = self._session.models
-        with QSignalBlocker(self.model):
-            self.model.clear()
-            self.model.addItem("the proposals that were accepted", None)
-            for model in models:
-                twice = sum(one.name == model.name for one in models) > 1
-                self.model.addItem(f"{model.name} {model.version}".strip() if twice else model.name, model.id)
-                version = f"{model.name}, version {model.version}" if model.version else model.name
-                self.model.setItemData(self.model.count() - 1, version, Qt.ItemDataRole.ToolTipRole)
-            chosen = self._session.model
-            self.model.choose(chosen.id if chosen else None)
+    def _show_model(self) -> None:
+        """What is measured against: the model whose predictions are shown, chosen in their card."""
+        models, chosen = self._session.models, self._session.model
         self.model.setVisible(len(models) > 1)
-
-    def _choose_model(self) -> None:
-        wanted = self.model.currentData()
-        self._session.choose_model(next((one for one in self._session.models if one.id == wanted), None))
+        name = titles(models).get(chosen.id, chosen.name) if chosen is not None else ACCEPTED
+        self.model.setText(f"against {_link('model', escape(name))}")
+        full = full_title(chosen) if chosen is not None else name
+        self.model.setToolTip(f"{full}. Another one is chosen in the Predictions card.")
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what happened while it was hidden."""
@@ -218,6 +222,7 @@ class AgreementPanel(Card):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_image_later"):
             self._image_later.start()
+            self._refresh_later.start()
 
 
 def _link(target: str, text: str) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
+from labeler.core.model_titles import titles
 from labeler.core.records import Annotation, Box, Change, Mask, Shape
 from labeler.gui import theme
 from labeler.gui.panels import category_edits as edits
@@ -88,7 +89,7 @@ class AnnotationsModel(RowsModel):
         """Who made it: a model by its name, an import, or a person."""
         prediction = self._session.candidates.get(annotation.prediction_id or 0)
         if prediction is not None:
-            names = {model.id: model.name for model in self._session.models}
+            names = titles(self._session.models)
             return names.get(prediction.model_id, "model")
         return {"human": "by hand", "import": "imported", "model": "model"}[annotation.source]
 

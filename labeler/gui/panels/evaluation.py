@@ -19,9 +19,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from labeler.core.model_titles import titles
 from labeler.evaluation.records import By
 from labeler.gui.evaluating import EvaluationDesk
-from labeler.gui.evaluation_files import title_of
 from labeler.gui.evaluation_plan import REVIEWED, SHOWN, Asked
 from labeler.gui.panels.common import Card, Choice, EmptyState, counted, timer
 from labeler.gui.panels.evaluation_examples import Examples
@@ -307,14 +307,14 @@ class EvaluationPanel(Card):
     def _fill_setup(self) -> None:
         plan = self._desk.plan
         scopes = [(f"{one.title} ({len(one.images):,})", one.key) for one in plan.scopes()]
-        models = plan.models
+        models, called = plan.models, titles(self._session.models)
         wanted = self.model.currentData()
         if wanted is None and self._session.model is not None:
             wanted = self._session.model.id
         _fill(self.scope, scopes)
-        _fill(self.model, [(title_of(one), one.id) for one in models], wanted)
+        _fill(self.model, [(called[one.id], one.id) for one in models], wanted)
         others = [
-            (f"against {title_of(one)}", one.id) for one in models if one.id != self.model.currentData()
+            (f"against {called[one.id]}", one.id) for one in models if one.id != self.model.currentData()
         ]
         _fill(self.against, [("Compare with…", None), *others])
         chosen = [self.model.currentData(), self.against.currentData()]
@@ -395,9 +395,9 @@ class EvaluationPanel(Card):
         return text, "", self.start  # the button for it shines above
 
     def _titles(self, asked: Asked) -> str:
-        titles = {model.id: title_of(model) for model in self._session.models}
+        called = titles(self._session.models)
         keys = [key for key in (asked.model_id, asked.against) if key is not None]
-        return " and ".join(titles.get(key, "the model") for key in keys)
+        return " and ".join(called.get(key, "the model") for key in keys)
 
     def _show_choices(self) -> None:
         view = self.view

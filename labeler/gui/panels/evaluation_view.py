@@ -15,7 +15,6 @@ from labeler.evaluation.items import Item
 from labeler.evaluation.operating import Operating, Rates, Sweep
 from labeler.evaluation.records import CategoryResult, Evaluation
 from labeler.gui.evaluating import Outcome
-from labeler.gui.evaluation_files import title_of
 from labeler.gui.panels.common import timer
 
 Kind: TypeAlias = Literal["false alarms", "missed", "hits"]
@@ -73,7 +72,7 @@ class EvaluationView(QObject):
     @property
     def titles(self) -> tuple[str, ...]:
         """Of the models."""
-        return tuple(map(title_of, self.outcome.models)) if self.outcome else ()
+        return self.outcome.titles if self.outcome else ()
 
     @property
     def categories(self) -> Sequence[CategoryResult]:

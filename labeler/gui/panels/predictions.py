@@ -5,9 +5,12 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QSpinBox, QVBoxLayout, QWidget
 
 from labeler.core.filtering import FilterKind
+from labeler.core.model_titles import full_title
 from labeler.gui import theme
+from labeler.gui.panels.agreement import ACCEPTED
 from labeler.gui.panels.common import Card, Choice, EmptyState, counted, timer, tool_button
 from labeler.gui.panels.histogram import BINS, Histogram
+from labeler.gui.panels.model_choice import ModelChoice
 from labeler.gui.predicting import LEAST, MOST, Faint, Predictions
 from labeler.gui.session import Session
 
@@ -19,9 +22,9 @@ KINDS: tuple[tuple[str, FilterKind], ...] = (
     ("no NMS", "none"),
 )
 _FAINT: tuple[tuple[str, Faint], ...] = (
-    ("what was suppressed", "suppressed"),
-    ("everything else too", "all"),
-    ("only what is kept", "none"),
+    ("and suppressed ones, faintly", "suppressed"),
+    ("and all others, faintly", "all"),
+    ("and nothing else", "none"),
 )
 _EXPLAINED = {
     "class-wise": "The most confident box is kept, and every less confident one of its class that overlaps "
@@ -45,6 +48,7 @@ class PredictionsPanel(Card):
         super().__init__("Predictions", parent)
         self.unfolded.connect(self.refresh)
         self._session, self._predictions = session, predictions
+        self.model = ModelChoice(session, "Model whose predictions are shown", self, none=ACCEPTED)
         self._make_sliders()
         self._make_steps()
         self._arrange()
@@ -76,7 +80,8 @@ class PredictionsPanel(Card):
         self.top_k.setFixedWidth(64)
         self.top_k.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.top_k.valueChanged.connect(lambda value: predictions.set_filter(top_k=value))
-        self.faint = Choice("What is shown", _FAINT, self)
+        self.faint = Choice("What is shown beside the predictions", _FAINT, self)
+        self.faint.setToolTip("What the photo shows beside the predictions that are kept")
         self.faint.currentIndexChanged.connect(lambda _: predictions.set_faint(self.faint.currentData()))
         self.counts = QLabel(self, wordWrap=True)
         self.counts.setObjectName("quiet")
@@ -127,7 +132,7 @@ class PredictionsPanel(Card):
         kinds.addWidget(self.top_k)
         shown = QHBoxLayout()
         shown.setSpacing(8)
-        shown.addWidget(_quiet("faint", self))
+        shown.addWidget(_quiet("kept", self))
         shown.addWidget(self.faint, 1)
         shown.addWidget(self.steps_button)
         column = QVBoxLayout(self._controls)
@@ -141,6 +146,13 @@ class PredictionsPanel(Card):
         column.addWidget(self._steps)
         self._empty = EmptyState("", parent=self)
         self._empty.acted.connect(self.run_asked)
+        self._models = QWidget(self)
+        models = QHBoxLayout(self._models)
+        models.setContentsMargins(0, 0, 0, 0)
+        models.setSpacing(8)
+        models.addWidget(_quiet("shown", self))
+        models.addWidget(self.model, 1)
+        self.body.addWidget(self._models)
         self.body.addWidget(self._controls)
         self.body.addWidget(self._empty)
         self.body.addStretch(1)
@@ -151,13 +163,19 @@ class PredictionsPanel(Card):
         """Show everything as it is now."""
         session = self._session
         model = session.model
-        version = f"{model.name}\nversion {model.version}" if model is not None and model.version else ""
-        self.set_note(model.name if model is not None else "", more=version)
+        several = len(session.models) > 1
+        self._models.setVisible(several)
+        self.model.fill(model)
+        # where there are several, the choice below the title says it
+        named = model if not several else None
+        self.set_note(named.name if named else "", more=full_title(named) if named else "")
         self._controls.setVisible(model is not None)
         self._empty.setVisible(model is None)
         if model is None:
             is_open = session.project is not None
             text = "Run a model over the images, or import results, to see predictions here."
+            if several:
+                text = "Only what was accepted is measured against. Choose a model to see its predictions."
             self._empty.set_text(text if is_open else "", "Run a model…" if is_open else "")
         self.show_filter()
         self._show_step()

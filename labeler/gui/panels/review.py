@@ -215,7 +215,7 @@ class ReviewPanel(Card):
         queue, session = self.queue, self._session
         item = queue.current
         if item is None:
-            title = "Looking for what waits…" if looking else self._nothing_left()
+            title = "Looking for what waits…" if looking else "Nothing is left to review."
             self.item.show_item(title, "", color="", confidence=None)
             return
         category = session.categories.get(item.category_id) or (session.category if not item.label else None)
@@ -234,15 +234,15 @@ class ReviewPanel(Card):
             return f"Looking through {counted(images, 'image')}: {done:,} done."
         found = self.queue.pace()
         if not left:
-            return ""
+            return self._what_waits()
         return pace_text(found) if found else _KEYS
 
-    def _nothing_left(self) -> str:
-        """What an empty queue means: all is judged, or classes are still without a category."""
+    def _what_waits(self) -> str:
+        """What an empty queue leaves out: classes without a category, if there are any."""
         candidates = self._session.candidates.values()
         if any(one.label and not one.category_id and not one.verdict for one in candidates):
-            return "Nothing is left of the mapped classes."
-        return "Nothing is left to review."
+            return "Classes without a category are left out: map them by Classes… in Pre-annotate."
+        return ""
 
     def _why_not(self) -> str:
         """Why no review can begin, or ""."""

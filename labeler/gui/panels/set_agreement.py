@@ -16,11 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.core.effort import Effort
+from labeler.core.model_titles import titles
 from labeler.core.set_agreement import Moment, Tally
 from labeler.gui import theme
 from labeler.gui.agreements import Agreements
 from labeler.gui.panels.common import Card, Choice, EmptyState, counted, timer
 from labeler.gui.panels.figures import Figure
+from labeler.gui.panels.model_choice import ModelChoice
 from labeler.gui.panels.plot import Bar, Bars, Line, Plot, Share
 from labeler.gui.panels.rows import Row, RowsModel, RowsView
 from labeler.gui.session import Session
@@ -102,8 +104,7 @@ class SetAgreementPanel(Card):
     # --- widgets ----------------------------------------------------------------------------------
 
     def _make_numbers(self) -> None:
-        self.model = Choice("Model that is measured against", parent=self)
-        self.model.currentIndexChanged.connect(self._choose_model)
+        self.model = ModelChoice(self._session, "Model that is measured against", self)
         self.threshold = Choice("IoU from which two objects are a pair", _THRESHOLDS, self)
         self.threshold.setToolTip("A prediction and an annotation of a category are a pair from this IoU on")
         self.threshold.currentIndexChanged.connect(self._choose_threshold)
@@ -246,7 +247,8 @@ class SetAgreementPanel(Card):
     def _show_course(self) -> None:
         if self.course.currentData() == "model":
             versions = self._agreements.versions()
-            names = [f"{model.name} {model.version}".strip() for model, _ in versions]
+            called = titles(self._session.models)
+            names = [called.get(model.id, model.name) for model, _ in versions]
             self._plot([tally for _, tally in versions], names)
         else:
             times = [moment.time for moment in self._moments]
@@ -290,22 +292,11 @@ class SetAgreementPanel(Card):
             self.effort_line.setToolTip("Time between edits, pauses of over a minute and imports left out")
 
     def _fill_models(self) -> None:
-        models, chosen = self._session.models, self._agreements.model
-        with QSignalBlocker(self.model):
-            self.model.clear()
-            for model in models:
-                self.model.addItem(f"{model.name} {model.version}".strip(), model.id)
-            self.model.choose(chosen.id if chosen else None)
+        self.model.fill(self._agreements.model)
         with QSignalBlocker(self.threshold):
             self.threshold.choose(self._agreements.threshold)
 
     # --- choosing ---------------------------------------------------------------------------------
-
-    def _choose_model(self) -> None:
-        wanted = self.model.currentData()
-        found = next((model for model in self._session.models if model.id == wanted), None)
-        if found is not None:
-            self._session.choose_model(found)
 
     def _choose_threshold(self) -> None:
         self._agreements.set_threshold(self.threshold.currentData())

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import pytest
 
+from labeler.core.filtering import Filter
 from labeler.core.records import Box, Candidate, Model
 from labeler.gui.dialogs.mapping import MappingDialog
 from labeler.gui.session import Session
@@ -126,6 +127,27 @@ def test_creating_all_is_one_undo_step_and_leaves_the_current_category(qtbot, op
     qtbot.waitUntil(lambda: session.saved == "saved")
     session.refresh_candidates(session.image.id)
     qtbot.waitUntil(lambda: categories(session)["dog"] == {0})
+
+
+def test_created_is_what_has_predictions_by_the_filter_that_is_in_force(qtbot, session, model) -> None:
+    """The bird is under what counts by default; from a lower threshold it has a prediction."""
+    dialog = MappingDialog(session, model, wanted=Filter(confidence=0.01))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    rows = range(4)
+    qtbot.waitUntil(lambda: bool(dialog.meanings()) and dialog.table.item(0, 1).text() != "…")
+    shown = {dialog.table.item(row, 0).text(): dialog.table.item(row, 1).text() for row in rows}
+    assert shown["bird"] == "1"
+    assert not any(dialog.table.isRowHidden(row) for row in rows)
+    dialog.create_button.click()
+    assert dialog.meanings()["bird"] == "create"
+    strict = MappingDialog(session, model, wanted=Filter(confidence=0.95))
+    qtbot.addWidget(strict)
+    strict.show()
+    qtbot.waitUntil(lambda: bool(strict.meanings()) and strict.table.item(0, 1).text() != "…")
+    assert not strict.create_button.isEnabled(), "nothing has predictions"
+    strict.create_all()
+    assert "create" not in strict.meanings().values()
 
 
 def test_a_decision_can_be_taken_back(qtbot, opened, session, model) -> None:

@@ -182,7 +182,7 @@ def test_a_file_of_one_s_own_is_taken_in_by_the_button(qtbot, dialog, tmp_path) 
 def test_a_file_that_is_no_model_is_refused_in_words(qtbot, dialog, tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("no model")
     dialog.import_file(tmp_path / "notes.txt")
-    qtbot.waitUntil(lambda: "“notes.txt” is no model file" in dialog.message.text())
+    qtbot.waitUntil(lambda: "“notes.txt” is not a model file" in dialog.message.text())
     assert dialog.import_button.isEnabled()
     assert weights.installed() == ()
 

@@ -324,7 +324,7 @@ def test_what_was_asked_for_elsewhere_is_what_the_choices_say(qtbot, session, la
     asked = Asked("shown", ids["better"], against=ids["detector"])
     panel.judge(asked)
     assert panel.asked() == asked
-    qtbot.waitUntil(lambda: panel.view.titles == ("better 1", "detector 1"))
+    qtbot.waitUntil(lambda: panel.view.titles == ("better", "detector"))
     assert not panel.message.isVisible()
 
 

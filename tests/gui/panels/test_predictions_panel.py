@@ -7,6 +7,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from labeler.core.records import Box, Candidate, Change
+from labeler.gui.panels.agreement import AgreementPanel
 from labeler.gui.panels.histogram import BINS, Histogram
 from labeler.gui.panels.predictions import PredictionsPanel
 from labeler.gui.predicting import Predictions
@@ -53,10 +54,28 @@ def test_without_a_model_it_says_what_to_do(panel, qtbot):
         panel._empty.acted.emit()
 
 
+def test_the_model_is_chosen_where_its_predictions_are_and_all_cards_show_the_same(
+    panel, session, predict, shown, qtbot
+):
+    agreement = shown(AgreementPanel(session))
+    predict({1: NEAR}, model="first")
+    predict({1: NEAR[:1]}, model="second")
+    qtbot.waitUntil(lambda: panel.model.currentText() == "second")
+    qtbot.waitUntil(lambda: ">second<" in agreement.model.text())
+    panel.model.setCurrentIndex(panel.model.findText("first"))
+    assert session.model.name == "first"
+    qtbot.waitUntil(lambda: ">first<" in agreement.model.text())
+    panel.model.setCurrentIndex(0)
+    assert session.model is None
+    qtbot.waitUntil(lambda: "that were accepted" in agreement.model.text())
+    qtbot.waitUntil(lambda: panel._empty.isVisible() and "Choose a model" in panel._empty.text())
+    assert panel.model.isVisible(), "the way back"
+
+
 def test_it_tells_what_the_filter_comes_to_on_the_image_and_the_set(panel, three, qtbot):
     qtbot.waitUntil(lambda: told(panel) == "3 candidates → 2 kept, 1 suppressed · set: 5 → 4")
-    assert panel.note.text() == "DETECTOR"
-    assert panel.note.told() == "detector\nversion 1"
+    assert panel.model.currentText() == "detector"
+    assert panel.model.toolTip() == "detector, version 1"
     assert "1 more on this image" in panel.counts.toolTip()
     assert "On 2 images" in panel.counts.toolTip()
 

@@ -231,4 +231,5 @@ def test_classes_without_a_category_are_told_apart_from_nothing_left(qtbot, sess
     first = session.images[0].id
     predict({first: [structs.replace(candidate(0, 0.9), category_id=0, label="zebra")]})
     panel.set_active(True)
-    qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left of the mapped classes.")
+    qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left to review.")
+    assert "Classes…" in panel.pace.text()

@@ -88,7 +88,7 @@ def test_a_row_of_the_worst_opens_that_image(qtbot, session, measured, panel, cl
 def test_the_plot_over_models_compares_them_and_a_click_chooses_one(qtbot, session, predict, measured, panel):
     predict({image_id: [candidate(10)] for image_id in measured}, model="better")
     panel.course.setCurrentIndex(1)
-    qtbot.waitUntil(lambda: panel.plot._places == ["detector 1", "better 1"])
+    qtbot.waitUntil(lambda: panel.plot._places == ["detector", "better"])
     qtbot.mouseClick(panel.plot, Qt.MouseButton.LeftButton, pos=QPoint(int(panel.plot._x(0)), 40))
     assert session.model.name == "detector"
 
