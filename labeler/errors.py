@@ -21,6 +21,10 @@ class ProjectLockedError(ProjectError):
     """Another running instance holds the project; the message says who, where and since when."""
 
 
+class CannotWriteError(ProjectError):
+    """A project that cannot be written to for now; it may still be looked at."""
+
+
 class FormatError(LabelerError):
     """A labels file that cannot be read or written as a whole."""
 

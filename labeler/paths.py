@@ -1,6 +1,8 @@
 """Where things are: shipped files beside the package, and the user's own folders."""
 
 import os
+import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from platformdirs import PlatformDirs
 _PACKAGE = Path(__file__).resolve().parent
 _DIRS = PlatformDirs("labeler", appauthor=False)
 
+_TRIED = 8192
+"""A full disk still takes an empty file."""
 CACHE_LIMIT_VARIABLE = "LABELER_CACHE_GB"
 """The bound of the embedding cache in gigabytes, where another than the default is wanted."""
 
@@ -31,8 +35,30 @@ def shipped_plugins() -> Path:
 
 @cache
 def _made(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
+    # whoever writes there is told what is wrong by the write itself, and `unwritable` says it once for all
+    with suppress(OSError):
+        path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def unwritable() -> str:
+    """One sentence that names those of the user's own folders that take no files; "" where all do."""
+    lacking: list[tuple[Path, str]] = []
+    for folder in dict.fromkeys((data_dir(), config_dir(), cache_dir(), log_dir())):
+        try:
+            with tempfile.TemporaryFile(dir=folder, prefix=".labeler-") as file:
+                file.write(bytes(_TRIED))
+                file.flush()
+        except OSError as error:
+            lacking.append((folder, error.strerror or str(error)))
+    if not lacking:
+        return ""
+    named = ", ".join(str(folder) for folder, _ in lacking)
+    reasons = ", ".join(dict.fromkeys(reason.lower() for _, reason in lacking))
+    return (
+        f"Labeler cannot write to {named} ({reasons}), so what it keeps there (settings, models, copies, "
+        "logs) is not kept: make room there, or let it write there."
+    )
 
 
 def data_dir() -> Path:

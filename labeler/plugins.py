@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -328,16 +329,20 @@ class _Activating:
     def __enter__(self) -> None:
         owner = self._owner()
         if owner is not None and not _is_alive(*owner):
-            self._file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
             raise PluginError(
                 f"The plugin {self._source} crashed the last start and was left out; "
                 "it is tried again at the next one."
             )
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(self._file, f"{os.getpid()} {psutil.Process().create_time()}".encode())
+        # where nothing can be written, a crash is not known at the next start, and plugins work all the same
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(self._file, f"{os.getpid()} {psutil.Process().create_time()}".encode())
 
     def __exit__(self, *_: object) -> None:
-        self._file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.unlink(missing_ok=True)
 
     def _owner(self) -> tuple[int, float] | None:
         try:

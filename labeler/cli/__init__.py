@@ -59,6 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         words.insert(0, "open")
     options = _parser(words[0]).parse_args(words)
     _start_log(options.log_level)
+    if said := paths.unwritable():
+        sys.stderr.write(f"labeler: {said}\n")
     try:
         _choose_plugins(options)
         code = int(options.run(options))
@@ -119,11 +121,17 @@ def _start_log(level: str) -> None:
     """Warnings to stderr, everything from info to a rotating file."""
     from logging.handlers import RotatingFileHandler  # noqa: PLC0415 - 10 ms that --version need not pay
 
+    class QuietFile(RotatingFileHandler):
+        """A log that cannot be written to is told once, at the start, and not with each line."""
+
+        def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+            pass
+
     to_screen = logging.StreamHandler()
     to_screen.setLevel(level.upper())
     handlers: list[logging.Handler] = [to_screen]
     try:
-        to_file = RotatingFileHandler(
+        to_file = QuietFile(
             paths.log_dir() / "labeler.log", maxBytes=1 << 20, backupCount=3, encoding="utf-8", delay=True
         )
         to_file.setLevel(logging.INFO)

@@ -62,6 +62,8 @@ def run(path: Path | None, *, read_only: bool = False) -> int:
     """Show the window until it is closed; gives the exit code."""
     window = _make_frame()
     _catch_crashes(window)
+    if said := paths.unwritable():
+        window.notifier.error(said, key="home", lasting=True)
 
     def begin() -> None:
         with _quick_imports():

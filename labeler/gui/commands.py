@@ -13,7 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
-from labeler.errors import ProjectLockedError
+from labeler.errors import CannotWriteError, ProjectLockedError
 from labeler.gui.actions import TOOLS, key_table
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
@@ -162,6 +162,9 @@ class Commands(QObject):
         """Say why a project was not opened, and offer what can be done about it."""
         if isinstance(error, ProjectLockedError):
             self.offer_locked(error)
+        elif isinstance(error, CannotWriteError):
+            look = partial(self._session.open, self.last_opened, read_only=True)
+            self._notifier.error(str(error), action="Open read-only", run=look, key="open")
         elif isinstance(error, snapshots.DamagedProjectError) and error.snapshot is not None:
             restore = partial(self.restore_snapshot, error.path, error.snapshot)
             self._notifier.error(str(error), action="Restore the snapshot", run=restore, key="open")

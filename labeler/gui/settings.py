@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,6 +139,7 @@ def load_settings() -> Settings:
         return Settings()
     except (OSError, msgspec.MsgspecError) as error:
         _log.info("%s cannot be read (%s); defaults are used", path, error)
-        if path.exists() and os.access(path.parent, os.W_OK):
-            path.replace(path.with_suffix(".damaged.json"))
+        with suppress(OSError):
+            if path.is_file():
+                path.replace(path.with_suffix(".damaged.json"))
         return Settings()

@@ -18,8 +18,10 @@ from labeler.errors import ModelError
 _LEGACY_PICKLES = 5
 """torch's format before 1.6: magic number, version, system, the object, the keys of its storages."""
 
-_MOST = 64 << 20
+_MOST = 16 << 20
 """Bytes of pickle that are looked at: the largest known have 1 MB."""
+_MOST_STEPS = 3_000_000
+"""Steps of all its pickles that are looked at, two seconds of work: the largest known have 300,000."""
 
 _KNOWN = re.compile(
     r"""
@@ -59,26 +61,29 @@ def check_pickles(path: Path) -> None:
 
 def _named(path: Path) -> Iterator[str]:
     """Every "module.name" that the file's pickles look up."""
+    left = iter(range(_MOST_STEPS))
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.filename.endswith(".pkl"):
+                    if member.file_size > _MOST:
+                        raise ValueError("its pickle is too long")
                     with archive.open(member) as file:
-                        yield from _globals(file)
+                        yield from _globals(file, left)
         return
     with path.open("rb") as file:
         if file.read(1) != pickle.PROTO:
             return
         file.seek(0)
         for _ in range(_LEGACY_PICKLES):
-            yield from _globals(file)
+            yield from _globals(file, left)
             if file.peek(1)[:1] != pickle.PROTO:
                 return
 
 
-def _globals(file: IO[bytes]) -> Iterator[str]:
+def _globals(file: IO[bytes], left: Iterator[int]) -> Iterator[str]:
     for opcode, argument, position in pickletools.genops(file):
-        if (position or 0) > _MOST:
+        if (position or 0) > _MOST or next(left, None) is None:
             raise ValueError("its pickle is too long")
         if opcode.name == "GLOBAL":
             yield str(argument).replace(" ", ".", 1)

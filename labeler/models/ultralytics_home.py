@@ -8,8 +8,9 @@ user's configuration and working folder, and replaces functions of Pillow, OpenC
 import json
 import logging
 import os
-import shutil
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
@@ -19,6 +20,8 @@ from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
 from labeler.models.threads import all_threads
+
+_log = logging.getLogger(__name__)
 
 _SETTINGS_VERSION = "0.0.8"
 _OFF = (
@@ -41,7 +44,21 @@ _LARGEST_SIDE = 4096
 
 def home() -> Path:
     """The folder that it takes for its own."""
-    return paths.data_dir() / "ultralytics"
+    return _own_folder(paths.data_dir())
+
+
+@cache
+def _own_folder(data: Path) -> Path:
+    folder = data / "ultralytics"
+    try:
+        (folder / "Ultralytics").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(8192))
+    except OSError as error:
+        # where the user's folder takes nothing a model can be used all the same
+        _log.info("%s takes no files (%s)", folder, error)
+        return Path(tempfile.mkdtemp(prefix="labeler-ultralytics-"))
+    return folder
 
 
 def import_ultralytics() -> ModuleType:
@@ -126,7 +143,7 @@ def _copy_fonts(folder: Path) -> None:
     fonts = sorted((paths.resources() / "fonts").glob("*-Regular.otf"))
     for name in _FONTS:
         if fonts and not (folder / name).is_file():
-            shutil.copyfile(fonts[0], folder / name)
+            atomic_write(folder / name, fonts[0].read_bytes())
 
 
 def _import_undoing_patches() -> None:

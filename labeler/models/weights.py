@@ -82,15 +82,21 @@ class _Pin(Struct, frozen=True):
 
 
 def folder() -> Path:
-    """Where weights are kept; made when it is not there, ModelError where that cannot be."""
+    """Where weights are kept; made when it is not there and can be, ModelError where a file is in its place.
+
+    In a home that takes nothing it is not there; the embedded model works all the same.
+    """
     made = paths.data_dir() / "models"
     try:
-        made.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        made.mkdir(exist_ok=True)
+    except FileExistsError as error:
         raise ModelError(
             f"The folder of weights {made} cannot be made ({error.strerror or error}); "
-            "make its parent writable."
+            "move the file that is in its place."
         ) from error
+    except OSError:
+        # whoever writes there says what is wrong
+        pass
     return made
 
 
@@ -104,6 +110,8 @@ def installed() -> tuple[Installed, ...]:
 
     Raises ModelError where the folder cannot be read.
     """
+    if not folder().is_dir():
+        return ()
     known = {entry.file: entry for entry in catalog.entries()}
     order = {name: index for index, name in enumerate(known)}
     try:

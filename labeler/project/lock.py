@@ -19,7 +19,9 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from labeler.errors import ProjectError, ProjectLockedError
+from labeler.core.full_disk import why
+from labeler.errors import CannotWriteError, ProjectLockedError
+from labeler.paths import data_dir
 
 _REGION = 1 << 20
 """Where Windows locks a byte: far behind the text, so that others can still read it."""
@@ -40,9 +42,11 @@ class Holder(Struct, frozen=True):
 class Lock:
     """A held lock; `release` gives it back. The end of the process does so too."""
 
-    def __init__(self, path: Path, descriptor: int, holder: Holder) -> None:
+    def __init__(self, path: Path, descriptor: int, holder: Holder, other: int | None = None) -> None:
         self.path = path
         self.holder = holder
+        self._other = other
+        """The lock for a project's other names, which are hard links."""
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
@@ -52,13 +56,16 @@ class Lock:
         # the file goes first, so that nobody can lock one that is about to vanish without noticing
         with contextlib.suppress(OSError):
             self.path.unlink()
-        os.close(self._descriptor)
-        self._descriptor = None
+        for one in (self._descriptor, self._other):
+            if one is not None:
+                os.close(one)
+        self._descriptor = self._other = None
 
 
 def lock_path(project: Path) -> Path:
-    """The lock file of a project."""
-    return project.with_name(project.name + ".lock")
+    """The lock file of a project, which is one for all links to it."""
+    real = Path(os.path.realpath(project))
+    return real.with_name(real.name + ".lock")
 
 
 def holder(project: Path) -> Holder | None:
@@ -73,21 +80,21 @@ def acquire(project: Path, *, take_over: bool = False) -> Lock:
     """Lock a project for writing.
 
     Raises `ProjectLockedError` while another process has it, and where another machine's name is in
-    the lock file, unless a person has decided to take it over; `ProjectError` where the folder cannot
-    be written to.
+    the lock file, unless a person has decided to take it over; `CannotWriteError` where the folder
+    cannot be written to.
     """
     path = lock_path(project)
     for _ in range(100):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
-            raise ProjectError(
-                f"{project} cannot be opened for writing ({error.strerror}). Open it read-only, or make "
-                "its folder writable."
+            raise CannotWriteError(
+                f"{project} cannot be opened for writing ({why(error, path)}). Open it read-only, or let "
+                "Labeler write to its folder."
             ) from error
         try:
             if _locked(project, descriptor, take_over=take_over) and _is_at(descriptor, path):
-                return Lock(path, descriptor, _sign(descriptor))
+                return Lock(path, descriptor, _sign(descriptor), _lock_other_names(project))
         except BaseException:
             os.close(descriptor)
             raise
@@ -159,10 +166,35 @@ def _sign(descriptor: int) -> Holder:
         since=time.time(),
         started=psutil.Process().create_time(),
     )
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, msgspec.json.encode(us))
+    # the kernel has given us the project; a full disk keeps only our name from being read by others
+    with contextlib.suppress(OSError):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, msgspec.json.encode(us))
     return us
+
+
+def _lock_other_names(project: Path) -> int | None:
+    """Lock the file itself by its number, where it has more names; None where it has one only.
+
+    SQLite goes by names, so two windows on two names of one file would each have a log of their own.
+    """
+    try:
+        found = project.stat()
+        if found.st_nlink < 2:
+            return None
+        path = data_dir() / "locks" / f"{found.st_dev:x}-{found.st_ino:x}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    except OSError:
+        return None
+    if _try_lock(descriptor) is False:
+        os.close(descriptor)
+        raise ProjectLockedError(
+            f"{project.name} is open in another window under another name of the same file (a hard link). "
+            "Close it there, or open it read-only."
+        )
+    return descriptor
 
 
 def _user() -> str:

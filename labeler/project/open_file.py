@@ -1,6 +1,7 @@
 """The file of an open project: its connection, its lock, its transactions, and where it lies."""
 
 import logging
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from labeler.core.records import Edit
-from labeler.errors import ProjectError
+from labeler.errors import CannotWriteError, ProjectError
 from labeler.project import copying, opening, schema, seals, snapshots
 from labeler.project.ids import Ids
 from labeler.project.kept import let_go, write_copy
@@ -31,6 +32,16 @@ logger = logging.getLogger(__name__)
 
 def no_probe(point: str) -> None:
     """Nothing is tested."""
+
+
+def _locked(path: Path, *, take_over: bool) -> Lock:
+    """The lock of a project; one that is damaged is told as damaged, though nothing can be written."""
+    try:
+        return acquire(path, take_over=take_over)
+    except CannotWriteError:
+        if path.is_file() and (reason := schema.damage(path)):
+            raise snapshots.DamagedProjectError(path, reason, snapshots.newest_good(path)) from None
+        raise
 
 
 class OpenFile:
@@ -72,7 +83,9 @@ class OpenFile:
         as it is, and `ProjectError` for what is no project of this or an older version. Opening
         read-only needs no lock and changes nothing.
         """
-        lock = None if read_only else acquire(path, take_over=take_over)
+        # by its real name: SQLite has its log there too, whichever link led to it
+        path = Path(os.path.realpath(path))
+        lock = None if read_only else _locked(path, take_over=take_over)
         try:
             if not read_only and not path.exists():
                 opening.create(path)

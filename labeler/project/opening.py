@@ -7,10 +7,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from labeler.errors import ProjectError
+from labeler.core.full_disk import disk_of, is_full_disk
+from labeler.errors import CannotWriteError, ProjectError
 from labeler.project import copying, schema, seals, snapshots
 from labeler.project.known import assert_nothing_lost, has_torn_log
 
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 CHECKED_AT_ONCE = 16 << 20
 """Files of so many bytes are compared with their checksums before they are opened, larger ones after."""
 
@@ -34,6 +36,8 @@ def connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
             _refuse_older(db, path)
     except sqlite3.Error as error:
         db.close()
+        if not read_only and (error.sqlite_errorcode & 0xFF) in _NO_ROOM and is_full_disk(path):
+            raise _no_room(path) from error
         raise ProjectError(
             f"{path} cannot be opened ({error}). Check that its folder can be written to."
         ) from error
@@ -41,6 +45,13 @@ def connected(path: Path, *, read_only: bool) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _no_room(path: Path) -> CannotWriteError:
+    return CannotWriteError(
+        f"{path.name} cannot be opened for writing: the disk {disk_of(path)} is full. Make room there and "
+        "open it again, or open it read-only."
+    )
 
 
 def bare_revision(path: Path) -> int:

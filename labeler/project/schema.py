@@ -16,6 +16,8 @@ from labeler.project.foreign import foreign_part
 APPLICATION_ID = 0x4C41424C
 """The four letters LABL in the file's header, by which other programs can tell what it is."""
 SUFFIX = ".labeler"
+_NO_SIDES = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
+"""What SQLite says where a folder, or the disk it is on, takes no side files."""
 BUSY_MS = 2000
 """How long a connection waits for another one before it says that the file is held."""
 
@@ -207,7 +209,7 @@ def connect_to_read(path: Path, *, any_thread: bool = False) -> sqlite3.Connecti
     except sqlite3.OperationalError as error:
         db.close()
         wal = path.with_name(path.name + "-wal")
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or (wal.exists() and wal.stat().st_size):
+        if error.sqlite_errorcode & 0xFF not in _NO_SIDES or (wal.exists() and wal.stat().st_size):
             raise
         db = connect(path, mode="immutable", any_thread=any_thread)
     return db

@@ -12,7 +12,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from labeler.errors import ProjectError
+from labeler.core.full_disk import why
+from labeler.errors import CannotWriteError, ProjectError
 from labeler.paths import data_dir
 from labeler.project import schema, seals
 from labeler.project.lock import acquire
@@ -149,6 +150,12 @@ def restore(project: Path, snapshot: Path, *, word: str = "damaged") -> Path:
                 project.with_name(project.name + suffix).rename(aside.with_name(aside.name + suffix))
         temporary.replace(project)
         sync_folder(project.parent)
+    except (OSError, sqlite3.OperationalError) as error:
+        said = why(error, project) if isinstance(error, OSError) else str(error)
+        raise CannotWriteError(
+            f"The copy {snapshot.name} could not be put in the place of {project}: {said}. Nothing was lost; "
+            "make room or let Labeler write there, and restore it again."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
         lock.release()

@@ -4,7 +4,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from labeler.errors import LabelerError, ProjectError
+from labeler.core.full_disk import disk_of
+from labeler.errors import CannotWriteError, LabelerError, ProjectError
 from labeler.project.store import Store
 from labeler.project.whereabouts import AwayError, what_happened
 
@@ -62,6 +63,15 @@ def told(path: Path, error: Exception) -> Exception:
     )
     refusal.__cause__ = error
     return refusal
+
+
+def cannot_take_up(path: Path, error: Exception, rescue: Path) -> CannotWriteError:
+    """The refusal of a project that has rescued edits to take up while its disk takes nothing."""
+    return CannotWriteError(
+        f"{path.name} has edits of an earlier session to take up, and {reason(error) or error} (disk "
+        f"{disk_of(path)}). They stay safe in {rescue}: see to the disk and open it again, or "
+        "open it read-only."
+    )
 
 
 def reconnect(store: Store, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """The one thread that owns an open project."""
 
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -118,6 +119,7 @@ class Writer:
         a person should know beside; `on_away` that the project was replaced or deleted while it was open,
         and the file in which it goes on; `on_damage` what the check in the background has found.
         """
+        path = Path(os.path.realpath(path))
         writer = cls(
             path,
             read_only=read_only,
@@ -220,6 +222,7 @@ class Writer:
     def _run(self, open_store: Callable[[], Store]) -> None:
         try:
             store = open_store()
+            self._assert_room(store)
         except Exception as error:  # whatever it is, `open` raises it on the thread that asked
             self._error = error
             return
@@ -425,6 +428,16 @@ class Writer:
             took, refused = partial(taking.took, step), partial(self._refused, taking, step)
             self._waiting.append(_Job(taking.replay.work(step), took, refused, step, token))
             self._count_pending(1)
+
+    def _assert_room(self, store: Store) -> None:
+        """Raises `CannotWriteError` where rescued edits cannot be taken up: all reads would wait for them."""
+        if self.read_only or not self._rescue.path.exists():
+            return
+        try:
+            store.set_meta("rescued", store.meta("rescued"))
+        except Exception as error:
+            store.close()
+            raise trouble.cannot_take_up(self.path, error, self._rescue.path) from error
 
     def _refused(self, taking: TakingUp, step: Step, error: Exception) -> None:
         # what the disk does not take at the last try stays in the rescue file

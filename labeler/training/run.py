@@ -21,7 +21,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -112,12 +112,16 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, spec: RunSpec) -> "RunFolder":
         """A new run in a folder that is not there yet or empty; LabelerError where something is in it."""
+        is_new = not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise LabelerError(f"{path} is not empty; choose a new folder for the run.")
             atomic_write(path / "run.json", msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
         except OSError as error:
+            if is_new:
+                with suppress(OSError):
+                    path.rmdir()
             raise LabelerError(f"The run's folder {path} cannot be made ({error.strerror}).") from error
         return cls(path)
 
