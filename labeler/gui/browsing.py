@@ -71,6 +71,7 @@ class Browsing(QObject):
         self._link.told.connect(self.told)
         self._link.noted.connect(self.noted)
         self.undecided = self._link.undecided
+        self.after_leaving = self._link.after_leaving
         self._link.viewed.connect(self._take_view)
         self._link.synced.connect(self._take_sync)
         self._loader = PixelLoader(self)

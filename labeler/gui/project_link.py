@@ -236,6 +236,19 @@ class ProjectLink(QObject):
         for writer in tuple(self._leaving):
             self._left(writer, writer.close(seconds=max(until - time.monotonic(), 0.0)))
 
+    def after_leaving(
+        self, work: Callable[[], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have `work` done on a thread of its own, once nothing that was left is open any more."""
+        leaving = tuple(self._leaving)
+
+        def wait_and_work() -> T:
+            for writer in leaving:
+                writer.close()
+            return work()
+
+        run_aside(wait_and_work, courier=self._courier, done=done, failed=failed)
+
     def _leave(self, writer: Writer) -> None:
         """Have a writer finish by itself; what it cannot finish is told when it is known."""
         self._leaving.append(writer)

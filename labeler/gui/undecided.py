@@ -1,5 +1,6 @@
 """What was kept of a project because it could not be saved in it: said when it is found, and offered."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -45,17 +46,28 @@ class UndecidedOffers:
         self.decide(found.project, copy, mine=dialog.choice == "mine")
 
     def decide(self, project: Path, copy: Path, *, mine: bool) -> None:
-        """Let one of the two be the project; the other one is kept under another name."""
-        self._session.close()
-        aside = kept.use_mine(project, copy) if mine else kept.use_theirs(project, copy)
-        if aside is not None:
-            self._say_there(f"The other one was kept as {aside.name}.")
-        self._session.open(project)
+        """Let one of the two be the project; the other one is kept under another name.
 
-    def _say_there(self, sentence: str) -> None:
+        Edits may still be on their way into the copy: it is moved when it is closed.
+        """
+        move = kept.use_mine if mine else kept.use_theirs
+
+        def moved(aside: Path | None) -> None:
+            if aside is not None:
+                self._say_there(self._notifier.info, f"The other one was kept as {aside.name}.")
+            self._session.open(project)
+
+        def refused(error: Exception) -> None:
+            self._say_there(self._notifier.error, f"Nothing was decided: {error}")
+            self._session.open(project)
+
+        self._session.close()
+        self._session.after_leaving(lambda: move(project, copy), moved, failed=refused)
+
+    def _say_there(self, say: Callable[..., object], sentence: str) -> None:
         """Say it once the project is open: messages of the one that is left go with it."""
         self._session.project_changed.connect(
-            lambda: self._notifier.info(sentence, key="undecided"), Qt.ConnectionType.SingleShotConnection
+            lambda: say(sentence, key="decided"), Qt.ConnectionType.SingleShotConnection
         )
 
     def take_up(self, found: Undecided) -> None:

@@ -100,6 +100,23 @@ def test_a_project_replaced_under_the_window_costs_no_edit(
     assert len(list(photos.glob("labels.*.labeler"))) == 1, "the other one is there too"
 
 
+@pytest.mark.parametrize("mine", [True, False])
+def test_which_file_is_the_project_can_be_said_in_the_window_that_has_it(
+    start: Start, photos: Path, tmp_path: Path, mine: bool
+) -> None:
+    """With an edit still on its way, and the copy open in this very process."""
+    user = start(photos)
+    made = _replaced_under(user, photos, tmp_path)
+    made.append(user.draw_box(500, 300, 600, 500))
+    (copy,) = kept_copies(photos / "labels.labeler")
+    user.window.commands.offers.decide(photos / "labels.labeler", copy, mine=mine)
+    user.wait(lambda: user.session.project == photos / "labels.labeler")
+    user.wait_shown()
+    user.wait(lambda: user.annotations() == (made if mine else []))
+    assert "other one was kept as" in user.said()
+    assert kept_copies(photos / "labels.labeler") == []
+
+
 def test_a_project_deleted_under_the_window_is_there_again(start: Start, photos: Path) -> None:
     user = start(photos)
     made = [user.draw_box(100, 300, 200, 500)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -203,14 +204,33 @@ class Canvas(PhotoView):
     # --- mouse and keys ---------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._gestures.press(event, self._tool)
+        if self._can_see(event):
+            self._gestures.press(event, self._tool)
         self._progress.look()
         self._show_cursor(None)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held:
+        left = event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held
+        if left and self._can_see(event):
             self._tool.double(self._gestures.pointer(event.position(), event.modifiers(), "left"))
             self._progress.look()
+
+    def _can_see(self, event: QMouseEvent) -> bool:
+        """Whether the open photo is on the screen, so that a person sees what is drawn on; tells why not.
+
+        Until it is there the one before it stays in sight. To look around is always free.
+        """
+        session = self._session
+        looks_around = event.button() == Qt.MouseButton.MiddleButton or self._gestures.space_held
+        if session.image is None or session.pixels is not None or looks_around:
+            return True
+        name = Path(session.image.path).name
+        self.told.emit(
+            f"Nothing was drawn: {name} cannot be shown."
+            if session.problem
+            else f"Nothing was drawn: {name} is still being read."
+        )
+        return False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._show_cursor(self._gestures.move(event, self._tool))

@@ -127,6 +127,33 @@ def test_going_on_shows_the_next_photo_and_none_of_the_last_annotations(canvas, 
     assert (height, width) == session.pixels.rgb.shape[:2]
 
 
+def test_nothing_is_drawn_on_a_photo_that_is_not_on_the_screen(canvas, session, hand, qtbot):
+    """Until it has been read, the photo before it is what a person sees; one that is gone is never seen."""
+    told = []
+    canvas.told.connect(told.append)
+    canvas.set_tool("box")
+    session._loader.forget(session.images[1].id)
+    session.step(1)
+    assert session.pixels is None
+    hand.drag((100, 100), (300, 300))
+    assert told == [f"Nothing was drawn: {session.image.path} is still being read."]
+    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
+    assert not session.annotations
+    session.image_path(session.image).unlink()
+    session.step(-1)
+    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
+    session._loader.forget(session.images[1].id)
+    session.step(1)
+    qtbot.waitUntil(lambda: session.problem != "", timeout=60_000)
+    hand.drag((100, 100), (300, 300))
+    assert told[-1] == f"Nothing was drawn: {session.image.path} cannot be shown."
+    assert not session.annotations
+    session.step(-1)
+    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
+    hand.drag((100, 100), (300, 300))
+    assert len(session.annotations) == 1
+
+
 # --- tags and the chooser -------------------------------------------------------------------------
 
 
