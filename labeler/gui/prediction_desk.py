@@ -88,7 +88,7 @@ class PredictionDesk(QObject):
         In a review with nothing selected, the item that is asked about is brought into sight and selected,
         so that nothing is decided that a person does not look at.
         """
-        chosen = self.predictions.selection
+        chosen = self._in_sight()
         if self.queue.active:
             self.queue.accept(chosen) if chosen else self.queue.show_current()
         elif chosen:
@@ -99,7 +99,7 @@ class PredictionDesk(QObject):
 
     def reject(self) -> bool:
         """Backspace with nothing pending: reject the selected predictions, as `accept` accepts them."""
-        chosen = self.predictions.selection
+        chosen = self._in_sight()
         if self.queue.active:
             self.queue.reject(chosen) if chosen else self.queue.show_current()
         elif chosen:
@@ -107,6 +107,10 @@ class PredictionDesk(QObject):
         else:
             return False
         return True
+
+    def _in_sight(self) -> frozenset[int]:
+        """The selected predictions; none before their photo is on the screen: nobody has seen them on it."""
+        return self.predictions.selection if self._session.pixels is not None else frozenset()
 
     def end_review(self) -> bool:
         """Esc with nothing pending: the review ends; False where none is on."""

@@ -6,6 +6,7 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.filtering import Filter
 from labeler.core.records import Box, Candidate
+from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.reviewing import Reviewing
 from labeler.gui.session import Session
 
@@ -178,3 +179,26 @@ def test_a_read_only_project_is_left_alone(qtbot, session, owner, predict, photo
     reviewing.accept_all_above(0.1, whole_set=True)
     assert len(told) == 3
     assert not session.annotations
+
+
+def test_nothing_is_decided_before_its_photo_is_on_the_screen(qtbot, session, owner, predict):
+    """Enter pressed again and again goes on to an image that is still being read."""
+    here, there = [image.id for image in session.images][:2]
+    predict({there: [candidate(box(1), 0.9)]})
+    desk = PredictionDesk(session, owner)
+    session._loader.forget(there)
+    session.go_to(there)
+    qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=60_000)
+    desk.predictions.select(ids(session))
+    # whatever the reader's thread has sent is not taken before the events of this thread
+    session.pixels = None
+    desk.accept()
+    desk.reject()
+    assert {c.verdict for c in session.candidates.values()} == {""}
+    session._loader.forget(there)
+    session.go_to(here)
+    session.go_to(there)
+    qtbot.waitUntil(lambda: session.pixels is not None and len(session.candidates) == 1, timeout=60_000)
+    desk.predictions.select(ids(session))
+    desk.accept()
+    assert [c.verdict for c in session.candidates.values()] == ["accepted"]
