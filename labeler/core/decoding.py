@@ -31,9 +31,10 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
+from labeler.core.jpeg_marks import jpeg_head_is_cut, jpeg_is_complete
 from labeler.core.other_kinds import HEIC_BRANDS, heic_opener, said_of_other
 from labeler.core.photo_files import readable
-from labeler.core.tiff_bands import BandsHead, head_of, shown
+from labeler.core.tiff_bands import BandsHead, any_head_of, head_of, shown
 from labeler.core.toning import as_colour, coloured, on_white, windowed
 from labeler.errors import ImageError
 
@@ -145,7 +146,7 @@ def read_pixels(path: Path, *, budget: int = BUDGET) -> Pixels:
         if _is_plain_jpeg(image):
             file.seek(0)
             data = file.read()
-            whole = _jpeg_is_complete(data)
+            whole = jpeg_is_complete(data)
             rgb = _decoded_jpeg(data if whole else data + b"\xff\xd9", cv2.IMREAD_COLOR_RGB)
             if rgb is not None:
                 return _pixels(rgb, turn, "" if whole else "damaged: the file ends early", notes)
@@ -206,13 +207,24 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
         file.seek(0)
         try:
             image = kind(file)
+            if kind is JpegImagePlugin.JpegImageFile and not image.tile:
+                raise SyntaxError("no scan follows its header")
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
         except Exception as error:  # Pillow's parsers raise a dozen kinds on foreign bytes
-            raise ImageError(
-                f"{path} cannot be shown: its header is damaged or of an unsupported kind ({_said(error)})."
-            ) from error
+            raise ImageError(f"{path} {_said_of_header(file, kind, error)}") from error
         yield file, image
+
+
+def _said_of_header(file: IO[bytes], kind: Callable[[IO[bytes]], ImageFile], error: Exception) -> str:
+    """The end of a sentence about a file whose header Pillow cannot read: cut, of a rare kind, or damaged."""
+    size = file.seek(0, os.SEEK_END)
+    if kind is JpegImagePlugin.JpegImageFile and jpeg_head_is_cut(file):
+        return f"ends inside its header, after {size:,} bytes: copy it again from where it came from."
+    head = any_head_of(file) if kind is _Tiff else None
+    if head is not None:
+        return f"cannot be shown: it is {head.name}. Save it as 8- or 16-bit RGB or grey."
+    return f"cannot be shown: its header is damaged or of an unsupported kind ({_said(error)})."
 
 
 def _said(error: Exception) -> str:
@@ -272,13 +284,25 @@ def _facts(image: ImageFile) -> list[str]:
         notes.append(f"first of {frames} frames")
     if image.mode == "CMYK":
         notes.append("CMYK, shown as RGB")
-    if _is_deep_colour(image):
+    if _is_deep_colour(image) or _is_deep_ppm(image):
         notes.append("16-bit colour, shown 8-bit")
     return notes
 
 
 def _is_deep_colour(image: ImageFile) -> bool:
     return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in image.tile)
+
+
+def _is_deep_ppm(image: ImageFile) -> bool:
+    """Whether it is a PPM of colours up to more than 255, of which Pillow gives 8 bits."""
+    if not isinstance(image, PpmImagePlugin.PpmImageFile) or image.mode != "RGB":
+        return False
+    most = [int(str(part)) for part in _parts(image.tile[0][3]) if str(part).isdigit()] if image.tile else []
+    return max(most, default=0) > 255
+
+
+def _parts(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _is_plain_jpeg(image: ImageFile) -> bool:
@@ -345,25 +369,6 @@ def _decoded_jpeg(data: bytes, how: int) -> Rgb | None:
     return decoded
 
 
-def _jpeg_is_complete(data: bytes) -> bool:
-    """Whether an end marker follows the first scan.
-
-    Inside a scan every 0xFF byte is followed by 0 or a restart marker (ITU T.81, B.1.1.5), so the pair
-    FF D9 can only be the end marker. It is looked for from the first scan on, as EXIF thumbnails before
-    that have their own; what follows it (padding, a second picture, a video) is none of our business.
-    """
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xDA:
-            return data.find(b"\xff\xd9", at) >= 0
-    return False
-
-
 def _reduced_jpeg(path: Path, size: int) -> Rgb | None:
     """A JPEG decoded at 1/8, 1/4 or 1/2, oriented, still at least `size` on its longer side; else None."""
     with _opened(path) as (file, image):
@@ -423,7 +428,10 @@ def _as_rgb(loaded: ImageFile) -> tuple[Rgb, list[str]]:
     """The loaded pixels, not oriented, as 8-bit RGB, and notes about how."""
     image = loaded._new(loaded.im)  # a plain image of the stored size, which nothing loads again
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        grey, note = windowed(np.asarray(image))
+        values = np.asarray(image)
+        if isinstance(loaded, PpmImagePlugin.PpmImageFile) and image.mode == "I":
+            values = values.astype(np.uint16)  # all it can have, which Pillow keeps in 32 bits
+        grey, note = windowed(values)
         return as_colour(grey), [note]
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     transparent = False

@@ -11,6 +11,7 @@ from typing import IO
 import cv2
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
@@ -20,6 +21,8 @@ _LITTLE = b"II"
 _OTHER_MODELS = frozenset({3, 4, 5, 6, 8, 9, 10})  # palette, CMYK, YCbCr, Lab: Pillow's, or nobody's
 _OWN_CODECS = frozenset({6, 7, 33003, 33005, 34712, 50001, 50002})  # which know their bands themselves
 _FORMATS = {1: "unsigned", 2: "signed", 3: "float"}
+_CMYK = 5
+_MODELS = {3: "palette", _CMYK: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
 
 
 class BandsHead(Struct, frozen=True):
@@ -55,13 +58,19 @@ class BandsHead(Struct, frozen=True):
         """In words, for a sentence that refuses it."""
         kind = _FORMATS.get(self.format, "other")
         how = "in planes" if self.planar else "interleaved"
-        return (
-            f"a TIFF of {self.bands} {how} bands of {self.bits} bits, {kind}, compression {self.compression}"
-        )
+        model = f"{_MODELS[self.photometric]}, " if self.photometric in _MODELS else ""
+        bands = "1 band" if self.bands == 1 else f"{self.bands} {how} bands"
+        return f"a TIFF of {bands} of {self.bits} bits, {model}{kind}, compression {self.compression}"
 
 
 def head_of(file: IO[bytes]) -> BandsHead | None:
     """The first page of a TIFF, if it is one that is to be read here; None for all others."""
+    head = any_head_of(file)
+    return head if head is not None and _is_unusual(head) else None
+
+
+def any_head_of(file: IO[bytes]) -> BandsHead | None:
+    """The first page of any TIFF; None where it cannot be told."""
     file.seek(0)
     start = file.read(16)
     is_big = start[2:4] in (b"+\0", b"\0+")
@@ -69,10 +78,9 @@ def head_of(file: IO[bytes]) -> BandsHead | None:
         tags = TiffImagePlugin.ImageFileDirectory_v2(start if is_big else start[:8])
         file.seek(tags.next)
         tags.load(file)
-        head = _head(tags, "<" if start.startswith(_LITTLE) else ">", is_big)
+        return _head(tags, "<" if start.startswith(_LITTLE) else ">", is_big)
     except Exception:  # foreign bytes: whoever reads them next says what is wrong with them
         return None
-    return head if head is not None and _is_unusual(head) else None
 
 
 def _head(tags: TiffImagePlugin.ImageFileDirectory_v2, order: str, is_big: bool) -> BandsHead | None:
@@ -110,16 +118,28 @@ def _numbers(value: object) -> tuple[int, ...]:
 
 
 def _is_unusual(head: BandsHead) -> bool:
-    if head.photometric in _OTHER_MODELS or head.compression in _OWN_CODECS or head.bits % 8:
+    if head.compression in _OWN_CODECS or head.bits % 8:
+        return False
+    if head.photometric == _CMYK:  # four bands of 8 bits are Pillow's
+        return (
+            head.bits in (8, 16)
+            and head.format == 1
+            and head.bands >= 4
+            and (head.bits, head.bands) != (8, 4)
+        )
+    if head.photometric in _OTHER_MODELS:
         return False
     if head.bits == 8:
         return (head.bands == 2 and head.alpha < 0) or head.bands > 4 or (head.planar and head.bands != 3)
     wide = head.bits == 64 or (head.bits == 32 and head.format == 1) or head.bits == 24
+    wide = wide or (head.bits == 16 and head.format == 3)
     return head.bands > 1 or head.photometric == 0 or wide
 
 
 def shown(data: bytes, head: BandsHead) -> tuple[Grey, list[str]] | None:
     """The first page as (H, W, 3) RGB, not oriented, and notes; None where OpenCV cannot read it."""
+    if head.photometric == _CMYK:
+        return _from_cmyk(data, head)
     has_colours = head.bands - (head.alpha >= 0) >= 3
     wanted = [0, 1, 2] if has_colours else [0]
     bands = _bands(data, head, [*wanted, *([head.alpha] if head.alpha >= 0 else [])])
@@ -143,8 +163,24 @@ def shown(data: bytes, head: BandsHead) -> tuple[Grey, list[str]] | None:
     return rgb, notes
 
 
+def _from_cmyk(data: bytes, head: BandsHead) -> tuple[Grey, list[str]] | None:
+    """Ink on white paper; what more bands there are (spot colours, an alpha) is left out."""
+    bands = _bands(data, head, [0, 1, 2, 3])
+    if bands is None:
+        return None
+    inks = (bands >> 8 if head.bits == 16 else bands).astype(np.uint16)
+    rgb = (255 - inks[:, :, :3]) * (255 - inks[:, :, 3:]) // 255
+    notes = ["CMYK, shown as RGB"]
+    notes += [f"bands 1 to 4 of {head.bands}"] if head.bands > 4 else []
+    notes += ["16-bit colour, shown 8-bit"] if head.bits == 16 else []
+    return rgb.astype(np.uint8), notes
+
+
 def _bands(data: bytes, head: BandsHead, wanted: Sequence[int]) -> Values | None:
     """(H, W, wanted bands) of the values as stored."""
+    if head.bits == 16 and head.format == 3:  # which OpenCV does not know: the bits are taken as they are
+        bits = _bands(data, replace(head, format=1), wanted) if head.predictor in (1, 2) else None
+        return None if bits is None else np.ascontiguousarray(bits).view(np.float16).astype(np.float32)
     if head.planar:
         each = len(head.offsets) // head.bands
         planes = []
@@ -155,12 +191,24 @@ def _bands(data: bytes, head: BandsHead, wanted: Sequence[int]) -> Values | None
     if head.predictor == 1:
         wide = _single(data, head, head.offsets, head.counts, head.bands)
         return None if wide is None else wide.reshape(head.height, head.width, head.bands)[:, :, list(wanted)]
-    return _by_opencv(data, head, wanted)
+    known = _by_opencv(data, head, wanted) if head.bands in (1, 3, 4) else None
+    return _summed(data, head, wanted) if known is None and head.predictor == 2 else known
+
+
+def _summed(data: bytes, head: BandsHead, wanted: Sequence[int]) -> Values | None:
+    """Bands kept as differences from the pixel to the left: read as they are, and added up."""
+    plain = replace(head, predictor=1)
+    differences = _bands(data, plain, wanted)
+    if differences is None or head.format == 3:
+        return None
+    step = head.tiles[0] or head.width  # each tile starts anew
+    parts = [differences[:, at : at + step] for at in range(0, head.width, step)]
+    return np.concatenate([part.cumsum(1, dtype=part.dtype) for part in parts], axis=1)
 
 
 def _by_opencv(data: bytes, head: BandsHead, wanted: Sequence[int]) -> Values | None:
     """What OpenCV knows by itself: 1, 3 or 4 interleaved bands, differences undone."""
-    values = _decoded(data) if head.bands in (1, 3, 4) else None
+    values = _decoded(data)
     if values is None or values.shape[:2] != (head.height, head.width):
         return None
     values = values.reshape(head.height, head.width, -1)

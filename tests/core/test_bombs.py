@@ -116,7 +116,7 @@ def test_a_child_gives_what_is_given_here(tmp_path: Path, name: str) -> None:
 def test_a_child_says_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     for _ in range(2):
-        with pytest.raises(ImageError, match="its header is damaged"):
+        with pytest.raises(ImageError, match="ends inside its header"):
             decode_child.read_pixels(tmp_path / "bad.jpg", budget=images.BUDGET)
     assert decode_child.read_header(photo(tmp_path / "a.png")).width == 400
 

@@ -410,7 +410,7 @@ def test_an_orthophoto_of_144_megapixels_is_shown(tmp_path: Path) -> None:
         (b"<!doctype html><title>404</title>", "not an image of a known format"),
         (b"%PDF-1.7", "not an image of a known format"),
         (bytes(5000), "not an image of a known format"),
-        (b"\xff\xd8\xff\xe0", "its header is damaged or of an unsupported kind"),
+        (b"\xff\xd8\xff\xe0", "ends inside its header, after 4 bytes"),
         (b"\x89PNG\r\n\x1a\n", "its header is damaged or of an unsupported kind"),
         (b"RIFF\x04\0\0\0WEBP", "its header is damaged or of an unsupported kind"),
         (b"II*\0\x08\0\0\0\0\0", "its header is damaged or of an unsupported kind"),

@@ -1,0 +1,43 @@
+"""The markers of a JPEG: whether its header and its scans are all there."""
+
+from typing import IO
+
+
+def jpeg_is_complete(data: bytes) -> bool:
+    """Whether an end marker follows the first scan.
+
+    Inside a scan every 0xFF byte is followed by 0 or a restart marker (ITU T.81, B.1.1.5), so the pair
+    FF D9 can only be the end marker. It is looked for from the first scan on, as EXIF thumbnails before
+    that have their own; what follows it (padding, a second picture, a video) is none of our business.
+    """
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            return data.find(b"\xff\xd9", at) >= 0
+    return False
+
+
+def jpeg_head_is_cut(file: IO[bytes]) -> bool:
+    """Whether a JPEG file ends before its first scan begins, every segment up to there being in order."""
+    size = file.seek(0, 2)
+    at = 2
+    while True:
+        file.seek(at)
+        marker = file.read(4)
+        if len(marker) < 4:
+            return True
+        if marker[0] != 0xFF:
+            return False
+        if marker[1] == 0xFF:  # fill byte
+            at += 1
+            continue
+        at += 2 + int.from_bytes(marker[2:], "big")
+        if at > size:
+            return True
+        if marker[1] == 0xDA:
+            return False
