@@ -18,6 +18,7 @@ from labeler.cli.progress import Progress
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
 from labeler.core.geometry import bounds
 from labeler.core.images import read_header
+from labeler.core.patience import is_there
 from labeler.core.photo_files import photos_below
 from labeler.core.records import Candidate, Mask
 from labeler.core.rle import compress, mask_to_rle
@@ -225,7 +226,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
                 found.update(dict.fromkeys(path / one for one in photos_below(path)))
             except OSError as error:
                 raise FormatError(f"The folder {path} cannot be read ({error.strerror}).") from error
-        elif path.is_file():
+        elif is_there(path):
             found[path] = None
         else:
             raise FormatError(f"There is no image or folder “{path}”.")

@@ -207,12 +207,12 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
         file.seek(0)
         try:
             image = kind(file)
-            if kind is JpegImagePlugin.JpegImageFile and not image.tile:
-                raise SyntaxError("no scan follows its header")
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
         except Exception as error:  # Pillow's parsers raise a dozen kinds on foreign bytes
             raise ImageError(f"{path} {_said_of_header(file, kind, error)}") from error
+        if kind is JpegImagePlugin.JpegImageFile and not image.tile:  # no scan follows
+            raise ImageError(f"{path} {_said_of_header(file, kind, EOFError())}")
         yield file, image
 
 

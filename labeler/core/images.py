@@ -12,7 +12,7 @@
   before any is asked for.
 - **What looks dangerous** (a cheap look at the bytes, or the size in the header) is read by a child process
   that is stopped after `decode_child.SECONDS` of work or of silence, and at `decode_child.MEMORY`.
-  Everything else is read here, on the caller's thread, at full speed.
+  Everything else is read here, at full speed, and given up where the disk does not answer (`patience`).
 
 Whatever is left out or changed is said in the note. Files are only ever opened for reading.
 """
@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from labeler.core import decode_child, decoding
 from labeler.core.decoding import BUDGET, Header, Pixels, Rgb, TooLargeHereError
+from labeler.core.patience import patiently
 from labeler.core.photo_look import is_dangerous
 
 __all__ = ["BUDGET", "Header", "Pixels", "Rgb", "read_header", "read_pixels", "read_thumbnail"]
@@ -68,9 +69,9 @@ def read_thumbnail(path: Path, size: int) -> Rgb:
 
 def _read(path: Path, here: Callable[[], T], there: Callable[[], T]) -> T:
     """Read here, or in a child what looks dangerous or turns out to be large."""
-    if is_dangerous(path):
+    if patiently(path, lambda: is_dangerous(path)):
         return there()
     try:
-        return here()
+        return patiently(path, here)
     except TooLargeHereError:
         return there()

@@ -19,6 +19,7 @@ from typing import IO
 from msgspec import Struct
 
 from labeler.core.order import natural_key
+from labeler.core.patience import patiently
 from labeler.errors import ImageError
 
 READS_HEIC = importlib.util.find_spec("pi_heif") is not None
@@ -127,8 +128,12 @@ def fingerprint(
 ) -> Fingerprint:
     """What tells this file from others; with `whole` it is read to its end, unless that is stopped.
 
-    Raises `ImageError` where the file cannot be read.
+    Raises `ImageError` where the file cannot be read, or its disk does not answer.
     """
+    return patiently(path, lambda: _fingerprint(path, whole, should_stop))
+
+
+def _fingerprint(path: Path, whole: bool, should_stop: Callable[[], bool]) -> Fingerprint:
     with readable(path) as file:
         status = os.fstat(file.fileno())
         size = status.st_size
@@ -208,19 +213,27 @@ def _below(
 def _kind(entry: "os.DirEntry[str]") -> str:
     """What an entry, or what it links to, is: "folder", "file", or "" for what is of no use to anybody."""
     try:
-        if entry.is_dir():
-            return "folder"
-        if entry.is_file():
-            return "file"
+        if not entry.is_symlink():
+            return _kind_of(entry)
+        return patiently(Path(entry.path), lambda: _kind_of(entry))
+    except ImageError:  # whoever reads it says so
+        return "file"
     except OSError as error:  # a link in a circle, or to what is out of reach, costs the others nothing
         logger.warning("%s was left out: %s", entry.path, error)
     return ""
 
 
+def _kind_of(entry: "os.DirEntry[str]") -> str:
+    return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+
+
 def _entries(folder: str | Path) -> list["os.DirEntry[str]"]:
     """What is in a folder, in natural order, without hidden names."""
-    with os.scandir(folder) as found:
-        kept = [entry for entry in found if not entry.name.startswith(".") and _is_text(entry.name)]
+    try:
+        found = patiently(Path(folder), lambda: list(os.scandir(folder)))
+    except ImageError as error:
+        raise OSError(errno.ETIMEDOUT, "its disk does not answer", str(folder)) from error
+    kept = [entry for entry in found if not entry.name.startswith(".") and _is_text(entry.name)]
     kept.sort(key=lambda entry: natural_key(entry.name))
     return kept
 

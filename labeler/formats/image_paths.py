@@ -19,7 +19,9 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from labeler.core.patience import is_there, patiently
 from labeler.core.photo_files import PLACEHOLDER, SUFFIXES, photos_below
+from labeler.errors import ImageError
 
 Like: TypeAlias = Literal["path", "tail", "name", "address", "case", "prefix", "ending"]
 
@@ -86,10 +88,16 @@ class Folder:
         """Whether a clean path is a file of the folder, or a link in it to a photo."""
         path = self.root / relative
         try:
-            real = path.resolve()
-            inside = real.is_relative_to(self.root) or path.suffix.lower() in SUFFIXES
-            return inside and real.is_file()
-        except (OSError, ValueError, RuntimeError):  # a link in a circle is a RuntimeError before Python 3.13
+            if path.suffix.lower() in SUFFIXES:
+                return is_there(path)
+            real = patiently(path, path.resolve)
+            return real.is_relative_to(self.root) and real.is_file()
+        except (
+            ImageError,
+            OSError,
+            ValueError,
+            RuntimeError,
+        ):  # a link in a circle is a RuntimeError before Python 3.13
             return False
 
     @cached_property

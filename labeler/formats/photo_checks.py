@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from labeler.core.daemons import mapped_aside
 from labeler.core.images import read_header
+from labeler.core.patience import is_there
 from labeler.core.photo_files import digest
 from labeler.core.records import Image
 from labeler.errors import ImageError
@@ -40,7 +41,7 @@ def _look(image: Image, path: Path) -> Photo:
         header = read_header(path)
         same = not image.digest or digest(path) == image.digest
     except ImageError as error:
-        return Photo(image, (GONE if not path.exists() else str(error),))
+        return Photo(image, (GONE if not is_there(path) else str(error),))
     if not image.width:
         image = replace(image, width=header.width, height=header.height)
     told = []

@@ -8,6 +8,7 @@ from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.images import Pixels, read_pixels
+from labeler.core.patience import unhurried
 from labeler.core.photo_files import Fingerprint, fingerprint
 from labeler.errors import ImageError, LabelerError
 from labeler.gui.aside import Readers
@@ -110,9 +111,10 @@ class PixelLoader(QObject):
 
 def _read(path: Path) -> _Loaded:
     """On a thread: what the file shows, and what tells it; the two are of one state of the file."""
-    before = fingerprint(path, whole=False)
-    pixels = read_pixels(path)
-    after = fingerprint(path, whole=before.size <= _WHOLE)
+    with unhurried():  # what comes late is shown late
+        before = fingerprint(path, whole=False)
+        pixels = read_pixels(path)
+        after = fingerprint(path, whole=before.size <= _WHOLE)
     if (before.size, before.modified, before.digest) != (after.size, after.modified, after.digest):
         raise ImageError(f"{path} was written to while it was read: open it again.")
     return _Loaded(pixels, after)

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from labeler.core.patience import silent_disks
 from labeler.core.photo_files import Fingerprint, fingerprint, said_left_out
 from labeler.core.records import Image
 from labeler.errors import ImageError, ProjectError
@@ -114,6 +115,9 @@ class PhotoWatch(QObject):
         if here.is_empty:
             empty = f"There is no photo in {here.root.name}. Put some there, or open another folder."
             sentence = f"{empty} {sentence}".strip()
+        if silent := silent_disks():
+            where = " and ".join(silent)
+            sentence = f"The disk at {where} does not answer; photos on it are left out. {sentence}".strip()
         if sentence and sentence != self._told:
             self._told = sentence
             self.told.emit(sentence)

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from labeler.core.patience import patiently
 from labeler.core.photo_files import PLACEHOLDER, Fingerprint, fingerprint
 from labeler.core.records import Image
 from labeler.errors import ImageError
@@ -149,8 +150,8 @@ def _sorted_out(
 def _stamp(path: Path) -> tuple[int, int] | None:
     """Size and time of a regular file; None where there is none."""
     try:
-        status = path.stat()
-    except (OSError, ValueError):
+        status = patiently(path, path.stat)
+    except (OSError, ValueError, ImageError):
         return None
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from labeler.core.patience import is_there
 from labeler.core.records import Annotation, Category
 from labeler.errors import LabelerError
 
@@ -68,7 +69,7 @@ def read_set(labels: Path, images: Path) -> LabelledSet:
 
 
 def _check_there(paths: Iterable[Path]) -> None:
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not is_there(path)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise LabelerError(f"{missing[0]}{more} is gone from the run; make a new run from the labels.")

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from labeler.core.files import atomic_write, atomic_writer
 from labeler.core.images import read_pixels
+from labeler.core.patience import is_there
 from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import ImageError, LabelerError
 from labeler.formats.coco import Dataset, dataset_of, file_names, read_coco
@@ -156,7 +157,7 @@ def _read(folder: RunFolder) -> _Labels:
         dataset.annotations,
         warnings=_refused(told),
     )
-    missing = {image.id for image in labels.images if not Path(image.path).is_file()}
+    missing = {image.id for image in labels.images if not is_there(Path(image.path))}
     names = [image.path for image in labels.images if image.id in missing]
     if missing and len(missing) == len(labels.images):
         raise LabelerError(f"None of the images is there any more, as {names[0]}; put them back.")
