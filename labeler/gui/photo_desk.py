@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QPoint, Qt
+from PySide6.QtCore import QObject, QPoint, Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QMenu, QMessageBox, QWidget
 
 from labeler.core.images import read_header
@@ -13,6 +13,7 @@ from labeler.core.records import Edit, Image
 from labeler.errors import LabelerError
 from labeler.gui.aside import run_aside
 from labeler.gui.courier import Courier
+from labeler.gui.document import Changed
 from labeler.gui.notify import Notifier
 from labeler.gui.panels.images import ImagesPanel
 from labeler.gui.session import Session
@@ -37,6 +38,7 @@ class PhotoDesk(QObject):
         session.images_changed.connect(lambda _: self.show_state())
         session.strangers.changed.connect(self.show_state)
         session.strangers.changed.connect(self._tell_elsewhere)
+        session.changed.connect(self._look_again)
 
     # --- what is said -----------------------------------------------------------------------------
 
@@ -64,6 +66,14 @@ class PhotoDesk(QObject):
             self._notifier.error(sentence, action="Decide…", run=self.ask_about_strangers, key="stranger")
         else:
             self._notifier.take_back("stranger")
+
+    def _look_again(self, changed: Changed) -> None:
+        """An image is another file by an edit, or by undoing one: see what it is."""
+        for change in changed.changes:
+            before, after = change.before, change.after
+            if isinstance(before, Image) and isinstance(after, Image) and before.path != after.path:
+                QTimer.singleShot(0, self._session.reload)  # once it is on its way to the writer
+                return
 
     def _tell_elsewhere(self) -> None:
         """Photos that are not shown were replaced too: one line for all of them."""
@@ -218,10 +228,8 @@ class PhotoDesk(QObject):
         session = self._session
         ids = [one.image.id for one in strangers]
         if what == ASIDE:
-            session.keep(
-                lambda store: photo_edits.set_aside(store, ids),
-                lambda _: self._decided(ids),
-                failed=self._failed,
+            session.ask(
+                lambda store: photo_edits.set_aside(store, ids), lambda edit: self._set_aside(ids, edit)
             )
             return
         paths = {one.image.id: session.image_path(one.image) for one in strangers}
@@ -232,13 +240,18 @@ class PhotoDesk(QObject):
             failed=self._failed,
         )
 
+    def _set_aside(self, ids: Sequence[int], edit: Edit) -> None:
+        self._session.strangers.forget(ids)
+        self._session.commit(edit.label, edit.changes, by="photos")
+        self._session.reload()
+
     def _take(self, what: str, strangers: Sequence[Stranger], sizes: dict[int, tuple[int, int]]) -> None:
         found = {one.image.id: (one.found, sizes[one.image.id]) for one in strangers}
 
         def keep() -> None:
             self._session.keep(
                 lambda store: photo_edits.take_as_photo(store, found),
-                lambda _: self._decided(list(found)),
+                lambda gone: self._decided(list(found), gone),
                 failed=self._failed,
             )
 
@@ -252,7 +265,13 @@ class PhotoDesk(QObject):
         else:
             keep()
 
-    def _decided(self, ids: Sequence[int]) -> None:
+    def _decided(self, ids: Sequence[int], gone: int) -> None:
+        if gone:
+            self._notifier.info(
+                f"{gone:,} {'prediction' if gone == 1 else 'predictions'} of the photo that was there before "
+                "went with it: predict again for the new one.",
+                key="gone",
+            )
         self._session.strangers.forget(ids)
         self._session.reload()
 

@@ -8,6 +8,7 @@ from threading import Lock
 from msgspec import Struct
 
 from labeler.core.images import read_pixels
+from labeler.core.patience import patiently
 from labeler.errors import ImageError
 from labeler.models.api import Embedding, Interrupt, Segmenter
 from labeler.models.embeddings import EmbeddingCache, content_digest
@@ -42,7 +43,7 @@ class Embedder:
         `keep`: whether it stays in memory. Raises ImageError, ModelError or InterruptedWorkError.
         """
         try:
-            digest = content_digest(path)
+            digest = patiently(path, lambda: content_digest(path))
         except OSError as error:
             raise ImageError(f"The image {path} cannot be read ({error.strerror or error}).") from error
         with self._lock:

@@ -110,6 +110,7 @@ def take_survey(store: Store, root: Path, seen: Survey) -> Sync:
         store.photos.keep((image.id, image.path, found) for image, found in moved if found)
         for one in renewed:
             store.photos.replace(one.image.id, one.found)
+        store.predictions.forget_images(one.image.id for one in renewed)
         added = store.add_images(seen.fresh)
     return Sync(
         added=added,

@@ -146,6 +146,8 @@ def _move(
         if table is CATEGORY:
             _unmap(db, key)
         elif table is IMAGE:
+            # what a run has found there since; an edit that means to keep it has it among its changes
+            db.execute("DELETE FROM candidate WHERE image_id = ?", (key,))
             db.execute("DELETE FROM predicted WHERE image_id = ?", (key,))
         db.execute(table.delete, (key,))
     elif not exists:

@@ -62,21 +62,27 @@ def scaling(store: Store, sizes: Mapping[int, tuple[int, int]]) -> Edit:
     )
 
 
-def take_as_photo(store: Store, found: Mapping[int, tuple[Fingerprint, tuple[int, int]]]) -> None:
-    """From now on these images are the files in their place, of these fingerprints and sizes."""
+def take_as_photo(store: Store, found: Mapping[int, tuple[Fingerprint, tuple[int, int]]]) -> int:
+    """From now on these images are the files in their place, of these fingerprints and sizes.
+
+    What models found on the files that were there goes; gives how much that was.
+    """
     with store.transaction():
         for image_id, (print_, (width, height)) in found.items():
             image = replace(store.image(image_id), width=width, height=height, note="", digest=print_.digest)
             store.update_images([image])
             store.photos.replace(image_id, print_)
+        return store.predictions.forget_images(found)
 
 
-def set_aside(store: Store, image_ids: Sequence[int]) -> tuple[Image, ...]:
-    """Keep labels with their own, missing photo; what lies in its place is a new image. Gives those."""
+def set_aside(store: Store, image_ids: Sequence[int]) -> Edit:
+    """An edit, not yet applied: labels stay with their own, missing photo; what lies there is a new image."""
     images = [store.image(image_id) for image_id in image_ids]
-    with store.transaction():
-        store.move_images(
-            replace(one, path=f"{PLACEHOLDER}/{one.id}/{PurePosixPath(one.path).name}", note=MISSING)
-            for one in images
-        )
-        return store.add_images(one.path for one in images)
+    first = store.ids.take("image", len(images))
+    changes: list[Change] = []
+    for image in images:
+        away = f"{PLACEHOLDER}/{image.id}/{PurePosixPath(image.path).name}"
+        changes.append(Change(image, replace(image, path=away, note=MISSING)))
+    changes += [Change(None, Image(first + n, one.path, 0, 0)) for n, one in enumerate(images)]
+    name = PurePosixPath(images[0].path).name if len(images) == 1 else f"{len(images):,} photos"
+    return Edit(f"Set labels of {name} aside", tuple(changes))

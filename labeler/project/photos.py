@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from labeler.core.photo_files import Fingerprint
 from labeler.core.records import Image
+from labeler.project.predictions import forget_image
 from labeler.project.survey import CHANGED, MISSING, same_photo
 
 
@@ -88,6 +89,8 @@ class Photos:
                     (image.width, image.height, image.note, image.id),
                 )
                 self.replace(image.id, found)
+                if known is not None and not same:
+                    forget_image(self._db, image.id)
         return True
 
     def keep(self, seen: Iterable[tuple[int, str, Fingerprint]]) -> None:

@@ -135,6 +135,11 @@ class Predictions:
             )
         return added
 
+    def forget_images(self, image_ids: Iterable[int]) -> int:
+        """Other photos lie where these images were: drop what models found there; gives how much it was."""
+        with self._transaction():
+            return sum(forget_image(self._db, image_id) for image_id in image_ids)
+
     def predicted_images(self, model_id: int) -> set[int]:
         """The ids of the images that the model has seen, whether it found something there or not."""
         query = "SELECT image_id FROM predicted WHERE model_id = ?"
@@ -239,6 +244,19 @@ class Predictions:
         added = tuple(replace(c, id=first + n, model_id=model_id) for n, c in enumerate(candidates))
         self._db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
         return added
+
+
+def forget_image(db: sqlite3.Connection, image_id: int) -> int:
+    """Inside a transaction, drop what models found on an image, and that they saw it; gives how much it was.
+
+    What a person has decided about and the history refers to stays, for undo.
+    """
+    db.execute("DELETE FROM predicted WHERE image_id = ?", (image_id,))
+    return db.execute(
+        "DELETE FROM candidate WHERE image_id = ?1 AND id NOT IN "
+        "(SELECT record_id FROM change WHERE kind = 'candidate' AND image_id = ?1)",
+        (image_id,),
+    ).rowcount
 
 
 def _fresh(candidates: Sequence[Candidate], known: Sequence[Candidate]) -> list[Candidate]:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Picture
 from pytestqt.qtbot import QtBot
 
-from labeler.core.records import Box, Mask
+from labeler.core.records import Box, Candidate, Mask
 from labeler.gui.main_window import MainWindow
 from labeler.gui.photo_desk import ASIDE, KEEP, SCALE
 from labeler.gui.settings import Settings
@@ -146,6 +146,73 @@ def test_labels_of_a_replaced_photo_are_set_aside(qtbot, window, folder) -> None
     window.photo_desk.decide(ASIDE, session.strangers.all)
     qtbot.waitUntil(lambda: session.find_image(image_id).note == "missing", timeout=30_000)
     qtbot.waitUntil(lambda: any(i.path == "1.png" for i in session.images), timeout=30_000)
+    qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["1.png"] == [], timeout=30_000)
     found = boxes(folder)
-    assert found["1.png"] == []
     assert found[f"unmatched/{image_id}/1.png"] == [(20.0, 60.0)]
+    with Store.open(folder / "labels.labeler", read_only=True) as store:
+        assert store.journal()[0].label == "Set labels of 1.png aside"
+
+
+def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
+    image_id = replaced(qtbot, window, folder)
+    session = window.session
+    window.photo_desk.decide(ASIDE, session.strangers.all)
+    qtbot.waitUntil(lambda: len(session.images) == 4 and session.saved == "saved", timeout=30_000)
+    new = next(one.id for one in session.images if one.path == "1.png")
+    model = []
+    session.keep(
+        lambda store: store.predictions.record_run(
+            store.ensure_model("m", "1").id, new, [Candidate(0, new, 0, 0, Box(1, 1, 5, 5), 0.9)]
+        ),
+        model.append,
+        failed=lambda error: pytest.fail(str(error)),
+    )
+    qtbot.waitUntil(lambda: bool(model), timeout=30_000)
+    session.undo()
+    qtbot.waitUntil(lambda: session.find_image(new) is None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.find_image(image_id).path == "1.png", timeout=30_000)
+    qtbot.waitUntil(lambda: boxes(folder) == {f"{n}.png": [(20.0, 60.0)] for n in range(3)}, timeout=30_000)
+    qtbot.waitUntil(lambda: image_id in session.strangers, timeout=30_000)  # it is asked about again
+    session.redo()
+    qtbot.waitUntil(lambda: boxes(folder)["1.png"] == [], timeout=30_000)
+
+
+def test_labels_set_aside_come_back_to_their_photo(qtbot, window, folder) -> None:
+    original = (folder / "1.png").read_bytes()
+    image_id = replaced(qtbot, window, folder)
+    session = window.session
+    window.photo_desk.decide(ASIDE, session.strangers.all)
+    qtbot.waitUntil(lambda: len(session.images) == 4 and session.saved == "saved", timeout=30_000)
+    there = folder.parent / "backup" / "1.png"
+    there.parent.mkdir()
+    there.write_bytes(original)
+    session.go_to(image_id)
+    window.photo_desk.locate(image_id, there)
+    qtbot.waitUntil(lambda: session.image.path == str(there), timeout=30_000)
+    qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
+    assert session.pixels.rgb.shape == (160, 200, 3)
+    assert len(session.annotations) == 2
+    assert image_id not in session.strangers
+    qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)[str(there)] == [(20.0, 60.0)])
+    assert boxes(folder)["1.png"] == []
+
+
+@pytest.mark.parametrize("what", [KEEP, SCALE])
+def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, window, folder, what) -> None:
+    session = window.session
+    old = next(one.id for one in session.images if one.path == "1.png")
+    done = []
+    session.keep(
+        lambda store: store.predictions.record_run(
+            store.ensure_model("m", "1").id, old, [Candidate(0, old, 0, 0, Box(1, 1, 5, 5), 0.9)]
+        ),
+        done.append,
+        failed=lambda error: pytest.fail(str(error)),
+    )
+    qtbot.waitUntil(lambda: bool(done), timeout=30_000)
+    replaced(qtbot, window, folder)
+    window.photo_desk.decide(what, session.strangers.all)
+    qtbot.waitUntil(lambda: "1 prediction of the photo" in window.toast.text, timeout=30_000)
+    with Store.open(folder / "labels.labeler", read_only=True) as store:
+        assert store.candidates(old) == ()
+        assert store.predictions.predicted_images(done[0][0].model_id) == set()
