@@ -31,7 +31,7 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
-from labeler.core.jpeg_marks import jpeg_head_is_cut, jpeg_is_complete
+from labeler.core.file_marks import jpeg_head_is_cut, jpeg_is_complete, late_exif
 from labeler.core.other_kinds import HEIC_BRANDS, heic_opener, said_of_other
 from labeler.core.photo_files import readable
 from labeler.core.tiff_bands import BandsHead, any_head_of, head_of, shown
@@ -241,7 +241,7 @@ def _orientation(image: ImageFile) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
     try:
         if isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info:
-            late = _late_exif(image.fp)
+            late = late_exif(image.fp)
             if late:
                 image.info["exif"] = late
             else:
@@ -250,23 +250,6 @@ def _orientation(image: ImageFile) -> int:
     except Exception:  # EXIF is foreign bytes, and a photo is worth more than its EXIF
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _late_exif(file: IO[bytes] | None) -> bytes:
-    """The eXIf chunk that a PNG has after its pixels, or b"". The file's position is kept."""
-    if file is None:
-        return b""
-    position = file.tell()
-    try:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length = int.from_bytes(head[:4], "big")
-            if head[4:] == b"eXIf":
-                return b"Exif\0\0" + file.read(length)
-            file.seek(length + 4, os.SEEK_CUR)
-        return b""
-    finally:
-        file.seek(position)
 
 
 def _frames(image: ImageFile) -> int:

@@ -1,5 +1,6 @@
-"""The markers of a JPEG: whether its header and its scans are all there."""
+"""The parts of JPEG and PNG files: whether all are there, and what lies where Pillow does not look."""
 
+import os
 from typing import IO
 
 
@@ -41,3 +42,20 @@ def jpeg_head_is_cut(file: IO[bytes]) -> bool:
             return True
         if marker[1] == 0xDA:
             return False
+
+
+def late_exif(file: IO[bytes] | None) -> bytes:
+    """The eXIf chunk that a PNG has after its pixels, or b"". The file's position is kept."""
+    if file is None:
+        return b""
+    position = file.tell()
+    try:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[:4], "big")
+            if head[4:] == b"eXIf":
+                return b"Exif\0\0" + file.read(length)
+            file.seek(length + 4, os.SEEK_CUR)
+        return b""
+    finally:
+        file.seek(position)
