@@ -22,9 +22,9 @@ KINDS: tuple[tuple[str, FilterKind], ...] = (
     ("no NMS", "none"),
 )
 _FAINT: tuple[tuple[str, Faint], ...] = (
-    ("and suppressed ones, faintly", "suppressed"),
-    ("and all others, faintly", "all"),
-    ("and nothing else", "none"),
+    ("suppressed ones", "suppressed"),
+    ("all others", "all"),
+    ("nothing else", "none"),
 )
 _EXPLAINED = {
     "class-wise": "The most confident box is kept, and every less confident one of its class that overlaps "
@@ -132,7 +132,7 @@ class PredictionsPanel(Card):
         kinds.addWidget(self.top_k)
         shown = QHBoxLayout()
         shown.setSpacing(8)
-        shown.addWidget(_quiet("kept", self))
+        shown.addWidget(_quiet("faintly also", self))
         shown.addWidget(self.faint, 1)
         shown.addWidget(self.steps_button)
         column = QVBoxLayout(self._controls)

@@ -173,8 +173,7 @@ class RowDelegate(QStyledItemDelegate):
         small = theme.ui_font(12)
         metrics, small_metrics = QFontMetrics(font), QFontMetrics(small)
         quiet_width = small_metrics.horizontalAdvance(row.quiet) if row.quiet else 0
-        # the text goes first; quiet words keep a quarter, if they need it
-        room = rect.width() - (min(quiet_width, rect.width() * 0.25) + _PAD if row.quiet else 0)
+        room = text_room(rect.width(), quiet_width)
         text_width = min(metrics.horizontalAdvance(row.text) + 1.0, max(room, 0.0))
         painter.setFont(font)
         painter.setPen(QColor(colors.text))
@@ -198,6 +197,17 @@ class RowDelegate(QStyledItemDelegate):
         return QSize(option.rect.width(), ROW_HEIGHT)
 
 
+def text_room(width: float, quiet_width: float) -> float:
+    """What the text of a row may take of its width: it goes first.
+
+    Quiet words keep a quarter if they need it, and nothing where that would be too little to be read.
+    """
+    kept = min(quiet_width, width * 0.25)
+    return width - (kept + _PAD if kept and (kept == quiet_width or kept >= _READABLE) else 0)
+
+
+_READABLE = 40
+"""Pixels of which some quiet words can be read."""
 _MIDDLE = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
