@@ -42,8 +42,12 @@ class Choice(Struct, frozen=True):
 class _Run(Struct, frozen=True, eq=False):
     """A run under way: what is asked for it belongs to it alone, so that a late answer harms no other."""
 
-    choice: Choice
+    wanted: "Waiting"
     begun: float
+
+    @property
+    def choice(self) -> Choice:
+        return self.wanted.choice
 
 
 class Waiting(Struct, frozen=True, eq=False):
@@ -93,6 +97,7 @@ class Batch(QObject):
         self._run: _Run | None = None
         self._result: JobResult | None = None
         self._storing = 0
+        self._stopping = False
         self._lost: list[tuple[int, str]] = []
         self._line: list[Waiting] = []
         self.model: Model | None = None
@@ -142,6 +147,9 @@ class Batch(QObject):
         if self._run is None:
             self._start(wanted)
             return
+        if self._run.wanted.is_same(wanted) and not self._stopping:
+            self.queued.emit(f"{wanted.words}: this runs already.")
+            return
         if not any(one.is_same(wanted) for one in self._line):
             self._line.insert(0 if choice.scope == "image" else len(self._line), wanted)
             self.changed.emit()
@@ -163,8 +171,9 @@ class Batch(QObject):
 
     def _start(self, wanted: Waiting) -> None:
         choice, images = wanted.choice, self._only(wanted.images)
-        run = self._run = _Run(choice, time.monotonic())
+        run = self._run = _Run(wanted, time.monotonic())
         self._lost, self._result, self._storing = [], None, 0
+        self._stopping = False
         self.progress, self.loading = None, choice.spec.title
         name, version = identity(choice)
         suppressed = not choice.spec.needs_suppression
@@ -180,6 +189,7 @@ class Batch(QObject):
         """Stop what runs; what was predicted is kept, and running again goes on. What waits comes next."""
         if self._run is None:
             return
+        self._stopping = True
         if self._jobs.is_running:
             self._jobs.cancel()
         else:

@@ -287,6 +287,8 @@ class MainWindow(QMainWindow):
         self.saved.show_state(state, read_only=self.session.read_only)
         if self.saved.trouble:
             self.notifier.error(self.saved.trouble, key="saved")
+        elif state == "saved":
+            self.notifier.take_back("saved")
 
     def _tell_run(self, sentence: str, has_new_classes: bool) -> None:
         action, run = ("Classes…", self.panels.run.show_classes) if has_new_classes else ("", None)

@@ -79,8 +79,14 @@ class PredictionDesk(QObject):
         choice = self.detector()
         if choice is None:
             self.wants_models.emit()
-        else:
-            self.batch.start(structs.replace(choice, scope=scope, again=scope == "image"))
+            return
+        was_running = self.batch.is_running
+        self.batch.start(structs.replace(choice, scope=scope, again=scope == "image"))
+        if scope == "all" and self.batch.is_running and not was_running:
+            # the card that shows it may be closed
+            self.told.emit(
+                f"{choice.spec.title} begins on all images: Pre-annotate shows how far it is.", False
+            )
 
     def accept(self) -> bool:
         """Enter with nothing pending: accept the selected predictions; False for none.

@@ -15,6 +15,7 @@ from labeler import plugins
 from labeler.core.records import Box, Change
 from labeler.gui.batch import Batch, Choice, duration, identity
 from labeler.gui.job_client import JobClient, JobLimits
+from labeler.gui.prediction_desk import PredictionDesk
 from labeler.gui.session import Session
 from labeler.project.store import Store
 
@@ -290,6 +291,39 @@ def test_the_open_image_comes_before_what_waits_and_is_the_one_that_was_open_the
     assert [one.images for one in batch.waiting] == [(1,), tuple(range(1, 9))]
     batch.start(choice("reader", text="a dog"))
     assert len(batch.waiting) == 2, "asked for twice it is run once"
+
+
+def test_what_runs_already_is_not_run_once_more(qtbot, session, batch, model) -> None:
+    (model / "seconds").write_text("0.1")
+    told: list[str] = []
+    batch.queued.connect(told.append)
+    batch.start(choice())
+    qtbot.waitUntil(lambda: batch.progress is not None and batch.progress.done >= 1, timeout=30_000)
+    batch.start(choice())
+    assert told == ["Bright, 8 images: this runs already."]
+    assert not batch.waiting
+    batch.cancel()
+    batch.start(choice())
+    assert told[1:] == ["Bright, 8 images: begins when Bright is done."], (
+        "what is being stopped is wanted again"
+    )
+    assert len(batch.waiting) == 1
+    qtbot.waitUntil(lambda: not batch.is_running and not batch.waiting, timeout=60_000)
+
+
+def test_a_run_over_all_says_that_it_begins(qtbot, session, model) -> None:
+    desk = PredictionDesk(session)
+    desk.detector = choice
+    told: list[str] = []
+    desk.told.connect(lambda sentence, _: told.append(sentence))
+    desk.predict("all")
+    assert told == ["Bright begins on all images: Pre-annotate shows how far it is."]
+    qtbot.waitUntil(lambda: not desk.batch.is_running, timeout=60_000)
+    told.clear()
+    desk.predict("image")
+    assert told == [], "one image is soon done"
+    qtbot.waitUntil(lambda: not desk.batch.is_running, timeout=60_000)
+    desk.close()
 
 
 def test_a_waiting_run_can_be_done_without_and_a_cancelled_one_lets_the_next_begin(

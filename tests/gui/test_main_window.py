@@ -164,6 +164,10 @@ def test_trouble_with_the_disk_is_told_until_it_is_over(opened: MainWindow) -> N
     opened.session.saved_changed.emit("The disk is full: 3 edits wait.")
     assert opened.saved.text().endswith("Not saved")
     assert opened.toast.text == "The disk is full: 3 edits wait."
+    opened.session.saved_changed.emit("saving")
+    assert opened.toast.text, "not before they are saved"
+    opened.session.saved_changed.emit("saved")
+    assert opened.toast.text == "", "it is no longer so"
 
 
 def test_only_files_may_be_dropped(window: MainWindow) -> None:
