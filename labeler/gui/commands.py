@@ -13,7 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
-from labeler.errors import CannotWriteError, ProjectLockedError
+from labeler.errors import CannotWriteError, LabelerError, ProjectLockedError
 from labeler.gui.actions import TOOLS, key_table
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.clipboard import Clipboard
@@ -200,7 +200,12 @@ class Commands(QObject):
         """Put the damaged file aside and open its newest good snapshot in its place."""
         if self._session.project == project:
             self._session.close()
-        aside = snapshots.restore(project, snapshot)
+        try:
+            aside = snapshots.restore(project, snapshot)
+        except LabelerError as error:
+            again = partial(self.restore_snapshot, project, snapshot)
+            self._notifier.error(str(error), action="Restore the snapshot", run=again, key="open")
+            return
         self._notifier.info(f"The damaged file was kept as {aside.name}.", key="restore", lasting=True)
         self.open(project)
 

@@ -160,6 +160,16 @@ def test_a_damaged_project_offers_its_snapshot(window: MainWindow, tmp_path: Pat
     assert not window._welcome_toast.action_button.isVisible()
 
 
+def test_a_snapshot_that_cannot_be_restored_is_told_and_offered_again(window, tmp_path: Path) -> None:
+    project, snapshot = tmp_path / "labels.labeler", tmp_path / "labels-20261123-101500-000000.labeler"
+    project.write_bytes(b"torn")
+    window.session.refused.emit(DamagedProjectError(project, "a page is torn", snapshot))
+    window._welcome_toast.action_button.click()
+    assert "is not whole; choose another one." in window._welcome_toast.text
+    assert window._welcome_toast.action_button.text() == "Restore the snapshot"
+    assert project.read_bytes() == b"torn"
+
+
 def test_trouble_with_the_disk_is_told_until_it_is_over(opened: MainWindow) -> None:
     opened.session.saved_changed.emit("The disk is full: 3 edits wait.")
     assert opened.saved.text().endswith("Not saved")
