@@ -29,6 +29,10 @@ class FormatError(LabelerError):
     """A labels file that cannot be read or written as a whole."""
 
 
+class UnclearIdsError(FormatError):
+    """Results whose ids mean other images in one imported labels file than in another."""
+
+
 class ModelError(LabelerError):
     """A model that cannot be loaded or run."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.cli.console import print_json
+from labeler.cli.labels import add_encoding_option
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Candidate, Image
 from labeler.core.set_agreement import ImageMeasure, Tally, by_category, measure, summed, worst_first
@@ -36,13 +37,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--conf", type=_share, default=0.0, metavar="T", help="leave out results under this (default 0)"
     )
+    add_encoding_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare; gives 0, or 1 when items of a file were refused."""
-    dataset, read = read_coco(args.labels)
+    dataset, read = read_coco(args.labels, encoding=args.encoding)
     images = _by_file_id(dataset.images)
     categories = _by_file_id(dataset.categories)
     results, found = read_results(args.results, images=images, categories=categories)

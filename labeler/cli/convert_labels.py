@@ -7,7 +7,14 @@ from msgspec.structs import replace
 
 from labeler.cli.export_options import add_writing_options, writing_of
 from labeler.cli.import_labels import import_into
-from labeler.cli.labels import add_frame_option, add_report_option, is_project, tell, write
+from labeler.cli.labels import (
+    add_encoding_option,
+    add_frame_option,
+    add_report_option,
+    is_project,
+    tell,
+    write,
+)
 from labeler.core.records import Image
 from labeler.errors import FormatError
 from labeler.formats.coco import Dataset, read_coco
@@ -39,6 +46,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         help="where the images are; default: the folder around IN that has them",
     )
+    add_encoding_option(parser)
     add_frame_option(parser)
     add_writing_options(parser)
     add_report_option(parser)
@@ -55,22 +63,23 @@ def run(args: argparse.Namespace) -> int:
     if is_project(out):
         if out.exists():
             raise FormatError(f"“{out}” exists already; use `labeler import` to add labels to it.")
-        report = import_into(out, source, images=args.images, frame=args.frame)
+        report = import_into(out, source, images=args.images, frame=args.frame, encoding=args.encoding)
     elif is_project(source):
         report = deliver(source, Order(out, writing_of(args))).report
     else:
-        report = _clean(source, out, args.images, writing_of(args))
+        report = _clean(args, writing_of(args))
     return tell(report, keep=args.report)
 
 
-def _clean(source: Path, out: Path, images: Path | None, writing: Writing) -> Report:
+def _clean(args: argparse.Namespace, writing: Writing) -> Report:
     """A COCO file written again; the report is that of reading with what could not be written as it is."""
-    dataset, read = read_coco(source)
+    source, out = args.source, args.out
+    dataset, read = read_coco(source, encoding=args.encoding)
     ledger = Ledger()
     ledger.extend(read.items)
     totals = {kind: tally.total for kind, tally in read.tallies.items()}
     places = dataset.places
-    dataset, left_out = _with_sizes(dataset, Folder(images or source.parent))
+    dataset, left_out = _with_sizes(dataset, Folder(args.images or source.parent))
     for place in left_out:
         ledger.note("refused", "images", places.images[place], "width", NO_SIZE)
     data, written = write_coco(dataset, source=read.source, writing=writing)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from labeler.cli.console import print_json
+from labeler.cli.labels import add_encoding_option
 from labeler.cli.predict import run_model
 from labeler.core.filtering import Filter
 from labeler.core.records import Candidate
@@ -62,6 +63,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--conf", type=_share, metavar="T", help="judge at this confidence (default: that of the best F1)"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with plots and worst cases")
+    add_encoding_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if args.images is not None and not args.images.is_dir():
         raise FormatError(f"There is no folder of images “{args.images}”.")
     # results of others count the pixels that their labels count; a model sees photos as displayed
-    truths, report = read_coco(args.labels) if args.results else _as_displayed(args.labels, args.images)
+    truths, report = _truths(args)
     models, complaints = _models(args, truths)
     evaluations = evaluate_all(truths, models, by=args.by, pixel_confidence=args.conf)
     points = [_point(one, args.conf) for one in evaluations]
@@ -124,8 +126,11 @@ def _refusals(report: Report) -> list[str]:
     return [problems] if report.refused else []
 
 
-def _as_displayed(labels: Path, images: Path) -> tuple[Dataset, Report]:
-    dataset, report, _ = read_placed_coco(labels, images=images)
+def _truths(args: argparse.Namespace) -> tuple[Dataset, Report]:
+    """The labels: as their file has them beside results, on the photos as displayed for a model."""
+    if args.results:
+        return read_coco(args.labels, encoding=args.encoding)
+    dataset, report, _ = read_placed_coco(args.labels, images=args.images, encoding=args.encoding)
     return dataset, report
 
 

@@ -1,11 +1,18 @@
 """`labeler import`: COCO annotations or results into a project."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from labeler.cli.labels import add_frame_option, add_report_option, project_path, tell
-from labeler.errors import FormatError, LabelerError
-from labeler.formats.coco import file_names
+from labeler.cli.labels import (
+    add_encoding_option,
+    add_frame_option,
+    add_report_option,
+    project_path,
+    tell,
+)
+from labeler.errors import FormatError, LabelerError, UnclearIdsError
+from labeler.formats.coco import Area, file_names
 from labeler.formats.coco_file import open_document
 from labeler.formats.exchange import import_document, import_results
 from labeler.formats.frames import Choice
@@ -37,6 +44,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--results", action="store_true", help="the file is a model's results (a list with scores)"
     )
+    parser.add_argument(
+        "--of",
+        type=Path,
+        metavar="COCO.json",
+        help="the labels file (or an export) whose image and category ids the results have; default: what "
+        "the project exports, where no two imported files gave one id",
+    )
     parser.add_argument("--model", metavar="NAME", help="the model of the results; default: the file's name")
     parser.add_argument("--model-version", default="", metavar="TEXT", help="and its version")
     parser.add_argument(
@@ -45,6 +59,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="keep",
         help="what becomes of an object that the file corrects but a person has edited since; default: keep",
     )
+    parser.add_argument(
+        "--area",
+        choices=("shape", "file"),
+        default="shape",
+        help="an area that is not that of its shape is worked out anew, or kept as the file has it, also by "
+        "exports; default: shape",
+    )
+    add_encoding_option(parser)
     add_frame_option(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
@@ -58,7 +80,15 @@ def run(args: argparse.Namespace) -> int:
     report = (
         _results(args)
         if args.results
-        else import_into(args.project, args.labels, images=images, frame=args.frame, edited=args.edited)
+        else import_into(
+            args.project,
+            args.labels,
+            images=images,
+            frame=args.frame,
+            edited=args.edited,
+            area=args.area,
+            encoding=args.encoding,
+        )
     )
     return tell(report, keep=args.report)
 
@@ -70,25 +100,36 @@ def import_into(
     images: Path | None,
     frame: Choice = "auto",
     edited: Edited = "keep",
+    area: Area = "shape",
+    encoding: str = "",
 ) -> Report:
     """Take a COCO file into a project file; a new one is gone again when the labels cannot be read.
 
     One that was there is copied first if it was written to since its newest snapshot.
     """
     is_new = not project.exists()
-    document = open_document(labels)
+    document = open_document(labels, encoding=encoding)
     with Store.open(project) as store:
         where = (
             images
             or layout_of(labels, file_names(document), first=None if is_new else store.root).folder.root
         )
+        take = partial(
+            import_document,
+            document=document,
+            path=labels,
+            images=where,
+            frame=frame,
+            edited=edited,
+            area=area,
+        )
         if not is_new:
             secure_for_import(store.path, store.secure)
-            return import_document(store, document, labels, images=where, frame=frame, edited=edited)
+            return take(store)
         try:
             with store.transaction():
                 store.set_root(where)
-                return import_document(store, document, labels, images=where, frame=frame, edited=edited)
+                return take(store)
         except LabelerError:
             store.close()
             project.unlink(missing_ok=True)
@@ -102,6 +143,13 @@ def _results(args: argparse.Namespace) -> Report:
         )
     with Store.open(args.project) as store:
         secure_for_import(store.path, store.secure)
-        return import_results(
-            store, args.labels, model=args.model or args.labels.stem, version=args.model_version
-        )
+        try:
+            return import_results(
+                store,
+                args.labels,
+                model=args.model or args.labels.stem,
+                version=args.model_version,
+                of=args.of,
+            )
+        except UnclearIdsError as error:
+            raise FormatError(f"{error} Name the file that has them: --of LABELS.json.") from error

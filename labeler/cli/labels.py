@@ -42,6 +42,17 @@ def add_frame_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_encoding_option(parser: argparse.ArgumentParser) -> None:
+    """The option that names the encoding of a labels file that is not UTF-8."""
+    parser.add_argument(
+        "--encoding",
+        default="",
+        metavar="NAME",
+        help="the encoding of a labels file that is not UTF-8, as gb18030, shift_jis or cp1252; default: "
+        "what its text says",
+    )
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file in one atomic step; FormatError when that cannot be done."""
     try:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from labeler import plugins
 from labeler.cli.console import print_json
-from labeler.cli.labels import write
+from labeler.cli.labels import add_encoding_option, write
 from labeler.cli.progress import Progress
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
 from labeler.core.geometry import bounds
@@ -60,6 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the results, as COCO results"
     )
+    add_encoding_option(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
 
@@ -121,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     """Predict; gives 0, or 1 when some images or classes had to be left out."""
     if args.everything == bool(args.model):
         raise ModelError("Name one model: --model NAME or FILE, or --everything.")
-    dataset = read_coco(args.labels)[0] if args.labels else None
+    dataset = read_coco(args.labels, encoding=args.encoding)[0] if args.labels else None
     wanted = Filter(confidence=args.conf, iou=args.iou, kind=args.kind, top_k=args.top)
     name = "everything" if args.everything else args.model
     summary, results = run_model(name, args.paths, dataset, wanted, text=args.text, masks=args.masks)

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from labeler import paths, plugins
-from labeler.cli.labels import write
+from labeler.cli.labels import add_encoding_option, write
 from labeler.cli.progress import Progress
 from labeler.core.geometry import bounds, rasterise, to_bits
 from labeler.core.overlap import mask_overlap
@@ -59,6 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         help="where the images are; default: the folder around the labels that has them",
     )
+    add_encoding_option(parser)
     parser.add_argument(
         "--prompts",
         choices=["box", "click"],
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     clicks = args.clicks if args.clicks is not None else 0 if with_box else 1
     if not with_box and clicks == 0:
         raise FormatError("Without a box there must be at least one click; give --clicks 1 or more.")
-    dataset, report, folder = read_placed_coco(args.labels, images=args.images)
+    dataset, report, folder = read_placed_coco(args.labels, images=args.images, encoding=args.encoding)
     if report.refused:
         print(report.problems(), file=sys.stderr)
     begun = time.perf_counter()

@@ -14,6 +14,7 @@ import msgspec
 
 from labeler import plugins
 from labeler.cli.console import print_json
+from labeler.cli.labels import add_encoding_option
 from labeler.cli.progress import Progress
 from labeler.errors import LabelerError
 from labeler.plugins import Registry
@@ -53,6 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("labels", type=Path, nargs="?", metavar="LABELS.json", help="COCO labels")
     parser.add_argument("--images", type=Path, metavar="DIR", help="their images (the labels' folder)")
+    add_encoding_option(parser)
     parser.add_argument("--model", metavar="ID", help="what to train, as --list names it")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of it; may be repeated"
@@ -90,7 +92,15 @@ def run(args: argparse.Namespace) -> int:
         return 0
     folder = _resumed(args) if args.resume else _created(args, registry)
     with _stoppable() as should_stop, _Screen() as screen:
-        train(folder, registry, screen.show, should_stop, labels=args.labels, images=args.images)
+        train(
+            folder,
+            registry,
+            screen.show,
+            should_stop,
+            labels=args.labels,
+            images=args.images,
+            encoding=args.encoding,
+        )
     match screen.last:
         case Finished() as finished:
             if args.json:

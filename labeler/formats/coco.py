@@ -7,7 +7,7 @@ name, or refused with its index and field. Keys that no record has a field for s
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
@@ -49,7 +49,7 @@ from labeler.formats.names import name_of
 from labeler.formats.other_kinds import why_no_object
 from labeler.formats.placed_shapes import read_placed
 from labeler.formats.report import Ledger, Report, Verdict
-from labeler.formats.shapes import GEOMETRY, MaskBudget
+from labeler.formats.shapes import AREA_KEY, GEOMETRY, MaskBudget
 
 ImageSizes: TypeAlias = Callable[[str], tuple[int, int] | None]
 """The displayed (width, height) of a file name, or None where there is no such image."""
@@ -62,6 +62,8 @@ _STEP = 256
 """Items between two questions whether to stop."""
 UNLABELLED = "unlabelled"
 """The category of objects in a file that has no categories."""
+Area: TypeAlias = Literal["shape", "file"]
+"""Whose area counts where a file says another than its shape has."""
 
 _IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
 _CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
@@ -98,13 +100,15 @@ def read_coco(
     image_sizes: ImageSizes | None = None,
     turns: Turns | None = None,
     frame: Choice = "auto",
+    encoding: str = "",
 ) -> tuple[Dataset, Report]:
     """The records of a COCO file, and what became of each item.
 
     With `image_sizes` the size of the image itself counts where the file says another, and coordinates are
     brought to it: see `frames`. Raises FormatError when the file is not JSON or not COCO.
     """
-    return dataset_of(open_document(path), image_sizes=image_sizes, turns=turns, frame=frame)
+    document = open_document(path, encoding=encoding)
+    return dataset_of(document, image_sizes=image_sizes, turns=turns, frame=frame)
 
 
 def dataset_of(
@@ -113,19 +117,21 @@ def dataset_of(
     image_sizes: ImageSizes | None = None,
     turns: Turns | None = None,
     frame: Choice = "auto",
+    area: Area = "shape",
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Dataset, Report]:
-    """The records of an opened COCO file; see `read_coco`.
+    """The records of an opened COCO file; see `read_coco`. With `area` "file" its areas stay as they are.
 
     Raises ImportStoppedError once `should_stop` says so.
     """
-    reader = _Reader(image_sizes, turns, should_stop)
+    reader = _Reader(image_sizes, turns, should_stop, area)
     reader.ledger.extend(document.notes)
     with no_collection():
         reader.each("images", document.images, reader.image)
         reader.each("categories", document.categories, reader.category)
         reader.settle(document.annotations, frame)
         reader.each("annotations", document.annotations, reader.annotation)
+    reader.tell_areas()
     places = reader.places
     dataset = Dataset(
         tuple(reader.images.records),
@@ -157,7 +163,11 @@ class _Reader:
     """Takes the items of one file in order, knowing those before."""
 
     def __init__(
-        self, image_sizes: ImageSizes | None, turns: Turns | None, should_stop: Callable[[], bool]
+        self,
+        image_sizes: ImageSizes | None,
+        turns: Turns | None,
+        should_stop: Callable[[], bool],
+        area: Area,
     ) -> None:
         self._should_stop = should_stop
         self.ledger = Ledger()
@@ -174,6 +184,8 @@ class _Reader:
         self._palette = Palette()
         self._ids: set[int] = set()
         self._budget = MaskBudget()
+        self._area = area
+        self._kept_areas = 0
         self._here = 0
         self.images.by_names(lambda: {image.path: place for place, image in enumerate(self.images.records)})
         self.categories.by_names(
@@ -279,6 +291,9 @@ class _Reader:
                 shapes.setdefault(image.id, []).append(raw)
         reach = {key: extent(raws) for key, raws in shapes.items()}
         self._frames = frames_of(self._seen, reach, normalised=normalised, choice=choice)
+        for key, frame in self._frames.items():
+            if frame.doubt:
+                self.ledger.note("told", "images", self.places["images"][key - 1], "", frame.doubt)
 
     def category(self, fields: Fields, repairs: Repairs) -> None:
         name = text(fields, "name")
@@ -328,9 +343,12 @@ class _Reader:
         category = self._category_of(fields, repairs)
         if self._corners:
             fields = fields_as_box(fields)
+        if self._area == "file":
+            fields = {**fields, AREA_KEY: Raw(b'"file"')}
         shape, change = read_placed(self._budget, fields, frame, repairs)
         if change is not None and frame.change is not None:
             repairs.append(("", frame.sentence))
+        self._kept_areas += AREA_KEY.encode() in shape.origin
         attributes, known = {}, _PLAIN_KEYS
         if "attributes" in fields:
             attributes = plain_object(fields["attributes"]) or {}
@@ -350,6 +368,13 @@ class _Reader:
             extra, _ = moved(extra, change)
         self.annotations.append(replace(annotation, file_id=number, extra=extra))
         self.places["annotations"].append(self._here)
+
+    def tell_areas(self) -> None:
+        """Say how many objects have the file's area although their shape has another."""
+        if self._kept_areas:
+            objects = f"{self._kept_areas:,} object{'s keep' if self._kept_areas > 1 else ' keeps'}"
+            sentence = f"{objects} the file's area, which is not that of the shape."
+            self.ledger.note("told", "file", None, "area", sentence)
 
     def _category_of(self, fields: Fields, repairs: Repairs) -> Category:
         if not self._lacks_categories:

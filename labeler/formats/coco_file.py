@@ -129,9 +129,12 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _HEAD = msgspec.json.Decoder(Head)
 
 
-def open_document(path: Path) -> Document:
-    """Open a COCO file. Raises FormatError, one sentence, when it is not JSON or not COCO."""
-    data = read_bytes(path)
+def open_document(path: Path, *, encoding: str = "") -> Document:
+    """Open a COCO file, whose `encoding` is found out where none is named.
+
+    Raises FormatError, one sentence, when it is not JSON or not COCO.
+    """
+    data = read_bytes(path, encoding=encoding)
     with no_collection():
         try:
             if not data.isascii():

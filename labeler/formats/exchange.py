@@ -12,18 +12,18 @@ from msgspec import Struct
 
 from labeler.core.images import Header
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
-from labeler.formats.coco import Dataset, dataset_of, file_names
-from labeler.formats.coco_file import Document, open_document
-from labeler.formats.coco_writing import exported_ids
-from labeler.formats.frames import Choice
+from labeler.formats.coco import Area, Dataset, dataset_of, file_names
+from labeler.formats.coco_file import Document, open_document, open_list
+from labeler.formats.frames import IN_DOUBT, Choice
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder
 from labeler.formats.json_text import no_collection
 from labeler.formats.layouts import Layout, layout_of
 from labeler.formats.placing import Placing
 from labeler.formats.report import Ledger, Report
-from labeler.formats.results import read_results
+from labeler.formats.results import results_of
 from labeler.formats.taking import Edited, Ids, Known, Taking
+from labeler.formats.whose_ids import Meant, meant_by, meant_in
 
 TOP_LEVEL = "coco"
 """The project's setting that keeps the other top-level keys (info, licenses) of imported files."""
@@ -76,12 +76,14 @@ class Importing:
         images: Path | None = None,
         frame: Choice = "auto",
         edited: Edited = "keep",
+        area: Area = "shape",
         document: Document | None = None,
     ) -> None:
         self.labels = labels
         self._images_in = images
         self._frame: Choice = frame
         self._edited: Edited = edited
+        self._area: Area = area
         self._document = document
         self._revision = -1
         self._root = Path()
@@ -94,6 +96,8 @@ class Importing:
         self._read: tuple[Dataset, Report] | None = None
         self.layout: Layout | None = None
         """Where the images were looked for, and how many were found; None before `read`."""
+        self.in_doubt = 0
+        """Turned photos of which nothing said in which frame their labels are."""
 
     def look(self, project: Project) -> None:
         """Take down what the project has; quick."""
@@ -120,8 +124,10 @@ class Importing:
             image_sizes=placing.size,
             turns=placing.turn,
             frame=self._frame,
+            area=self._area,
             should_stop=should_stop,
         )
+        self.in_doubt = sum(note.sentence == IN_DOUBT for note in self._read[1].items)
 
     def _placing(self) -> Placing:
         assert self.layout is not None, "the file was read"
@@ -181,15 +187,19 @@ def import_coco(
     images: Path | None = None,
     frame: Choice = "auto",
     edited: Edited = "keep",
+    area: Area = "shape",
 ) -> Report:
     """Take a COCO file into a project: one transaction, one undo step.
 
     Images are looked for in the folder `images` (by default the project's image folder, or where `layouts`
     finds them) and nowhere else; those not found are kept without a file. What an earlier import brought
     and is unchanged is skipped; what the file has otherwise now is corrected, unless a person has edited it
-    (`edited`). Raises FormatError when the file is not COCO; the project is then as it was.
+    (`edited`). An area that is not that of its shape is worked out anew, or with `area` "file" kept as it is.
+    Raises FormatError when the file is not COCO; the project is then as it was.
     """
-    return import_document(project, open_document(path), path, images=images, frame=frame, edited=edited)
+    return import_document(
+        project, open_document(path), path, images=images, frame=frame, edited=edited, area=area
+    )
 
 
 def import_document(
@@ -200,9 +210,10 @@ def import_document(
     images: Path | None = None,
     frame: Choice = "auto",
     edited: Edited = "keep",
+    area: Area = "shape",
 ) -> Report:
     """Take an opened COCO file into a project: see `import_coco`."""
-    importing = Importing(path, images=images, frame=frame, edited=edited, document=document)
+    importing = Importing(path, images=images, frame=frame, edited=edited, area=area, document=document)
     importing.look(project)
     importing.read()
     return importing.finish(project)
@@ -211,8 +222,10 @@ def import_document(
 class ImportingResults:
     """A results file on its way into a project as the candidates of a model, in steps as `Importing`."""
 
-    def __init__(self, path: Path, *, model: str, version: str = "") -> None:
+    def __init__(self, path: Path, *, model: str, version: str = "", of: Path | None = None) -> None:
         self.labels = path
+        self._of = of
+        self._root = Path()
         self._model, self._version = model, version
         self._images: list[Image] = []
         self._categories: list[Category] = []
@@ -220,18 +233,33 @@ class ImportingResults:
 
     def look(self, project: Project) -> None:
         """Take down what the project has; quick."""
-        self._images, self._categories = project.images(), project.categories()
+        self._images, self._categories, self._root = project.images(), project.categories(), project.root
 
     @no_collection()
     def read(self, should_stop: Callable[[], bool] = lambda: False) -> None:
-        """Read the file. Raises FormatError when it is no JSON list; ImportStoppedError when stopped."""
-        image_ids, category_ids = exported_ids(self._images), exported_ids(self._categories)
-        self._found = read_results(
-            self.labels,
-            images={image_ids[image.id]: image for image in self._images},
-            categories={category_ids[category.id]: category for category in self._categories},
+        """Read the file.
+
+        Raises FormatError when it is no JSON list, UnclearIdsError when its ids may mean this or that, and
+        ImportStoppedError when stopped.
+        """
+        items, notes = open_list(self.labels)
+        meant = self._meant_in(self._of) if self._of else meant_by(items, self._images, self._categories)
+        self._found = results_of(
+            self.labels.name,
+            items,
+            notes,
+            images=meant.images,
+            categories=meant.categories,
             should_stop=should_stop,
         )
+
+    def _meant_in(self, labels: Path) -> Meant:
+        """What the ids of a labels file mean in the project."""
+        document = open_document(labels)
+        names = file_names(document)
+        folder = layout_of(labels, names, first=self._root).folder
+        placing = Placing(self._images, root=self._root, folder=folder, names=names)
+        return meant_in(dataset_of(document)[0], placing.known, self._categories)
 
     def finish(self, project: Project) -> Report:
         """Write the candidates in one transaction; earlier ones on the same images are replaced.
@@ -252,13 +280,16 @@ class ImportingResults:
         return self._found[1]
 
 
-def import_results(project: Project, path: Path, *, model: str, version: str = "") -> Report:
+def import_results(
+    project: Project, path: Path, *, model: str, version: str = "", of: Path | None = None
+) -> Report:
     """Take a COCO results file into a project as the candidates of a model, in one transaction.
 
-    The file's ids are those that `export_coco` writes, which are those of an imported COCO file. Earlier
-    candidates of that model on the same images are replaced. Raises FormatError when it is no JSON list.
+    The file's ids are those of the labels file `of`, else those that `export_coco` writes, which are those
+    of an imported COCO file. Earlier candidates of that model on the same images are replaced. Raises
+    FormatError when it is no JSON list, UnclearIdsError when its ids may be those of two imported files.
     """
-    importing = ImportingResults(path, model=model, version=version)
+    importing = ImportingResults(path, model=model, version=version, of=of)
     importing.look(project)
     importing.read()
     return importing.finish(project)

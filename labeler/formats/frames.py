@@ -10,17 +10,23 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from labeler.core.affine import Affine, scaling, turning
 from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError
 
-Choice: TypeAlias = Literal["auto", "stored", "displayed"]
-"""What a person says of coordinates on turned photos: worked out, as stored, or as displayed."""
+Choice: TypeAlias = Literal["auto", "turn", "stored", "displayed"]
+"""What a person says of coordinates on turned photos: worked out, worked out and as stored where nothing
+decides, as stored, or as displayed."""
 Size: TypeAlias = tuple[int, int]
 """(width, height) in pixels."""
 
 SLACK = 2.0
 """Pixels that shapes may reach over a border, and that a size may be off, before it counts."""
+IN_DOUBT = (
+    "Its EXIF orientation turns or mirrors the photo, and nothing in the file says whether its labels were "
+    "made before or after that; taken as made after it (--frame stored turns them)."
+)
 _UNIT = 1.001
 _TURNED = 5
 """EXIF orientations from this on swap width and height."""
@@ -51,6 +57,8 @@ class Frame(Struct, frozen=True):
     """Why nothing of the image can be taken."""
     real: Size | None = None
     turn: int = 1
+    doubt: str = ""
+    """What is to be said where nothing decides and it was taken as displayed."""
 
 
 class Extent(Struct):
@@ -188,25 +196,37 @@ def one_factor(said: Size, real: Size) -> float | None:
 def frames_of(
     images: Mapping[int, Seen], reach: Mapping[int, Extent], *, normalised: bool, choice: Choice
 ) -> dict[int, Frame]:
-    """The frame of each image, `reach` being how far the shapes of those go whose size is in question."""
+    """The frame of each image, `reach` being how far the shapes of those go whose size is in question.
+
+    What is certain for other photos of the file holds for those that could be either; without any, what the
+    file says of their sizes.
+    """
+    rather: Choice = "stored" if choice == "turn" else "displayed"
+    open_choice, choice = choice, "auto" if choice == "turn" else choice
     turned = {
         key: _frame_by_fit(seen, reach.get(key, Extent()))
         for key, seen in images.items()
         if choice == "auto" and not normalised and _is_turned(seen)
     }
-    sure = {one for one in turned.values() if one}
+    sure = {one for one in turned.values() if one} or {
+        "stored" if _says_stored(images[key]) else "displayed"
+        for key in turned
+        if images[key].said in (images[key].real, stored_size(images[key])) and not _is_alike(images[key])
+    }
+    known = next(iter(sure)) if len(sure) == 1 else ""
     frames = {}
     for key, seen in images.items():
+        fit = turned.get(key, "") or known
+        fit = fit or ("stored" if _is_turned(seen) and _says_stored(seen) else "")
+        is_open = choice == "auto" and key in reach and _is_open(seen, fit, normalised=normalised)
         if normalised:
-            frames[key] = _unit(seen, choice)
+            frames[key] = _unit(seen, rather if is_open else choice)
         elif _is_turned(seen):
-            # what is certain for other photos of the file holds for those that could be either; without
-            # any, the size that the file says counts
-            fit = turned.get(key, "")
-            fit = fit or (next(iter(sure)) if len(sure) == 1 else "stored" if _says_stored(seen) else "")
-            frames[key] = _turned(seen, reach.get(key, Extent()), fit, choice)
+            frames[key] = _turned(seen, reach.get(key, Extent()), rather if is_open else fit, choice)
         else:
             frames[key] = _scaled(seen, reach.get(key, Extent()), choice)
+        if is_open and open_choice == "auto":
+            frames[key] = replace(frames[key], doubt=IN_DOUBT)
     return frames
 
 
@@ -224,6 +244,18 @@ def stored_size(seen: Seen) -> Size:
     assert seen.real is not None, "asked only of images that were seen"
     width, height = seen.real
     return (height, width) if seen.turn >= _TURNED else (width, height)
+
+
+def _is_alike(seen: Seen) -> bool:
+    """Whether a turned photo has one size in both frames, so that its size says nothing."""
+    return stored_size(seen) == seen.real
+
+
+def _is_open(seen: Seen, fit: str, *, normalised: bool) -> bool:
+    """Whether nothing decides in which frame the shapes of a photo are: fractions fit into any."""
+    if not _is_turned(seen) or normalised:
+        return _is_turned(seen)
+    return not fit and (seen.said is None or (seen.said == seen.real and _is_alike(seen)))
 
 
 def _says_stored(seen: Seen) -> bool:

@@ -76,14 +76,23 @@ class Ids(Generic[R]):
         self._by_name: dict[str, int] | None = None
 
     @classmethod
-    def of(cls, kind: str, records: Mapping[int, Any]) -> "Ids[Any]":
-        """Records by the ids that a file of ours has for them, and by the texts that they came with."""
+    def of(cls, kind: str, records: Mapping[Key, Any] | Mapping[int, Any]) -> "Ids[Any]":
+        """Records by the ids that a file of ours has for them, and by the texts that they came with.
+
+        A text that two of them came with means neither.
+        """
         made: Ids[Any] = cls(kind)
-        for number, record in records.items():
-            made.add(number, record)
-            original = unpacked(record.extra).get(ORIGINAL)
-            if original is not None and TEXT.matches(original):
-                made._places.setdefault(TEXT.read(original, ORIGINAL), len(made.records) - 1)
+        for key, record in records.items():
+            made.add(key, record)
+        given = set(made._places)
+        for place, record in enumerate(made.records):
+            text = original_of(record.extra)
+            if not text or text in given:
+                continue
+            if made._places.setdefault(text, place) != place:
+                made.contest(
+                    text, f"Two {kind} records came with the id {text}: which is meant is not known."
+                )
         return made
 
     def __len__(self) -> int:
@@ -150,6 +159,12 @@ class Ids(Generic[R]):
         if self._by_name is None:
             self._by_name = self._names()
         return self._by_name.get(key)
+
+
+def original_of(extra: bytes) -> str:
+    """The text that a record had for an id in its file; "" where a project can give its id back."""
+    original = unpacked(extra).get(ORIGINAL)
+    return TEXT.read(original, ORIGINAL) if original is not None and TEXT.matches(original) else ""
 
 
 def with_original(extra: dict[str, Any], key: Key | None, number: int | None) -> dict[str, Any]:

@@ -35,8 +35,11 @@ LARGEST_FILE = 2 << 30
 """Bytes that are read of a labels file, all of it being in memory at once."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a labels file. Raises FormatError, one sentence, when there is none."""
+def read_bytes(path: Path, *, encoding: str = "") -> bytes:
+    """The content of a labels file, as UTF-8 where a person has named its `encoding`.
+
+    Raises FormatError, one sentence, when there is none, or it is not in that encoding.
+    """
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
@@ -52,7 +55,18 @@ def read_bytes(path: Path) -> bytes:
         raise FormatError(f"“{path}” cannot be read: {reason}.") from error
     if not data or data.isspace():
         raise FormatError(f"“{path}” is empty.")
-    return data
+    return _decoded(data, path, encoding) if encoding else data
+
+
+def _decoded(data: bytes, path: Path, encoding: str) -> bytes:
+    try:
+        return data.decode(encoding).removeprefix("\ufeff").encode()
+    except LookupError as error:
+        sentence = f"“{encoding}” is no encoding of texts; name one such as gb18030, shift_jis or cp1252."
+        raise FormatError(sentence) from error
+    except UnicodeError as error:
+        at = f", as byte {error.start} shows" if isinstance(error, UnicodeDecodeError) else ""
+        raise FormatError(f"“{path}” is not in the encoding {encoding}{at}; name another.") from error
 
 
 @contextmanager
@@ -115,7 +129,8 @@ def _as_utf8(data: bytes, path: Path) -> tuple[bytes, tuple[Note, ...]]:
         if found is None:
             raise FormatError(
                 f"“{path}” is not UTF-8 (from byte {error.start} on), and its encoding is not certain; "
-                "convert it, as by: iconv -f GB18030 -t UTF-8, with the encoding that it was written in."
+                "name the one that it was written in, as by --encoding gb18030, or convert it, as by: "
+                "iconv -f GB18030 -t UTF-8."
             ) from error
         data = found[0].encode()
         notes += _file_note(f"Is not UTF-8 from byte {error.start} on; read as {found[1].upper()}.")

@@ -127,14 +127,14 @@ class Placing:
 
 
 def read_placed_coco(
-    labels: Path, *, images: Path | None = None, frame: Choice = "auto"
+    labels: Path, *, images: Path | None = None, frame: Choice = "auto", encoding: str = ""
 ) -> tuple[Dataset, Report, Folder]:
     """A COCO file with its shapes where they are on the displayed images, and the folder these are in.
 
     They are looked for in `images`, else around the labels as `layouts` says. Raises FormatError when the
     file is not COCO.
     """
-    document = open_document(labels)
+    document = open_document(labels, encoding=encoding)
     names = file_names(document)
     folder = Folder(images) if images is not None else layout_of(labels, names).folder
     placing = Placing((), root=folder.root, folder=folder, names=names)

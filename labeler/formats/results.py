@@ -4,17 +4,19 @@ Format: https://cocodataset.org/#format-results: image_id, category_id, score, a
 (run-length mask or polygons). Other keys are left aside.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Raw
 
 from labeler.core.records import Candidate, Category, Image
 from labeler.errors import ImportStoppedError
 from labeler.formats.coco_file import open_list
 from labeler.formats.frames import Frame
 from labeler.formats.gates import NUMBER, Fields, RefusalError, Repairs, fields_of
-from labeler.formats.ids import Ids
+from labeler.formats.ids import Ids, Key
 from labeler.formats.placed_shapes import read_placed
-from labeler.formats.report import Ledger, Report
+from labeler.formats.report import Ledger, Note, Report
 from labeler.formats.shapes import MaskBudget
 
 KIND = "results"
@@ -35,6 +37,28 @@ def read_results(
     Raises FormatError when the file is no JSON list.
     """
     items, notes = open_list(path)
+    return results_of(
+        path.name,
+        items,
+        notes,
+        images=images,
+        categories=categories,
+        model_id=model_id,
+        should_stop=should_stop,
+    )
+
+
+def results_of(
+    name: str,
+    items: Sequence[Raw],
+    notes: tuple[Note, ...],
+    *,
+    images: Mapping[int, Image] | Mapping[Key, Image],
+    categories: Mapping[int, Category] | Mapping[Key, Category],
+    model_id: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[tuple[Candidate, ...], Report]:
+    """The candidates of the opened results file of that name; see `read_results`."""
     ledger = Ledger()
     ledger.extend(notes)
     candidates: list[Candidate] = []
@@ -57,7 +81,7 @@ def read_results(
         for field, sentence in repairs:
             ledger.note("repaired", KIND, index, field, sentence)
         candidates.append(Candidate(index + 1, image.id, model_id, category.id, shape, confidence))
-    return tuple(candidates), ledger.report(path.name, {KIND: len(items)})
+    return tuple(candidates), ledger.report(name, {KIND: len(items)})
 
 
 def _confidence(fields: Fields, repairs: Repairs) -> float:

@@ -18,7 +18,7 @@ from labeler.core.rle import compress, mask_to_rle
 from labeler.core.seams import seamed
 from labeler.formats.gates import OBJECT, Fields, RefusalError, Repairs, Rle, packed
 from labeler.formats.own_shape import SHAPE_KEY, Segmentation, own_kind, own_shape, rectangle_of
-from labeler.formats.shapes import Size, read_shape, same_shape
+from labeler.formats.shapes import AREA_KEY, Size, read_shape, same_shape
 from labeler.formats.writing import AS_THEY_ARE, Writing
 
 CUT = "Reaches over the border of its image; it is written up to there."
@@ -37,7 +37,7 @@ CROWD = (
 
 Members: TypeAlias = dict[str, Raw | bytes]
 
-_STANDARD = {"segmentation", "bbox", "area"}
+_STANDARD = {"segmentation", "bbox", "area", AREA_KEY}
 
 
 class Geometry(Struct, frozen=True):
@@ -81,8 +81,8 @@ def write_shape(shape: Shape, *, size: Size, writing: Writing = AS_THEY_ARE, cro
     members: Members = {"segmentation": msgspec.json.encode(form.segmentation)}
     if own := _own(shape, form, is_near=is_near):
         members[SHAPE_KEY] = own
-    if not is_near:
-        members |= {name: origin[name] for name in ("bbox", "area") if name in origin}
+    kept = ("bbox", "area", AREA_KEY) if not is_near else ("area", AREA_KEY) if AREA_KEY in origin else ()
+    members |= {name: origin[name] for name in kept if name in origin and shown is shape}
     told = form.told if shown is shape else (CUT, *form.told)
     told = (*told, CROWD) if crowd else told
     return Geometry(packed(_measured(members, form.measured))[1:-1], told, form.overlap)

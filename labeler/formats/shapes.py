@@ -9,6 +9,7 @@ from ast import literal_eval
 from math import ceil, floor
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 from msgspec import Raw
 from msgspec.structs import replace
@@ -24,7 +25,11 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) of an image in pixels."""
 
 OUTLINES = "labeler_outlines"
-GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES, SHAPE_KEY})
+ANEW = "worked out anew."
+"""How the sentence about an area ends that is not that of its shape."""
+AREA_KEY = "labeler_area"
+"""The key that says of an area that it is to stay as the file has it, whatever the shape's is."""
+GEOMETRY = frozenset({"segmentation", "bbox", "area", OUTLINES, SHAPE_KEY, AREA_KEY})
 
 MOST_POINTS = 100_000
 """Points that the outlines of one object may have."""
@@ -93,7 +98,7 @@ def read_shape(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
         _keep_unless(_wrong_bbox(fields["bbox"], box, size), "bbox", fields, kept, repairs)
     if "area" in fields:
         measured = exact if isinstance(exact, Box) else shape
-        _keep_unless(_wrong_area(fields["area"], measured, box, size), "area", fields, kept, repairs)
+        _keep_area(fields, _wrong_area(fields["area"], measured, box, size), measured, kept, repairs)
     return replace(shape if exact is None else exact, origin=packed(kept))
 
 
@@ -162,7 +167,7 @@ def _box_only(fields: Fields, *, size: Size | None, repairs: Repairs) -> Shape:
     _check_inside(box, size, "bbox")
     kept: Fields = {name: fields[name] for name in ("segmentation", "bbox") if name in fields}
     if "area" in fields:
-        _keep_unless(_wrong_area(fields["area"], box, box, size), "area", fields, kept, repairs)
+        _keep_area(fields, _wrong_area(fields["area"], box, box, size), box, kept, repairs)
     if SHAPE_KEY not in fields:
         return replace(box, origin=packed(kept))
     # without a segmentation the key belongs to the bbox
@@ -346,10 +351,35 @@ def _wrong_area(raw: Raw, shape: Shape, box: Box, size: Size | None) -> str:
     if fits:
         return ""
     if not isinstance(shape, Box) and _is_about(given, box.area, slack):
-        return "Is the area of the box, not of the shape; worked out anew."
+        return f"Is the area of the box, not of the shape; {ANEW}"
     if size is not None and given == size[0] * size[1]:
-        return "Is the area of the whole image, not of the shape; worked out anew."
-    return f"Is {given:g}, which is not the area of the shape; worked out anew."
+        return f"Is the area of the whole image, not of the shape; {ANEW}"
+    return f"Is {given:g}, which is not the area of the shape; {ANEW}"
+
+
+def _keep_area(fields: Fields, wrong: str, shape: Shape, kept: Fields, repairs: Repairs) -> None:
+    """Keep an area that is right, and one that is `wrong` where the file's is wanted all the same.
+
+    It belongs to the segmentation beside it, which is written anew where that had to be put right.
+    """
+    whole = {**kept, **({} if "segmentation" in kept else _plain(shape))}
+    if not wrong or AREA_KEY not in fields or "segmentation" not in whole or not _is_positive(fields["area"]):
+        _keep_unless(wrong, "area", fields, kept, repairs)
+        return
+    kept |= {**whole, "area": fields["area"], AREA_KEY: Raw(b'"file"')}
+
+
+def _is_positive(raw: Raw) -> bool:
+    return _AREA.matches(raw) and _AREA.read(raw, "area") > 0
+
+
+def _plain(shape: Shape) -> Fields:
+    """The segmentation of outlines without holes, and none of a box; nothing for other shapes."""
+    if isinstance(shape, Box):
+        return {"segmentation": _NO_SEGMENTATION}
+    if not isinstance(shape, Polygons) or any(part.holes for part in shape.parts):
+        return {}
+    return {"segmentation": Raw(msgspec.json.encode([part.outer.ravel().tolist() for part in shape.parts]))}
 
 
 def _is_about(given: float, true: float, slack: float) -> bool:

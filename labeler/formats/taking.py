@@ -20,7 +20,7 @@ from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import folded, placeholder
 from labeler.formats.placing import Placing
 from labeler.formats.report import Ledger
-from labeler.formats.shapes import same_shape
+from labeler.formats.shapes import AREA_KEY, same_shape
 
 R = TypeVar("R", Image, Category)
 Edited: TypeAlias = Literal["keep", "replace"]
@@ -167,7 +167,13 @@ class Taking:
         corrections = self._corrections(annotations)
         for annotation, place in zip(annotations, places, strict=True):
             alike = self._on(annotation.image_id).get(annotation.file_id, [])
-            if any(_is_same(a, annotation) for a in alike):
+            same = next((a for a in alike if _is_same(a, annotation)), None)
+            if same is not None and _has_area(annotation) and not _has_area(same):
+                self._changes.append(Change(same, replace(same, shape=annotation.shape)))
+                self._ledger.note(
+                    "repaired", "annotations", place, "area", "Was there; has the file's area now."
+                )
+            elif same is not None:
                 sentence = "The image has this annotation already."
                 self._ledger.note("skipped", "annotations", place, "", sentence)
             elif corrections and annotation.file_id is not None and len(alike) == 1:
@@ -213,6 +219,11 @@ class Taking:
 
 def _is_same(a: Annotation, b: Annotation) -> bool:
     return a.category_id == b.category_id and same_shape(a.shape, b.shape)
+
+
+def _has_area(annotation: Annotation) -> bool:
+    """Whether it keeps the area that a file has for it."""
+    return AREA_KEY.encode() in annotation.shape.origin
 
 
 def _overlap(a: Box, b: Box) -> float:

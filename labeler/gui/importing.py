@@ -12,7 +12,7 @@ from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Annotation
-from labeler.errors import ImportStoppedError
+from labeler.errors import ImportStoppedError, UnclearIdsError
 from labeler.project.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Labels(Protocol):
 
     labels: Path
     layout: Layout | None
+    in_doubt: int
 
     def look(self, project: Store) -> None: ...
     def read(self, should_stop: Callable[[], bool]) -> None: ...
@@ -59,6 +60,13 @@ class Few(Struct, frozen=True, eq=False):
     go_on: Callable[[], None]
 
 
+class Doubt(Struct, frozen=True, eq=False):
+    """Turned photos of which nothing says in which frame their labels are: what goes on if they are left."""
+
+    photos: int
+    go_on: Callable[[], None]
+
+
 class Importer(QObject):
     """Takes one file after another into the session's project; nothing here waits on the GUI thread."""
 
@@ -68,6 +76,10 @@ class Importer(QObject):
     """One sentence why a file was not."""
     few_found = Signal(object)
     """A `Few`."""
+    frame_unclear = Signal(object)
+    """A `Doubt`."""
+    ids_unclear = Signal(str)
+    """One sentence why the ids of results may mean this or that."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -83,16 +95,25 @@ class Importer(QObject):
         return self._is_busy
 
     def labels(self, source: Labels, *, asking: bool = True) -> None:
-        """Take a labels file in; with `asking`, `few_found` comes first where few images are there."""
+        """Take a labels file in; with `asking`, `few_found` comes first where few images are there.
+
+        `frame_unclear` comes before anything is written where that is so.
+        """
         turn, stop = self._begin()
 
         def read(call: Ask) -> None:
             call(source.look)
             source.read(stop.is_set)
 
-        def go_on(_: object = None) -> None:
+        def match() -> None:
             if turn == self._turn:
                 self._match(source, turn, stop, _TRIES)
+
+        def go_on() -> None:
+            if turn == self._turn and source.in_doubt:
+                self.frame_unclear.emit(Doubt(source.in_doubt, match))
+            else:
+                match()
 
         def ask(_: object) -> None:
             layout = source.layout
@@ -173,9 +194,11 @@ class Importer(QObject):
         self._session.import_file(work, done, failed=lambda error: self._fail(turn, error))
 
     def _fail(self, turn: int, error: Exception) -> None:
-        if turn == self._turn and not isinstance(error, ImportStoppedError):
-            self._is_busy = False
-            self.failed.emit(str(error))
+        if turn != self._turn or isinstance(error, ImportStoppedError):
+            return
+        self._is_busy = False
+        unclear = isinstance(error, UnclearIdsError)
+        (self.ids_unclear if unclear else self.failed).emit(str(error))
 
 
 def _annotations(store: Store, *, ids: Sequence[int]) -> dict[int, tuple[Annotation, ...]]:

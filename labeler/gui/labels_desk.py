@@ -10,11 +10,13 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from labeler.gui.courier import Courier, run_in_pool
-from labeler.gui.importing import Few, Importer
+from labeler.gui.importing import Doubt, Few, Importer
 from labeler.gui.notify import Notifier
 from labeler.gui.session import Session
 
 if TYPE_CHECKING:
+    from labeler.formats.coco import Area
+    from labeler.formats.frames import Choice
     from labeler.formats.report import Report
 
 KEY = "import"
@@ -40,12 +42,17 @@ class LabelsDesk(QObject):
         self._courier = Courier(self)
         self._waiting: tuple[Path, Path] | None = None
         self._path = Path()
+        self._images: Path | None = None
+        self._frame: Choice = "auto"
+        self._model = ""
         self.question: QMessageBox | None = None
         """What was asked last."""
         self.importer = Importer(session, self)
         self.importer.finished.connect(self._tell)
         self.importer.failed.connect(self._tell_failure)
         self.importer.few_found.connect(self._ask_where)
+        self.importer.frame_unclear.connect(self._ask_frame)
+        self.importer.ids_unclear.connect(self._ask_whose)
         session.project_changed.connect(self._take_waiting)
 
     def open_with(self, path: Path) -> None:
@@ -69,19 +76,30 @@ class LabelsDesk(QObject):
             failed=lambda error: self._tell_failure(str(error)),
         )
 
-    def take(self, path: Path, *, images: Path | None = None) -> None:
-        """Take a labels file into the open project."""
+    def take(
+        self,
+        path: Path,
+        *,
+        images: Path | None = None,
+        asking: bool = True,
+        frame: Choice = "auto",
+        area: Area = "shape",
+    ) -> None:
+        """Take a labels file into the open project; `asking` where its images are if few are found."""
         from labeler.formats.exchange import Importing  # noqa: PLC0415
 
         if self._begin(path):
-            self.importer.labels(Importing(path, images=images), asking=images is None)
+            self._images, self._frame = images, frame
+            source = Importing(path, images=images, frame=frame, area=area)
+            self.importer.labels(source, asking=asking and images is None)
 
-    def take_results(self, path: Path, model: str) -> None:
-        """Take a results file in as the candidates of a model."""
+    def take_results(self, path: Path, model: str, *, of: Path | None = None) -> None:
+        """Take a results file in as the candidates of a model, its ids being those of the file `of`."""
         from labeler.formats.exchange import ImportingResults  # noqa: PLC0415
 
         if self._begin(path):
-            self.importer.results(ImportingResults(path, model=model))
+            self._model = model
+            self.importer.results(ImportingResults(path, model=model, of=of))
 
     def _begin(self, path: Path) -> bool:
         if self._session.project is None:
@@ -135,13 +153,60 @@ class LabelsDesk(QObject):
         if chosen:
             self.take(path, images=Path(chosen))
 
+    def _ask_frame(self, doubt: Doubt) -> None:
+        """Nothing says whether the labels of turned photos turn with them: a person sees it, so ask."""
+        path, images = self._path, self._images
+        self._notifier.take_back(KEY)
+        many = "1 photo" if doubt.photos == 1 else f"{doubt.photos:,} photos"
+        box = QMessageBox(self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Turned photos")
+        box.setText(f"{path.name} does not say whether the labels of {many} are to be turned by EXIF.")
+        turn = box.addButton("Turn them", QMessageBox.ButtonRole.AcceptRole)
+        leave = box.addButton("Leave them", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(leave)
+        turn.clicked.connect(lambda: self.take(path, images=images, asking=False, frame="turn"))
+        leave.clicked.connect(doubt.go_on)
+        self.question = box
+        box.open()
+
+    def _ask_whose(self, sentence: str) -> None:
+        """The ids of results may be those of two labels files: ask for the one, never take the first."""
+        path, model = self._path, self._model
+        self._notifier.take_back(KEY)
+        box = QMessageBox(self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Whose ids are these?")
+        box.setText(sentence)
+        choose = box.addButton("Choose the labels file…", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(choose)
+        choose.clicked.connect(lambda: self._choose_labels(path, model))
+        self.question = box
+        box.open()
+
+    def _choose_labels(self, path: Path, model: str) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._window, f"Labels file whose ids {path.name} has", str(path.parent), "COCO JSON (*.json)"
+        )
+        if chosen:
+            self.take_results(path, model, of=Path(chosen))
+
     def _tell(self, report: Report) -> None:
-        if not self.importer.is_busy:  # the report of an overtaken file comes while the next one is read
+        is_last = not self.importer.is_busy
+        if is_last:  # the report of an overtaken file comes while the next one is read
             self._notifier.take_back(KEY)
+        path, images, frame = self._path, self._images, self._frame
+
+        def keep_areas() -> None:
+            self.take(path, images=images, asking=False, frame=frame, area="file")
+
         rows = "; ".join(row.strip() for row in report.summary().splitlines()[1:])
         tell = self._notifier.error if report.refused or report.missing else self._notifier.info
         if report.items:
-            tell(f"{report.source}: {rows}", action="Reasons…", run=lambda: self.show(report))
+            keep = keep_areas if is_last else None
+            tell(f"{report.source}: {rows}", action="Reasons…", run=lambda: self.show(report, keep))
         else:
             tell(f"{report.source}: {rows}")
 
@@ -149,8 +214,12 @@ class LabelsDesk(QObject):
         self._notifier.take_back(KEY)
         self._notifier.error(sentence)
 
-    def show(self, report: Report) -> None:
-        """The report with its reasons, in a window of its own."""
+    def show(self, report: Report, keep_areas: Callable[[], None] | None = None) -> None:
+        """The report with its reasons, in a window of its own, which may ask to `keep_areas` of the file."""
         from labeler.gui.dialogs.import_report import ImportReportDialog  # noqa: PLC0415
 
-        ImportReportDialog(report, self._window).open()
+        dialog = ImportReportDialog(report, self._window)
+        dialog.areas_button.setEnabled(keep_areas is not None)
+        if keep_areas is not None:
+            dialog.areas_wanted.connect(keep_areas)
+        dialog.open()

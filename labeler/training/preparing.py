@@ -37,16 +37,17 @@ _SPARE = 200 << 20
 _LONGEST_NAME = 120
 
 
-def adopt(folder: RunFolder, labels: Path, images: Path | None) -> tuple[str, ...]:
+def adopt(folder: RunFolder, labels: Path, images: Path | None, *, encoding: str = "") -> tuple[str, ...]:
     """Make the labels of a COCO file the run's own (`source.json`), its images named by absolute paths.
 
     They are looked for in the folder `images`, by default around the labels as `layouts` says; what is not
-    found keeps its name, and `prepare` says so. Gives a sentence about items that could not be used.
+    found keeps its name, and `prepare` says so; `encoding` is found out where none is named.
+    Gives a sentence about items that could not be used.
     Raises LabelerError with one sentence where the labels cannot be read, or no image is found.
     """
     if images is not None and not images.is_dir():
         raise LabelerError(f"There is no folder of images {images}.")
-    document = open_document(labels)
+    document = open_document(labels, encoding=encoding)
     names = file_names(document)
     folder_of_images = Folder(images) if images is not None else layout_of(labels, names).folder
     root = folder_of_images.root

@@ -51,18 +51,19 @@ def train(
     *,
     labels: Path | None = None,
     images: Path | None = None,
+    encoding: str = "",
 ) -> None:
     """Train in a run's folder, or go on with what is there, to its end.
 
-    `labels` (with `images`) become the run's where it has none yet. Every event is in the folder before
-    `report` is called with it; the last one is `Finished`, `Stopped` or `Failed`, whose sentence says
-    what to change. A run that is finished says so again, and nothing else. Raises LabelerError with one
-    sentence where the folder is another process's, or cannot be written to.
+    `labels` (with `images`, in `encoding`) become the run's where it has none yet. Every event is in the
+    folder before `report` is called with it; the last one is `Finished`, `Stopped` or `Failed`, whose
+    sentence says what to change. A run that is finished says so again, and nothing else.
+    Raises LabelerError with one sentence where the folder is another process's, or cannot be written to.
     """
     with folder.held(), _logged(folder):
         sitting = _Sitting(folder, registry, report, should_stop)
         try:
-            sitting.work(labels, images)
+            sitting.work(labels, images, encoding)
         except StoppedError:
             sitting.stop()
         except LabelerError as error:
@@ -113,7 +114,7 @@ class _Sitting:
             self._folder.record(Failed(sentence))
         self._report(Failed(sentence))
 
-    def work(self, labels: Path | None, images: Path | None) -> None:
+    def work(self, labels: Path | None, images: Path | None, encoding: str) -> None:
         """Everything that is left to do."""
         folder = self._folder
         done = self._last(Finished)
@@ -122,7 +123,7 @@ class _Sitting:
             return
         before = sum(event.seconds for event in self._epochs)
         trainer = self._registry.trainer(folder.spec.trainer)
-        self._prepare(trainer, labels, images)
+        self._prepare(trainer, labels, images, encoding)
         path = self._trained(trainer)
         # none where the trainer has no epochs
         best = next((event for event in reversed(self._epochs) if event.best), None)
@@ -137,13 +138,13 @@ class _Sitting:
             )
         )
 
-    def _prepare(self, trainer: TrainerSpec, labels: Path | None, images: Path | None) -> None:
+    def _prepare(self, trainer: TrainerSpec, labels: Path | None, images: Path | None, encoding: str) -> None:
         folder = self._folder
         if self._last(Prepared) is not None:
             return
         warnings: tuple[str, ...] = ()
         if labels is not None and not folder.source.is_file():
-            warnings = adopt(folder, labels, images)
+            warnings = adopt(folder, labels, images, encoding=encoding)
         prepare(
             folder,
             self.tell,

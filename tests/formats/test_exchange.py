@@ -16,7 +16,7 @@ from PIL import Image as PilImage
 
 from labeler.core.geometry import translated
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
-from labeler.errors import FormatError
+from labeler.errors import FormatError, UnclearIdsError
 from labeler.formats.exchange import import_coco, import_results
 from labeler.formats.exporting import export_coco
 from labeler.formats.writing import Writing
@@ -217,7 +217,11 @@ def test_ids_of_what_was_there_first_stay_as_they_are(store: Store, coco: Coco, 
     assert len(set(after.values())) == 4
     assert {n.index for n in report.items if "keeps it" in n.sentence and n.kind == "images"} == {0, 1}
     row = {"image_id": before["a.png"], "category_id": 3, "bbox": [1, 2, 3, 4], "score": 0.5}
-    assert import_results(store, coco(results(row)), model="m").taken == 1
+    with pytest.raises(UnclearIdsError, match=r"photos/a\.png.*B/"):
+        import_results(store, coco(results(row)), model="m")
+    of = photos / "first.json"
+    of.write_text(labels(("sub/b.png", "a.png")))
+    assert import_results(store, coco(results(row)), model="m", of=of).taken == 1
     (labelled,) = [image for image in store.images() if store.candidates(image.id)]
     assert labelled.path == "photos/a.png"
 

@@ -191,6 +191,77 @@ def test_without_the_images_the_labels_come_in_and_are_counted_as_missing(
     assert "2 without a file" in messages[-1].text
 
 
+@pytest.mark.parametrize("answer", ["Turn", "Leave", "Cancel"])
+def test_where_nothing_tells_the_frame_of_a_turned_photo_it_is_asked(
+    qtbot: QtBot, desk: LabelsDesk, tmp_path: Path, answer: str
+) -> None:
+    exif = PilImage.Exif()
+    exif[0x0112] = 3
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    PilImage.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(turned / "t.jpg", exif=exif)
+    with qtbot.waitSignal(desk.importer.frame_unclear, timeout=20_000):
+        desk.take(labels(turned / "l.json", ["t.jpg"]), images=turned)
+    assert desk.question is not None
+    assert "1 photo" in desk.question.text()
+    button = next(b for b in desk.question.buttons() if answer in b.text())
+    if answer == "Cancel":
+        button.click()
+        assert all_annotations(qtbot, desk._session) == []
+        return
+    with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+        button.click()
+    (one,) = all_annotations(qtbot, desk._session)
+    assert one.shape.x0 == (55 if answer == "Turn" else 5)
+
+
+def test_results_whose_ids_two_files_gave_ask_for_the_file(
+    qtbot: QtBot, desk: LabelsDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = []
+    for name in ("A", "B"):
+        folder = tmp_path / name
+        folder.mkdir()
+        PilImage.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(folder / f"{name}.png")
+        paths.append(labels(tmp_path / f"{name}.json", [f"{name}.png"]))
+        with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+            desk.take(paths[-1], images=folder)
+    found = tmp_path / "results.json"
+    row = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.5}
+    found.write_text(json.dumps([row]))
+    with qtbot.waitSignal(desk.importer.ids_unclear, timeout=20_000):
+        desk.take_results(found, "model")
+    assert desk.question is not None
+    assert "A.png" in desk.question.text()
+    assert "as the project exports it" in desk.question.text(), "the photo of the folder was in no file"
+    monkeypatch.setattr("labeler.gui.labels_desk.QFileDialog.getOpenFileName", lambda *_: (str(paths[1]), ""))
+    with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+        next(b for b in desk.question.buttons() if "labels file" in b.text()).click()
+    hit: list[list[str]] = []
+    desk._session.ask(lambda store: [i.path for i in store.images() if store.candidates(i.id)], hit.append)
+    qtbot.waitUntil(lambda: bool(hit), timeout=20_000)
+    assert [Path(path).name for path in hit[0]] == ["B.png"]
+
+
+def test_the_files_areas_are_kept_where_the_report_is_asked_to(
+    qtbot: QtBot, opened: MainWindow, desk: LabelsDesk, photos: Path, tmp_path: Path
+) -> None:
+    messages = told(desk)
+    path = labels(
+        tmp_path / "l.json", [min(path.name for path in photos.iterdir() if path.suffix == ".jpg")], area=3000
+    )
+    with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+        desk.take(path)
+    assert messages[-1].run is not None
+    messages[-1].run()
+    dialog = opened.findChild(ImportReportDialog)
+    assert dialog.areas_button.isVisible()
+    with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+        dialog.areas_button.click()
+    (one,) = all_annotations(qtbot, desk._session)
+    assert b'"area":3000' in one.shape.origin.replace(b" ", b"")
+
+
 @pytest.mark.parametrize("layout", ["cvat", "coco"])
 def test_a_file_dropped_on_an_empty_window_opens_the_folder_of_its_images(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, layout: str

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFileDialog,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
+    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -19,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from labeler.core.files import atomic_write
 from labeler.formats.report import Group, Report
+from labeler.formats.shapes import ANEW
 
 _WORDS = {
     "refused": "not taken",
@@ -34,6 +37,9 @@ _WHY = 2
 
 class ImportReportDialog(QDialog):
     """The report of one file: equal sentences as one row with their number."""
+
+    areas_wanted = Signal()
+    """The file's areas are to stay as they are: it is to be taken in again so."""
 
     def __init__(self, report: Report, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,8 +73,30 @@ class ImportReportDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(12)
-        for widget in (counts, self.search, self.reasons, self.told, buttons):
+        for widget in (counts, self.search, self.reasons, self._areas(), self.told, buttons):
             layout.addWidget(widget)
+
+    def _areas(self) -> QWidget:
+        """The row that offers to keep the file's areas; hidden where none was worked out anew."""
+        changed = sum(note.field == "area" and note.sentence.endswith(ANEW) for note in self._report.items)
+        row = QWidget(self)
+        many = "1 object has" if changed == 1 else f"{changed:,} objects have"
+        line = QLabel(f"{many} another area in the file, which decides what counts as small or large.", row)
+        line.setObjectName("quiet")
+        line.setWordWrap(True)
+        self.areas_button = QPushButton("Keep the file's areas", row)
+        self.areas_button.setAutoDefault(False)
+        self.areas_button.clicked.connect(self._want_areas)
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(line, 1)
+        layout.addWidget(self.areas_button)
+        row.setVisible(changed > 0)
+        return row
+
+    def _want_areas(self) -> None:
+        self.accept()
+        self.areas_wanted.emit()
 
     def shown(self) -> list[str]:
         """The sentences that the search leaves."""
