@@ -5,10 +5,11 @@ order. Where it had to do something else than was shown, since a run, an import 
 came first, the screen is corrected when the answer comes: what stands under "saved" is what is on disk.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 
 from labeler.core import companions
 from labeler.core.records import Annotation, Category, Change, Edit
@@ -21,6 +22,8 @@ from labeler.project.settling import Tail
 from labeler.project.store import Store
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_LEARN_AGAIN_MS = 2000
 
 
 class Acting(Browsing):
@@ -231,7 +234,11 @@ class Acting(Browsing):
         self.history_changed.emit()
 
     def _learn(self) -> None:
-        """Read the end of the journal again, until nothing is asked of the writer meanwhile."""
+        """Read the end of the journal again, until nothing is asked of the writer meanwhile.
+
+        Where it cannot be read, as on a disk that is away, it is tried again later; until then undo and redo
+        are left to the writer.
+        """
         acts, number = self._acts, self._link.asked
         if acts.learning:
             return
@@ -247,7 +254,12 @@ class Acting(Browsing):
             else:
                 self._learn()
 
-        self._link.read(lambda store: store.tail(), take)
+        def later(error: Exception) -> None:
+            acts.learning = False
+            _log.warning("The end of the journal cannot be read: %s", error)
+            QTimer.singleShot(_LEARN_AGAIN_MS, self, lambda: self._learn() if acts is self._acts else None)
+
+        self._link.keep(lambda store: store.tail(), take, failed=later)
 
     def _show(self, changes: tuple[Change, ...], by: str, what: What) -> None:
         if not changes:

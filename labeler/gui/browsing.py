@@ -72,6 +72,7 @@ class Browsing(QObject):
         self._link.noted.connect(self.noted)
         self.undecided = self._link.undecided
         self.after_leaving = self._link.after_leaving
+        self._link.leaving.connect(self.leaving)
         self._link.viewed.connect(self._take_view)
         self._link.synced.connect(self._take_sync)
         self._loader = PixelLoader(self)
@@ -220,8 +221,6 @@ class Browsing(QObject):
         `number` is that of the last thing asked of the writer before it was read.
         """
         fresh = self._opened is None or self._opened.path != view.opened.path
-        if fresh and self._opened is not None:
-            self.leaving.emit()
         self._opened = view.opened
         document = Document()
         document.images = {image.id: image for image in view.images}
@@ -229,6 +228,7 @@ class Browsing(QObject):
         document.counts = view.counts
         self.models = view.models
         kept, before = self._document.open_id, self.image
+        chosen: list[int] = []
         if fresh:
             self._acts = Acts(view.tail)
             self._loader.clear()
@@ -239,12 +239,13 @@ class Browsing(QObject):
             document.take_open(self._document)
             document.absorb(self._acts.after(number))
             self._document = document
+            chosen = [key for key in self._order if key in document.images] if self.order_title else []
             self._order = []
             if number == self._link.asked:
                 self._acts.learn(view.tail)
         self.images_changed.emit(())
         if not self._order:
-            self.set_order(document.images)
+            self.set_order(chosen or document.images, title=self.order_title if chosen else "")
         self._sync_category()
         self.history_changed.emit()
         wanted = (view.start, self.resume_at, next(iter(document.images), None))

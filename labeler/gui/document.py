@@ -82,6 +82,8 @@ class Document:
         for change in since:
             if isinstance(change.record, Annotation | Candidate):
                 self._put(change)
+            elif isinstance(change.record, Category) and change.after is None:
+                self._unmap(change.record.id)
         self._sort()
         return _others(before, self.candidates)
 

@@ -73,6 +73,8 @@ class View(Struct, frozen=True, eq=False):
 class ProjectLink(QObject):
     """Opens projects on a pool thread and posts work to their writer; answers come on the GUI thread."""
 
+    leaving = Signal()
+    """Another project is about to take the place of the open one, which can still be written to."""
     viewed = Signal(object, int)
     """A `View`: another project was opened, or this one was read anew; and `asked` when that began."""
     refused = Signal(object)
@@ -185,6 +187,7 @@ class ProjectLink(QObject):
             self.view(view.start)
             return
         if self._writer is not None:
+            self.leaving.emit()
             self._leave(self._writer)
         self._writer, self._opened = writer, view.opened
         self._ids, self.segmenter_id = view.ids, view.segmenter_id

@@ -133,9 +133,10 @@ class ReviewQueue(QObject):
         """Begin a review, or end it."""
         if active == self._active:
             return
-        self._active = active
+        self._active = self._goes = active
         self._times = []
         if active:
+            self.changed.emit()  # the card is there from the first moment, and can be closed
             self.refresh()
         else:
             self._sweep.stop()
@@ -147,7 +148,7 @@ class ReviewQueue(QObject):
         """Ask in another order, beginning at its first item."""
         self._order = order
         if self._active and not self._sweep.running:
-            self.current = None
+            self.current, self._goes = None, True
             self._put_in_order()
 
     def refresh(self) -> None:
@@ -304,7 +305,16 @@ class ReviewQueue(QObject):
             self.changed.emit()
             return
         self.current = None
-        self._go(self._following(1))
+        goes, self._goes = self._goes, False
+        image = self._session.image
+        waiting = (self._items[key] for key in self._line if self._waits(key))
+        here = next((one for one in waiting if image is not None and one.image_id == image.id), None)
+        if goes or here is not None:
+            self._go(self._following(1) if goes else here)
+        else:
+            # what arrived, as from a run or a folder, takes nobody elsewhere: Enter does
+            self.current, self._back_to = self._following(1), None
+            self.changed.emit()
 
     def _take_filter(self) -> None:
         # predictions change with every image; only another filter makes another queue

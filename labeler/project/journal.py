@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, msgpack
 
 from labeler.core.rebasing import rebased
-from labeler.core.records import Annotation, Category, Change, Edit
+from labeler.core.records import Annotation, Category, Change, Edit, Record
 from labeler.errors import ProjectError
 from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
 
@@ -95,6 +95,34 @@ def fitted(db: sqlite3.Connection, edit: Edit) -> Edit:
         if made is not None:
             changes.append(made)
     return Edit(edit.label, tuple(changes))
+
+
+def sifted(db: sqlite3.Connection, edit: Edit) -> tuple[Edit, Edit]:
+    """Of an edit what meets what it was made for, and what does not; what is done already is in neither."""
+    fits, left = [], []
+    for change in edit.changes:
+        table = table_of(change.record)
+        now = table.record(_stored(db, table, change.record.id))
+        if now == change.after:
+            continue
+        unsaid = {table.columns[position] for position in table.facts} | {"edited"}
+        (fits if _meets(change, now, unsaid) else left).append(change)
+    return Edit(edit.label, tuple(fits)), Edit(edit.label, tuple(left))
+
+
+def _meets(change: Change, now: Record | None, unsaid: set[str]) -> bool:
+    """Whether a change finds the fields that it changes as it knows them, or as it wants them.
+
+    The `unsaid` ones change without an edit, or say nothing against it.
+    """
+    before, after = change.before, change.after
+    if before is None or now is None:
+        return before is now
+    names = set(now.__struct_fields__) - unsaid
+    if after is not None:
+        names = {one for one in names if getattr(before, one) != getattr(after, one)}
+    known = (before,) if after is None else (before, after)
+    return all(any(getattr(now, name) == getattr(one, name) for one in known) for name in names)
 
 
 def _rows(table: Table, change: Change) -> tuple[Row | None, Row | None]:

@@ -1,16 +1,31 @@
-"""Doing again, in a later session or on a copy, what a project did not take: in order, all that fits."""
+"""Doing again, in a later session or on a copy, what a project did not take: in order, all that fits.
+
+Of an edit each change is taken up that meets what it was made for, whatever became of the rest of the
+project meanwhile. What is newer is never overwritten, and nothing is done twice: a change that is there
+already is left alone.
+"""
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from labeler.core.records import Edit
 from labeler.project.rescue import RescueFile, Step
 from labeler.project.store import Store
 
 logger = logging.getLogger(__name__)
+
+
+class Outcome(Struct, frozen=True):
+    """What came of a step."""
+
+    did: bool
+    """Whether it is in the journal now, so that an undo would take it back."""
+    left: Edit | None = None
+    """What of it does not fit."""
 
 
 class Replay:
@@ -35,26 +50,22 @@ class Replay:
                 return bool(self._undone) and not self._undone[-1]
         return False
 
-    def work(self, step: Step) -> Callable[[Store], object]:
+    def work(self, step: Step) -> Callable[[Store], Outcome]:
         """What does the step."""
+        return lambda store: Outcome(did=False) if self.is_void(step) else _do(store, step)
 
-        def do(store: Store) -> object:
-            return None if self.is_void(step) else work_of(step)(store)
-
-        return do
-
-    def note(self, step: Step, *, took: bool) -> None:
-        """A step was taken up, or refused for good."""
+    def note(self, step: Step, outcome: Outcome) -> None:
+        """A step was taken up, in whole or in part, or refused for good."""
         if step == "undo":
-            self._undone.append(self._done.pop() if self._done else took)
+            self._undone.append(self._done.pop() if self._done else outcome.did)
         elif step == "redo":
-            self._done.append(self._undone.pop() if self._undone else took)
+            self._done.append(self._undone.pop() if self._undone else outcome.did)
         else:
             self._undone.clear()
-            self._done.append(took)
-            if not took:
-                self.dropped.append(step)
-        self.taken += took
+            self._done.append(outcome.did)
+        if outcome.left is not None:
+            self.dropped.append(outcome.left)
+        self.taken += outcome.did
 
 
 class TakingUp:
@@ -89,17 +100,17 @@ class TakingUp:
         self._left = len(found)
         return found
 
-    def took(self, step: Step, _: object) -> None:
-        """A step is in the project."""
-        self._settle(step, took=not self.replay.is_void(step))
+    def took(self, step: Step, outcome: Outcome) -> None:
+        """A step is in the project, as far as it fits."""
+        self._settle(step, outcome)
 
     def refused(self, step: Step, error: Exception) -> None:
         """A step does not fit any more; what does not build on it is taken up all the same."""
         logger.warning("A rescued edit of %s was refused: %s", self._project, error)
-        self._settle(step, took=False)
+        self._settle(step, refusal(step))
 
-    def _settle(self, step: Step, *, took: bool) -> None:
-        self.replay.note(step, took=took)
+    def _settle(self, step: Step, outcome: Outcome) -> None:
+        self.replay.note(step, outcome)
         self._left -= 1
         dropped = self.replay.dropped
         if self._left or not dropped:
@@ -115,11 +126,15 @@ class TakingUp:
         )
 
 
-def work_of(step: Step) -> Callable[[Store], object]:
-    """What does a step in an open project."""
+def refusal(step: Step) -> Outcome:
+    """What comes of a step that was refused as a whole."""
+    return Outcome(did=False, left=step if isinstance(step, Edit) else None)
+
+
+def _do(store: Store, step: Step) -> Outcome:
     if step == "undo":
-        return Store.undo
+        return Outcome(did=store.undo() is not None)
     if step == "redo":
-        return Store.redo
-    edit = step
-    return lambda store: store.apply(edit)
+        return Outcome(did=store.redo() is not None)
+    edit_id, left = store.take_up(step)
+    return Outcome(did=edit_id != 0, left=left if left.changes else None)

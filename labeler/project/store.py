@@ -169,6 +169,17 @@ class Store(OpenFile):
             self.ids.note(made.changes)
         return edit_id, made
 
+    def take_up(self, edit: Edit) -> tuple[int, Edit]:
+        """`settle` what fits of an edit that was made to an older state of the project, and nothing twice.
+
+        Gives its journal id, 0 where nothing of it was left to do, and what of it does not fit, maybe without
+        changes: what it changes was changed since, or is gone.
+        """
+        fits, left = journal.sifted(self._db, edit)
+        if not fits.changes:
+            return 0, left
+        return self.settle(fits)[0], left
+
     def undo(self, expected: int = 0) -> Edit | None:
         """Take back the last edit done; gives the inverse edit that was applied, None if there is none.
 

@@ -18,7 +18,7 @@ from labeler.errors import LabelerError, ProjectError
 from labeler.project import snapshots, trouble
 from labeler.project.kept import place_for, sentence
 from labeler.project.open_file import Probe, no_probe
-from labeler.project.replay import Replay, TakingUp
+from labeler.project.replay import Replay, TakingUp, refusal
 from labeler.project.rescue import RescueFile, Step
 from labeler.project.store import Store
 from labeler.project.upkeep import Upkeep
@@ -412,12 +412,11 @@ class Writer:
         replay, reached = Replay(), store.revision
         for revision, step in [one for one in self._recent if one[0] > reached]:
             try:
-                replay.work(step)(store)
+                outcome = replay.work(step)(store)
             except LabelerError as error:
                 logger.warning("A step of revision %d was refused: %s", revision, error)
-                replay.note(step, took=False)
-            else:
-                replay.note(step, took=True)
+                outcome = refusal(step)
+            replay.note(step, outcome)
         if replay.dropped:
             self._rescue.keep_aside(replay.dropped)
 

@@ -1,5 +1,6 @@
 """Undo and redo show at once; what is done right after them is kept; the screen is the disk once saved."""
 
+import sqlite3
 import threading
 
 import numpy as np
@@ -289,3 +290,46 @@ def test_settling_in_the_store(tmp_path):
         tail = store.tail()
         assert [edit.changes for _, edit in tail.done] == [applied.changes]
         assert not tail.older
+
+
+def test_the_end_of_the_journal_is_read_again_after_it_could_not_be(qtbot, session, monkeypatch, expect_log):
+    expect_log("end of the journal cannot be read")
+    monkeypatch.setattr("labeler.gui.acting._LEARN_AGAIN_MS", 10)
+    made = session.add(Box(10, 20, 110, 220), by="test")
+    assert same(qtbot, session)
+    tail, failures = Store.tail, []
+
+    def fails_once(store):
+        if not failures:
+            failures.append(1)
+            raise sqlite3.OperationalError("disk I/O error")
+        return tail(store)
+
+    monkeypatch.setattr(Store, "tail", fails_once)
+    session._acts.forget()
+    session._learn()
+    qtbot.waitUntil(lambda: bool(failures) and bool(session._acts._done), timeout=20_000)
+    session.undo()
+    assert made.id not in session.annotations
+    assert same(qtbot, session)
+
+
+def test_a_category_that_goes_while_predictions_are_read_is_gone_from_them(qtbot, session, predict, busy):
+    """The read was asked for before the undo and answered after it."""
+    rider = session.add_category("rider", by="test")
+    image = session.image.id
+    predict({image: [Candidate(0, 0, 0, rider.id, Box(1, 2, 30, 40), 0.9)]})
+    with busy():
+        session.refresh_candidates(image)
+        session.undo()
+    assert same(qtbot, session)
+    assert [one.category_id for one in session.candidates.values()] == [0]
+
+
+def test_a_reload_keeps_the_images_that_were_chosen_elsewhere(qtbot, session):
+    ids = [one.id for one in session.images]
+    session.set_order(ids[:0:-1], title="Wrong · person")
+    with qtbot.waitSignal(session.order_changed, timeout=20_000):
+        session.reload()
+    assert list(session.order) == ids[:0:-1]
+    assert session.order_title == "Wrong · person"

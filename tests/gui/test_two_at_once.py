@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 from two_at_once import TwoAtOnce
+from two_in_a_window import TwoInAWindow
 
 from labeler.gui.acts import Acts
 from labeler.gui.canvas.photo_view import PhotoView
@@ -14,10 +15,10 @@ from labeler.gui.session import Session
 from labeler.project.store import Store
 
 
-def run(tmp_path, *, walks: int, steps: int, always_the_same: bool = True) -> int:
+def run(tmp_path, *, walks: int, steps: int, always_the_same: bool = True, kind=TwoAtOnce) -> int:
     """Walks of that many steps each; gives how many walks there were."""
 
-    class Machine(TwoAtOnce):
+    class Machine(kind):
         root = tmp_path
         count = 0
 
@@ -39,6 +40,13 @@ def run(tmp_path, *, walks: int, steps: int, always_the_same: bool = True) -> in
 def test_nothing_is_lost_when_two_things_happen_at_once(qapp, tmp_path):
     """2,000 steps and more, the same at every run."""
     assert run(tmp_path, walks=25, steps=100) >= 20
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+def test_nothing_is_lost_in_the_whole_window(qapp, tmp_path):
+    """Keys, a review, photos and files that come and go; 1,000 steps."""
+    assert run(tmp_path, walks=10, steps=100, kind=TwoInAWindow) >= 10
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from project_model import ProjectModel, prepare, state
 
 from labeler.core.records import Annotation, Box, Category, Change, Edit
@@ -225,12 +226,12 @@ def test_a_rescue_file_that_cannot_be_read_is_kept_for_a_person(writer, path: Pa
     assert str(aside) in told[0]
 
 
-def test_rescued_edits_that_no_longer_fit_are_kept_for_a_person(writer, path: Path, expect_log) -> None:
-    expect_log("was refused: .* annotation 1 is in the project already")
+def test_rescued_edits_that_no_longer_fit_are_kept_for_a_person(writer, path: Path) -> None:
     kept = rescue.RescueFile(path)
     for edit in (add(1), add(2)):
         kept.append(edit, edit.label)
-    writer.call(lambda store: store.apply(add(1)))
+    other = Edit("Add 1", (Change(None, Annotation(1, 1, 1, Box(5, 5, 9, 9))),))
+    writer.call(lambda store: store.apply(other))
     writer.close()
     told = []
     again = Writer.open(path, on_told=told.append)
@@ -243,10 +244,7 @@ def test_rescued_edits_that_no_longer_fit_are_kept_for_a_person(writer, path: Pa
     assert rescue.put_aside_edits(aside) == [add(1)]
 
 
-def test_what_builds_on_a_rescued_edit_that_does_not_fit_takes_nothing_else_back(
-    writer, path: Path, expect_log
-) -> None:
-    expect_log("was refused: .* annotation 1 is in the project already")
+def test_what_builds_on_a_rescued_edit_that_does_not_fit_takes_nothing_else_back(writer, path: Path) -> None:
     kept = rescue.RescueFile(path)
     for number, step in enumerate((add(1), "undo", "redo", "undo", add(2), "undo", "redo", add(3))):
         kept.append(step, str(number))
@@ -259,6 +257,43 @@ def test_what_builds_on_a_rescued_edit_that_does_not_fit_takes_nothing_else_back
         "Add 2",
         "Add 1",
     ]
+    again.close()
+
+
+def test_of_a_rescued_edit_what_fits_is_taken_up_and_nothing_newer_is_overwritten(writer, path: Path) -> None:
+    first, second, third = (Annotation(n, 1, 1, Box(0, 0, n, n)) for n in (1, 2, 3))
+    there = (first, second, third)
+    writer.call(lambda store: store.apply(Edit("Add", tuple(Change(None, one) for one in there))))
+    moved = [Change(one, replace(one, shape=Box(5, 5, 9, 9), edited=1.0)) for one in there]
+    kept = rescue.RescueFile(path)
+    kept.append(Edit("Move 3", tuple(moved)), "1")
+    kept.append(Edit("Note", (Change(second, replace(second, attributes={"a": 1})),)), "2")
+    newer = replace(first, shape=Box(7, 7, 8, 8), edited=2.0)
+    noted = replace(second, attributes={"b": 2}, edited=2.0)
+    since = Edit("Since", (Change(first, newer), Change(second, noted), Change(third, None)))
+    writer.call(lambda store: store.apply(since))
+    writer.close()
+    told = []
+    again = Writer.open(path, on_told=told.append)
+    found = {a.id: a for a in again.call(lambda store: store.annotations(1))}
+    assert found == {1: newer, 2: replace(noted, shape=Box(5, 5, 9, 9), edited=1.0)}
+    again.close()
+    assert "2 edits of an earlier session" in told[0]
+    (aside,) = rescue.put_aside_files(path)
+    left = [[change.record.id for change in edit.changes] for edit in rescue.put_aside_edits(aside)]
+    assert left == [[1, 3], [2]]
+
+
+def test_a_rescued_edit_that_is_there_already_is_not_undone_in_place_of_another(writer, path: Path) -> None:
+    writer.call(lambda store: store.apply(add(1)))
+    writer.call(lambda store: store.apply(add(2)))
+    kept = rescue.RescueFile(path)
+    kept.append(add(1), "1")
+    kept.append("undo", "2")
+    writer.close()
+    again = Writer.open(path)
+    assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2]
+    assert {entry.state for entry in again.call(lambda store: store.journal())} == {"done"}
     again.close()
 
 

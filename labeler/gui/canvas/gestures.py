@@ -23,7 +23,9 @@ class Gestures:
     def __init__(self, stage: Stage, pan: Callable[[float, float], None]) -> None:
         self._stage, self._pan = stage, pan
         self._drag: Drag | None = None
-        self._button: Qt.MouseButton | None = None
+        self._button = Qt.MouseButton.NoButton
+        self._last: Pointer | None = None
+        """Where the drag was last."""
         self._afterwards: Callable[[], None] | None = None
         self.space_held = False
         self.panning = False
@@ -66,21 +68,30 @@ class Gestures:
 
     def press(self, event: QMouseEvent, tool: Tool) -> None:
         """A button goes down: pan, or whatever the tool makes of it."""
+        if event.button() == self._button:
+            self.finish()  # it cannot go down twice: nobody told when it came up
         if self._drag is not None:
             return
         left = event.button() == Qt.MouseButton.LeftButton
         if event.button() == Qt.MouseButton.MiddleButton or (left and self.space_held):
             self.panning = True
+            self._last = self.pointer(event.position(), event.modifiers())
             self._begin(self._pan_along(event.position()), event.button())
         elif event.button() in _BUTTONS:
             pointer = self.pointer(event.position(), event.modifiers(), _BUTTONS[event.button()])
-            self._stage.pointer = pointer
+            self._stage.pointer = self._last = pointer
             drag = tool.press(pointer)
             if drag is not None:
                 self._begin(drag, event.button())
 
     def move(self, event: QMouseEvent, tool: Tool) -> Qt.CursorShape | None:
-        """The mouse moved; gives the cursor to show where no button is down."""
+        """The mouse moved; gives the cursor to show where no button is down.
+
+        Where the button of the drag came up unseen, as under a menu or a dialog that opened meanwhile, the
+        drag ends where it was last.
+        """
+        if self._drag is not None and not event.buttons() & self._button:
+            self.finish()
         pointer = self.pointer(event.position(), event.modifiers())
         self._stage.pointer = pointer
         if self._drag is None:
@@ -94,10 +105,9 @@ class Gestures:
             self._end(self.pointer(event.position(), event.modifiers(), released=True))
 
     def finish(self) -> None:
-        """End the drag where the mouse is, as if the button came up: the window is about to go."""
-        pointer = self._stage.pointer
-        if self.working and pointer is not None:
-            self._end(structs.replace(pointer, released=True))
+        """End the drag or pan where it was last, as if the button came up: it will not be heard of here."""
+        if self._drag is not None and self._last is not None and not self._is_running():
+            self._end(structs.replace(self._last, released=True))
 
     def _end(self, pointer: Pointer) -> None:
         act, self._afterwards = self._afterwards, None
@@ -108,13 +118,16 @@ class Gestures:
 
     def cancel(self) -> bool:
         """Take the drag back; False where there is none, or where it is itself making an edit just now."""
-        if self._drag is None or getgeneratorstate(self._drag) == GEN_RUNNING:
+        if self._drag is None or self._is_running():
             return False  # a drag whose own edit is refused ends by itself
         drag, self._drag = self._drag, None
         self._afterwards = None
         self.panning = False
         drag.close()
         return True
+
+    def _is_running(self) -> bool:
+        return self._drag is not None and getgeneratorstate(self._drag) == GEN_RUNNING
 
     def _begin(self, drag: Drag, button: Qt.MouseButton) -> None:
         self._drag, self._button, self._afterwards = drag, button, None
@@ -125,6 +138,7 @@ class Gestures:
 
     def _send(self, pointer: Pointer) -> None:
         assert self._drag is not None
+        self._last = pointer
         try:
             self._drag.send(pointer)
         except StopIteration:

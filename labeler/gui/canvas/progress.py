@@ -43,6 +43,7 @@ class Progress(QObject):
         self._said = (False, False, False, False)
         stage.session.may_leave = self._may_leave
         stage.session.changed.connect(self._note_edit)
+        stage.session.leaving.connect(gestures.finish)
 
     # --- what there is ----------------------------------------------------------------------------
 

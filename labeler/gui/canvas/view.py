@@ -31,6 +31,8 @@ _ARROWS = {
     Qt.Key.Key_Down: (0, 1),
 }
 
+_RELEASE_UNHEARD = (QEvent.Type.WindowBlocked, QEvent.Type.Hide, QEvent.Type.TouchCancel)
+"""After these the mouse button comes up unheard: under a dialog, on a hidden canvas, off the touchscreen."""
 
 SIGNS = "[]"
 """On some keyboards these are AltGr and a digit, and Qt would take the digit's shortcut for meant."""
@@ -274,6 +276,9 @@ class Canvas(PhotoView):
         event.accept()
 
     def event(self, event: QEvent) -> bool:
+        if event.type() in _RELEASE_UNHEARD:
+            self._gestures.finish()
+            self._progress.look()
         # Tab would move the focus, and a shortcut of the window would come before the tool's own keys
         if isinstance(event, QKeyEvent):
             if event.type() == QEvent.Type.KeyPress and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):

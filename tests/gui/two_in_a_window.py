@@ -1,0 +1,360 @@
+"""The machine of `two_at_once.py` at the whole main window: its keys, a review, files that come and go.
+
+Only the model that proposes masks is a stand-in: its child takes seconds to start and answers by its own
+clock, so that no walk could be walked again, nor a thousand of them in a night.
+"""
+
+import itertools
+import json
+import shutil
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import shiboken6
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from two_at_once import SIZE, Entry, Model, TwoAtOnce, places, until
+
+from labeler.core.records import Mask, Prompt, Proposal
+from labeler.gui import app, furniture
+from labeler.gui.aside import run_aside
+from labeler.gui.courier import Courier
+from labeler.gui.host_client import Answer, HostClient
+from labeler.training.labels_out import Order, deliver
+
+TYPED = ("1", "2", "A", "D", "Ctrl+Z", "Ctrl+Shift+Z", "Return", "Backspace", "Esc", "Del", "Ctrl+R", "Tab")
+NAMING, HISTORY = ("1", "2"), ("Ctrl+Z", "Ctrl+Shift+Z")
+BUSY_TOOLS = ("sam-point", "sam-box", "polygon", "brush", "select", "box")
+
+
+class Segmenter(HostClient):
+    """Answers a prompt with a small and a large square about it, a moment later."""
+
+    asked = 0
+
+    def start(self) -> None:
+        """There is no child."""
+
+    def open_image(self, key, path) -> None:
+        """Any image is as good as another."""
+
+    def look_ahead(self, items) -> None:
+        """Nothing is computed ahead."""
+
+    def hover(self, x: float, y: float) -> None:
+        """No previews."""
+
+    def segment(self, prompt: Prompt, *, refine=None) -> int:
+        """Ask; gives the number of the request."""
+        self.asked += 1
+        request, box = self.asked, prompt.box
+        x, y = (box.x0, box.y0) if box is not None else prompt.points[-1].tolist()
+        found = tuple(_square(x, y, size) for size in (8, 14))
+        QTimer.singleShot(0, self, lambda: self.proposed.emit(Answer(request, "", False, found, 1.0)))
+        return request
+
+
+def _square(x: float, y: float, size: int) -> Proposal:
+    mask = Mask(int(x), int(y), np.ones((size, size), bool))
+    return Proposal(mask, 0.9, np.zeros((0, 0), dtype=np.float32))
+
+
+class TwoInAWindow(TwoAtOnce):
+    """See the module."""
+
+    def build(self) -> None:
+        own, furniture.HostClient = furniture.HostClient, Segmenter
+        try:
+            self.window = app.make_window()
+        finally:
+            furniture.HostClient = own
+        window = self.window
+        self.session, self.desk, self.canvas, self.keys = (
+            window.session,
+            window.desk,
+            window.canvas,
+            window.keys,
+        )
+        window.resize(1000, 700)
+        window.show()
+        window.activateWindow()
+        window.open(self.folder)
+        until(lambda: self.session.pixels is not None, "the first photo")
+        until(window.isActiveWindow, "the window in front")
+        self.numbers = itertools.count(1)
+        self.begun: dict[int, tuple] = {}
+        self.place = self.session.image.id
+        self.exports: list[object] = []
+        self.courier = Courier(window)
+        self.moved_away: list[str] = []
+
+    def take_down(self) -> None:
+        self.window.close()
+        shiboken6.delete(self.window)
+        QApplication.processEvents()
+
+    # --- what must hold ---------------------------------------------------------------------------
+
+    def in_hand(self) -> tuple:
+        """What is half done on the open image: for each tool its points."""
+        return tuple(
+            (tool.makes, work.points, getattr(work, "box", None))
+            for tool in self.canvas._progress.half_done()
+            if (work := tool.work()) is not None
+        )
+
+    @invariant()
+    def check_begun(self) -> None:
+        """What was begun on an image is there when one returns to it."""
+        image = self.session.image
+        if image is None:
+            return
+        if image.id != self.place:
+            self.place = image.id
+            assert self.in_hand() == self.begun.get(image.id, ()), "what was begun here is not there"
+        self.begun[image.id] = self.in_hand()
+
+    @contextmanager
+    def settled(self):
+        """With nothing on its way before, nor after."""
+        self.settle()
+        yield
+        self.settle()
+
+    def settle_exports(self) -> None:
+        until(lambda: all(not isinstance(one, str) for one in self.exports), "the exports")
+        wrong = [one for one in self.exports if isinstance(one, Exception)]
+        assert not wrong, wrong
+        self.exports.clear()
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "exports"):
+                self.settle_exports()
+        finally:
+            super().teardown()
+
+    # --- the person's keys, through the window's own actions and shortcuts --------------------------
+
+    @rule(key=st.sampled_from(TYPED))
+    def typed(self, key) -> None:
+        session, canvas, model = self.session, self.canvas, self.model
+        busy, dragging = canvas.in_progress, canvas.dragging
+        image, before = session.image.id, dict(session.annotations)
+        acts, steps = model.acts, (len(model.done), len(model.undone))
+        if key == "Ctrl+R" and dragging:
+            return
+        canvas.setFocus()
+        QTest.keySequence(canvas, QKeySequence(key))
+        if busy and key in (*NAMING, *HISTORY, "Backspace", "Esc", "Del", "Tab", "A", "D"):
+            assert model.acts == acts, f"{key} was not for what is in progress"
+            assert (len(model.done), len(model.undone)) == steps, f"{key} was not for what is in progress"
+        if busy and key == "Return" and session.image.id == image:
+            now = session.annotations
+            assert all(now.get(one) == was for one, was in before.items()), "Enter hit a finished object"
+        if dragging and key in ("A", "D"):
+            assert session.image.id == image, "a drag was left behind"
+        if not canvas.dragging:
+            self.pressed = None
+
+    @rule(tool=st.sampled_from(BUSY_TOOLS), spots=st.lists(places, min_size=1, max_size=4))
+    def begin_something(self, tool, spots) -> None:
+        """Clicks with a tool: corners of a polygon, prompts, strokes."""
+        if self.canvas.dragging:
+            return
+        self.window.actions_by_id[tool].trigger()
+        for spot in spots:
+            self.press(spot)
+            self.release(spot)
+        QApplication.processEvents()
+
+    # --- a review -----------------------------------------------------------------------------------
+
+    def come_to_rest(self) -> None:
+        queue = self.desk.queue
+        until(lambda: not (queue._sweep.running or queue._again.isActive()), "the queue")
+
+    @rule()
+    def review(self) -> None:
+        """A review begins, and goes to its first item; or ends."""
+        self.window.actions_by_id["review"].trigger()
+        self.ask(lambda store: None)
+        self.come_to_rest()
+
+    @rule(back=st.booleans())
+    def review_goes(self, back) -> None:
+        if self.canvas.dragging:
+            return
+        (self.desk.queue.previous_item if back else self.desk.queue.next_item)()
+
+    @rule(accepts=st.booleans())
+    def review_decides(self, accepts) -> None:
+        """The buttons of the card."""
+        if self.canvas.dragging:
+            return
+        queue = self.desk.queue
+        (queue.accept_current if accepts else queue.reject_current)()
+
+    @rule()
+    def review_card_closed(self) -> None:
+        if self.canvas.dragging:
+            return
+        self.window.panels.docks["Review"].close()
+        assert not self.desk.queue.active, "a review goes on unseen"
+
+    @rule(place=places)
+    def arrives_stored(self, place) -> None:
+        """The same run as the panel's: whoever shows predictions hears of it."""
+        image = self.session.image.id
+        self.arrives_run(place, waits=True)
+        with self.undisturbed():
+            self.desk.take_stored((image,))
+            QApplication.processEvents()
+
+    # --- files that come and go -----------------------------------------------------------------------
+
+    @rule()
+    def arrives_photo(self) -> None:
+        """A photo is put into the folder."""
+        if len(self.session.images) < 5:
+            rng = np.random.default_rng(next(self.numbers))
+            pixels = rng.integers(0, 255, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
+            cv2.imwrite(str(self.folder / f"new{next(self.numbers)}.png"), pixels)
+        with self.undisturbed():
+            self.session.look_at_folder()
+            QApplication.processEvents()
+
+    @rule()
+    def photo_removed(self) -> None:
+        """A photo is deleted, and then its image, with all that is on it, taken out of the project."""
+        image = self.session.image
+        if len(self.session.images) < 3 or self.canvas.dragging or self.in_hand():
+            return
+        (self.folder / image.path).unlink(missing_ok=True)
+        with self.settled():
+            self.begun.pop(image.id, None)
+            self.window.photo_desk.remove([image.id])
+            until(lambda: self.session.find_image(image.id) is None, "the image is gone")
+            self.begun.pop(image.id, None)
+
+    @rule()
+    def photo_located(self) -> None:
+        """A photo was put elsewhere, and the person shows where."""
+        image = self.session.image
+        source = self.session.image_path(image)
+        if self.canvas.dragging or not source.exists():
+            return
+        aside = self.folder.parent / f"aside{next(self.numbers)}.png"
+        with self.settled():
+            shutil.move(source, aside)
+            self.window.photo_desk.locate(image.id, aside)
+            until(lambda: self.session.find_image(image.id).path == str(aside), "the photo was located")
+
+    @rule(place=places)
+    def arrives_labels(self, place) -> None:
+        """A labels file is taken in as from the menu; the hand may be in the middle of something."""
+        shown = next((one for one in self.session.images if "new" not in one.path), None)
+        if shown is None:
+            return
+        self.settle()
+        number = next(self.numbers)
+        file = self.folder.parent / f"given-{number}.json"
+        box = {"bbox": [*place, 6, 6], "area": 36, "iscrowd": 0}
+        name = str(self.session.image_path(shown))
+        data = {
+            "images": [{"id": 1, "file_name": name, "width": SIZE[0], "height": SIZE[1]}],
+            "categories": [{"id": 1, "name": "person"}],
+            "annotations": [{"id": 10**9 + number, "image_id": 1, "category_id": 1, **box}],
+        }
+        file.write_text(json.dumps(data))
+        known = {edit_id for edit_id, _ in self.ask(lambda store: store.tail()).done}
+        desk, reports = self.window.commands.labels_desk, []
+        desk.importer.finished.connect(reports.append)
+        desk.importer.failed.connect(reports.append)
+        desk.importer.few_found.connect(reports.append)
+        with self.undisturbed():
+            desk.take(file)
+            until(lambda: bool(reports), "the file was taken in")
+        for signal in (desk.importer.finished, desk.importer.failed, desk.importer.few_found):
+            signal.disconnect(reports.append)
+        done = self.ask(lambda store: store.tail()).done
+        made = [edit.changes for edit_id, edit in done if edit_id not in known]
+        for changes in made:
+            self.model.done.append(Entry(changes))
+            self.model.undone.clear()
+            self.model.apply(changes)
+        self.ahead = True
+        self.settle()
+
+    @rule()
+    def arrives_export(self) -> None:
+        """What is saved is written as COCO at the same time; it never fails."""
+        if len(self.exports) > 1:
+            return
+        at, out = len(self.exports), self.folder.parent / f"out{next(self.numbers)}.json"
+        self.exports.append("on its way")
+
+        def took(delivery) -> None:
+            json.loads(delivery.files[0].read_text())
+            self.exports[at] = delivery
+
+        def failed(error) -> None:
+            self.exports[at] = error
+
+        with self.undisturbed():
+            project = self.session.project
+            run_aside(lambda: deliver(project, Order(out)), courier=self.courier, done=took, failed=failed)
+
+    # --- the history ------------------------------------------------------------------------------------
+
+    def past(self, which: int) -> tuple[int, int] | None:
+        """An edit of the journal, and how many done ones came after it."""
+        done = [entry for entry in self.ask(lambda store: store.journal()) if entry.state == "done"]
+        if not done or len(done) != len(self.model.done):
+            return None
+        at = which % len(done)
+        return done[at].id, at
+
+    @rule(which=st.integers(0, 5))
+    def go_back(self, which) -> None:
+        if self.canvas.dragging:
+            return
+        with self.settled():
+            found = self.past(which)
+            if found is None:
+                return
+            edit_id, later = found
+            self.ahead = self.follows = True
+            self.session.go_back_to(edit_id)
+            for _ in range(later):
+                self.model.undo()
+
+    @rule(which=st.integers(0, 5))
+    def restore(self, which) -> None:
+        if self.canvas.dragging:
+            return
+        with self.settled():
+            found = self.past(which)
+            if found is None:
+                return
+            edit_id, later = found
+            image = self.session.image.id
+            then = Model()
+            then.records, then.lost = dict(self.model.records), dict(self.model.lost)
+            then.done = list(self.model.done)
+            for _ in range(later):
+                then.undo()
+            changes = self.ask(lambda store: store.restored(image, edit_id)).changes
+            if changes:
+                self.model.done.append(Entry(changes))
+                self.model.undone.clear()
+                self.model.apply(changes)
+            wanted = {key: one.shape for key, one in then.annotations(image).items()}
+            assert {key: one.shape for key, one in self.model.annotations(image).items()} == wanted
+            self.ahead = True
+            self.session.restore_image(edit_id)
