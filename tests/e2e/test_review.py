@@ -225,3 +225,64 @@ def test_accept_all_on_the_image_and_its_undo_stay_there(reviewer: User, photos:
     reviewer.undo()
     reviewer.wait(lambda: selected(reviewer) == [0.45])
     assert reviewer.session.image == second
+
+
+def _points(user: User) -> int:
+    return len(user.canvas._tools["polygon"].points)  # type: ignore[attr-defined]
+
+
+def test_what_is_in_progress_comes_before_the_review(reviewer: User) -> None:
+    image = reviewer.session.image
+    reviewer.key("P")
+    for corner in ((300.0, 500.0), (450.0, 500.0), (450.0, 700.0), (300.0, 700.0)):
+        reviewer.click_at(*corner)
+    asked = confidence(reviewer)
+    reviewer.key("Tab")
+    assert (confidence(reviewer), reviewer.session.image) == (asked, image)
+    reviewer.key("Backspace")
+    assert _points(reviewer) == 3
+    assert verdicts(reviewer) == WAITING
+    reviewer.key("Return")
+    assert _points(reviewer) == 0
+    assert verdicts(reviewer) == WAITING
+    assert len(reviewer.annotations()) == 1
+    reviewer.key("Return")  # the new object is selected by now: the item is brought into sight first
+    assert selected(reviewer) == [asked]
+    assert verdicts(reviewer) == WAITING
+    reviewer.key("Return")
+    assert list(verdicts(reviewer).values()).count("accepted") == 1
+
+
+def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: User) -> None:
+    first = reviewer.session.image
+    reviewer.key("P")
+    reviewer.click_at(300, 500)
+    reviewer.click_at(450, 500)
+    queue = reviewer.window.desk.queue
+    while reviewer.session.image == first:
+        queue.next_item()
+    assert _points(reviewer) == 0
+    while reviewer.session.image != first:
+        queue.previous_item()
+    assert _points(reviewer) == 2
+    assert verdicts(reviewer) == WAITING
+
+
+def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
+    """The current item goes as another run replaces it, and what waits then is on another image."""
+    session, queue = reviewer.session, reviewer.window.desk.queue
+    first = session.image
+    assert first is not None
+    model = session.model
+    assert model is not None
+    done: list[None] = []
+    session.ask(lambda store: store.predictions.record_run(model.id, first.id, []), done.append)  # type: ignore[arg-type, return-value]
+    reviewer.wait(lambda: done)
+    session.refresh_candidates(first.id)
+    reviewer.window.desk.take_stored((first.id,))
+    reviewer.wait(lambda: confidence(reviewer) == 0.45)
+    assert session.image == first
+    reviewer.key("Return")
+    reviewer.wait(lambda: selected(reviewer) == [0.45])
+    assert queue.is_shown
+    assert session.image != first

@@ -211,18 +211,18 @@ class TwoAtOnce(RuleBasedStateMachine):
                 model.do(meant)
             return taken
 
-        def stepped(step, noted):
+        def stepped(step, noted, known):
             if model.void:
                 self.settle()
-            if not self.session._acts._done:
+            if not getattr(self.session._acts, known):
                 self.ahead = self.follows = True  # only the writer knows what comes of it
             step()
             noted()
             self.check_screen()
 
         session.commit = committed
-        session.undo = lambda: stepped(undo, model.undo)
-        session.redo = lambda: stepped(redo, model.redo)
+        session.undo = lambda: stepped(undo, model.undo, "_done")
+        session.redo = lambda: stepped(redo, model.redo, "_undone")
         session.told.connect(self.told.append)
 
     # --- what must hold ---------------------------------------------------------------------------
