@@ -99,7 +99,8 @@ def fitted(db: sqlite3.Connection, edit: Edit) -> Edit:
 
 def sifted(db: sqlite3.Connection, edit: Edit) -> tuple[Edit, Edit]:
     """Of an edit what meets what it was made for, and what does not; what is done already is in neither."""
-    fits, left = [], []
+    fits: list[Change] = []
+    left: list[Change] = []
     for change in edit.changes:
         table = table_of(change.record)
         now = table.record(_stored(db, table, change.record.id))
