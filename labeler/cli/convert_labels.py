@@ -9,21 +9,25 @@ from labeler.cli.export_options import add_writing_options, writing_of
 from labeler.cli.import_labels import import_into
 from labeler.cli.labels import (
     add_encoding_option,
+    add_force_option,
     add_frame_option,
     add_report_option,
+    delivered,
     is_project,
     tell,
     write,
 )
 from labeler.core.records import Image
 from labeler.errors import FormatError
-from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.coco import Dataset, dataset_of, file_names
+from labeler.formats.coco_file import open_document
 from labeler.formats.coco_writing import write_coco
 from labeler.formats.image_paths import Folder
+from labeler.formats.layouts import layout_of
 from labeler.formats.placing import header_of
 from labeler.formats.report import Ledger, Report
 from labeler.formats.writing import Writing
-from labeler.training.labels_out import Order, deliver
+from labeler.training.labels_out import Order, said_there
 
 NO_SIZE = "Its size is not in the file and no such image is found; it is left out with its annotations."
 
@@ -48,6 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_encoding_option(parser)
     add_frame_option(parser)
+    add_force_option(parser)
     add_writing_options(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
@@ -65,8 +70,11 @@ def run(args: argparse.Namespace) -> int:
             raise FormatError(f"“{out}” exists already; use `labeler import` to add labels to it.")
         report = import_into(out, source, images=args.images, frame=args.frame, encoding=args.encoding)
     elif is_project(source):
-        report = deliver(source, Order(out, writing_of(args))).report
+        over = None if args.force else frozenset[Path]()
+        report = delivered(source, Order(out, writing_of(args), over=over)).report
     else:
+        if out.exists() and not args.force:
+            raise FormatError(f"{said_there([out])}; use --force to write over it.")
         report = _clean(args, writing_of(args))
     return tell(report, keep=args.report)
 
@@ -74,12 +82,17 @@ def run(args: argparse.Namespace) -> int:
 def _clean(args: argparse.Namespace, writing: Writing) -> Report:
     """A COCO file written again; the report is that of reading with what could not be written as it is."""
     source, out = args.source, args.out
-    dataset, read = read_coco(source, encoding=args.encoding)
+    document = open_document(source, encoding=args.encoding)
+    dataset, read = dataset_of(document)
     ledger = Ledger()
     ledger.extend(read.items)
     totals = {kind: tally.total for kind, tally in read.tallies.items()}
     places = dataset.places
-    dataset, left_out = _with_sizes(dataset, Folder(args.images or source.parent))
+    left_out: list[int] = []
+    if not all(image.width for image in dataset.images):
+        names = file_names(document)
+        folder = Folder(args.images) if args.images else layout_of(source, names).folder
+        dataset, left_out = _with_sizes(dataset, folder)
     for place in left_out:
         ledger.note("refused", "images", places.images[place], "width", NO_SIZE)
     data, written = write_coco(dataset, source=read.source, writing=writing)

@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from labeler.cli.export_options import add_writing_options, writing_of
-from labeler.cli.labels import add_report_option, project_path, tell
+from labeler.cli.labels import add_force_option, add_report_option, delivered, project_path, tell
 from labeler.errors import FormatError
-from labeler.training.labels_out import Order, deliver
+from labeler.training.labels_out import Order
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,6 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "(its folder)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another way to part by a share")
+    add_force_option(parser)
     add_writing_options(parser)
     add_report_option(parser)
     parser.set_defaults(run=run)
@@ -34,8 +37,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Export; gives 0, or 1 when annotations could not be written."""
-    order = Order(args.out, writing_of(args), reviewed_only=args.reviewed, seed=args.seed)
-    delivery = deliver(args.project, _parted(order, args.split))
+    order = Order(
+        args.out,
+        writing_of(args),
+        reviewed_only=args.reviewed,
+        seed=args.seed,
+        over=None if args.force else frozenset(),
+    )
+    delivery = delivered(args.project, _parted(order, args.split))
     code = tell(delivery.report, keep=args.report)
     for path in delivery.files:
         print(f"  in {path}")
@@ -47,11 +56,11 @@ def _parted(order: Order, how: str | None) -> Order:
     if how is None:
         return order
     if how == "folders":
-        return Order(order.out, order.writing, order.reviewed_only, "folders")
+        return replace(order, parts="folders")
     try:
         share = float(how)
     except ValueError:
-        return Order(order.out, order.writing, order.reviewed_only, "run", run=Path(how))
+        return replace(order, parts="run", run=Path(how))
     if not 0 < share < 1:
         raise FormatError(f"--split {how}: a share lies between 0 and 1, such as 0.2.")
-    return Order(order.out, order.writing, order.reviewed_only, "share", share=share, seed=order.seed)
+    return replace(order, parts="share", share=share)

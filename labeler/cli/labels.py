@@ -7,6 +7,7 @@ from pathlib import Path
 from labeler.core.files import atomic_write
 from labeler.errors import FormatError
 from labeler.formats.report import Report
+from labeler.training.labels_out import Delivery, Order, ThereAlreadyError, deliver, said_there
 
 PROJECT_SUFFIX = ".labeler"
 
@@ -29,6 +30,23 @@ def add_report_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the whole report to this JSON file"
     )
+
+
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """The option that lets labels files be written over."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write over files that are there; without, nothing is written then",
+    )
+
+
+def delivered(project: Path, order: Order) -> Delivery:
+    """Write a project's labels; where files are there already, the error names the option."""
+    try:
+        return deliver(project, order)
+    except ThereAlreadyError as error:
+        raise FormatError(f"{said_there(error.paths)}; use --force to write over what is there.") from error
 
 
 def add_frame_option(parser: argparse.ArgumentParser) -> None:

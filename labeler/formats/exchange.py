@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from labeler.core.images import Header
+from labeler.core.photo_files import Fingerprint
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.formats.coco import Area, Dataset, dataset_of, file_names
 from labeler.formats.coco_file import Document, open_document, open_list
@@ -29,6 +30,12 @@ TOP_LEVEL = "coco"
 """The project's setting that keeps the other top-level keys (info, licenses) of imported files."""
 
 
+class KnownPhotos(Protocol):
+    """What a project knows of its photos' files: see `labeler.project.photos.Photos`."""
+
+    def known(self) -> dict[int, Fingerprint]: ...
+
+
 class Project(Protocol):
     """An open project: see `labeler.project.store.Store`, which is one."""
 
@@ -38,6 +45,8 @@ class Project(Protocol):
     def revision(self) -> int: ...
     @property
     def ids(self) -> Ids: ...
+    @property
+    def photos(self) -> KnownPhotos: ...
     def images(self) -> list[Image]: ...
     def categories(self) -> list[Category]: ...
     def annotations(self, image_id: int) -> tuple[Annotation, ...]: ...

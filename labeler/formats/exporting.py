@@ -1,5 +1,6 @@
 """An open project as COCO files; `exchange` takes files in."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +13,7 @@ from labeler.formats.coco_writing import exported_ids, write_coco
 from labeler.formats.exchange import TOP_LEVEL, Project
 from labeler.formats.json_text import no_collection
 from labeler.formats.photo_checks import Photo, looked_at
-from labeler.formats.report import Ledger, Report, Verdict
+from labeler.formats.report import Ledger, Note, Report, Verdict
 from labeler.formats.writing import FOR_OTHERS, Writing
 
 Parting = Callable[[Sequence[Image]], Mapping[int, str]]
@@ -25,6 +26,20 @@ class Exported(Struct, frozen=True, eq=False):
     files: dict[str, bytes]
     """A COCO file for each part, by its name; one named "" where nothing was parted."""
     report: Report
+    images: tuple[str, ...] = ()
+    """The paths of the report's images."""
+    on: tuple[int, ...] = ()
+    """The place among these of the image that each of the report's annotations is on."""
+
+    def where(self, note: Note) -> str:
+        """What a note is about, as a person knows it: the photo, and which of its objects."""
+        if note.index is None or note.kind not in ("images", "annotations"):
+            return note.place
+        if note.kind == "images":
+            return self.images[note.index]
+        image = self.on[note.index]
+        # annotations stand in order of their images
+        return f"{self.images[image]}, object {note.index - bisect_left(self.on, image) + 1}"
 
 
 def export_coco(
@@ -53,11 +68,12 @@ def export_files(
     images, categories = project.images(), project.categories()
     image_ids, category_ids = exported_ids(images), exported_ids(categories)
     kept = [image for image in images if image.reviewed or not reviewed_only]
-    shown = {image.id for image in kept}
-    annotations = [one for one in project.all_annotations() if one.image_id in shown]
+    place_of = {image.id: place for place, image in enumerate(kept)}
+    annotations = [one for one in project.all_annotations() if one.image_id in place_of]
+    annotations.sort(key=lambda one: place_of[one.image_id])
     ids = exported_ids(annotations)
     ledger = Ledger()
-    photos = looked_at(kept, project.root)
+    photos = looked_at(kept, project.root, project.photos.known())
     _note_photos(photos, Counter(one.image_id for one in annotations), ledger)
     dataset = Dataset(
         images=tuple(replace(photo.image, file_id=image_ids[photo.image.id]) for photo in photos),
@@ -76,7 +92,12 @@ def export_files(
         for name in sorted({parts.get(image.id, "") for image in written} or {""})
     }
     totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
-    return Exported(files, ledger.report("export", totals, done="written"))
+    return Exported(
+        files,
+        ledger.report("export", totals, done="written"),
+        tuple(image.path for image in kept),
+        tuple(place_of[one.image_id] for one in annotations),
+    )
 
 
 def _part(dataset: Dataset, shown: set[int], writing: Writing, ledger: Ledger) -> bytes:

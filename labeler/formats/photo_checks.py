@@ -1,6 +1,6 @@
 """What an export has to say of the photos that its labels are for: turned, gone, or not what they were."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from labeler.core.daemons import mapped_aside
 from labeler.core.images import read_header
 from labeler.core.patience import is_there
-from labeler.core.photo_files import digest
+from labeler.core.photo_files import Fingerprint, fingerprint
 from labeler.core.records import Image
 from labeler.errors import ImageError
 
@@ -31,17 +31,40 @@ class Photo(Struct, frozen=True):
     told: tuple[str, ...] = ()
 
 
-def looked_at(images: Iterable[Image], root: Path) -> list[Photo]:
-    """Each image after a look at its file, in the order given."""
-    return mapped_aside(lambda image: _look(image, root / image.path), list(images), workers=_WORKERS)
+def looked_at(
+    images: Iterable[Image], root: Path, known: Mapping[int, Fingerprint] | None = None
+) -> list[Photo]:
+    """Each image after a look at its file, in the order given; `known` has what their files were, by id."""
+    before = known or {}
+    return mapped_aside(
+        lambda image: _look(image, root / image.path, before.get(image.id)), list(images), workers=_WORKERS
+    )
 
 
-def _look(image: Image, path: Path) -> Photo:
+def _is_itself(image: Image, path: Path, known: Fingerprint | None) -> bool:
+    """Whether the file is the one that was labelled.
+
+    One of the size and time that it had is taken for that, so that as a rule nothing is read; of another
+    the ends are, and all of it only where all of it is known.
+    """
+    if not image.digest:
+        return True
+    status = path.stat()
+    if known is not None and (status.st_size, status.st_mtime_ns) == (known.size, known.modified):
+        return True
+    content = known.content if known is not None else ""
+    found = fingerprint(path, whole=bool(content))
+    return found.digest == image.digest and found.content == content
+
+
+def _look(image: Image, path: Path, known: Fingerprint | None) -> Photo:
     try:
         header = read_header(path)
-        same = not image.digest or digest(path) == image.digest
+        same = _is_itself(image, path, known)
     except ImageError as error:
         return Photo(image, (GONE if not is_there(path) else str(error),))
+    except OSError:  # it went between two looks
+        return Photo(image, (GONE,))
     if not image.width:
         image = replace(image, width=header.width, height=header.height)
     told = []

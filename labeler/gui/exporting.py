@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QWidget
@@ -13,13 +15,17 @@ from labeler.errors import LabelerError
 from labeler.gui.aside import run_aside
 from labeler.gui.courier import Courier
 from labeler.gui.notify import Notifier
+from labeler.gui.panels.common import counted
 from labeler.gui.session import Session
 from labeler.gui.settings import Settings
 
 if TYPE_CHECKING:
+    from labeler.formats.report import Note, Report
     from labeler.training.labels_out import Delivery, Order
 
 KEY = "export"
+_NAMED = 3
+"""Files that a message names; more are counted."""
 
 
 class Exporter(QObject):
@@ -55,37 +61,57 @@ class Exporter(QObject):
             lambda: deliver(project, order),
             courier=self._courier,
             done=self._tell,
-            failed=self._tell_failure,
+            failed=lambda error: self._tell_failure(error, project, order),
             name="exporting",
         )
 
-    def _tell_failure(self, error: Exception) -> None:
+    def _tell_failure(self, error: Exception, project: Path, order: Order) -> None:
+        from labeler.training.labels_out import ThereAlreadyError, said_there  # noqa: PLC0415 - as above
+
         if not isinstance(error, LabelerError):
             raise error
-        self._notifier.error(f"Nothing was exported: {error}", key=KEY)
+        if not isinstance(error, ThereAlreadyError):
+            self._notifier.error(f"Nothing was exported: {error}", key=KEY)
+            return
+        # they came since the dialog asked
+        agreed = replace(order, over=(order.over or frozenset()) | set(error.paths))
+        self._notifier.error(
+            f"Nothing was exported: {said_there(error.paths)}.",
+            action="Replace",
+            run=lambda: self._write(project, agreed),
+            key=KEY,
+        )
 
     def _tell(self, delivery: Delivery) -> None:
         report, folder = delivery.report, delivery.files[0].parent
         names = ", ".join(path.name for path in delivery.files)
         images, objects = report.tallies["images"], report.tallies["annotations"]
         is_short = bool(report.refused)
-        wrote = _told(objects.total - objects.refused, "object") + " on " + _told(images.taken, "image")
+        wrote = counted(objects.total - objects.refused, "object") + " on " + counted(images.taken, "image")
         text = f"{names}: {wrote}."
+        if len(delivery.files) > _NAMED:
+            text = f"{len(delivery.files)} files in {folder.name}: {wrote}."
         if is_short:
-            text += f" Not written: {_told(objects.refused, 'object')}, {_told(images.refused, 'image')}."
-        notes = [note for note in report.items if note.verdict != "skipped"]
-        notes.sort(key=lambda note: note.verdict != "refused")
-        if notes:
-            more = f" (and {len(notes) - 1} more notes)" if len(notes) > 1 else ""
-            text += f" {notes[0].place}: {notes[0].sentence}{more}"
+            text += f" Not written: {counted(objects.refused, 'object')}, {counted(images.refused, 'image')}."
         tell = self._notifier.error if is_short else self._notifier.info
-        tell(text, action="Show in folder", run=lambda: show_folder(folder), key=KEY)
+        if not (groups := report.groups()):
+            tell(text, action="Show in folder", run=lambda: show_folder(folder), key=KEY)
+            return
+        first, count = groups[0].first, groups[0].count
+        of = f"{delivery.where(first)}: " if count == 1 else f"{count:,} {first.kind}: "
+        more = f" (and {counted(len(groups) - 1, 'other thing')} to know)" if len(groups) > 1 else ""
+        text += f" {of if first.index is not None else ''}{first.sentence}{more}"
+        tell(text, action="Reasons…", run=lambda: self.show(report, delivery.where, folder), key=KEY)
+
+    def show(self, report: Report, where: Callable[[Note], str], folder: Path) -> None:
+        """All there is to know of an export, in a window of its own, and the way to its files."""
+        from labeler.gui.dialogs.import_report import ImportReportDialog  # noqa: PLC0415
+
+        dialog = ImportReportDialog(report, self._window, where=where)
+        dialog.add_button("Show in folder", lambda: show_folder(folder))
+        dialog.open()
 
 
 def show_folder(folder: Path) -> None:
     """Open a folder in the system's file manager."""
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-
-def _told(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

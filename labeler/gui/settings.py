@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -130,11 +130,14 @@ def flush_settings() -> bool:
 
 
 def load_settings() -> Settings:
-    """The saved settings; defaults where there are none, and a damaged file is put aside, not lost."""
+    """The saved settings; defaults where there are none, and a damaged file is put aside, not lost.
+
+    What alone is not understood, as a choice that only a newer version has, is what it is by default.
+    """
     flush_settings()
     path = settings_file()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Settings)
+        return msgspec.convert(_understood(msgspec.json.decode(path.read_bytes()), Settings, ""), Settings)
     except FileNotFoundError:
         return Settings()
     except (OSError, msgspec.MsgspecError) as error:
@@ -143,3 +146,34 @@ def load_settings() -> Settings:
             if path.is_file():
                 path.replace(path.with_suffix(".damaged.json"))
         return Settings()
+
+
+def _understood(value: Any, kind: Any, place: str) -> Any:
+    """A value from the file without the parts that its type has no place for; they go to the log.
+
+    A value that has no such parts is left as it is: whether it is of its type, `convert` says.
+    """
+    if get_origin(kind) is list and isinstance(value, list):
+        return [one for one in value if _fits(one, get_args(kind)[0], place)]
+    if get_origin(kind) is dict and isinstance(value, dict):
+        types = dict.fromkeys(value, get_args(kind)[1])
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
+        types = {one.encode_name: one.type for one in msgspec.structs.fields(kind)}
+    else:
+        return value
+    kept = {}
+    for name in [name for name in value if name in types]:
+        below = f"{place}.{name}".lstrip(".")
+        part = _understood(value[name], types[name], below)
+        if _fits(part, types[name], below):
+            kept[name] = part
+    return kept
+
+
+def _fits(value: Any, kind: Any, place: str) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        _log.info("the setting %s is not understood and left out: %s", place, error)
+        return False
+    return True

@@ -1,18 +1,20 @@
 """A project's labels written to COCO files: whole, or in parts to learn from and to be judged on."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from labeler.core.files import atomic_write
 from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
 from labeler.formats.coco import read_coco
 from labeler.formats.exporting import export_files
-from labeler.formats.report import Report
+from labeler.formats.report import Note, Report
 from labeler.formats.writing import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from labeler.training.run import RunFolder
@@ -21,6 +23,28 @@ from labeler.training.split import Item, fingerprint, split, stem
 Parts: TypeAlias = Literal["", "share", "folders", "run"]
 
 TRAIN, VAL, REST = "train", "val", "rest"
+
+_NAMED = 3
+"""Files that a sentence names; more are counted."""
+_NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+"""What some system has no place for in the names of files."""
+
+
+class ThereAlreadyError(FormatError):
+    """Files that nobody agreed to write over; nothing was written."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        super().__init__(f"{said_there(paths)}; nothing was written.")
+
+
+def said_there(paths: Sequence[Path]) -> str:
+    """The words that name files which are there already."""
+    names = [path.name for path in paths[:_NAMED]]
+    if len(paths) > _NAMED:
+        names.append(f"{len(paths) - _NAMED} more")
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{listed} {'is' if len(paths) == 1 else 'are'} there already"
 
 
 class Order(Struct, frozen=True):
@@ -37,6 +61,8 @@ class Order(Struct, frozen=True):
     seed: int = 0
     run: Path | None = None
     """The folder of the run."""
+    over: frozenset[Path] | None = frozenset()
+    """The files that may be written over; None for any."""
 
 
 class Delivery(Struct, frozen=True):
@@ -44,29 +70,53 @@ class Delivery(Struct, frozen=True):
 
     files: tuple[Path, ...]
     report: Report
+    where: Callable[[Note], str] = lambda note: note.place
+    """What a note is about, as a person knows it: the photo, and which of its objects."""
 
 
 def deliver(project: Path, order: Order) -> Delivery:
     """Write the labels of a project file, which may be open elsewhere.
 
-    Raises LabelerError, one sentence, where the project or the run cannot be read or a file not be written;
-    those of earlier parts then stay.
+    Raises ThereAlreadyError before anything is written, where a file is there that the order has no leave to
+    write over, and LabelerError, one sentence, where the project or the run cannot be read or a file not be
+    written; those of earlier parts then stay.
     """
     if not project.exists():
         raise FormatError(f"“{project}” does not exist.")
+    if not order.parts:
+        _ask_leave([order.out], order)
     with Store.open(project, read_only=True) as store:
         parting = _parting(order, store.root) if order.parts else None
         exported = export_files(
             store, writing=order.writing, reviewed_only=order.reviewed_only, parting=parting
         )
-    paths = []
-    for name, data in exported.files.items():
-        paths.append(part_path(order.out, name))
+    files = {part_path(order.out, name): data for name, data in exported.files.items()}
+    _ask_leave(files, order)
+    for path, data in files.items():
         try:
-            atomic_write(paths[-1], data)
+            atomic_write(path, data)
         except OSError as error:
-            raise FormatError(f"“{paths[-1]}” cannot be written: {error.strerror or error}.") from error
-    return Delivery(tuple(paths), exported.report)
+            raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
+    return Delivery(tuple(files), replace(exported.report, source=order.out.name), exported.where)
+
+
+def _ask_leave(paths: Iterable[Path], order: Order) -> None:
+    """Raises where something is at one of the paths that is not to be written over."""
+    for path in paths:
+        if is_project_name(path):
+            raise FormatError(f"“{path}” is the name of a project; give the labels one that ends in .json.")
+        if path.is_dir():
+            raise FormatError(f"“{path}” is a folder; give the labels another name.")
+    if order.over is None:
+        return
+    there = [path for path in paths if path.exists() and path not in order.over]
+    if there:
+        raise ThereAlreadyError(there)
+
+
+def is_project_name(path: Path) -> bool:
+    """Whether a name, or what a link of that name leads to, is that of a project."""
+    return ".labeler" in (path.suffix.lower(), path.resolve().suffix.lower())
 
 
 def part_path(out: Path, name: str) -> Path:
@@ -74,11 +124,16 @@ def part_path(out: Path, name: str) -> Path:
     return out.with_name(f"{out.stem}-{name}{out.suffix}") if name else out
 
 
-def expected_files(order: Order) -> tuple[Path, ...]:
-    """The files that are sure to be written; parts by folders have names that only the images say."""
+def expected_files(order: Order, images: Sequence[Image]) -> tuple[Path, ...]:
+    """The files that may come of it, given the images that are to be written.
+
+    What a run has no part for is in `rest`, which is only written where there is such an image.
+    """
+    names: Sequence[str] = {"": ("",), "share": (TRAIN, VAL), "run": (TRAIN, VAL, REST), "folders": ()}[
+        order.parts
+    ]
     if order.parts == "folders":
-        return ()
-    names = {"": ("",), "share": (TRAIN, VAL), "run": (TRAIN, VAL)}[order.parts]
+        names = sorted(set(by_folders(images).values()))
     return tuple(part_path(order.out, name) for name in names)
 
 
@@ -117,7 +172,10 @@ def by_folders(images: Sequence[Image]) -> dict[int, str]:
     rows = list(folders.values())
     while rows and all(len(row) > shared and row[shared] == rows[0][shared] for row in rows):
         shared += 1
-    return {key: row[shared] if len(row) > shared else REST for key, row in folders.items()}
+    return {
+        key: _NOT_IN_NAMES.sub("_", row[shared]) if len(row) > shared else REST
+        for key, row in folders.items()
+    }
 
 
 def _name(image: Image) -> str:

@@ -44,7 +44,11 @@ def test_to_a_project_and_back(tmp_path: Path) -> None:
     assert "no such file" in done.stderr
     assert labeler("convert", project, back, "--as-imported").returncode == 0
     assert without_facts(back.read_bytes()) == completed(whole([1, 2, 3, 4]))
-    assert labeler("convert", project, back).returncode == 0
+    kept = back.read_bytes()
+    refused = labeler("convert", project, back)
+    assert (refused.returncode, back.read_bytes()) == (1, kept)
+    assert "--force" in refused.stderr
+    assert labeler("convert", project, back, "--force").returncode == 0
     assert json.loads(back.read_bytes())["annotations"][0]["segmentation"] == [[1, 2, 4, 2, 4, 6, 1, 6]]
     again = labeler("convert", source, project)
     assert again.returncode == 1
@@ -84,7 +88,9 @@ def test_an_image_without_a_size_is_looked_up_or_left_out_by_name(tmp_path: Path
     assert (written["images"], written["annotations"]) == ([], [])
     (tmp_path / "gone").mkdir()
     assert cv2.imwrite(str(tmp_path / "gone" / "a.png"), np.zeros((30, 40, 3), np.uint8))
-    assert labeler("convert", source, out).returncode == 0
+    refused = labeler("convert", source, out)
+    assert (refused.returncode, "--force" in refused.stderr) == (1, True)
+    assert labeler("convert", source, out, "--force").returncode == 0
     (image,) = json.loads(out.read_bytes())["images"]
     assert (image["width"], image["height"]) == (40, 30)
 
@@ -97,3 +103,25 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path, source: str, out: str) 
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / out).exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "images"),
+    [
+        ("annotations/instances_train2017.json", "train2017"),
+        ("annotations/instances_default.json", "images/default"),
+        ("labels/train.json", "images/train"),
+    ],
+)
+def test_clean_json_finds_photos_where_an_import_does(tmp_path: Path, labels: str, images: str) -> None:
+    source, folder = tmp_path / labels, tmp_path / images
+    for made in (source.parent, folder):
+        made.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(folder / "a.png"), np.zeros((30, 40, 3), np.uint8))
+    data = whole([1, 2, 3, 4])
+    data["images"][0] = {"id": 5, "file_name": "a.png"}
+    source.write_text(json.dumps(data))
+    done = labeler("convert", source, tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "out.json").read_bytes())
+    assert (written["images"][0]["width"], len(written["annotations"])) == (40, 1)

@@ -76,7 +76,7 @@ def test_each_option_is_followed(project: Path, tmp_path: Path) -> None:
         )
 
     def exported(*options: str) -> dict[int, dict[str, Any]]:
-        done = labeler("export", project, out, *options)
+        done = labeler("export", project, out, "--force", *options)
         assert done.returncode == 0, done.stderr
         told.append(done.stderr)
         return {row["id"]: row for row in json.loads(out.read_bytes())["annotations"]}
@@ -114,7 +114,7 @@ def test_photos_that_are_not_what_they_were_are_told(project: Path, tmp_path: Pa
     assert "another photo than the one that was labelled" in done.stderr
     assert {(one["width"], one["height"]) for one in json.loads(out.read_bytes())["images"]} == {(40, 30)}
     (tmp_path / "a.png").unlink()
-    assert "told images[0]: There is no such file." in labeler("export", project, out).stderr
+    assert "told images[0]: There is no such file." in labeler("export", project, out, "--force").stderr
 
 
 def test_turned_photos_are_told(project: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_image_of_no_known_size_is_never_written_as_0_by_0(project: Path, tmp
         (lost,) = store.annotations(2)
         store.apply(Edit("Delete", (Change(lost, None),)))
     # nothing of a person's is lost with it then
-    assert labeler("export", project, out).returncode == 0
+    assert labeler("export", project, out, "--force").returncode == 0
 
 
 def test_parts_by_share_and_by_folder(project: Path, tmp_path: Path) -> None:
@@ -160,6 +160,20 @@ def test_parts_by_share_and_by_folder(project: Path, tmp_path: Path) -> None:
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (1, 1)
     gone = labeler("export", project, out, "--split", str(tmp_path / "no-run"))
     assert (gone.returncode, len(gone.stderr.splitlines())) == (1, 1)
+
+
+@pytest.mark.parametrize(("split", "there"), [((), "out.json"), (("--split", "folders"), "out-rest.json")])
+def test_what_is_there_is_only_written_over_by_force(
+    project: Path, tmp_path: Path, split: tuple[str, ...], there: str
+) -> None:
+    (tmp_path / there).write_text("old")
+    done = labeler("export", project, tmp_path / "out.json", *split)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert there in done.stderr
+    assert "--force" in done.stderr
+    assert (tmp_path / there).read_text() == "old"
+    assert labeler("export", project, tmp_path / "out.json", "--force", *split).returncode == 0
+    assert (tmp_path / there).read_text() != "old"
 
 
 def test_while_the_project_is_open_elsewhere(project: Path, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
+import json
 from pathlib import Path
 
-from labeler.gui.settings import RECENT, Settings, load_settings, settings_file
+import pytest
+
+from labeler.formats.writing import Writing
+from labeler.gui.settings import RECENT, ExportHabits, Settings, Whereabouts, load_settings, settings_file
 
 
 def test_they_come_back_as_they_were_saved() -> None:
@@ -10,10 +14,36 @@ def test_they_come_back_as_they_were_saved() -> None:
     assert load_settings() == settings
 
 
-def test_a_damaged_file_is_put_aside_and_defaults_are_used() -> None:
-    settings_file().write_text('{"theme": "purple"}')
+@pytest.mark.parametrize("text", ['{"theme": ', "[1]", '"dark"', ""])
+def test_a_damaged_file_is_put_aside_and_defaults_are_used(text: str) -> None:
+    settings_file().write_text(text)
     assert load_settings() == Settings()
-    assert settings_file().with_suffix(".damaged.json").read_text() == '{"theme": "purple"}'
+    assert settings_file().with_suffix(".damaged.json").read_text() == text
+
+
+def test_what_only_a_newer_version_knows_costs_nothing_else() -> None:
+    settings_file().write_text(
+        json.dumps(
+            {
+                "theme": "purple",
+                "threads": 3,
+                "stars": {"many": True},
+                "recent": ["/photos", 7],
+                "export": {"parts": "by moon", "share": 0.3, "writing": {"holes": "keep", "masks": "rle"}},
+                "places": {"/a": {"image": "x.jpg", "sorting": "by moon"}, "/b": "somewhere"},
+                "filters": {"model": {"kind": "new"}},
+            }
+        )
+    )
+    assert load_settings() == Settings(
+        threads=3,
+        recent=["/photos"],
+        export=ExportHabits(Writing(masks="rle"), share=0.3),
+        places={"/a": Whereabouts(image="x.jpg")},
+        filters={"model": {"kind": "new"}},
+    )
+    assert settings_file().exists()
+    assert not settings_file().with_suffix(".damaged.json").exists()
 
 
 def test_the_newest_path_is_first_and_old_ones_go() -> None:

@@ -1,21 +1,32 @@
 """Labels in parts: nothing in both, copies on one side, and as a run was trained."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from labeler.core.photo_files import fingerprint
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
 from labeler.errors import LabelerError
 from labeler.formats.coco import Dataset
 from labeler.formats.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
 from labeler.project.store import Store
-from labeler.training.labels_out import Delivery, Order, by_folders, deliver, expected_files
+from labeler.training.labels_out import (
+    Delivery,
+    Order,
+    ThereAlreadyError,
+    by_folders,
+    deliver,
+    expected_files,
+)
 from labeler.training.preparing import prepare
 from labeler.training.run import RunFolder, RunSpec
 
@@ -49,9 +60,9 @@ def parts_of(delivery: Delivery) -> dict[str, dict[str, int]]:
 
 
 def test_a_share_keeps_copies_together_and_loses_nothing(project: Path, tmp_path: Path) -> None:
-    order = Order(tmp_path / "out.json", parts="share", share=0.25)
+    order = Order(tmp_path / "out.json", parts="share", share=0.25, over=None)
     delivery = deliver(project, order)
-    assert delivery.files == expected_files(order)
+    assert set(delivery.files) == set(expected_files(order, []))
     assert not delivery.report.items
     parts = parts_of(delivery)
     train, val = parts["out-train"], parts["out-val"]
@@ -61,7 +72,7 @@ def test_a_share_keeps_copies_together_and_loses_nothing(project: Path, tmp_path
         assert (f"p{n}.png" in val) == (f"again{n}.jpg" in val)
     assert not set(train.values()) & set(val.values())
     assert parts_of(deliver(project, order)) == parts
-    assert parts_of(deliver(project, Order(order.out, parts="share", share=0.25, seed=9))) != parts
+    assert parts_of(deliver(project, replace(order, seed=9))) != parts
 
 
 def test_parts_go_into_a_project_again_as_one(project: Path, tmp_path: Path) -> None:
@@ -81,7 +92,13 @@ def test_folders_are_those_below_what_all_share() -> None:
     assert by_folders([]) == {}
 
 
-def test_as_a_run_was_trained(project: Path, tmp_path: Path) -> None:
+def test_a_folder_of_any_name_makes_a_file() -> None:
+    images = [Image(n, f"{name}/a.jpg", 9, 9) for n, name in enumerate(["C:", "a?b", "plain"])]
+    assert by_folders(images) == {0: "C_", 1: "a_b", 2: "plain"}
+
+
+def trained(project: Path, tmp_path: Path) -> RunFolder:
+    """A run on all images of the project but number 5."""
     with Store.open(project, read_only=True) as store:
         images = [one for one in store.images() if one.id != 5]
         placed = tuple(Image(one.id, str(store.root / one.path), 80, 60) for one in images)
@@ -90,6 +107,11 @@ def test_as_a_run_was_trained(project: Path, tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", RunSpec(id="r", name="cats", trainer="t"))
     folder.source.write_bytes(data)
     prepare(folder, lambda _: None, lambda: False)
+    return folder
+
+
+def test_as_a_run_was_trained(project: Path, tmp_path: Path) -> None:
+    folder = trained(project, tmp_path)
     parts = parts_of(deliver(project, Order(tmp_path / "out.json", parts="run", run=folder.path)))
     assert parts["out-rest"] == {"p5.png": 5}
     held_out = {one["id"] for one in json.loads(folder.held_out_labels.read_bytes())["images"]}
@@ -110,3 +132,85 @@ def test_a_run_that_is_not_there_is_one_sentence(
         deliver(project, Order(tmp_path / "out.json", parts="run", run=folder.path))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("how", "there"),
+    [("", "out.json"), ("share", "out-val.json"), ("folders", "out-rest.json"), ("run", "out-rest.json")],
+)
+def test_nothing_is_written_over_unasked(project: Path, tmp_path: Path, how: Any, there: str) -> None:
+    run = trained(project, tmp_path).path if how == "run" else None
+    old = tmp_path / there
+    old.write_text("a day's work")
+    order = Order(tmp_path / "out.json", parts=how, run=run)
+    with pytest.raises(ThereAlreadyError, match=f"{there}.* there already") as caught:
+        deliver(project, order)
+    assert caught.value.paths == (old,)
+    assert old.read_text() == "a day's work"
+    assert list(tmp_path.glob("out*")) == [old], "not even the parts that were not there"
+    with Store.open(project, read_only=True) as store:
+        assert old in expected_files(order, store.images())
+    delivery = deliver(project, replace(order, over=frozenset([old])))
+    assert old in delivery.files
+    assert "a day's work" not in old.read_text()
+
+
+@pytest.mark.parametrize("agreed", [None, frozenset()])
+def test_a_project_is_never_written_over(project: Path, tmp_path: Path, agreed: Any) -> None:
+    before = project.read_bytes()
+    (tmp_path / "link.json").symlink_to(project)
+    for out in (project, tmp_path / "link.json"):
+        with pytest.raises(LabelerError, match="name of a project"):
+            deliver(project, Order(out, over=agreed))
+    assert project.read_bytes() == before
+
+
+def test_a_photo_of_which_only_the_middle_changed_is_told(project: Path, tmp_path: Path) -> None:
+    photo = project.parent / "large.bmp"
+    assert cv2.imwrite(str(photo), np.zeros((400, 400, 3), np.uint8))
+    with Store.open(project) as store:
+        known = fingerprint(photo)
+        large = Image(99, "large.bmp", 400, 400, digest=known.digest)
+        store.apply(Edit("Make", (Change(None, large),)))
+        store.photos.keep([(99, large.path, known)])
+    order = Order(tmp_path / "out.json", over=None)
+    assert not deliver(project, order).report.items
+    data = bytearray(photo.read_bytes())
+    data[len(data) // 2] ^= 255
+    photo.write_bytes(data)
+    os.utime(photo, ns=(known.modified, known.modified + 1))
+    assert fingerprint(photo, whole=False).digest == known.digest, "its ends are what they were"
+    delivery = deliver(project, order)
+    (note,) = delivery.report.items
+    assert "another photo" in note.sentence
+    assert delivery.where(note) == "large.bmp"
+
+
+def test_photos_of_the_time_and_size_that_are_known_are_not_read_again(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(project) as store:
+        found = [(one.id, one.path, fingerprint(store.root / one.path)) for one in store.images()]
+        store.photos.keep(found)
+    read: list[Path] = []
+
+    def counted(path: Path, **_: bool) -> Any:
+        read.append(path)
+        return fingerprint(path)
+
+    monkeypatch.setattr("labeler.formats.photo_checks.fingerprint", counted)
+    deliver(project, Order(tmp_path / "out.json"))
+    assert not read
+    (project.parent / "p3.png").touch()
+    assert not deliver(project, Order(tmp_path / "again.json")).report.items
+    assert [path.name for path in read] == ["p3.png"]
+
+
+def test_what_a_note_is_about_is_named_by_its_photo(project: Path, tmp_path: Path) -> None:
+    with Store.open(project) as store:
+        first = next(one for one in store.images() if one.id == 2)
+        out = Annotation(77, first.id, 1, Box(70, 3, 95, 40))
+        store.apply(Edit("Add", (Change(None, out),)))
+    delivery = deliver(project, Order(tmp_path / "out.json"))
+    (note,) = delivery.report.items
+    assert delivery.where(note) == "p2.png, object 2"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -14,16 +15,18 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from labeler.core.records import Image
 from labeler.formats.writing import Writing
 from labeler.gui.panels.common import Choice, counted
 from labeler.gui.session import Session
 from labeler.gui.settings import ExportHabits
-from labeler.training.labels_out import Order, expected_files
+from labeler.training.labels_out import Order, expected_files, is_project_name, said_there
 
 _PARTS = [
     ("One file", ""),
@@ -32,8 +35,33 @@ _PARTS = [
     ("As a run was trained", "run"),
 ]
 _BOXES = [("With a rectangle as outline", "rectangle"), ("Without an outline", "empty")]
-_MASKS = [("Polygons along the pixels", "polygons"), ("Run-length encoding", "rle")]
-_HOLES = [("One outline through a seam", "seam"), ("Filled", "fill"), ("Run-length encoding", "rle")]
+_MASKS = [("As polygons along the pixels", "polygons"), ("As run-length mask", "rle")]
+_HOLES = [
+    ("Cut out, by one outline through a seam", "seam"),
+    ("Filled", "fill"),
+    ("Whole object as run-length mask", "rle"),
+]
+
+
+def effects(writing: Writing) -> str:
+    """What other programs get of the shapes, and what they do not get."""
+    if writing == Writing():
+        return (
+            "Boxes get a rectangle as outline, masks become polygons along their pixels, holes are cut out: "
+            "nearly every program reads all of it, and Labeler takes it back exactly."
+        )
+    told = (
+        (writing.boxes == "empty", "Programs that need outlines fail at boxes (DETR, masks of pycocotools)."),
+        (writing.masks == "rle", "Programs that know only polygons leave out the masks (sahi)."),
+        (writing.holes == "fill", "Other programs do not get the holes."),
+        (writing.holes == "rle", "Programs that know only polygons leave out objects with holes (sahi)."),
+        (writing.tolerance > 0, f"Masks stray from their pixels by up to {writing.tolerance:g} px."),
+        (not writing.clip, "Programs that refuse shapes outside leave out the image (ultralytics)."),
+        (writing.as_read, "Imported shapes that nobody touched stay as they were, whatever is chosen here."),
+    )
+    return " ".join(
+        [*(text for holds, text in told if holds), "Labeler itself takes all of it back exactly."]
+    )
 
 
 class ExportDialog(QDialog):
@@ -44,7 +72,8 @@ class ExportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self._session = session
-        self._agreed: tuple[Path, ...] = ()
+        self._chosen: Path | None = None
+        self._agreed: frozenset[Path] = frozenset()
         self.setWindowTitle("Export COCO")
         self.setMinimumWidth(520)
         name = f"{session.root.name or 'labels'}-coco.json"
@@ -63,13 +92,12 @@ class ExportDialog(QDialog):
         self.tolerance = QDoubleSpinBox(self, maximum=100.0, singleStep=0.5, decimals=1, suffix=" px")
         self.tolerance.setSpecialValueText("Exact")
         self.tolerance.setAccessibleName("How far polygons of masks may stray")
+        for spin in (self.share, self.tolerance):
+            spin.setObjectName("plain")
         self.clip = QCheckBox("Shapes end at the border of their image", self)
         self.as_read = QCheckBox("What nobody touched stays letter by letter as it was imported", self)
-        self.summary = QLabel(self, wordWrap=True)
-        self.summary.setObjectName("quiet")
-        self.standard_button = QPushButton("As most programs read it", self)
-        self.standard_button.setToolTip("Write shapes as they are by default")
-        self.standard_button.clicked.connect(lambda: self._show_writing(Writing()))
+        self.summary, self.effects = _words(self), _words(self)
+        self._make_shapes_row()
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
         self.export_button = self._buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
         self.export_button.setDefault(True)
@@ -80,6 +108,23 @@ class ExportDialog(QDialog):
         self._listen()
         self._refresh()
 
+    def _make_shapes_row(self) -> None:
+        """One line for whom the default is right, which are most; the choices open below it."""
+        self.shapes = QLabel(self)
+        self.change_button = QPushButton("Change…", self)
+        self.change_button.setToolTip("Choose how boxes, masks and holes are written")
+        self.change_button.clicked.connect(self.open_choices)
+        self.standard_button = QPushButton("Back to the default", self)
+        self.standard_button.setToolTip("Write shapes as most programs read them")
+        self.standard_button.clicked.connect(lambda: self._show_writing(Writing()))
+        self._shapes_row = QWidget(self)
+        inside = QHBoxLayout(self._shapes_row)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self.shapes, 1)
+        for button in (self.change_button, self.standard_button):
+            button.setAutoDefault(False)
+            inside.addWidget(button)
+
     def _arrange(self) -> None:
         self._form = form = QFormLayout()
         form.setHorizontalSpacing(16)
@@ -87,18 +132,19 @@ class ExportDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._run_row = self._with_button(self.run, self._browse_run)
         rows: Sequence[tuple[str, QWidget]] = (
-            ("&File", self._with_button(self.path, self._browse)),
+            ("Fil&e", self._with_button(self.path, self._browse)),
             ("&Images", self.images),
-            ("F&iles", self.parts),
+            ("S&plit", self.parts),
             ("&Share", self.share),
             ("&Run", self._run_row),
+            ("Shapes", self._shapes_row),
             ("&Boxes", self.boxes),
             ("&Masks", self.masks),
             ("&Holes", self.holes),
-            ("Sim&plify masks", self.tolerance),
+            ("Simpli&fy masks", self.tolerance),
             ("", self.clip),
             ("", self.as_read),
-            ("", self.standard_button),
+            ("", self.effects),
         )
         for text, widget in rows:
             form.addRow(text, widget)
@@ -107,6 +153,7 @@ class ExportDialog(QDialog):
         layout.setSpacing(12)
         layout.addLayout(form)
         layout.addWidget(self.summary)
+        layout.addStretch()
         layout.addWidget(self._buttons)
 
     def _with_button(self, line: QLineEdit, browse: object) -> QWidget:
@@ -136,6 +183,18 @@ class ExportDialog(QDialog):
         self.parts.choose(habits.parts)
         self.share.setValue(round(habits.share * 100))
         self._show_writing(habits.writing)
+        self._set_choices_open(habits.writing != Writing())
+
+    def open_choices(self) -> None:
+        """Show how each kind of shape is written."""
+        self._set_choices_open(True)
+        self._fit()
+        self.boxes.setFocus()
+
+    def _set_choices_open(self, is_open: bool) -> None:
+        for row in (self.boxes, self.masks, self.holes, self.tolerance, self.clip, self.as_read):
+            self._form.setRowVisible(row, is_open)
+        self.change_button.setVisible(not is_open)
 
     def _show_writing(self, writing: Writing) -> None:
         self.boxes.choose(writing.boxes)
@@ -169,22 +228,50 @@ class ExportDialog(QDialog):
             parts=habits.parts,
             share=habits.share,
             run=Path(self.run.text().strip()).expanduser() if habits.parts == "run" else None,
+            over=self._agreed,
         )
 
     def _refresh(self) -> None:
+        self._agreed = frozenset()
         order = self.order()
         self._form.setRowVisible(self.share, order.parts == "share")
         self._form.setRowVisible(self._run_row, order.parts == "run")
-        self.standard_button.setVisible(order.writing != Writing())
+        is_default = order.writing == Writing()
+        self.standard_button.setVisible(not is_default)
+        self.shapes.setText("As most programs read them" if is_default else "As chosen below")
+        self.effects.setText(effects(order.writing))
         trouble = self._trouble(order)
         self.export_button.setEnabled(not trouble)
         self.export_button.setToolTip(trouble)
-        self._agreed = () if trouble else self._agreed
         self.export_button.setText("Export")
-        self.summary.setText(trouble or f"Writes {self._counts(order)}. Photos are not copied, only named.")
+        self.summary.setText(trouble or f"Writes {self._counts(order)}. {self._left_out(order)}")
+        self._fit()
+
+    def _fit(self) -> None:
+        """As tall as the words need at this width."""
+        layout = self.layout()
+        if layout is not None and self.isVisible():
+            layout.activate()
+            self.resize(self.width(), layout.totalHeightForWidth(self.width()))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """From the first."""
+        super().showEvent(event)
+        self._fit()
+
+    def _images(self, order: Order) -> list[Image]:
+        return [one for one in self._session.images if one.reviewed or not order.reviewed_only]
+
+    def _left_out(self, order: Order) -> str:
+        """What stays behind."""
+        told = "Photos are not copied, only named. Predictions nobody accepted and the history stay here."
+        if out := len(self._session.images) - len(self._images(order)):
+            are = "image is" if out == 1 else "images are"
+            told = f"{out:,} {are} left out, not being reviewed. {told}"
+        return told
 
     def _counts(self, order: Order) -> str:
-        images = [one for one in self._session.images if one.reviewed or not order.reviewed_only]
+        images = self._images(order)
         objects = sum(sum(self._session.counts(image.id).values()) for image in images)
         categories = counted(len(self._session.categories), "category", "categories")
         return f"{counted(len(images), 'image')}, {counted(objects, 'object')}, {categories}"
@@ -193,26 +280,34 @@ class ExportDialog(QDialog):
         """Why nothing can be written there, or ""."""
         if not self.path.text().strip():
             return "Choose a file to write to."
-        if order.out.is_dir():
-            return f"{order.out} is a folder: add a file name."
-        if not order.out.parent.is_dir():
-            return f"The folder {order.out.parent} does not exist."
-        if order.parts == "run" and not (order.run and (order.run / "run.json").is_file()):
-            return "Choose the folder of a run: it has a file run.json."
-        if order.reviewed_only and not any(image.reviewed for image in self._session.images):
-            return "No image is marked as reviewed: choose all images, or mark some (Ctrl+Enter)."
-        return ""
+        out = order.out
+        is_run = order.run is not None and (order.run / "run.json").is_file()
+        found = (
+            (out.is_dir(), f"{_short(out)} is a folder: add a file name."),
+            (not out.parent.is_dir(), f"The folder {_short(out.parent)} does not exist."),
+            (is_project_name(out), f"{_short(Path(out.name))} is the name of a project: end it in .json."),
+            (order.parts == "run" and not is_run, "Choose the folder of a run: it has a file run.json."),
+            (
+                order.reviewed_only and not self._images(order),
+                "No image is marked as reviewed: choose all images, or mark some (Ctrl+Enter).",
+            ),
+        )
+        return next((sentence for holds, sentence in found if holds), "")
 
     def _export(self) -> None:
         """Accept; where files are there already, at the second press, which is on a button that says so."""
-        there = tuple(path for path in expected_files(self.order()) if path.is_file())
-        if not set(there) <= set(self._agreed):
-            self._agreed = there
-            names = " and ".join(path.name for path in there)
-            are = "is" if len(there) == 1 else "are"
-            self.summary.setText(f"{names} {are} there already. Press Replace to write over it.")
+        order = self.order()
+        there = frozenset(path for path in expected_files(order, self._images(order)) if path.exists())
+        if self.export_button.text() != "Replace" and there - {self._chosen}:
+            names = said_there([Path(_short(Path(path.name))) for path in sorted(there)])
+            it = "it" if len(there) == 1 else "them"
+            self.summary.setText(f"{names}. Press Replace to write over {it}.")
             self.export_button.setText("Replace")
+            self._agreed = there
+            self._fit()
             return
+        # what came while the question stood was not agreed to: `deliver` refuses to write over it
+        self._agreed = self._agreed or there
         self.accept()
 
     def _browse(self) -> None:
@@ -224,8 +319,8 @@ class ExportDialog(QDialog):
 
     def take_file(self, name: str) -> None:
         """A file that the file dialog has chosen, and has asked about where it is there."""
+        self._chosen = Path(name)
         self.path.setText(name)
-        self._agreed = (Path(name),)
 
     def _browse_run(self) -> None:
         from labeler.gui.training_files import runs_folder  # noqa: PLC0415 - only here
@@ -233,3 +328,22 @@ class ExportDialog(QDialog):
         chosen = QFileDialog.getExistingDirectory(self, "The folder of a run", str(runs_folder()))
         if chosen:
             self.run.setText(chosen)
+
+
+def _words(parent: QWidget) -> QLabel:
+    """Words that wrap, and that make nothing wider."""
+    label = QLabel(parent, wordWrap=True)
+    label.setObjectName("quiet")
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    return label
+
+
+def _short(path: Path) -> str:
+    """A path of which the end fits into a line."""
+    text = str(path)
+    return text if len(text) <= _LINE else f"…{text[1 - _LINE :]}"
+
+
+_LINE = 56

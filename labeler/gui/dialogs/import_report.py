@@ -1,5 +1,6 @@
 """What became of every item of a labels file, with the reasons: searched, copied, and kept in a file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.core.files import atomic_write
-from labeler.formats.report import Group, Report
+from labeler.formats.report import Group, Note, Report
 from labeler.formats.shapes import ANEW
 
 _WORDS = {
@@ -30,6 +31,9 @@ _WORDS = {
     "repaired": "repaired",
     "told": "taken as it is",
 }
+
+_WORDS_OF_WRITING = {"refused": "not written", "repaired": "changed", "told": "written as it is"}
+"""What is called otherwise where labels go out."""
 
 _WHY = 2
 """The column of the reason, which gets all room that the others leave."""
@@ -41,10 +45,17 @@ class ImportReportDialog(QDialog):
     areas_wanted = Signal()
     """The file's areas are to stay as they are: it is to be taken in again so."""
 
-    def __init__(self, report: Report, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        report: Report,
+        parent: QWidget | None = None,
+        *,
+        where: Callable[[Note], str] = lambda note: note.place,
+    ) -> None:
         super().__init__(parent)
         self._report = report
-        self.setWindowTitle(f"Import of {report.source}")
+        is_export = report.done == "written"
+        self.setWindowTitle(f"{'Export to' if is_export else 'Import of'} {report.source}")
         self.resize(960, 480)
         counts = QLabel(report.summary().partition("\n")[2].replace("\n  ", "\n").strip(), self)
         counts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -60,10 +71,10 @@ class ImportReportDialog(QDialog):
         self.reasons.header().setStretchLastSection(False)
         self.reasons.header().setSectionResizeMode(_WHY, QHeaderView.ResizeMode.Stretch)
         for group in report.groups():
-            self.reasons.addTopLevelItem(_row(group))
+            self.reasons.addTopLevelItem(_row(group, is_export=is_export, where=where(group.first)))
         self.told = QLabel(self, wordWrap=True)
         self.told.setObjectName("quiet")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        self._buttons = buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         self.copy_button = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
         self.save_button = buttons.addButton("Save…", QDialogButtonBox.ButtonRole.ActionRole)
         self.copy_button.clicked.connect(self.copy)
@@ -97,6 +108,10 @@ class ImportReportDialog(QDialog):
     def _want_areas(self) -> None:
         self.accept()
         self.areas_wanted.emit()
+
+    def add_button(self, text: str, run: Callable[[], None]) -> None:
+        """One more thing to do about it; the window stays."""
+        self._buttons.addButton(text, QDialogButtonBox.ButtonRole.ActionRole).clicked.connect(run)
 
     def shown(self) -> list[str]:
         """The sentences that the search leaves."""
@@ -132,10 +147,11 @@ class ImportReportDialog(QDialog):
                 row.setHidden(wanted not in whole.casefold())
 
 
-def _row(group: Group) -> QTreeWidgetItem:
+def _row(group: Group, *, is_export: bool, where: str) -> QTreeWidgetItem:
     note = group.first
-    where = note.place if group.count == 1 else f"{note.place} and others"
-    row = QTreeWidgetItem([f"{group.count:,}", _WORDS[note.verdict], note.sentence, where])
+    words = _WORDS | _WORDS_OF_WRITING if is_export else _WORDS
+    place = where if group.count == 1 else f"{where} and others"
+    row = QTreeWidgetItem([f"{group.count:,}", words[note.verdict], note.sentence, place])
     row.setTextAlignment(0, Qt.AlignmentFlag.AlignRight)
     row.setToolTip(_WHY, note.sentence)
     return row

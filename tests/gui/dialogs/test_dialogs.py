@@ -215,6 +215,78 @@ def test_how_one_last_exported_is_shown_again(qtbot, session):
     assert not dialog.standard_button.isVisible()
 
 
+@pytest.mark.parametrize(
+    ("parts", "there"), [("folders", "rest"), ("folders", "night"), ("run", "rest"), ("share", "train")]
+)
+def test_every_way_of_splitting_asks_before_it_replaces(qtbot, session, photos, parts, there):
+    (photos / "run").mkdir()
+    (photos / "run" / "run.json").write_text("{}")
+    (photos / "night").mkdir()
+    (photos / "bus.jpg").rename(photos / "night" / "bus.jpg")
+    session.open(photos)
+    qtbot.waitUntil(lambda: "night/bus.jpg" in {one.path for one in session.images}, timeout=20_000)
+    old = photos / f"photos-coco-{there}.json"
+    old.write_text("{}")
+    dialog = ExportDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.parts.choose(parts)
+    dialog.run.setText(str(photos / "run"))
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert dialog.isVisible()
+    assert f"{old.name} is there already" in dialog.summary.text()
+    # another choice is another question
+    dialog.clip.toggle()
+    assert dialog.export_button.text() == "Export"
+    for text in ("Export", "Replace"):
+        assert dialog.export_button.text() == text
+        qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert dialog.result() == ExportDialog.DialogCode.Accepted
+    assert dialog.order().over == {old}
+
+
+def test_a_project_is_no_file_for_labels(qtbot, session, photos):
+    dialog = ExportDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.path.setText(str(session.project))
+    assert not dialog.export_button.isEnabled()
+    assert "end it in .json" in dialog.summary.text()
+
+
+def test_the_choices_of_shapes_open_when_they_are_asked_for_and_say_what_they_cost(qtbot, session):
+    dialog = ExportDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert "takes it back exactly" in dialog.effects.text()
+    assert not dialog.holes.isVisible()
+    qtbot.mouseClick(dialog.change_button, Qt.MouseButton.LeftButton)
+    assert dialog.holes.isVisible()
+    assert not dialog.change_button.isVisible()
+    dialog.holes.choose("fill")
+    assert "do not get the holes" in dialog.effects.text()
+    dialog.tolerance.setValue(2.5)
+    assert "up to 2.5 px" in dialog.effects.text()
+    assert "stay here" in dialog.summary.text()
+    again = ExportDialog(session, habits=dialog.habits())
+    qtbot.addWidget(again)
+    again.show()
+    assert again.holes.isVisible(), "what is not the default is never hidden"
+
+
+def test_very_long_names_make_the_dialog_no_wider(qtbot, session, photos):
+    dialog = ExportDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.open_choices()
+    width = dialog.width()
+    dialog.path.setText(str(photos / ("a" * 200) / "b.json"))
+    assert "does not exist" in dialog.summary.text()
+    assert dialog.width() == width
+    assert dialog.minimumSizeHint().width() <= width
+    assert dialog.height() <= 660, "it fits a window of 1024 by 700"
+
+
 def test_settings_show_what_is_set_and_keep_what_is_chosen(qtbot):
     settings = Settings(theme="light", threads=3, cache_gb=7.5)
     dialog = SettingsDialog(settings)
