@@ -1,5 +1,7 @@
 """Where and how the labels are written as COCO JSON."""
+# ruff: noqa: PTH110, PTH112, PTH113 - at a name that is too long `Path` raises, these say no
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,7 +77,7 @@ class ExportDialog(QDialog):
         self._chosen: Path | None = None
         self._agreed: frozenset[Path] = frozenset()
         self.setWindowTitle("Export COCO")
-        self.setMinimumWidth(520)
+        self.setMinimumWidth(560)
         name = f"{session.root.name or 'labels'}-coco.json"
         folder = session.project.parent if session.project is not None else session.root
         self.path = QLineEdit(str(folder / name), self)
@@ -281,10 +283,10 @@ class ExportDialog(QDialog):
         if not self.path.text().strip():
             return "Choose a file to write to."
         out = order.out
-        is_run = order.run is not None and (order.run / "run.json").is_file()
+        is_run = order.run is not None and os.path.isfile(order.run / "run.json")
         found = (
-            (out.is_dir(), f"{_short(out)} is a folder: add a file name."),
-            (not out.parent.is_dir(), f"The folder {_short(out.parent)} does not exist."),
+            (os.path.isdir(out), f"{_short(out)} is a folder: add a file name."),
+            (not os.path.isdir(out.parent), f"The folder {_short(out.parent)} does not exist."),
             (is_project_name(out), f"{_short(Path(out.name))} is the name of a project: end it in .json."),
             (order.parts == "run" and not is_run, "Choose the folder of a run: it has a file run.json."),
             (
@@ -297,7 +299,7 @@ class ExportDialog(QDialog):
     def _export(self) -> None:
         """Accept; where files are there already, at the second press, which is on a button that says so."""
         order = self.order()
-        there = frozenset(path for path in expected_files(order, self._images(order)) if path.exists())
+        there = frozenset(path for path in expected_files(order, self._images(order)) if os.path.exists(path))
         if self.export_button.text() != "Replace" and there - {self._chosen}:
             names = said_there([Path(_short(Path(path.name))) for path in sorted(there)])
             it = "it" if len(there) == 1 else "them"
