@@ -7,6 +7,7 @@ from pathlib import Path
 from labeler.core.files import atomic_write
 from labeler.errors import FormatError
 from labeler.formats.report import Report
+from labeler.project.homes import instead_of
 from labeler.training.labels_out import Delivery, Order, ThereAlreadyError, deliver, said_there
 
 PROJECT_SUFFIX = ".labeler"
@@ -22,6 +23,11 @@ def project_path(text: str) -> Path:
     path = Path(text)
     if not is_project(path):
         raise argparse.ArgumentTypeError(f"a project file ends in {PROJECT_SUFFIX}, but {text!r} does not")
+    home = instead_of(path)
+    if home is not None:
+        # the folder could not be written to once, and its labels are where they were kept then
+        print(f"labeler: the labels of {path.parent} are kept in {home}, which is used.", file=sys.stderr)
+        return home
     return path
 
 

@@ -57,8 +57,6 @@ class Browsing(QObject):
     """The exception that says why a project was not opened."""
     told = Signal(str)
     """A sentence for the person about something that did not work."""
-    noted = Signal(str)
-    """A sentence about the project that was just opened, such as where its labels are kept."""
 
     def __init__(
         self, parent: QObject | None = None, *, segmenter: tuple[str, str] = ("MobileSAM", "1")
@@ -69,8 +67,7 @@ class Browsing(QObject):
         self._link.refused.connect(self.refused)
         self._link.saved_changed.connect(self.saved_changed)
         self._link.told.connect(self.told)
-        self._link.noted.connect(self.noted)
-        self.undecided = self._link.undecided
+        self.undecided, self.placed = self._link.undecided, self._link.placed
         self.after_leaving = self._link.after_leaving
         self._link.leaving.connect(self.leaving)
         self._link.viewed.connect(self._take_view)

@@ -177,7 +177,6 @@ class MainWindow(QMainWindow):
         session.changed.connect(self._show_refused)
         session.saved_changed.connect(self._show_saved)
         session.told.connect(self.notifier.error)
-        session.noted.connect(self.notifier.info)
         session.refused.connect(self.commands.show_refusal)
         host.state_changed.connect(self.status_line.show_host)
         host.failed.connect(self._show_host_trouble)

@@ -14,10 +14,11 @@ from labeler.core.photo_files import SUFFIXES, Fingerprint
 from labeler.core.records import Category, Image, Model
 from labeler.errors import LabelerError
 from labeler.gui.aside import run_aside
-from labeler.gui.courier import Courier, run_in_pool
+from labeler.gui.courier import Courier
 from labeler.gui.photo_watch import PhotoWatch
 from labeler.project.blank import is_blank, take_away
-from labeler.project.folder import Sync, find_images, locate, take_survey
+from labeler.project.folder import Place, Sync, find_images, locate, take_survey
+from labeler.project.homes import move_in
 from labeler.project.ids import Ids, Kind
 from labeler.project.kept import kept_copies
 from labeler.project.rescue import Step, put_aside_files
@@ -71,7 +72,7 @@ class View(Struct, frozen=True, eq=False):
 
 
 class ProjectLink(QObject):
-    """Opens projects on a pool thread and posts work to their writer; answers come on the GUI thread."""
+    """Opens projects on another thread and posts work to their writer; answers come on the GUI thread."""
 
     leaving = Signal()
     """Another project is about to take the place of the open one, which can still be written to."""
@@ -83,8 +84,8 @@ class ProjectLink(QObject):
     """A `Sync`: what a look at the folder has found."""
     saved_changed = Signal(str)
     told = Signal(str)
-    noted = Signal(str)
-    """What a person should know about the project that was just opened."""
+    placed = Signal(object)
+    """A `Place`: what a person should know about where the project is that was just opened."""
     undecided = Signal(object)
     """An `Undecided`: a person has to say what becomes of it."""
 
@@ -119,7 +120,8 @@ class ProjectLink(QObject):
         """
         self._opening += 1
         turn, here = self._opening, self._writer
-        run_in_pool(
+        # a folder on a disk that never answers must not hold up quitting
+        run_aside(
             lambda: self._open_now(path, here, read_only=read_only, take_over=take_over),
             courier=self._courier,
             done=lambda found: self._take(turn, *found),
@@ -128,11 +130,11 @@ class ProjectLink(QObject):
 
     def _open_now(
         self, path: Path, here: Writer | None, *, read_only: bool, take_over: bool
-    ) -> tuple[Writer, View, str]:
-        """On a pool thread: everything up to the first view, so that the window can show it at once."""
+    ) -> tuple[Writer, View, Place]:
+        """On another thread: everything up to the first view, so that the window can show it at once."""
         place = locate(path)
         if here is not None and here.path == place.project:
-            writer, message = here, ""
+            writer, place = here, structs.replace(place, message="")
         else:
             for leaving in [one for one in self._leaving if one.path == place.project]:
                 leaving.close()  # the lock is its own until then
@@ -148,13 +150,12 @@ class ProjectLink(QObject):
                 on_away=partial(self._away, place.project),
                 on_damage=self._damaged,
             )
-            message = place.message
         why = (place.read_only_reason or "The project is open read-only.") if writer.read_only else ""
         opened = OpenedProject(path=place.project, root=place.root, read_only=why)
         try:
             if not opened.read_only:
                 _list_new(writer, opened.root, path)
-            return writer, writer.call(lambda store: self._view(store, opened, path)), message
+            return writer, writer.call(lambda store: self._view(store, opened, path)), place
         except BaseException:  # no writer is left without a window, whatever ended it; it goes on upwards
             if writer is not here:
                 writer.close()
@@ -176,7 +177,7 @@ class ProjectLink(QObject):
             start=_image_at(start, opened.root, images),
         )
 
-    def _take(self, turn: int, writer: Writer, view: View, message: str) -> None:
+    def _take(self, turn: int, writer: Writer, view: View, place: Place) -> None:
         if turn != self._opening:
             # a newer request came while this one was being read
             if writer is not self._writer:
@@ -194,11 +195,28 @@ class ProjectLink(QObject):
         self._unsaved = 0
         self._say(READ_ONLY if view.opened.read_only else SAVED)
         self.viewed.emit(view, self.asked)
-        if message:
-            self.noted.emit(message)
+        if place.message:
+            self.placed.emit(place)
         self._tell_kept(view.opened.path)
         if not view.opened.read_only:
             self._watch.begin(view.opened.root)
+
+    def move_in(self, place: Place) -> None:
+        """Make a project in the data folder its folder's own, and open it there."""
+        self.close()
+        leaving = [one for one in self._leaving if one.path == place.project]
+
+        def work() -> Path:
+            for one in leaving:
+                one.close()
+            return move_in(place.project, place.root)
+
+        def failed(error: Exception) -> None:
+            self.told.emit(f"The project was not moved. {error}")
+            self.open(place.project, read_only=False)
+
+        done = partial(self.open, read_only=False)
+        run_aside(work, courier=self._courier, done=done, failed=failed)
 
     def look_at_folder(self) -> None:
         """Find what was added to the folder, went from it, moved or was replaced; `synced` follows."""
@@ -419,7 +437,7 @@ class ProjectLink(QObject):
 
 
 def _list_new(writer: Writer, root: Path, start: Path) -> None:
-    """On a pool thread: list a folder seen for the first time, or one that has a photo not known yet."""
+    """On another thread: list a folder seen for the first time, or one that has a photo not known yet."""
     images, known = writer.call(lambda store: (store.images(), store.photos.known()))
     asked_for = start.suffix.lower() in SUFFIXES and start.is_file()
     if not images or (asked_for and _image_at(start, root, images) is None):

@@ -10,6 +10,7 @@ from labeler.gui.notify import Notifier
 from labeler.gui.project_link import Undecided
 from labeler.gui.session import Session
 from labeler.project import kept
+from labeler.project.folder import Place
 from labeler.project.leftovers import take_up
 
 
@@ -21,6 +22,7 @@ class UndecidedOffers:
         self._notifier = notifier
         self._window = window
         session.undecided.connect(self.offer)
+        session.placed.connect(self.offer_place)
 
     def offer(self, found: Undecided) -> None:
         """Say what was kept, with what can be done about it."""
@@ -35,6 +37,25 @@ class UndecidedOffers:
             )
         else:
             self._notifier.error(found.sentence, key="undecided")
+
+    def offer_place(self, place: Place) -> None:
+        """Say where the labels of a folder are, and offer to move them in, or to open its other project."""
+        if place.movable:
+            self._notifier.info(
+                place.message, action="Move into the folder", run=lambda: self.move_in(place), key="place"
+            )
+        elif place.other is not None:
+            other = place.other
+            self._notifier.info(
+                place.message, action="Open the other", run=lambda: self._session.open(other), key="place"
+            )
+        else:
+            self._notifier.info(place.message)
+
+    def move_in(self, place: Place) -> None:
+        """Make the project in the data folder the folder's own, and open it there."""
+        self._session.close()
+        self._session.move_in(place)
 
     def choose(self, found: Undecided, copy: Path) -> None:
         """Ask which of two files is the project, and open that."""

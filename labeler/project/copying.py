@@ -52,7 +52,8 @@ class Pinned:
             if stop():
                 raise StoppedError(f"The snapshot of {self.project.name} was not finished.")
 
-        with closing(schema.connect(target, mode="rwc")) as copy:
+        schema.make_file(target, like=self.project)
+        with closing(schema.connect(target, mode="rw")) as copy:
             # it is flushed once, as a whole, before it gets its name
             copy.execute("PRAGMA synchronous = OFF")
             self._db.backup(copy, pages=_PAGES, progress=look)

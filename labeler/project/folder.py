@@ -1,12 +1,9 @@
 """The folder of images: what lies in it, and where its project is kept."""
 
-import hashlib
 import os
-import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -17,11 +14,11 @@ from labeler.core.photo_files import SUFFIXES, photos_below
 from labeler.core.records import Image
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
-from labeler.project import schema
+from labeler.project import homes, schema
+from labeler.project.homes import PROJECT_NAME
 from labeler.project.store import Store
 from labeler.project.survey import CHANGED, MISSING, Stranger, Survey, survey
 
-PROJECT_NAME = f"labels{schema.SUFFIX}"
 _NETWORK = frozenset(
     "nfs nfs3 nfs4 cifs smb smb2 smb3 smbfs afpfs webdav davfs ncpfs afs ceph glusterfs lustre beegfs 9p "
     "fuse.sshfs fuse.rclone fuse.glusterfs fuse.s3fs fuse.gvfsd-fuse fuse.davfs".split()
@@ -154,18 +151,22 @@ class Place(Struct, frozen=True):
     """Why the project can only be looked at, as a sentence; "" where it can be edited."""
     message: str
     """What a person should know about the place, as a sentence; "" for nothing."""
+    movable: bool = False
+    """Whether the project lies in the user's data folder, and its folder could take it."""
+    other: Path | None = None
+    """Another project of the same folder, which has labels too."""
 
 
 def locate(path: Path) -> Place:
-    """The project of a folder, of the folder an image is in, or of a project file; nothing is made.
+    """The project of a folder, of the folder an image is in, or of a project file; nothing is made in it.
 
-    It is `labels.labeler` in the folder. A folder that cannot be written to, or that lies on a network
-    disk, gets its project in the user's data folder, under a name by which it is found again. Raises
-    `ProjectError` where there is nothing at the path, or a file of another kind.
+    It is the one that has the folder's labels, wherever the folder stands by now: `labels.labeler` in it,
+    or the project in the user's data folder from when it could not be written to or lay on a network disk.
+    Raises `ProjectError` where there is nothing at the path, or a file of another kind.
     """
     path = path.absolute()
     if path.suffix == schema.SUFFIX and not path.is_dir():
-        return _of_project(path)
+        return _at_home(path.parent, home) if (home := homes.instead_of(path)) else _of_project(path)
     folder = path if path.is_dir() else path.parent
     if not path.exists():
         raise ProjectError(f"There is no {path}. Choose a folder of images or a project.")
@@ -174,48 +175,69 @@ def locate(path: Path) -> Place:
             f"{path.name} is neither an image nor a project. Choose a folder, an image or a project."
         )
     inside = folder / PROJECT_NAME
+    at_home = homes.kept_for(folder, thorough=not inside.is_file())
+    if not inside.is_file():
+        if at_home is None and not _obstacle(folder):
+            return _of_project(inside)
+        return _at_home(folder, at_home or homes.new_home(folder))
+    return _of_project(inside) if at_home is None else _of_two(folder, inside, at_home)
+
+
+def _at_home(folder: Path, project: Path) -> Place:
     obstacle = _obstacle(folder)
-    at_home = _home_of(folder)
-    if not obstacle or (inside.is_file() and not at_home.is_file()):
+    if obstacle:
+        message = f"The folder {folder.name} {obstacle}, so its labels are kept in {project}."
+    else:
+        message = (
+            f"The labels of {folder.name} are kept in {project}, from when the folder could not take them. "
+            "They can be moved into it."
+        )
+    return Place(project, folder.resolve(), read_only_reason="", message=message, movable=not obstacle)
+
+
+def _of_two(folder: Path, inside: Path, at_home: Path) -> Place:
+    """The project with labels of two; where both have some, the one that can be written to."""
+    labels, labels_at_home = homes.labels_in(inside), homes.labels_in(at_home)
+    if labels_at_home < 0:
         return _of_project(inside)
-    return Place(
-        project=at_home,
-        root=folder.resolve(),
-        read_only_reason="",
-        message=f"The folder {folder.name} {obstacle}, so its labels are kept in {at_home}.",
+    if labels < 0:
+        return _at_home(folder, at_home)
+    chosen, other = _of_project(inside), at_home
+    if chosen.read_only_reason:
+        chosen, other = _at_home(folder, at_home), inside
+    counts = {inside: labels, at_home: labels_at_home}
+    opened = inside if other == at_home else at_home
+    message = (
+        f"{folder.name} has two projects: {opened} with {counts[opened]:,} labels is open, "
+        f"and {other} with {counts[other]:,} is not."
     )
+    return replace(chosen, message=message, movable=False, other=other)
 
 
 def _of_project(project: Path) -> Place:
     if not project.parent.is_dir():
         raise ProjectError(f"There is no folder {project.parent} for a project. Make it first.")
+    root = _root_of(project)
+    # by its real name, as it is locked by it
+    project = Path(os.path.realpath(project))
     obstacle = _obstacle(project.parent)
     if not obstacle and project.exists() and not os.access(project, os.W_OK):
         obstacle = "is read-only"
     reason = f"The project can only be looked at: its folder {obstacle}." if obstacle else ""
-    return Place(project=project, root=_root_of(project), read_only_reason=reason, message=reason)
+    return Place(project=project, root=root, read_only_reason=reason, message=reason)
 
 
 def _root_of(project: Path) -> Path:
-    """The image folder that a project names; where it cannot be asked, the one it lies in."""
-    kept = ""
-    if project.is_file():
-        try:
-            with closing(schema.connect_to_read(project)) as db:
-                row = db.execute("SELECT value FROM meta WHERE key = 'root'").fetchone()
-                kept = "" if row is None else str(row[0])
-        except sqlite3.Error:
-            # what is wrong with the file is said when it is opened
-            kept = ""
-    return (project.parent / kept).resolve()
+    """The image folder that a project names; where it cannot be asked, the one it lies in.
 
-
-def _home_of(folder: Path) -> Path:
-    real = folder.resolve()
-    mark = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
-    projects = data_dir() / "projects"
-    projects.mkdir(exist_ok=True)
-    return projects / f"{real.name or 'disk'}-{mark}{schema.SUFFIX}"
+    A project that was moved away from its photos and left a link there is still about those.
+    """
+    real = Path(os.path.realpath(project))
+    root = (homes.root_of(real) if real.is_file() else None) or real.parent
+    beside = project.parent.resolve()
+    if project.is_symlink() and root != beside and homes.has_photos_in(real, beside):
+        return root if homes.has_photos_in(real, root) else beside
+    return root
 
 
 def _obstacle(folder: Path) -> str:

@@ -84,7 +84,8 @@ def write_copy(source: sqlite3.Connection, target: Path, *, of: Path) -> None:
     temporary = target.with_name(f".{target.name}{snapshots.TEMPORARY}")
     try:
         temporary.unlink(missing_ok=True)
-        with closing(schema.connect(temporary, mode="rwc")) as copy:
+        schema.make_file(temporary, like=of)
+        with closing(schema.connect(temporary, mode="rw")) as copy:
             copy.execute("PRAGMA synchronous = OFF")
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = delete")

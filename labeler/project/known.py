@@ -60,7 +60,7 @@ def go_on_without(project: Path) -> Path | None:
         if wal.exists() and wal.stat().st_size:
             stamp = datetime.now(UTC).strftime(snapshots.STAMP)
             aside = project.with_name(f"{project.name}-wal.rejected-{stamp}")
-            shutil.copyfile(wal, aside)
+            shutil.copy(wal, aside)
         ahead = snapshots.next_revision(project)
         snapshots.put_ahead(project, ahead)
         note(project, ahead)

@@ -58,6 +58,8 @@ class OpenFile:
         self.ids = Ids(db)
         """The one giver of ids, which the window shares."""
         self._whereabouts = whereabouts
+        self._leaves_sides = True
+        """Whether side files that are there after reading were so before, or may be somebody else's."""
         self._note = Note(path)
         if lock is not None:
             self._note.write(self.revision)
@@ -85,6 +87,7 @@ class OpenFile:
         """
         # by its real name: SQLite has its log there too, whichever link led to it
         path = Path(os.path.realpath(path))
+        had_sides = schema.has_sides(path)
         lock = None if read_only else _locked(path, take_over=take_over)
         try:
             if not read_only and not path.exists():
@@ -97,12 +100,14 @@ class OpenFile:
             raise
         try:
             whereabouts.note_sides()
-            return cls(whereabouts, db, lock, probe)
+            opened = cls(whereabouts, db, lock, probe)
         except BaseException:
             db.close()
             if lock is not None:
                 lock.release()
             raise
+        opened._leaves_sides = had_sides
+        return opened
 
     def close(self) -> None:
         """Bring everything into the main file and let go of it; a second call does nothing."""
@@ -112,6 +117,9 @@ class OpenFile:
             else:
                 let_go(self._db, self._whereabouts, self.path)
         finally:
+            if self.read_only and not self._leaves_sides and self._whereabouts.is_same():
+                schema.take_sides_away(self.path)
+                self._leaves_sides = True
             self._note.close()
             if self._lock is not None:
                 self._lock.release()

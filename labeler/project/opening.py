@@ -1,9 +1,8 @@
 """Opening a project file: checked, brought up to date, or made anew."""
 
-import os
 import sqlite3
-import tempfile
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -74,10 +73,9 @@ def _refuse_older(db: sqlite3.Connection, path: Path) -> None:
 def create(path: Path) -> None:
     """An empty project that is there as a whole or not at all; the caller holds its lock."""
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
-        os.close(descriptor)
-        temporary = Path(name)
+        temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
         try:
+            schema.make_file(temporary)
             with closing(schema.connect(temporary, mode="rw")) as db:
                 db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 schema.migrate(db, before=lambda: None)

@@ -2,8 +2,9 @@
 
 import re
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -213,6 +214,40 @@ def connect_to_read(path: Path, *, any_thread: bool = False) -> sqlite3.Connecti
             raise
         db = connect(path, mode="immutable", any_thread=any_thread)
     return db
+
+
+def has_sides(path: Path) -> bool:
+    """Whether a project has a write-ahead log or its index beside it."""
+    return any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-shm"))
+
+
+def take_sides_away(path: Path) -> None:
+    """Have SQLite remove the side files that reading has left; not where anybody has the file open."""
+    with suppress(sqlite3.Error), closing(connect(path, mode="rw")) as db:
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to read by that leaves nothing beside the file."""
+    had_sides = has_sides(path)
+    try:
+        with closing(connect_to_read(path)) as db:
+            yield db
+    finally:
+        if not had_sides and has_sides(path):
+            take_sides_away(path)
+
+
+def make_file(path: Path, *, like: Path | None = None) -> None:
+    """Make an empty file for SQLite that others may read as the system's umask, or another file, has it.
+
+    SQLite gives its side files the mode of the main one.
+    """
+    path.open("xb").close()
+    if like is not None:
+        with suppress(OSError):
+            path.chmod(stat.S_IMODE(like.stat().st_mode))
 
 
 def is_table(db: sqlite3.Connection, name: str) -> bool:

@@ -142,6 +142,8 @@ def restore(project: Path, snapshot: Path, *, word: str = "damaged") -> Path:
     lock = acquire(project)
     try:
         shutil.copyfile(snapshot, temporary)
+        with contextlib.suppress(OSError):
+            shutil.copymode(project if project.exists() else snapshot, temporary)
         # what is restored is newer than every snapshot, those of the way that is left included
         put_ahead(temporary, next_revision(project))
         sync_file(temporary)

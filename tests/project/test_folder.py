@@ -9,11 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.order import natural_key
-from labeler.core.photo_files import digest
+from labeler.core.photo_files import digest, fingerprint
+from labeler.core.records import Category, Change, Edit
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project import folder
 from labeler.project.folder import find_images, locate, sync_images
+from labeler.project.homes import move_in
 from labeler.project.store import Store
 
 
@@ -188,3 +190,98 @@ def test_a_network_folder_gets_its_project_in_the_data_folder(tmp_path: Path, mo
     assert locate(tmp_path).message == ""
     mounts[0] = Disk("/", "nfs4", "rw")
     assert locate(tmp_path / "net" / "photos").message == "", "a home on the network is no better place"
+
+
+def _labelled(project: Path, root: Path, *names: str) -> None:
+    """A project with a category for each name, as something that was done in it."""
+    with Store.open(project) as store:
+        sync_images(store, root)
+        # as a window does with each photo that it shows
+        store.photos.keep([(one.id, one.path, fingerprint(root / one.path)) for one in store.images()])
+        for name in names:
+            number = store.next_ids().category
+            store.apply(Edit("Add", (Change(None, Category(number, name, "#ff0000")),)))
+
+
+def _names(project: Path) -> list[str]:
+    with Store.open(project, read_only=True) as store:
+        return [one.name for one in store.categories()]
+
+
+def test_labels_stay_when_a_folder_can_be_written_to_again(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    touch(photos, "a.jpg")
+    with pytest.MonkeyPatch.context() as patch:
+        _read_only(patch, photos)
+        first = locate(photos)
+        _labelled(first.project, photos, "bus")
+    writable = locate(photos)
+    assert (writable.project, writable.movable) == (first.project, True)
+    assert "can be moved into it" in writable.message
+    assert locate(photos / "labels.labeler").project == first.project, "nor is a new one made by name"
+    (tmp_path / "link").symlink_to(photos)
+    assert locate(tmp_path / "link").project == first.project
+    target = move_in(first.project, photos)
+    assert target == photos / "labels.labeler"
+    place = locate(photos)
+    assert (place.project, place.message, _names(target)) == (target, "", ["bus"])
+    with pytest.MonkeyPatch.context() as patch:
+        _read_only(patch, photos)
+        assert locate(photos).project == target, "and they are looked at where they are from then on"
+
+
+def test_an_empty_project_hides_no_labels_and_two_with_labels_are_named(tmp_path: Path, monkeypatch) -> None:
+    photos = tmp_path / "photos"
+    touch(photos, "a.jpg")
+    with pytest.MonkeyPatch.context() as patch:
+        _read_only(patch, photos)
+        at_home = locate(photos).project
+        _labelled(at_home, photos, "bus")
+    inside = photos / "labels.labeler"
+    _labelled(inside, photos)
+    assert locate(photos).project == at_home, "an older version made an empty one"
+    _labelled(inside, photos, "person")
+    place = locate(photos)
+    assert (place.project, place.other) == (inside, at_home)
+    assert str(inside) in place.message
+    assert str(at_home) in place.message
+    _read_only(monkeypatch, photos)
+    place = locate(photos)
+    assert (place.project, place.other, place.read_only_reason) == (at_home, inside, "")
+    monkeypatch.undo()
+
+
+def test_labels_at_home_follow_a_folder_that_moved(tmp_path: Path) -> None:
+    photos, moved = tmp_path / "stick" / "photos", tmp_path / "stick1" / "photos"
+    for name in ("a.jpg", "b.jpg"):
+        touch(photos, name)
+        (photos / name).write_bytes(name.encode() * 100)
+    with pytest.MonkeyPatch.context() as patch:
+        _read_only(patch, photos)
+        project = locate(photos).project
+        _labelled(project, photos, "bus")
+    photos.parent.rename(moved.parent)
+    other = tmp_path / "other"
+    touch(other, "a.jpg")
+    assert locate(other).project == other / "labels.labeler", "names alone say nothing"
+    place = locate(moved)
+    assert (place.project, place.root) == (project, moved)
+    with Store.open(project) as store:
+        sync_images(store, place.root)
+    assert locate(moved).project == project
+    with pytest.MonkeyPatch.context() as patch:
+        # another folder comes to where it was
+        touch(photos, "c.jpg")
+        _read_only(patch, photos)
+        assert locate(photos).project != project
+
+
+def test_a_project_that_was_moved_and_linked_is_about_its_photos(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    touch(photos, "a.jpg")
+    _labelled(photos / "labels.labeler", photos, "bus")
+    (tmp_path / "kept").mkdir()
+    (photos / "labels.labeler").rename(tmp_path / "kept" / "mine.labeler")
+    (photos / "labels.labeler").symlink_to(tmp_path / "kept" / "mine.labeler")
+    place = locate(photos)
+    assert (place.project, place.root) == (tmp_path / "kept" / "mine.labeler", photos)
