@@ -18,7 +18,6 @@ from labeler.gui.courier import Courier
 from labeler.gui.photo_watch import PhotoWatch
 from labeler.project.blank import is_blank, take_away
 from labeler.project.folder import Place, Sync, find_images, locate, take_survey
-from labeler.project.homes import move_in
 from labeler.project.ids import Ids, Kind
 from labeler.project.kept import kept_copies
 from labeler.project.rescue import Step, put_aside_files
@@ -200,23 +199,6 @@ class ProjectLink(QObject):
         self._tell_kept(view.opened.path)
         if not view.opened.read_only:
             self._watch.begin(view.opened.root)
-
-    def move_in(self, place: Place) -> None:
-        """Make a project in the data folder its folder's own, and open it there."""
-        self.close()
-        leaving = [one for one in self._leaving if one.path == place.project]
-
-        def work() -> Path:
-            for one in leaving:
-                one.close()
-            return move_in(place.project, place.root)
-
-        def failed(error: Exception) -> None:
-            self.told.emit(f"The project was not moved. {error}")
-            self.open(place.project, read_only=False)
-
-        done = partial(self.open, read_only=False)
-        run_aside(work, courier=self._courier, done=done, failed=failed)
 
     def look_at_folder(self) -> None:
         """Find what was added to the folder, went from it, moved or was replaced; `synced` follows."""

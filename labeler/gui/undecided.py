@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QWidget
 from labeler.gui.notify import Notifier
 from labeler.gui.project_link import Undecided
 from labeler.gui.session import Session
-from labeler.project import kept
+from labeler.project import homes, kept
 from labeler.project.folder import Place
 from labeler.project.leftovers import take_up
 
@@ -54,8 +54,15 @@ class UndecidedOffers:
 
     def move_in(self, place: Place) -> None:
         """Make the project in the data folder the folder's own, and open it there."""
+
+        def refused(error: Exception) -> None:
+            self._say_there(self._notifier.error, f"The project was not moved: {error}")
+            self._session.open(place.project)
+
         self._session.close()
-        self._session.move_in(place)
+        self._session.after_leaving(
+            lambda: homes.move_in(place.project, place.root), self._session.open, failed=refused
+        )
 
     def choose(self, found: Undecided, copy: Path) -> None:
         """Ask which of two files is the project, and open that."""
