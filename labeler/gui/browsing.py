@@ -69,8 +69,6 @@ class Browsing(QObject):
         self._link.told.connect(self.told)
         self.undecided, self.placed = self._link.undecided, self._link.placed
         self.after_leaving = self._link.after_leaving
-        self.undecided, self.placed = self._link.undecided, self._link.placed
-        self.after_leaving = self._link.after_leaving
         self._link.leaving.connect(self.leaving)
         self._link.viewed.connect(self._take_view)
         self._link.synced.connect(self._take_sync)
