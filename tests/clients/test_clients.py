@@ -5,13 +5,18 @@ Run with `-m clients`; each library is installed into an environment of its own 
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
+from labeler.core.records import Change, Edit
 from labeler.formats.exchange import import_coco
 from labeler.formats.report import Report
 from labeler.formats.writing import FOR_OTHERS, Writing
@@ -154,3 +159,66 @@ def test_what_is_written_comes_back(way: str, sample: Sample, tmp_path: Path) ->
 
 def bare(shape: Any) -> Any:
     return type(shape)(*(getattr(shape, name) for name in shape.__struct_fields__ if name != "origin"))
+
+
+def by_hand(*arguments: object) -> None:
+    """What a person types."""
+    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def read_as_it_is(client: str, labels: Path, sample: Sample, ask: Ask) -> set[int]:
+    """The annotations of a file, all of which the client reads but what it never can."""
+    written = {row["id"] for row in json.loads(labels.read_bytes())["annotations"]}
+    answer = ask(client, labels)
+    assert not answer.raised
+    assert fine(answer, sample) == written - READ_WRONG.get(client, set())
+    return written
+
+
+TWO = ("pycocotools-2.0.11", "ultralytics")
+
+
+@pytest.mark.parametrize("client", TWO)
+@pytest.mark.parametrize(("how", "parts"), [("0.4", ("train", "val")), ("folders", ("sub", "rest"))])
+def test_each_part_is_a_whole_file(
+    client: str, how: str, parts: tuple[str, ...], sample: Sample, ask: Ask, tmp_path: Path
+) -> None:
+    by_hand("export", sample.project, tmp_path / "out.json", "--split", how)
+    found = [read_as_it_is(client, tmp_path / f"out-{part}.json", sample, ask) for part in parts]
+    assert all(found)
+    assert sum(map(len, found)) == len(sample.masks)
+    assert set().union(*found) == sample.masks.keys()
+
+
+@pytest.mark.parametrize("client", TWO)
+def test_what_is_not_reviewed_is_not_there(client: str, sample: Sample, ask: Ask, tmp_path: Path) -> None:
+    project = tmp_path / "half.labeler"
+    shutil.copy(sample.project, project)
+    with Store.open(project) as store:
+        store.set_root(sample.photos)
+        left_out = [image for image in store.images() if image.id % 2]
+        store.apply(Edit("Take back", tuple(Change(one, replace(one, reviewed=False)) for one in left_out)))
+        gone = {row.id for image in left_out for row in store.annotations(image.id)}
+    by_hand("export", project, tmp_path / "out.json", "--reviewed")
+    written = read_as_it_is(client, tmp_path / "out.json", sample, ask)
+    assert written == sample.masks.keys() - gone
+    assert gone
+
+
+@pytest.mark.parametrize("client", TWO)
+def test_what_was_imported_goes_out_as_it_came(client: str, sample: Sample, ask: Ask, tmp_path: Path) -> None:
+    labels, project, out = (tmp_path / name for name in ("in.json", "p.labeler", "out.json"))
+    sample.export(labels, replace(FOR_OTHERS, facts=False))
+    by_hand("import", labels, project, "--images", sample.photos)
+    by_hand("export", project, out, "--as-imported")
+    rows = [
+        {row["id"]: row for row in json.loads(path.read_bytes())["annotations"]} for path in (labels, out)
+    ]
+    assert rows[0].keys() == rows[1].keys() == sample.masks.keys()
+    for before, after in zip(*(file.values() for file in rows), strict=True):
+        assert {key: after[key] for key in ("bbox", "area", "segmentation")} == {
+            key: before[key] for key in ("bbox", "area", "segmentation")
+        }
+    assert read_as_it_is(client, out, sample, ask) == sample.masks.keys()
