@@ -113,6 +113,27 @@ class Fingerprint(Struct, frozen=True):
     """32 hex digits of all its bytes; "" where only the ends were read."""
 
 
+class Stamp(Struct, frozen=True):
+    """What tells a file from the one that was there before, without reading any of it."""
+
+    size: int
+    modified: int
+    """As in `Fingerprint`."""
+    number: int
+    """That of the file on its disk: another one that was moved here may have the same size and time."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a regular file; None where there is none, or it cannot be looked at."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 def digest(path: Path) -> str:
     """32 hex digits that name a file's content: BLAKE2b of its size, first and last 64 KiB.
 

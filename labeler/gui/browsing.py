@@ -14,6 +14,7 @@ from labeler.core.records import Annotation, Candidate, Category, Change, Image,
 from labeler.gui.acts import Acts
 from labeler.gui.document import Changed, Document
 from labeler.gui.loader import PixelLoader
+from labeler.gui.open_photo import OpenPhoto
 from labeler.gui.project_link import OpenedProject, ProjectLink, View
 from labeler.gui.strangers import Strangers, can_be
 from labeler.project.folder import Sync, said_of
@@ -76,6 +77,7 @@ class Browsing(QObject):
         self._loader.loaded.connect(self._take_pixels)
         self._loader.failed.connect(self._take_problem)
         self._opened: OpenedProject | None = None
+        self.image_changed.connect(OpenPhoto(self, self._loader, self).follow)
         self._acts = Acts()
         self._order: list[int] = []
         self._places: dict[int, int] = {}
@@ -262,10 +264,14 @@ class Browsing(QObject):
             self.problem and before.note != image.note
         ):
             return
-        self._loader.forget(image.id)
         self.problem = ""
-        self._want_pixels()
+        self.show_anew()
         self.image_changed.emit()
+
+    def show_anew(self) -> None:
+        """Read the open photo again: its file is another one."""
+        self._loader.forget(self._document.open_id or 0)
+        self._want_pixels()
 
     def _take_sync(self, sync: Sync) -> None:
         """A look at the folder is done: say what came of it, and ask about photos that were replaced."""
@@ -374,9 +380,8 @@ class Browsing(QObject):
         self.changed.emit(Changed((), "predictions", "candidates read", candidates=others))
 
     def _want_pixels(self) -> None:
-        image = self.image
-        wanted = [image] if image is not None else []
-        self._loader.want([(one.id, self.image_path(one)) for one in (*wanted, *self.neighbours(2))])
+        wanted = [one for one in (self.image, *self.neighbours(2)) if one is not None]
+        self._loader.want([(one.id, self.image_path(one)) for one in wanted])
 
     def _take_pixels(self, image_id: int, pixels: Pixels) -> None:
         height, width = pixels.rgb.shape[:2]
@@ -415,7 +420,7 @@ class Browsing(QObject):
             self._document.images[image_id] = structs.replace(image, note="cannot be read")
             self.images_changed.emit((image_id,))
         if image_id == self._document.open_id:
-            self.problem = sentence
+            self.pixels, self.problem = self._loader.pixels(image_id), sentence
             self.pixels_changed.emit()
 
     # --- choosing ---------------------------------------------------------------------------------

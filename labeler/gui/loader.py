@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.images import Pixels, read_pixels
 from labeler.core.patience import unhurried
-from labeler.core.photo_files import Fingerprint, fingerprint
+from labeler.core.photo_files import Fingerprint, Stamp, fingerprint, stamp_of
 from labeler.errors import ImageError, LabelerError
 from labeler.gui.aside import Readers
 
@@ -23,6 +23,7 @@ _WHOLE = 256 << 20
 class _Loaded(Struct, frozen=True, eq=False):
     pixels: Pixels
     found: Fingerprint
+    stamp: Stamp | None
 
 
 class PixelLoader(QObject):
@@ -52,6 +53,11 @@ class PixelLoader(QObject):
         """What tells the file that the pixels at hand are from."""
         kept = self._kept.get(image_id)
         return kept.found if kept is not None else None
+
+    def stamp(self, image_id: int) -> Stamp | None:
+        """Which file on the disk the pixels at hand are from; None where there are none."""
+        kept = self._kept.get(image_id)
+        return kept.stamp if kept is not None else None
 
     def want(self, images: Sequence[tuple[int, Path]]) -> None:
         """Replace what is wanted, most urgent first; those at hand are not decoded again."""
@@ -112,9 +118,10 @@ class PixelLoader(QObject):
 def _read(path: Path) -> _Loaded:
     """On a thread: what the file shows, and what tells it; the two are of one state of the file."""
     with unhurried():  # what comes late is shown late
+        stamp = stamp_of(path)
         before = fingerprint(path, whole=False)
         pixels = read_pixels(path)
         after = fingerprint(path, whole=before.size <= _WHOLE)
     if (before.size, before.modified, before.digest) != (after.size, after.modified, after.digest):
         raise ImageError(f"{path} was written to while it was read: open it again.")
-    return _Loaded(pixels, after)
+    return _Loaded(pixels, after, stamp)

@@ -72,6 +72,8 @@ class PhotoDesk(QObject):
         for change in changed.changes:
             before, after = change.before, change.after
             if isinstance(before, Image) and isinstance(after, Image) and before.path != after.path:
+                if self._session.image == after:
+                    self._session.show_anew()
                 QTimer.singleShot(0, self._session.reload)  # once it is on its way to the writer
                 return
 

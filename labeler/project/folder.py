@@ -82,7 +82,12 @@ def take_survey(store: Store, root: Path, seen: Survey) -> Sync:
     the path at which they were found. Nothing is deleted and nothing of it is an edit.
     """
     now = {image.id: image for image in store.images()}
-    same = {key for key, image in seen.before.items() if key in now and now[key].path == image.path}
+    # nor where a person said meanwhile what photo it is
+    same = {
+        key
+        for key, image in seen.before.items()
+        if key in now and (now[key].path, now[key].digest) == (image.path, image.digest)
+    }
     labelled = store.photos.labelled()
     gone = [now[i.id] for i in seen.missing if i.id in same]
     missing = tuple(replace(i, note=MISSING) for i in gone if i.note != MISSING)

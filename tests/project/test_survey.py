@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from labeler.core import photo_files
 from labeler.core.photo_files import fingerprint, photos_below, said_left_out
 from labeler.core.records import Annotation, Box, Category, Change, Edit
-from labeler.project.folder import CHANGED, MISSING, Sync, sync_images
+from labeler.project import photo_edits
+from labeler.project.folder import CHANGED, MISSING, Sync, find_images, sync_images, take_survey
 from labeler.project.store import Store
+from labeler.project.survey import survey
 
 
 def frame(middle: int, size: int = 200_000) -> bytes:
@@ -145,6 +147,18 @@ def test_a_replaced_photo_is_asked_about_and_its_record_is_kept(store, photos, c
     (photos / "a.jpg").write_bytes(b"a" * 999)
     assert [image.id for image in sync_images(store, photos).returned] == [1]
     assert store.image(1).note == ""
+
+
+def test_a_survey_made_before_a_person_decided_does_not_ask_again(store, photos) -> None:
+    fill(photos, {"a.png": frame(1)})
+    label(store, photos)
+    (photos / "a.png").write_bytes(b"another photo")
+    (image,) = store.images()
+    seen = survey(store.images(), store.photos.known(), find_images(photos), photos)
+    photo_edits.take_as_photo(store, {image.id: (fingerprint(photos / "a.png"), (20, 10))})
+    assert not take_survey(store, photos, seen).replaced
+    assert (store.image(image.id).note, store.image(image.id).width) == ("", 20)
+    assert [one.image.id for one in seen.strangers] == [image.id], "the survey itself took it for another"
 
 
 def test_a_replaced_frame_with_the_same_ends_is_noticed(store, photos) -> None:
