@@ -68,7 +68,7 @@ class ReviewQueue(QObject):
         self.current: QueueItem | None = None
         self._sweep: Sweep[list[QueueItem]] = Sweep(session, self)
         self._found: list[QueueItem] = []
-        self._filter = filtering.filter
+        self.filter = filtering.filter
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
         session.changed.connect(self._note)
         session.pixels_changed.connect(self._say_when_there)
@@ -162,8 +162,8 @@ class ReviewQueue(QObject):
             self._take_found()
             return
         categories = Categories(session.categories.values(), session.category)
-        self._filter = self._filtering.filter
-        look = _Look(model, self._filter, categories)
+        self.filter = self._filtering.filter
+        look = _Look(model, self.filter, categories)
         self._found = []
 
         def begin(image_ids: Sequence[int]) -> None:
@@ -318,7 +318,7 @@ class ReviewQueue(QObject):
 
     def _take_filter(self) -> None:
         # predictions change with every image; only another filter makes another queue
-        if self._filtering.filter != self._filter:
+        if self._filtering.filter != self.filter:
             self._again.start()
 
     def _end(self) -> None:

@@ -167,6 +167,15 @@ class Predictions:
             if uses and label not in decided and not category_of(label)
         }
 
+    def waits_unmapped(self, model_id: int, confidence: float) -> bool:
+        """Whether candidates of at least that confidence wait for a word and are of `unmapped` classes."""
+        query = (
+            "SELECT DISTINCT label FROM candidate WHERE model_id = ? AND confidence >= ? AND label != '' "
+            "AND verdict = '' AND category_id IS NULL"
+        )
+        decided = self.mappings(model_id)
+        return any(label not in decided for (label,) in self._db.execute(query, (model_id, confidence)))
+
     def mappings(self, model_id: int) -> dict[str, int | None]:
         """The category of each class name that a person decided on; None for one that is ignored.
 

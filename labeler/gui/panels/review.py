@@ -49,6 +49,8 @@ class ReviewPanel(Card):
         self._make_start()
         self._make_review()
         self._make_accept_all()
+        self._left_out = False
+        """Whether predictions wait that are of no category, as far as was asked."""
         self._later = timer(self, self._show)
         self.queue.changed.connect(self._later.start)
         self.queue.show_item.connect(self.show_item)
@@ -201,6 +203,8 @@ class ReviewPanel(Card):
         self.set_note(f"{left:,} left" if not images else "")
         self.bar.setRange(0, images or max(queue.total, 1))
         self.bar.setValue(done if images else queue.total - left)
+        if not left and not images:
+            self._ask_what_waits()
         there = queue.current is not None
         for button in (self.accept_button, self.back_button, self.next_button):
             button.setEnabled(there)
@@ -215,7 +219,8 @@ class ReviewPanel(Card):
         queue, session = self.queue, self._session
         item = queue.current
         if item is None:
-            title = "Looking for what waits…" if looking else "Nothing is left to review."
+            done = "What is left has no category." if self._left_out else "Nothing is left to review."
+            title = "Looking for what waits…" if looking else done
             self.item.show_item(title, "", color="", confidence=None)
             return
         category = session.categories.get(item.category_id) or (session.category if not item.label else None)
@@ -239,10 +244,22 @@ class ReviewPanel(Card):
 
     def _what_waits(self) -> str:
         """What an empty queue leaves out: classes without a category, if there are any."""
-        candidates = self._session.candidates.values()
-        if any(one.label and not one.category_id and not one.verdict for one in candidates):
+        if self._left_out:
             return "Classes without a category are left out: map them by Classes… in Pre-annotate."
         return ""
+
+    def _ask_what_waits(self) -> None:
+        """Look, on all images, for predictions that nobody can be asked about; the card follows."""
+        session, model, least = self._session, self._session.model, self.queue.filter.confidence
+        if model is None:
+            return
+
+        def take(left_out: bool) -> None:
+            if session.model == model and left_out != self._left_out:
+                self._left_out = left_out
+                self._later.start()
+
+        session.ask(lambda store: store.predictions.waits_unmapped(model.id, least), take)
 
     def _why_not(self) -> str:
         """Why no review can begin, or ""."""

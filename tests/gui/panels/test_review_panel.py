@@ -231,5 +231,21 @@ def test_classes_without_a_category_are_told_apart_from_nothing_left(qtbot, sess
     first = session.images[0].id
     predict({first: [structs.replace(candidate(0, 0.9), category_id=0, label="zebra")]})
     panel.set_active(True)
-    qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left to review.")
+    qtbot.waitUntil(lambda: panel.item.text() == "What is left has no category.")
     assert "Classes…" in panel.pace.text()
+
+
+def test_predictions_whose_class_has_no_category_are_told_though_the_open_image_has_none(
+    qtbot, session, predict, panel
+):
+    _, second, third = (image.id for image in session.images)
+    predict({image: [candidate(0, 0.9, category=0, label="lorry")] for image in (second, third)})
+    panel.set_active(True)
+    qtbot.waitUntil(lambda: "map them by Classes…" in panel.pace.text(), timeout=20_000)
+    assert panel.item.text() == "What is left has no category."
+    made = []
+    session.ask(lambda store: store.predictions.set_mapping(session.model.id, "lorry", None), made.append)
+    qtbot.waitUntil(lambda: bool(made))
+    panel.queue.refresh()
+    qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left to review.", timeout=20_000)
+    assert panel.pace.text() == ""
