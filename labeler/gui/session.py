@@ -75,6 +75,11 @@ class Session(Acting):
         self._measured = _Measured()
         self._kept: frozenset[int] | None = None
 
+    @property
+    def labels_are_read(self) -> bool:
+        """Whether the labels of the open image have come from the disk."""
+        return self._document.is_read
+
     # --- edits ------------------------------------------------------------------------------------
 
     def add(self, shape: Shape, *, by: str, label: str = "", source: Source = "human") -> Annotation | None:

@@ -138,15 +138,18 @@ class AnnotationsPanel(Card):
         self._model.set_ids(ids)
         self._syncing = False
         self.set_note(counted(len(ids), "object") if ids else "")
-        self._empty.set_text(
-            "Nothing on this image yet. Draw a box (R), a polygon (P), or click an object (Q)."
-            if self._session.image is not None
-            else "No image is open."
-        )
+        self._empty.set_text(self._why_empty())
         self._empty.setVisible(not ids)
         self.view.setVisible(bool(ids))
         self.view.updateGeometry()
         self._show_selection()
+
+    def _why_empty(self) -> str:
+        if self._session.image is None:
+            return "No image is open."
+        if not self._session.labels_are_read:
+            return "Reading…"
+        return "Nothing on this image yet. Draw a box (R), a polygon (P), or click an object (Q)."
 
     def menu(self) -> QMenu:
         """What can be done to the selected annotations."""

@@ -1,3 +1,5 @@
+from threading import Event
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,3 +177,13 @@ def test_plain_text_is_shown_bare_and_text_that_looks_like_a_number_in_quotes():
     assert shown_value("by the door") == "by the door"
     assert shown_value("3") == '"3"'
     assert parsed("3") == 3
+
+
+def test_nothing_is_said_of_an_image_whose_labels_are_still_being_read(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    release = Event()
+    session.ask(lambda store: release.wait(30), lambda _: None)  # the writer is busy
+    session.step(1)
+    qtbot.waitUntil(lambda: panel._empty.text() == "Reading…")
+    release.set()
+    qtbot.waitUntil(lambda: panel._empty.text().startswith("Nothing on this image yet."), timeout=30_000)
