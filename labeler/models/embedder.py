@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from labeler.core.images import read_pixels
 from labeler.core.patience import patiently
-from labeler.errors import ImageError
 from labeler.models.api import Embedding, Interrupt, Segmenter
 from labeler.models.embeddings import EmbeddingCache, content_digest
 
@@ -42,10 +41,7 @@ class Embedder:
 
         `keep`: whether it stays in memory. Raises ImageError, ModelError or InterruptedWorkError.
         """
-        try:
-            digest = patiently(path, lambda: content_digest(path))
-        except OSError as error:
-            raise ImageError(f"The image {path} cannot be read ({error.strerror or error}).") from error
+        digest = patiently(path, lambda: content_digest(path))
         with self._lock:
             embedding = self._memory.get(digest)
         if embedding is None:

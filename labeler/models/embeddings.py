@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from labeler.core.files import atomic_write
+from labeler.core.photo_files import readable
 from labeler.models.api import Embedding
 from labeler.paths import CACHE_LIMIT_VARIABLE
 
@@ -40,9 +41,9 @@ class _Description(Struct, frozen=True, array_like=True):
 def content_digest(path: Path) -> str:
     """A hash of the whole file: what an image's embeddings are found by, wherever it is moved to.
 
-    Raises OSError when the file cannot be read.
+    Raises ImageError, one sentence, when the file is missing or cannot be read.
     """
-    with path.open("rb") as file:
+    with readable(path) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
 
 

@@ -129,5 +129,5 @@ def test_an_image_is_encoded_once_wherever_it_is_moved(tmp_path, photo) -> None:
 
 def test_an_image_that_is_gone_is_one_sentence(tmp_path) -> None:
     embedder = Embedder(Counting(), "model", EmbeddingCache(tmp_path / "cache"))
-    with pytest.raises(ImageError, match=r"gone\.jpg cannot be read"):
+    with pytest.raises(ImageError, match=r"gone\.jpg is missing: put it back, or locate"):
         embedder.embed(tmp_path / "gone.jpg")
