@@ -125,6 +125,11 @@ class Batch(QObject):
         return self._run is not None
 
     @property
+    def running(self) -> Waiting | None:
+        """The run that is under way."""
+        return self._run.wanted if self._run is not None else None
+
+    @property
     def waiting(self) -> tuple[Waiting, ...]:
         """The runs that come next, in their order."""
         return tuple(self._line)

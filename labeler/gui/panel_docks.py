@@ -98,6 +98,7 @@ class PanelDocks(QObject):
         self.docks["Review"].visibilityChanged.connect(self._end_hidden_review)
         self._widen("Objects")
         desk.detector = self.run.choice
+        self.run.remember_in(settings.detectors)
         self.run.wanted = lambda: desk.predictions.filter
         self.run.wants_models.connect(desk.wants_models)
         self.run.mapped.connect(desk.take_mapping)

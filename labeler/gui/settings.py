@@ -87,6 +87,8 @@ class Settings(msgspec.Struct):
     export: ExportHabits = ExportHabits()
     filters: dict[str, dict[str, Any]] = {}
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
+    detectors: dict[str, str] = {}
+    """The detector that was chosen last to run in a project, by the project's file."""
     places: dict[str, Whereabouts] = {}
     """Where one was in a project, by its file, the one left last at the end."""
 

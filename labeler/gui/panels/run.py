@@ -58,6 +58,7 @@ class RunPanel(Card):
         self._looking = 0
         self._has_looked = False
         self._wanted = ""
+        self._detectors: dict[str, str] = {}
         self._shown_waiting: tuple[runs.Waiting, ...] = ()
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
@@ -104,6 +105,7 @@ class RunPanel(Card):
         if name is not None:
             self._wanted = ""
             self.model.setCurrentIndex(self.model.findData(name))
+            self._remember()
 
     def choice(self) -> runs.Choice | None:
         """What would be run; None where there is no model, or no text for one that reads."""
@@ -131,8 +133,25 @@ class RunPanel(Card):
                 twice = titles.count(spec.title) > 1
                 self.model.addItem(f"{spec.title} ({Path(name).name})" if twice else spec.title, name)
                 self.model.setItemData(self.model.count() - 1, _about(spec), Qt.ItemDataRole.ToolTipRole)
-            self.model.choose(chosen)
+            self.model.choose(chosen if chosen in models else self._remembered())
         self._on_choice()
+
+    def remember_in(self, detectors: dict[str, str]) -> None:
+        """Keep there, by project, which detector was chosen or run last, and begin with that one."""
+        self._detectors = detectors
+        self._recall()
+
+    def _remember(self) -> None:
+        name, project = self.model.currentData(), self._session.project
+        if name is not None and project is not None:
+            self._detectors[str(project)] = name
+
+    def _remembered(self) -> str:
+        return self._detectors.get(str(self._session.project), "")
+
+    def _recall(self) -> None:
+        if self._remembered() in self._models:
+            self.model.choose(self._remembered())
 
     def _fill_scopes(self) -> None:
         images = self._session.images
@@ -161,6 +180,13 @@ class RunPanel(Card):
         choice = self.choice()
         if choice is not None:
             self._say("")
+            self._remember()
+            self._batch.start(choice)
+
+    def run_next(self) -> None:
+        """Have what is chosen run after what runs."""
+        choice = self.choice()
+        if choice is not None:
             self._batch.start(choice)
 
     def _offer_again(self) -> None:
@@ -177,6 +203,7 @@ class RunPanel(Card):
 
     def _on_project(self) -> None:
         self._again = False
+        self._recall()
         self._say("")
         self.refresh()
 
@@ -188,10 +215,12 @@ class RunPanel(Card):
             self._empty.set_text("No detector is installed yet.", "Get a model…")
         self._form.setVisible(bool(self._models))
         self.text.setVisible(spec is not None and spec.reads_text)
-        for widget in (self.model, self.text, self.scope, self.masks):
-            widget.setEnabled(not running)
+        choice, now = self.choice(), self._batch.running
+        # another run can be asked for meanwhile, and comes next
+        others = choice is not None and (now is None or choice != now.choice)
+        self.next.setVisible(running and others and not self._session.read_only)
         self.button.setText("Cancel" if running else "Run again" if self._again else "Run")
-        can_run = self._session.project is not None and not self._session.read_only and bool(self.choice())
+        can_run = self._session.project is not None and not self._session.read_only and choice is not None
         self.button.setEnabled(running or can_run)
         unmapped = len(self._batch.unmapped)
         self.classes.setVisible(self._batch.model is not None)
@@ -231,8 +260,10 @@ class RunPanel(Card):
         self._progress.setVisible(running)
         self.status.setVisible(not running and bool(self.status.text()))
         self.set_note("")
-        if not running:
+        now = self._batch.running
+        if not running or now is None:
             return
+        self.running_line.setText(f"Now: {now.words}")
         progress = self._batch.progress
         if progress is None or self._batch.loading or not progress.total:
             self.bar.setRange(0, 0)
@@ -276,6 +307,7 @@ class RunPanel(Card):
         self._form = QWidget(self)
         self.model = Choice("Detector to run", parent=self._form)
         self.model.currentIndexChanged.connect(self._on_choice)
+        self.model.activated.connect(lambda _: self._remember())
         self.text = QLineEdit(self._form, placeholderText="What to find: a red bicycle, a dog")
         self.text.setAccessibleName("What to find")
         self.text.textEdited.connect(self._on_choice)
@@ -284,6 +316,9 @@ class RunPanel(Card):
         self.scope.currentIndexChanged.connect(self._on_choice)
         self.button = QPushButton("Run", self._form)
         self.button.clicked.connect(self.run)
+        self.next = QPushButton("Run next", self._form)
+        self.next.setToolTip("Run what is chosen once what runs now is done")
+        self.next.clicked.connect(self.run_next)
         self.masks = QCheckBox("Masks by SAM", self._form)
         self.masks.setToolTip(_MASKS)
         self.masks.toggled.connect(self._on_choice)
@@ -294,6 +329,8 @@ class RunPanel(Card):
         self.bar = QProgressBar(self._progress)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the run")
+        self.running_line = ElidedLabel("", self._progress)
+        self.running_line.setObjectName("quiet")
         self.progress_line = ElidedLabel("", self._progress)
         self.progress_line.setObjectName("quiet")
         self.status = QLabel("", self._form, wordWrap=True)
@@ -305,6 +342,7 @@ class RunPanel(Card):
         running = QVBoxLayout(self._progress)
         running.setContentsMargins(0, 0, 0, 0)
         running.setSpacing(4)
+        running.addWidget(self.running_line)
         running.addWidget(self.bar)
         running.addWidget(self.progress_line)
         what, where, how = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
@@ -315,6 +353,7 @@ class RunPanel(Card):
         what.addWidget(to_run)
         what.addWidget(self.model, 1)
         where.addWidget(self.scope, 1)
+        where.addWidget(self.next)
         where.addWidget(self.button)
         how.addWidget(self.masks, 1)
         how.addWidget(self.classes)

@@ -91,7 +91,9 @@ def test_one_click_runs_it_and_the_progress_is_told(qtbot, panel, batch, session
     click(qtbot, panel.button)
     qtbot.waitUntil(lambda: panel.button.text() == "Cancel")
     assert panel.bar.isVisible()
-    assert not panel.model.isEnabled()
+    assert panel.model.isEnabled(), "what comes next can be chosen meanwhile"
+    assert panel.running_line.text() == "Now: Fixed, 3 images"
+    assert not panel.next.isVisible(), "this very run is under way"
     qtbot.waitUntil(lambda: panel.progress_line.text().startswith("2 of 3 · "), timeout=30_000)
     qtbot.waitUntil(lambda: panel.button.text() == "Run", timeout=30_000)
     assert panel.status.text().startswith("Fixed predicted 3 images in ")
@@ -125,6 +127,36 @@ def test_what_waits_is_listed_and_a_cross_does_without_it(qtbot, panel, batch, m
     click(qtbot, panel.button)
     qtbot.waitUntil(lambda: batch.is_running and not crosses(), timeout=30_000)
     batch.cancel()
+
+
+def test_another_model_is_chosen_and_queued_while_one_runs(qtbot, panel, batch, model) -> None:
+    (model / "seconds").write_text("20")
+    click(qtbot, panel.button)
+    qtbot.waitUntil(lambda: batch.progress is not None and not batch.loading, timeout=30_000)
+    panel.model.choose("reader")
+    panel.text.setText("dog")
+    panel.text.textEdited.emit("dog")
+    qtbot.waitUntil(panel.next.isVisible)
+    assert panel.button.text() == "Cancel"
+    assert panel.running_line.text() == "Now: Fixed, 3 images"
+    click(qtbot, panel.next)
+    assert [(one.choice.name, one.choice.text) for one in batch.waiting] == [("reader", "dog")]
+    (model / "seconds").write_text("0")
+    click(qtbot, panel.button)
+    qtbot.waitUntil(lambda: panel.status.text().startswith("Reader predicted 3 images"), timeout=60_000)
+
+
+def test_the_detector_chosen_last_is_remembered_by_project(qtbot, session, batch, model) -> None:
+    kept: dict[str, str] = {str(session.project): "reader", "/elsewhere/labels.labeler": "fixed"}
+    made = RunPanel(session, batch)
+    qtbot.addWidget(made)
+    made.remember_in(kept)
+    made.set_registry(plugins.discover())
+    qtbot.waitUntil(lambda: made.model.currentData() == "reader", timeout=30_000)
+    row = made.model.findData("fixed")
+    made.model.setCurrentIndex(row)
+    made.model.activated.emit(row)
+    assert kept == {str(session.project): "fixed", "/elsewhere/labels.labeler": "fixed"}
 
 
 def test_a_click_stops_it(qtbot, panel, batch, model) -> None:
