@@ -37,6 +37,8 @@ class Keys(QObject):
         canvas.progress_changed.connect(self._show_progress)
         session.history_changed.connect(self.show_history)
         session.changed.connect(self._take_back_offer)
+        # it was said of an object of the image before
+        session.image_changed.connect(lambda: notifier.take_back("category"))
 
     # --- actions ----------------------------------------------------------------------------------
 

@@ -21,7 +21,9 @@ class UndecidedOffers:
         self._session = session
         self._notifier = notifier
         self._window = window
+        self._said_on: int | None = None
         session.undecided.connect(self.offer)
+        session.image_changed.connect(self._go_with_image)
         session.placed.connect(self.offer_place)
 
     def offer(self, found: Undecided) -> None:
@@ -94,9 +96,21 @@ class UndecidedOffers:
 
     def _say_there(self, say: Callable[..., object], sentence: str) -> None:
         """Say it once the project is open: messages of the one that is left go with it."""
-        self._session.project_changed.connect(
-            lambda: say(sentence, key="decided"), Qt.ConnectionType.SingleShotConnection
-        )
+
+        def say_it() -> None:
+            say(sentence, key="decided")
+            self._said_on = None
+
+        self._session.project_changed.connect(say_it, Qt.ConnectionType.SingleShotConnection)
+
+    def _go_with_image(self) -> None:
+        """What was said on the image that the project opened at does not follow to the next one."""
+        image = self._session.image
+        if image is None or self._said_on == image.id:
+            return
+        if self._said_on is not None:
+            self._notifier.take_back("decided")
+        self._said_on = image.id
 
     def take_up(self, found: Undecided) -> None:
         """Do the edits that were put aside, as far as they can be done."""

@@ -126,7 +126,28 @@ def use_mine(project: Path, copy: Path) -> Path | None:
     acquire(copy).release()
     aside = snapshots.restore(project, copy, word="other")
     copy.unlink()
+    _take_snapshots(project, copy)
     return aside if aside.exists() else None
+
+
+def _take_snapshots(project: Path, copy: Path) -> None:
+    """What was kept of the copy is the project's from now on, and older than what is in it."""
+    lock = acquire(project)
+    try:
+        for snapshot in snapshots.listed(copy):
+            name = project.stem + snapshot.name.removeprefix(copy.stem)
+            target = snapshots.folder_to_write(project) / name
+            if target.exists():
+                continue
+            for side in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.move(snapshot.with_name(snapshot.name + side), target.with_name(name + side))
+        snapshots.put_ahead(project, snapshots.next_revision(project))
+        for folder in snapshots.folders(copy):
+            with contextlib.suppress(OSError):  # it was never made, or has what is not ours
+                folder.rmdir()
+    finally:
+        lock.release()
 
 
 def use_theirs(project: Path, copy: Path) -> Path:

@@ -136,3 +136,10 @@ def test_it_stays_inside_a_small_parent(qtbot: QtBot) -> None:
     assert parent is not None
     assert parent.rect().contains(toast.geometry())
     assert toast.text.startswith("2 ")
+
+
+def test_what_was_said_of_an_object_goes_with_its_image(qtbot, opened) -> None:
+    opened.notifier.info("This one: car.", key="category")
+    opened.notifier.info("Something else.")
+    opened.session.step(1)
+    assert opened.toast.texts == ["Something else."]

@@ -143,7 +143,15 @@ def test_a_person_takes_theirs_or_mine_and_both_are_kept(opened: Open, path: Pat
     assert (objects(aside), objects(path)) == ([1, 2, 3, 4], [])
     shutil.copy(aside, copy)
     shutil.copy(again, path)
+    backups = copy.with_name(f"{copy.name}.backups")
+    backups.mkdir(exist_ok=True)
+    earlier = backups / f"{copy.stem}-20260101-000000-000000.labeler"
+    shutil.copy(copy, earlier)
     aside = kept.use_mine(path, copy)
+    assert not backups.exists(), list(backups.iterdir())
+    taken = [one for one in snapshots.listed(path) if "20260101" in one.name]
+    assert len(taken) == 1
+    assert snapshots.revision(path) > snapshots.revision(taken[0])
     assert aside is not None
     assert kept.kept_copies(path) == []
     assert (objects(aside), objects(path)) == ([], [1, 2, 3, 4])
