@@ -14,6 +14,8 @@ COMFORT = {"Categories": 150, "Objects": 132, "Set agreement": 280, "Images": 20
 """The same of single cards; those that take the height they need are content with that alone."""
 SEPARATOR = 4
 _SETTLE_MS = 30
+_TRIES = 4
+"""So often heights are asked for again: the window may lay out with limits that are past."""
 
 
 class Column(QObject):
@@ -34,6 +36,7 @@ class Column(QObject):
         self._folded: list[str] = []
         self._known: dict[str, int] = {}
         self._acts = False
+        self._tries = 0
         self._later = timer(self, self.fit, milliseconds=_SETTLE_MS)
         for name, dock in self._docks.items():
             dock.toggleViewAction().triggered.connect(lambda on, name=name: self._touch(name) if on else None)
@@ -88,12 +91,16 @@ class Column(QObject):
         """Give each its height where one has less; what is over goes to those that grow."""
         docks = {name: self._docks[name] for name in heights}
         if all(dock.height() >= min(heights[name], dock.maximumHeight()) - 2 for name, dock in docks.items()):
+            self._tries = 0
             return
         growing = [name for name in heights if not self._cards[name].is_folded() and self._grows(name)]
         over = max(room - sum(heights.values()), 0)
         for name in growing:
             heights[name] += over // len(growing)
         self._window.resizeDocks(list(docks.values()), list(heights.values()), Qt.Orientation.Vertical)
+        if self._tries < _TRIES:
+            self._tries += 1
+            self._later.start()
 
     def _height(self, name: str) -> int:
         """Of a dock that is readable, or of its name alone where the card is folded."""

@@ -173,6 +173,8 @@ class _ScrollFrame(QWidget):
     def event(self, event: QEvent) -> bool:
         """Words that wrap need more height in a narrower column."""
         handled = super().event(event)
+        if event.type() == QEvent.Type.Show:
+            self._needed = 0  # what it came to need while it was hidden was never asked for
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._fit()
         return handled

@@ -150,3 +150,19 @@ def test_a_key_brings_the_other_tab_before_it_closes_anything(qtbot: QtBot, open
     qtbot.waitUntil(button.isVisible)
     assert opened.rect().contains(place(opened, button))
     assert place(opened, docks["Training"]).contains(place(opened, button))
+
+
+@pytest.mark.parametrize("size", [(1438, 870), (1438, 1000)])
+def test_cards_opened_at_once_take_the_height_they_need(
+    qtbot: QtBot, opened: MainWindow, size: tuple[int, int]
+) -> None:
+    opened.resize(*size)
+    settle(qtbot, opened)
+    for name in ("Pre-annotate", "Predictions"):
+        opened.panels.docks[name].toggleViewAction().trigger()
+
+    def whole() -> bool:
+        frames = [opened.panels.docks[name].widget() for name in ("Pre-annotate", "Predictions")]
+        return all(frame.height() >= frame.maximumHeight() - 2 for frame in frames)
+
+    qtbot.waitUntil(whole, timeout=20_000)
