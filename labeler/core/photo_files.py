@@ -69,6 +69,9 @@ def readable(path: Path) -> Iterator[IO[bytes]]:
         raise ImageError(f"{path} may not be read: allow reading it in its file permissions.") from error
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        # a name from a labels file, where the system is told to know ASCII only
+        raise ImageError(f"{path} is missing: no file can have this name in {error.encoding}.") from error
 
 
 def _regular(path: Path) -> IO[bytes]:

@@ -208,7 +208,8 @@ def _accept_the_most_uncertain(user: User) -> None:
 
 def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
     loop = user.window.loop
-    user.key("Ctrl+T")
+    if not user.window.panels.training.isVisible():
+        user.key("Ctrl+T")
     user.press_button(user.window.panels.training.judge)
     user.wait(lambda: loop.evaluation.outcome is not None, LONG)
     page = user.window.panels.evaluation

@@ -96,7 +96,7 @@ def test_a_child_evaluates_and_the_ids_are_the_projects(qtbot, session, labelled
     kept = []
     session.ask(lambda store: store.meta(HISTORY), kept.append)
     qtbot.waitUntil(lambda: bool(kept))
-    assert msgspec.json.decode(kept[0])[0]["title"] == "detector 1"
+    assert msgspec.json.decode(kept[0])[0]["title"] == "detector"
 
 
 def test_two_models_on_the_images_that_both_have_seen(qtbot, session, labelled, predict, desk):
@@ -108,7 +108,7 @@ def test_two_models_on_the_images_that_both_have_seen(qtbot, session, labelled, 
     assert [len(e.images.ids) for e in outcome.evaluations] == [2, 2]
     # the third image has a prediction and no label
     assert outcome.unreviewed == 1
-    assert outcome.evaluations[0].summary.title == "detector 1"
+    assert outcome.evaluations[0].summary.title == "detector"
     assert outcome.evaluations[1].summary.figures.ap50 == 0.0
 
 

@@ -139,7 +139,7 @@ class Scenes:
     def export(self) -> Iterator[str]:
         """It is refused in a sentence, and the old file stays."""
         had = names(self.out.parent)
-        yield from refused(lambda: deliver(self.project, Order(self.out)))
+        yield from refused(lambda: deliver(self.project, Order(self.out, over=None)))
         if self.out.read_bytes() != self.exported:
             yield "the old export is not what it was"
         if names(self.out.parent) - had:

@@ -54,8 +54,8 @@ def test_a_folder_belongs_to_one_training(project: Path) -> None:
 def test_figures_that_cannot_be_read_are_no_figures(project: Path) -> None:
     with Store.open(project) as store:
         store.runs.add(RUN)
-    with closing(sqlite3.connect(project)) as db, db:
-        db.execute("UPDATE run SET metrics = '{', before = '[1]'")
+        with store.transaction():  # sealed as everything that is written, so that it is no damage
+            store._db.execute("UPDATE run SET metrics = '{', before = '[1]'")
     with Store.open(project) as store:
         (run,) = store.runs.list()
         assert (run.metrics, run.before) == ({}, {})

@@ -114,10 +114,10 @@ def test_each_empty_state_says_what_to_do(qtbot, session, predict, panel):
     assert not panel.start_button.isEnabled()
     qtbot.mouseClick(panel._empty._button, LEFT)
     assert panel.scope.currentText() == "Images shown (3)"
-    assert panel._empty.text() == "See how good detector 1 is on 1 image."
+    assert panel._empty.text() == "See how good detector is on 1 image."
     assert panel.message.text() == "2 of 3 images left out: this model has not seen them."
     qtbot.mouseClick(panel.count_empty, LEFT)
-    assert panel._empty.text() == "See how good detector 1 is on 3 images."
+    assert panel._empty.text() == "See how good detector is on 3 images."
 
 
 def test_a_model_that_never_ran_on_them(qtbot, session, predict, panel):
@@ -126,7 +126,7 @@ def test_a_model_that_never_ran_on_them(qtbot, session, predict, panel):
     session.set_order([second])
     qtbot.waitUntil(lambda: bool(panel.model.count()))
     panel.scope.choose("shown")
-    assert panel._empty.text() == "detector 1 never ran on images shown. Predict them first."
+    assert panel._empty.text() == "detector never ran on images shown. Predict them first."
 
 
 # --- what came out ----------------------------------------------------------------------------------
@@ -281,9 +281,9 @@ def test_the_history_has_a_point_for_each_evaluation(qtbot, evaluated, panel):
     qtbot.waitUntil(lambda: panel.view.outcome not in (None, first))
     qtbot.waitUntil(lambda: len(history.moments) == 2)
     (curve,) = history.plot.curves
-    assert curve.name == "detector 1"
+    assert curve.name == "detector"
     assert curve.x.tolist() == [1, 2]
-    assert "detector 1, 3 images with 5 objects, boxes: AP" in history.line.text()
+    assert "detector, 3 images with 5 objects, boxes: AP" in history.line.text()
 
 
 # --- two models -------------------------------------------------------------------------------------
@@ -292,8 +292,8 @@ def test_the_history_has_a_point_for_each_evaluation(qtbot, evaluated, panel):
 def test_two_models_side_by_side(qtbot, session, evaluated, predict, panel):
     images, *_ = evaluated
     predict({image_id: [candidate(0, 0.9)] for image_id in images}, model="better", suppressed=True)
-    qtbot.waitUntil(lambda: panel.against.findText("against better 1") > 0)
-    panel.against.setCurrentText("against better 1")
+    qtbot.waitUntil(lambda: panel.against.findText("against better") > 0)
+    panel.against.setCurrentText("against better")
     qtbot.mouseClick(panel.start_button, LEFT)
     qtbot.waitUntil(lambda: len(panel.view.titles) == 2)
     table = panel.numbers.model
@@ -301,7 +301,7 @@ def test_two_models_side_by_side(qtbot, session, evaluated, predict, panel):
     assert table.index(0, recall).data() == "0.400 against 0.600"
     assert panel.shown_model.isVisible()
     curves = page(qtbot, panel, "Curves")
-    assert [curve.name for curve in curves.ranking.curves] == ["detector 1", "better 1"]
+    assert [curve.name for curve in curves.ranking.curves] == ["detector", "better"]
     panel.shown_model.setCurrentIndex(1)
     assert numbers(panel) == ["Wrong 0", "Missed 2", "Hits 3"]
     assert "recall</span> 0.60" in curves.reading.text()
@@ -311,7 +311,7 @@ def test_two_models_side_by_side(qtbot, session, evaluated, predict, panel):
     person = first._names.index("person")
     assert (first._counts[person, person], second._counts[person, person]) == (2, 3)
     qtbot.mouseClick(first, LEFT, pos=first.rect_of((person, person)).center().toPoint())
-    assert panel.shown_model.currentText() == "detector 1"
+    assert panel.shown_model.currentText() == "detector"
     assert panel.examples.title.text() == "person, found"
     assert first.chosen == (person, person)
 
@@ -375,5 +375,5 @@ def test_the_report_is_written(qtbot, evaluated, panel, desk, tmp_path):
     qtbot.waitUntil(lambda: bool(told), timeout=20_000)
     assert told[0] == f"The report is written: {tmp_path / 'report.html'}"
     text = (tmp_path / "report.html").read_text()
-    assert "detector 1" in text
+    assert "detector" in text
     assert "<svg" in text
