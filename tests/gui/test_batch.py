@@ -305,11 +305,9 @@ def test_what_runs_already_is_not_run_once_more(qtbot, session, batch, model) ->
     assert not batch.waiting
     batch.cancel()
     batch.start(choice())
-    if told[1:]:
-        assert told[1:] == ["Bright, 8 images: begins when Bright is done."]
+    assert batch.waiting or batch.is_running, "what is being stopped is wanted again"
+    assert told[1:] in ([], ["Bright, 8 images: begins when Bright is done."])
     qtbot.waitUntil(lambda: batch.is_running and not batch.waiting, timeout=30_000)
-    assert batch.model is not None, "what was being stopped is wanted again"
-    assert len(batch.waiting) == 1
     qtbot.waitUntil(lambda: not batch.is_running and not batch.waiting, timeout=60_000)
 
 
