@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from labeler.core.label_pictures import label_pictures, said_label_pictures
 from labeler.core.patience import silent_disks
 from labeler.core.photo_files import Fingerprint, fingerprint, said_left_out
 from labeler.core.records import Image
@@ -41,6 +42,8 @@ class _Round:
         self.root = root
         self.stop = threading.Event()
         self.left_out: Counter[str] = Counter()
+        self.masks = ""
+        """What is said of pictures that are labels of the others."""
         self.is_empty = False
         """Whether there are no photos at all, and never were."""
 
@@ -96,6 +99,7 @@ class PhotoWatch(QObject):
         def work() -> Survey:
             paths = list(find_images(here.root, here.left_out))
             here.is_empty = not paths and not images
+            here.masks = said_label_pictures(label_pictures(paths, {image.path for image in images}))
             return survey(images, known, paths, here.root, should_stop=here.stop.is_set)
 
         self._aside(here, work, lambda seen: self._write(here, seen))
@@ -111,7 +115,7 @@ class PhotoWatch(QObject):
         if here is not self._round:
             return
         self.synced.emit(sync)
-        sentence = said_left_out(here.left_out)
+        sentence = f"{here.masks} {said_left_out(here.left_out)}".strip()
         if here.is_empty:
             empty = f"There is no photo in {here.root.name}. Put some there, or open another folder."
             sentence = f"{empty} {sentence}".strip()

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from labeler.core.label_pictures import label_pictures
 from labeler.core.patience import patiently
 from labeler.core.photo_files import PLACEHOLDER, Fingerprint, fingerprint
 from labeler.core.records import Image
@@ -79,7 +80,8 @@ def survey(
 
     own, gone, strangers, seen = _sorted_out(images, known, there, root, look)
     paths = {image.path for image in images}
-    fresh = [path for path in there if path not in paths]
+    masks = {path for inside in label_pictures(there, paths).values() for path in inside}
+    fresh = [path for path in there if path not in paths and path not in masks]
     homeless = [image for image in gone if image.digest] + [one.image for one in strangers]
     looks = {one.image.path: one.found for one in strangers}
     if homeless:

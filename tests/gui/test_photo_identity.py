@@ -153,6 +153,21 @@ def test_an_empty_folder_is_said_and_nothing_is_left_in_it(qtbot: QtBot, tmp_pat
     assert [path.name for path in folder.iterdir()] == ["scan.dcm"]
 
 
+def test_masks_beside_their_photos_are_no_photos_and_that_is_said(qtbot: QtBot, tmp_path: Path) -> None:
+    for folder, ending in (("images", "jpg"), ("masks", "png")):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            content = np.full((30, 40, 3), 40 * number, np.uint8)
+            Picture.fromarray(content).save(tmp_path / folder / f"{number}.{ending}")
+    session, told = Session(), []
+    session.told.connect(told.append)
+    session.open(tmp_path)
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    assert [image.path for image in session.images] == [f"images/{number}.jpg" for number in range(3)]
+    assert told == ["3 pictures in “masks” are masks of the photos here and are left out."]
+    session.shut_down()
+
+
 def test_an_empty_folder_with_a_category_keeps_its_project(qtbot: QtBot, tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
