@@ -52,11 +52,14 @@ class Document:
         """Of the open image, of every model."""
         self.is_read = False
         """Whether the labels of the open image have come from the disk."""
+        self._is_behind = False
+        """Whether those are of before the rest, such as the counts, was read anew."""
 
     def take_open(self, other: "Document") -> None:
         """Go on with what another one knows of its open image."""
         self.open_id, self.is_read = other.open_id, other.is_read
         self.annotations, self.candidates = other.annotations, other.candidates
+        self._is_behind = True
 
     def forget_open(self) -> None:
         """No image is open."""
@@ -72,7 +75,7 @@ class Document:
         """
         later = tuple(since)
         before, self.annotations = self.annotations, {one.id: one for one in annotations}
-        self.is_read = True
+        self.is_read, self._is_behind = True, False
         found = self.read_candidates(candidates, later)
         return _others(before, self.annotations), found
 
@@ -93,9 +96,8 @@ class Document:
         What is not known here, as on another image, is left to the writer, which looks at the disk.
         """
         record = change.record
-        if isinstance(record, Annotation | Candidate) and not (
-            self.is_read and record.image_id == self.open_id
-        ):
+        is_known = self.is_read and not self._is_behind
+        if isinstance(record, Annotation | Candidate) and not (is_known and record.image_id == self.open_id):
             return change
         return rebased(change, self._table(record).get(record.id))
 
