@@ -215,8 +215,8 @@ def _below(
     for entry in entries:
         kind = _kind(entry)
         if kind == "folder":
-            # a real folder below cannot lead back up; only a link can
-            real = os.path.realpath(entry.path) if entry.is_symlink() else ""
+            # a link may lead back up, and from there a real folder down here again
+            real = os.path.realpath(entry.path)
             if real in trail:
                 continue
             try:
@@ -224,7 +224,7 @@ def _below(
             except OSError as error:
                 logger.warning("The folder %s was left out: %s", entry.path, error)
                 continue
-            deeper = (*trail, real or os.path.realpath(entry.path))
+            deeper = (*trail, real)
             yield from _below(inner, f"{prefix}{entry.name}/", deeper, left_out)
         elif kind == "file":
             ending = Path(entry.name).suffix.lower()

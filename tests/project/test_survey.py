@@ -260,6 +260,16 @@ def test_one_bad_entry_costs_the_others_nothing(photos, expect_log) -> None:
     assert list(photos_below(photos)) == ["a.jpg", "dir.jpg/c.png", "link.jpg", "z/b.jpg"]
 
 
+def test_a_link_to_the_folder_above_lists_no_photo_twice(tmp_path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    fill(folder, {"a.jpg": b"1", "z/b.jpg": b"2"})
+    fill(tmp_path, {"beside.jpg": b"3"})
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "z" / "self").symlink_to(folder)
+    assert list(photos_below(folder)) == ["a.jpg", "up/beside.jpg", "z/b.jpg"]
+
+
 def test_kinds_that_are_left_out_are_counted(photos, monkeypatch) -> None:
     monkeypatch.setattr(photo_files, "SUFFIXES", photo_files.SUFFIXES - {".heic", ".heif", ".hif"})
     fill(photos, {**{f"{n}.HEIC": b"" for n in range(12)}, "a.jpg": b"", "b.dcm": b"", "c.txt": b""})
