@@ -123,6 +123,7 @@ def test_a_second_window_is_refused_and_may_look(start: Start, photos: Path) -> 
     second.wait(second.annotations)
     assert second.annotations() == [made]
     assert second.window.saved.text().endswith("Read-only")
+    second.wait_shown()
     second.key("R")
     second.drag((400, 300), (500, 500))
     assert second.annotations() == [made]

@@ -71,6 +71,20 @@ def test_an_edit_right_after_undo_is_kept(qtbot, session, busy, told):
     assert same(qtbot, session)
 
 
+def test_a_merge_takes_nobody_to_the_image_that_it_touches(qtbot, session, busy, told):
+    kept = session.category
+    other = session.add_category("other", by="test")
+    session.add(Box(10, 20, 110, 220), by="test")
+    there = session.image.id
+    elsewhere = next(image.id for image in session.images if image.id != there)
+    session.go_to(elsewhere)
+    with busy():
+        session.merge_categories(other.id, kept.id)
+    qtbot.waitUntil(lambda: other.id not in session.categories, timeout=20_000)
+    assert same(qtbot, session)
+    assert session.image.id == elsewhere
+
+
 def test_many_quick_undos_and_redos(qtbot, session, busy, told):
     made = [session.add(Box(n, 20, n + 100, 220), by="test") for n in range(20)]
     with busy():
