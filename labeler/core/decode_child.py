@@ -179,7 +179,7 @@ def _child() -> Iterator[_Child]:
         child = child or _Child()
         try:
             yield child
-        except BaseException:
+        except BaseException:  # a child in mid-answer is of no use to the next; it goes on upwards
             child.end()
             raise
         _kept.append(child)
