@@ -129,7 +129,8 @@ class RunList(QObject):
     def _forget(self, run: Run, left: str) -> None:
         if left:
             self.told.emit(left)
-        if run not in self.runs:
+        known = self.find(run.id)
+        if known is None or known.folder != run.folder:  # of a project that was open before
             return
         self.runs = [one for one in self.runs if one.id != run.id]
         self._read.pop(run.id, None)

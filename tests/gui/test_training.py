@@ -243,6 +243,17 @@ def test_a_deleted_run_is_gone_with_its_folder_but_not_while_it_runs(qtbot, sess
     assert stored(qtbot, session) == []
 
 
+def test_a_run_whose_end_is_written_down_while_it_is_deleted_is_gone(qtbot, session, desk, labelled) -> None:
+    desk.start(wish(epochs=1))
+    qtbot.waitUntil(lambda: not desk.is_busy and desk.list.runs[0].state == "finished", timeout=LONG)
+    run = desk.list.runs[0]
+    desk.list.delete([run.id])  # in the pool
+    desk.list.update(replace(run, finished=1.0))  # as the end of a child does that is heard of just then
+    qtbot.waitUntil(lambda: not desk.list.runs, timeout=LONG)
+    assert not Path(run.folder).exists()
+    assert stored(qtbot, session) == []
+
+
 def test_what_was_going_on_when_the_program_ended_is_listed_as_cut_off(
     qtbot, session, desk, make_desk, labelled
 ) -> None:
