@@ -27,6 +27,8 @@ LETTER_MS = 60
 """How long a letter takes to be read: a long message stays longer."""
 MOST_SHOWN = 3
 """Messages at once; the earlier ones wait for their turn, so that none is lost."""
+OF_IMAGE = "of the image"
+"""The key of what the model process says of the open image: it goes with it."""
 _WIDEST, _GAP, _FOOT = 640, 6, 16
 
 

@@ -47,7 +47,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
     tool: str = "select"
     category: str = ""
     name_filter: str = ""
-    status_filter: Literal["", "unlabelled", "labelled", "reviewed", "damaged", "missing"] = ""
+    status_filter: Literal["", "unlabelled", "labelled", "reviewed", "damaged", "missing", "replaced"] = ""
     category_filter: str = ""
     sorting: Literal["folder", "name", "most", "fewest", "worst"] = "folder"
 
