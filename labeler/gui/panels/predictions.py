@@ -195,7 +195,7 @@ class PredictionsPanel(Card):
         self.kind.setEnabled(needs)
         self.iou.set_enabled(predictions.suppresses)
         why = _EXPLAINED[wanted.kind] if needs else self._why_not()
-        self.iou.set_tip(f"{why}  (Shift with , and .)" if predictions.suppresses else why)
+        self.iou.set_tip(f"{why}  (Shift or Alt with , and .)" if predictions.suppresses else why)
         self.kind.setToolTip(why)
         self.histogram.show_threshold(wanted.confidence)
         self._show_counts()
