@@ -209,6 +209,10 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
             image = kind(file)
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
+        except Image.DecompressionBombError as error:  # Pillow's WebP asks before it can be asked
+            raise ImageError(
+                f"{path} has more pixels than there is memory for: scale it down or cut it into parts."
+            ) from error
         except Exception as error:  # Pillow's parsers raise a dozen kinds on foreign bytes
             raise ImageError(f"{path} {_said_of_header(file, kind, error)}") from error
         if kind is JpegImagePlugin.JpegImageFile and not image.tile:  # no scan follows
