@@ -32,7 +32,7 @@ from PIL import (
 from PIL.ImageFile import ImageFile
 
 from labeler.core.file_marks import jpeg_head_is_cut, jpeg_is_complete, late_exif
-from labeler.core.other_kinds import HEIC_BRANDS, heic_opener, said_of_other
+from labeler.core.other_kinds import HEIC_BRANDS, heic_opener, png_opener, said_of_other
 from labeler.core.photo_files import readable
 from labeler.core.tiff_bands import BandsHead, any_head_of, head_of, shown
 from labeler.core.toning import as_colour, coloured, on_white, windowed
@@ -103,7 +103,7 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
 
 _SIGNATURES: tuple[tuple[int, bytes, Callable[[IO[bytes]], ImageFile]], ...] = (
     (0, b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (0, b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (0, b"\x89PNG\r\n\x1a\n", png_opener),
     (8, b"WEBP", WebPImagePlugin.WebPImageFile),
     (0, b"II*\0", _Tiff),
     (0, b"MM\0*", _Tiff),

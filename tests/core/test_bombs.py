@@ -230,3 +230,17 @@ def test_one_too_large_for_its_own_library_is_told_as_any_other(tmp_path: Path) 
     path.write_bytes(more_bombs.webp(16_383, 16_383, frames=2))
     with pytest.raises(ImageError, match="more pixels than there is memory for: scale it down"):
         read_pixels(path)
+
+
+@pytest.mark.parametrize(
+    "texts", [more_bombs.profile_bomb(8), more_bombs.many_texts(80)], ids=["profile", "texts"]
+)
+def test_a_png_is_shown_whatever_its_texts_unpack_to(tmp_path: Path, texts: bytes) -> None:
+    plain, path = tmp_path / "plain.png", tmp_path / "a.png"
+    noise = np.random.default_rng(2).integers(0, 255, (20, 30, 3), np.uint8)
+    Image.fromarray(noise).save(plain)
+    data = plain.read_bytes()
+    path.write_bytes(data[:33] + texts[33 : texts.index(b"IDAT") - 4] + data[33:])
+    for read in (read_pixels, lambda one: decode_child.read_pixels(one, budget=images.BUDGET)):
+        np.testing.assert_array_equal(read(path).rgb, noise)
+    assert (read_header(path).width, read_header(path).height) == (30, 20)
