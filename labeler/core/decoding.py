@@ -8,6 +8,7 @@ on the way; rows are converted in bands, so that there are few.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,9 @@ PEAK = 1_700_000_000
 """Bytes that decoding one image may take at its height, with all copies on the way."""
 _PEAK_HERE = 512 << 20
 """Bytes up to which an image is decoded here; larger ones are for a child process."""
+
+# a line on stderr for each of 60,000 tags fills a pipe that nobody reads; what is wrong is in the note
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 _ORIENTATION = 0x0112  # the tag's number, in EXIF and in TIFF
 _BAND = 512  # rows that are converted at a time

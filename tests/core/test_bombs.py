@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -60,12 +61,12 @@ def read_apart(what: str, path: Path) -> dict:
     What a process says of its own peak is no measure: it begins with that of the process that started it.
     """
     most = 0.0
-    with subprocess.Popen(
-        [sys.executable, "-c", _READER, what, str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as reader:
+    with (
+        tempfile.TemporaryFile("w+") as wrong,  # a pipe that nobody reads would be full of warnings
+        subprocess.Popen(
+            [sys.executable, "-c", _READER, what, str(path)], stdout=subprocess.PIPE, stderr=wrong, text=True
+        ) as reader,
+    ):
         seen = psutil.Process(reader.pid)
         begun = time.monotonic()
         while reader.poll() is None:
@@ -73,8 +74,9 @@ def read_apart(what: str, path: Path) -> dict:
             if most > 6 or time.monotonic() - begun > 300:
                 reader.kill()
             time.sleep(LOOK_EVERY)
-        said, wrong = reader.communicate()
-    assert reader.returncode == 0, f"{most:.1f} GB, then {reader.returncode}: {wrong[-2000:]}"
+        said, _ = reader.communicate()
+        wrong.seek(0)
+        assert reader.returncode == 0, f"{most:.1f} GB, then {reader.returncode}: {wrong.read()[-2000:]}"
     return json.loads(said) | {"gigabytes": most}
 
 
@@ -244,3 +246,13 @@ def test_a_png_is_shown_whatever_its_texts_unpack_to(tmp_path: Path, texts: byte
     for read in (read_pixels, lambda one: decode_child.read_pixels(one, budget=images.BUDGET)):
         np.testing.assert_array_equal(read(path).rgb, noise)
     assert (read_header(path).width, read_header(path).height) == (30, 20)
+
+
+def test_what_a_library_thinks_of_a_file_fills_no_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(more_bombs.jpeg_of_exif(more_bombs.many_tags(1000, 50_000)))
+    done = subprocess.run(
+        [sys.executable, "-c", _READER, "pixels", str(path)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["said"] == "Pixels"
+    assert done.stderr == ""
