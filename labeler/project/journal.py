@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, msgpack
+from msgspec.structs import replace
 
 from labeler.core.rebasing import rebased
-from labeler.core.records import Annotation, Category, Change, Edit, Record
+from labeler.core.records import Annotation, Category, Change, Edit, Image, Record
 from labeler.errors import ProjectError
 from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
 
@@ -333,10 +334,19 @@ def restored(db: sqlite3.Connection, image_id: int, edit_id: int) -> Edit:
     changes = []
     for name, key in sorted(now.keys() | then.keys()):
         before, after = now.get((name, key)), then.get((name, key))
-        if before != after and not (name == IMAGE.name and after is None):
-            changes.append(Change(TABLES[name].record(before), TABLES[name].record(after)))
+        change = Change(TABLES[name].record(before), TABLES[name].record(after))
+        if isinstance(change.before, Image):
+            change = _as_reviewed(change.before, change.after)
+        if change.before != change.after:
+            changes.append(change)
     (label,) = db.execute("SELECT label FROM edit WHERE id = ?", (edit_id,)).fetchone()
     return Edit(f"Go back to “{label}”", (*needed_categories(db, changes), *changes))
+
+
+def _as_reviewed(image: Image, then: Record | None) -> Change:
+    """Only the mark goes back: an image's file is where it is now, whatever its labels were."""
+    reviewed = then.reviewed if isinstance(then, Image) else image.reviewed
+    return Change(image, replace(image, reviewed=reviewed))
 
 
 def _image_rows(db: sqlite3.Connection, image_id: int) -> dict[tuple[str, int], Row | None]:

@@ -277,6 +277,16 @@ def test_one_image_goes_back_in_time_and_the_others_stay(store: Store) -> None:
     assert store.annotations(1) == (box(3),)
 
 
+def test_going_back_in_time_leaves_the_photo_where_it_is(store: Store) -> None:
+    image = store.image(1)
+    then = store.apply(add(box(1)))
+    moved = replace(image, path="elsewhere.png", reviewed=True)
+    store.apply(Edit("Locate", (Change(image, moved), Change(box(1), None))))
+    store.apply(store.restored(1, then))
+    assert store.image(1) == replace(moved, reviewed=False)
+    assert store.annotations(1) == (box(1),)
+
+
 def test_going_back_in_time_brings_the_category_back_that_it_needs(store: Store) -> None:
     then = store.apply(add(box(1)))
     store.apply(merged(store, PERSON, DOG))
