@@ -222,6 +222,8 @@ class ReviewQueue(QObject):
             return
         self._shown = None
         self._session.go_to(item.image_id)
+        if self.is_shown:
+            self._session.select(())  # what one looks at takes its place
         self._say_when_there()
 
     # --- inside -----------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ class ReviewQueue(QObject):
     def _decide_current(self, decide: Callable[[Iterable[int]], None]) -> None:
         if self.current is None:
             return
-        if self.is_shown:
+        if self.is_shown and self._shown == self.current.candidate_id:
             self._decide([self.current.candidate_id], decide)
         else:
             self.show_current()
@@ -306,15 +308,15 @@ class ReviewQueue(QObject):
             return
         self.current = None
         goes, self._goes = self._goes, False
-        image = self._session.image
-        waiting = (self._items[key] for key in self._line if self._waits(key))
-        here = next((one for one in waiting if image is not None and one.image_id == image.id), None)
-        if goes or here is not None:
-            self._go(self._following(1) if goes else here)
-        else:
-            # what arrived, as from a run or a folder, takes nobody elsewhere: Enter does
-            self.current, self._back_to = self._following(1), None
-            self.changed.emit()
+        opened = self._session.image.id if self._session.image is not None else 0
+        waiting = filter(self._waits, self._on_image.get(opened, ()))
+        here = min(waiting, key=self._places.__getitem__, default=None)
+        self.current = self._following(1) if goes or here is None else self._items[here]
+        self._back_to = None
+        self.changed.emit()
+        # what arrived, as from a run or a folder, takes nobody elsewhere nor from an object: Enter does
+        if goes or (here is not None and not self._session.selection):
+            self.show_current()
 
     def _take_filter(self) -> None:
         # predictions change with every image; only another filter makes another queue
@@ -387,8 +389,8 @@ class ReviewQueue(QObject):
             self.changed.emit()
 
     def _say_when_there(self) -> None:
-        item = self.current
-        if item is not None and self._shown != item.candidate_id and self.is_shown:
+        item, taken = self.current, self._session.selection  # by a person who went on to an object
+        if item is not None and not taken and self._shown != item.candidate_id and self.is_shown:
             self._shown = item.candidate_id
             self.show_item.emit(item.image_id, item.candidate_id)
 

@@ -268,6 +268,32 @@ def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: Us
     assert verdicts(reviewer) == WAITING
 
 
+def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User) -> None:
+    """Another run has others for the open photo; Enter brings the first of them into sight."""
+    session, queue = reviewer.session, reviewer.window.desk.queue
+    first, model = session.image, session.model
+    assert first is not None
+    assert model is not None
+    made = session.add(Box(300, 500, 400, 600), by="test")
+    assert made is not None
+    session.select([made.id])
+    other = Candidate(0, first.id, 0, made.category_id, Box(250, 200, 350, 400), 0.55, "person")
+    done: list[None] = []
+    session.ask(lambda store: store.predictions.record_run(model.id, first.id, [other]), done.append)  # type: ignore[arg-type, return-value]
+    reviewer.wait(lambda: done)
+    session.refresh_candidates(first.id)
+    reviewer.window.desk.take_stored((first.id,))
+    reviewer.wait(lambda: confidence(reviewer) == 0.55)
+    session.reload()
+    reviewer.wait(lambda: not queue._again.isActive() and queue.preparing == (0, 0))
+    assert session.selection == {made.id}
+    queue.accept_current()
+    assert 0.55 not in {k for k, verdict in verdicts(reviewer).items() if verdict}
+    assert selected(reviewer) == [0.55]
+    queue.accept_current()
+    assert verdicts(reviewer)[0.55] == "accepted"
+
+
 def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     """The current item goes as another run replaces it, and what waits then is on another image."""
     session, queue = reviewer.session, reviewer.window.desk.queue
