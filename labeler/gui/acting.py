@@ -12,7 +12,7 @@ from typing import TypeVar
 from PySide6.QtCore import QTimer, Signal
 
 from labeler.core import companions
-from labeler.core.records import Annotation, Category, Change, Edit
+from labeler.core.records import Annotation, Change, Edit, Image
 from labeler.gui.acts import Act
 from labeler.gui.browsing import Browsing
 from labeler.gui.document import Changed, What
@@ -227,8 +227,11 @@ class Acting(Browsing):
             self._tell_kept(shown, changes)
             self._show(acts.corrected(number, shown, changes), by, "history")
             acts.forget()
-            if any(isinstance(change.record, Category) for change in changes):
-                self.refresh_candidates(self._document.open_id or 0)  # their classes follow categories
+            acts.miscounted |= {
+                c.record.image_id for c in (*shown, *changes) if isinstance(c.record, Annotation)
+            }
+            # what was done on top of it may have met another record than was shown; classes follow categories
+            self._read_open_image()
         if not same or acts.runs_short:
             self._learn()
         self.history_changed.emit()
@@ -236,6 +239,7 @@ class Acting(Browsing):
     def _learn(self) -> None:
         """Read the end of the journal again, until nothing is asked of the writer meanwhile.
 
+        Also the counts of images on which the writer did something else than was shown.
         Where it cannot be read, as on a disk that is away, it is tried again later; until then undo and redo
         are left to the writer.
         """
@@ -243,13 +247,18 @@ class Acting(Browsing):
         if acts.learning:
             return
         acts.learning = True
+        images = frozenset(acts.miscounted)
 
-        def take(tail: Tail) -> None:
+        def take(found: tuple[Tail, dict[int, dict[int, int]]]) -> None:
             acts.learning = False
             if acts is not self._acts:
                 return
-            if number == self._link.asked:
+            tail, counts = found
+            if number == self._link.asked and images == acts.miscounted:
                 acts.learn(tail)
+                acts.miscounted.clear()
+                if others := self._document.recount(images, counts):
+                    self.images_changed.emit(others)
                 self.history_changed.emit()
             else:
                 self._learn()
@@ -259,11 +268,12 @@ class Acting(Browsing):
             _log.warning("The end of the journal cannot be read: %s", error)
             QTimer.singleShot(_LEARN_AGAIN_MS, self, lambda: self._learn() if acts is self._acts else None)
 
-        self._link.keep(lambda store: store.tail(), take, failed=later)
+        self._link.keep(lambda store: (store.tail(), store.annotation_counts(images)), take, failed=later)
 
     def _show(self, changes: tuple[Change, ...], by: str, what: What) -> None:
         if not changes:
             return
+        self._leave_gone(changes)
         touched = self._document.absorb(changes)
         self._agreement = None
         if self.draft is not None and any(change.record.id == self.draft.id for change in changes):
@@ -274,6 +284,21 @@ class Acting(Browsing):
         self.selection_changed.emit()
         if touched:
             self.images_changed.emit(touched)
+
+    def _leave_gone(self, changes: Iterable[Change]) -> None:
+        """Go to the next image that stays, or the one before, where the open one goes out of the project."""
+        gone = {c.record.id for c in changes if isinstance(c.record, Image) and c.after is None}
+        here, order = self._document.open_id, list(self.order or self._document.images)
+        if here is None or here not in gone:
+            return
+        at = order.index(here) if here in order else 0
+        staying = [one for one in (*order[at:], *reversed(order[:at])) if one not in gone]
+        if staying:
+            self._open(staying[0])
+        else:
+            self._forget_open()
+            self.pixels, self.problem = None, ""
+            self.image_changed.emit()
 
     def _follow(self, changes: Sequence[Change]) -> None:
         """Go to where the person's step through the history happened, if nothing of it can be seen here."""

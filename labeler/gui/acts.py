@@ -37,6 +37,8 @@ class Acts:
     def __init__(self, tail: Tail | None = None) -> None:
         self.learning = False
         """Whether the end of the journal is being read."""
+        self.miscounted: set[int] = set()
+        """Images on which something else was done than shown: what was counted on them is counted again."""
         self._shown: list[Shown] = []
         self._done: list[Act] = []
         self._undone: list[Act] = []

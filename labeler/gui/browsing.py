@@ -146,8 +146,8 @@ class Browsing(QObject):
 
     @property
     def candidates(self) -> Mapping[int, Candidate]:
-        """The candidates on the open image by id, of every model; none on a photo other than theirs."""
-        return {} if self._document.open_id in self.strangers else self._document.candidates
+        """The candidates on the open image by id, of every model."""
+        return self._document.candidates
 
     @property
     def categories(self) -> Mapping[int, Category]:
@@ -249,8 +249,8 @@ class Browsing(QObject):
         self.history_changed.emit()
         wanted = (view.start, self.resume_at, next(iter(document.images), None))
         target = next((one for one in wanted if one in document.images), None)
-        if target is not None and (fresh or kept is None):
-            self.go_to(target)
+        if target is not None and (fresh or kept not in document.images):
+            self._open(target)
         elif kept is not None:
             self._read_open_image()
             self._see_again(before)
@@ -266,7 +266,7 @@ class Browsing(QObject):
             return
         self.problem = ""
         self.show_anew()
-        self.image_changed.emit()
+        self.images_changed.emit((image.id,))  # it is no other image: what is in progress on it goes on
 
     def show_anew(self) -> None:
         """Read the open photo again: its file is another one."""
@@ -332,8 +332,10 @@ class Browsing(QObject):
         """Open an image."""
         if image_id == self._document.open_id or image_id not in self._document.images:
             return
-        if not self.may_leave():
-            return
+        if self.may_leave():
+            self._open(image_id)
+
+    def _open(self, image_id: int) -> None:
         self._forget_open()
         self._document.open_id = image_id
         self.pixels, self.problem = self._loader.pixels(image_id), ""

@@ -116,6 +116,12 @@ class Document:
         self._sort()
         return tuple(touched)
 
+    def recount(self, images: Iterable[int], counts: Mapping[int, Mapping[int, int]]) -> tuple[int, ...]:
+        """Take over what was counted on these images; gives those on which it is another number."""
+        others = [key for key in images if +self.counts.get(key, Counter()) != Counter(counts.get(key, {}))]
+        self.counts.update((key, Counter(counts.get(key, {}))) for key in others)
+        return tuple(others)
+
     def _put(self, change: Change) -> None:
         table = self._table(change.record)
         if change.after is None:

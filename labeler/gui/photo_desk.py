@@ -14,7 +14,7 @@ from labeler.errors import LabelerError
 from labeler.gui.aside import run_aside
 from labeler.gui.courier import Courier
 from labeler.gui.document import Changed
-from labeler.gui.notify import OF_IMAGE, Notifier
+from labeler.gui.notify import Notifier
 from labeler.gui.panels.images import ImagesPanel
 from labeler.gui.session import Session
 from labeler.project import photo_edits
@@ -42,11 +42,6 @@ class PhotoDesk(QObject):
 
     # --- what is said -----------------------------------------------------------------------------
 
-    @property
-    def tells_missing(self) -> bool:
-        """Whether it is said at the open image that its file is gone."""
-        return self._shown is not None and self._shown[2]
-
     def show_state(self) -> None:
         """Say why the open image cannot be shown, or is not what it was, for as long as it is open."""
         session, image = self._session, self._session.image
@@ -57,8 +52,6 @@ class PhotoDesk(QObject):
         state = (image.id if image else 0, session.problem, bool(missing), stranger is not None)
         if state == self._shown:
             return  # what was closed stays closed
-        if self._shown is None or self._shown[0] != state[0] or missing:
-            self._notifier.take_back(OF_IMAGE)
         self._shown = state
         if image is not None and missing:
             told = session.problem or f"{image.path} is missing: put it back, or locate it at its new place."
@@ -123,14 +116,6 @@ class PhotoDesk(QObject):
             self.ask_where(image)
         elif box.clickedButton() is remove:
             self.remove([image.id])
-        else:
-            self._offer_again()
-
-    def _offer_again(self) -> None:
-        """Nothing was decided: the line whose button asked stands there again."""
-        self._shown = None
-        self.show_state()
-        self._tell_elsewhere()
 
     def offer_in(self, panel: ImagesPanel) -> None:
         """Offer by right-click in the list of images what can be done about those that are missing."""
@@ -186,22 +171,10 @@ class PhotoDesk(QObject):
         """Take images out of the project with all that is on them; one edit."""
 
         def commit(edit: Edit) -> None:
-            self._leave(image_ids)
             self._session.commit(edit.label, edit.changes, by="photos")
             self._session.reload()
 
         self._session.ask(lambda store: photo_edits.removal(store, image_ids), commit)
-
-    def _leave(self, image_ids: Sequence[int]) -> None:
-        """Go to the next image that stays, or the one before, where the open one is to go."""
-        session, here = self._session, self._session.image
-        if here is None or here.id not in image_ids:
-            return
-        order = list(session.order) or [image.id for image in session.images]
-        at = order.index(here.id) if here.id in order else 0
-        staying = [one for one in (*order[at:], *reversed(order[:at])) if one not in image_ids]
-        if staying:
-            session.go_to(staying[0])
 
     # --- others than they were --------------------------------------------------------------------
 
@@ -220,17 +193,13 @@ class PhotoDesk(QObject):
         buttons = [
             (box.addButton(text, QMessageBox.ButtonRole.ActionRole), text) for text in (KEEP, SCALE, ASIDE)
         ]
-        # Enter, pressed before it is read, decides nothing
-        box.setDefaultButton(box.addButton("Decide later", QMessageBox.ButtonRole.RejectRole))
+        box.addButton("Decide later", QMessageBox.ButtonRole.RejectRole)
         if len(strangers) > 1:
-            # the box does not keep it alive: its parent must
-            box.setCheckBox(QCheckBox(f"Do so for all {len(strangers):,} photos that are others", box))
+            box.setCheckBox(QCheckBox(f"Do so for all {len(strangers):,} photos that are others"))
         box.exec()
         text = next((text for button, text in buttons if button is box.clickedButton()), None)
         everyone = box.checkBox() is not None and box.checkBox().isChecked()
-        if text is None:
-            self._offer_again()
-        else:
+        if text is not None:
             self.decide(text, strangers if everyone else [first])
 
     def _question(self, stranger: Stranger) -> str:

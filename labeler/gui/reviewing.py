@@ -102,7 +102,7 @@ class Reviewing(QObject):
 
         def begin(image_ids: Sequence[int]) -> None:
             self._sweep.start(
-                [one for one in image_ids if one not in session.strangers],  # found on another photo
+                image_ids,
                 wanted.on,
                 took=lambda lists: found.extend(c for one in lists for c in one),
                 done=lambda: self._accept_many(found, confidence),

@@ -7,7 +7,6 @@ from pathlib import Path
 from msgspec.structs import astuple
 
 from labeler.core.order import natural_key
-from labeler.core.patience import resolved
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model, Record
 from labeler.errors import ProjectError
 from labeler.project import journal, settling
@@ -93,10 +92,13 @@ class Store(OpenFile):
     def _annotations(self, where: str, values: Sequence[int]) -> Iterator[Annotation]:
         return map(ANNOTATION.from_row, self._db.execute(f"{ANNOTATION.select} {where}", values))  # type: ignore[arg-type]
 
-    def annotation_counts(self) -> dict[int, dict[int, int]]:
-        """How many annotations each image has of each category: {image id: {category id: n > 0}}."""
+    def annotation_counts(self, images: Iterable[int] | None = None) -> dict[int, dict[int, int]]:
+        """How many annotations each image, or each of these, has: {image id: {category id: n > 0}}."""
         counts: dict[int, dict[int, int]] = {}
-        query = "SELECT image_id, category_id, count(*) FROM annotation GROUP BY image_id, category_id"
+        which = "" if images is None else f"WHERE image_id IN ({','.join(str(int(one)) for one in images)})"
+        query = (
+            f"SELECT image_id, category_id, count(*) FROM annotation {which} GROUP BY image_id, category_id"
+        )
         for image_id, category_id, number in self._db.execute(query):
             counts.setdefault(image_id, {})[category_id] = number
         return counts
@@ -141,7 +143,7 @@ class Store(OpenFile):
     @property
     def root(self) -> Path:
         """The folder that image paths are relative to."""
-        return resolved(self.path.parent / self.meta("root"))
+        return (self.path.parent / self.meta("root")).resolve()
 
     # --- edits --------------------------------------------------------------------------------
 
@@ -240,14 +242,13 @@ class Store(OpenFile):
 
     def set_root(self, root: Path) -> None:
         """Say where the images are; kept relative to the project file where it lies on the same drive."""
-        real = resolved(root)
         try:
-            kept = Path(os.path.relpath(real, self.path.parent.resolve())).as_posix()
+            kept = Path(os.path.relpath(root.resolve(), self.path.parent.resolve())).as_posix()
         except ValueError:
-            kept = real.as_posix()
+            kept = root.resolve().as_posix()
         # a project in the user's data folder is not moved together with the images
         inside = not kept.startswith("../")
-        self.set_meta("root", kept if inside else real.as_posix())
+        self.set_meta("root", kept if inside else root.resolve().as_posix())
 
     def add_images(self, paths: Iterable[str]) -> tuple[Image, ...]:
         """Add images by path, those that are in the project already left out; gives the new ones.

@@ -54,7 +54,10 @@ def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
         session.reload()
         opened = session.image.id
         qtbot.waitUntil(lambda: any(m.name == model for m in session.models))
-        qtbot.waitUntil(lambda: len(session.candidates) >= len(found.get(opened, [])))
+        wanted = len(found.get(opened, []))
+        qtbot.waitUntil(
+            lambda: sum(one.model_id == done[0].id for one in session.candidates.values()) >= wanted
+        )
         session.choose_model(done[0])
 
     return store_them

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Box
 from labeler.gui import open_photo
+from labeler.gui.canvas.view import Canvas
 from labeler.gui.main_window import MainWindow
 from labeler.gui.settings import Settings
 
@@ -122,6 +123,33 @@ def test_a_photo_renamed_while_open_is_followed_with_its_labels(qtbot, window, f
     qtbot.waitUntil(lambda: window.session.image.path == "renamed.bmp", timeout=SOON)
     qtbot.waitUntil(lambda: window.session.pixels is not None and not window.session.problem, timeout=SOON)
     assert len(window.session.annotations) == 1
+
+
+def test_a_photo_renamed_in_the_middle_of_a_drag_ends_nothing(qtbot, window, folder) -> None:
+    canvas = window.canvas
+    canvas.set_tool("polygon")
+    for corner in ((10, 10), (60, 10)):
+        qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, *corner))
+    canvas.set_tool("box")
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, 100, 100))
+    qtbot.mouseMove(canvas, at(canvas, 140, 130))
+    assert canvas.dragging
+    sight = canvas.view
+    canvas.look_at(Box(0, 0, 10, 10))
+    assert canvas.view == sight
+    (folder / "1.bmp").rename(folder / "renamed.bmp")
+    window.session.look_at_folder()
+    qtbot.waitUntil(lambda: window.session.image.path == "renamed.bmp", timeout=SOON)
+    assert canvas.dragging
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, 140, 130))
+    assert len(window.session.annotations) == 2
+    assert canvas.tool == "box"
+    assert canvas.unfinished().startswith("A polygon is not finished here")
+
+
+def at(canvas: Canvas, x: float, y: float) -> QPoint:
+    """Where a point of the image is in the canvas."""
+    return QPointF(*canvas.view.point_on_screen(x, y)).toPoint()
 
 
 def test_coming_back_to_the_window_looks_at_the_folder(qtbot, window, folder) -> None:

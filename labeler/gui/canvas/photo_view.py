@@ -171,8 +171,8 @@ class PhotoView(QWidget):
         self._show(self.view.zoomed(factor, at=(spot.x(), spot.y())))
 
     def look_at(self, box: Box) -> None:
-        """Bring a part of the image into the middle, with its surroundings."""
-        if all(self._stage.size):
+        """Bring a part of the image into the middle, with its surroundings; not under a drag."""
+        if all(self._stage.size) and not self._gestures.working:
             corners = (box.x0, box.y0, box.x1, box.y1)
             self._show(looking_at(corners, self._stage.size, (self.width(), self.height())))
 

@@ -135,7 +135,7 @@ class Progress(QObject):
         """Another image is open, or none: put away what was half done, and take up what was begun here."""
         session = self._stage.session
         if self._gestures.working:
-            self.told.emit(f"The {self.tool.makes} was dropped, as its project was closed.")
+            self.told.emit(f"The {self.tool.makes} was dropped: its image is not open any more.")
         self._gestures.cancel()
         self._put_away()
         before, image = self._home, session.image

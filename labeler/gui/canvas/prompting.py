@@ -134,8 +134,9 @@ class Prompting(QObject):
         self.changed.emit()
 
     def ask_again(self) -> None:
-        """Ask what was not answered before another image was opened, now that the model has this one."""
-        if self.pending and not self.proposals and not self.waiting:
+        """Ask what was not answered before the model was given the open image, also a file of it anew."""
+        unheard, self._asked, self._answered = self.waiting, None, None  # the model has forgotten both
+        if unheard or (self.pending and not self.proposals):
             self._ask(refine=False)
 
     def step(self, by: int) -> None:

@@ -5,11 +5,10 @@ from typing import Literal, TypeAlias
 from labeler.core.records import Image
 from labeler.gui import theme
 from labeler.gui.panels.rows import Mark
-from labeler.project.survey import CHANGED
 
-Status: TypeAlias = Literal["unlabelled", "labelled", "reviewed", "damaged", "missing", "replaced"]
+Status: TypeAlias = Literal["unlabelled", "labelled", "reviewed", "damaged", "missing"]
 
-STATUSES: tuple[Status, ...] = ("unlabelled", "labelled", "reviewed", "damaged", "missing", "replaced")
+STATUSES: tuple[Status, ...] = ("unlabelled", "labelled", "reviewed", "damaged", "missing")
 
 
 def status_of(image: Image, *, objects: int | bool) -> Status:
@@ -19,8 +18,6 @@ def status_of(image: Image, *, objects: int | bool) -> Status:
             return "damaged"
         if image.note.startswith("missing"):
             return "missing"
-        if image.note == CHANGED:
-            return "replaced"
     if image.reviewed:
         return "reviewed"
     return "labelled" if objects else "unlabelled"

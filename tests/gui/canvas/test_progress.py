@@ -259,6 +259,21 @@ def test_a_click_whose_answer_never_came_is_asked_again_on_return(canvas, hand, 
     assert len(host.asked) == 2
 
 
+def test_a_click_under_way_is_asked_again_when_the_photo_is_read_anew(canvas, hand, host, qtbot):
+    """The model is given the file again, and forgets what it was asked before."""
+    host.answers = False
+    canvas.set_tool("sam-point")
+    hand.click(400, 500)
+    host.answers = True
+    canvas.ask_again()
+    host.answer(1)
+    assert not canvas.proposals
+    proposed(qtbot, canvas)
+    hand.click(420, 500)
+    canvas.ask_again()
+    assert [refine is not None for _, refine in host.asked] == [False, False, True, False]
+
+
 @pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point"])
 def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, session, told, tool):
     session.add(Box(100, 100, 300, 300), by="test")
