@@ -176,12 +176,14 @@ class TwoInAWindow(TwoAtOnce):
     # --- a review -----------------------------------------------------------------------------------
 
     def come_to_rest(self) -> None:
-        queue = self.desk.queue
+        watch, queue = self.session._link._watch, self.desk.queue
+        until(lambda: watch._round is None, "the look at the folder")
         until(lambda: not (queue._sweep.running or queue._again.isActive()), "the queue")
 
     @rule()
     def review(self) -> None:
         """A review begins, and goes to its first item; or ends."""
+        self.let_go()
         self.window.actions_by_id["review"].trigger()
         self.ask(lambda store: None)
         self.come_to_rest()
@@ -222,7 +224,7 @@ class TwoInAWindow(TwoAtOnce):
     def arrives_photo(self) -> None:
         """A photo is put into the folder."""
         if len(self.session.images) < 5:
-            rng = np.random.default_rng(next(self.numbers))
+            rng = np.random.default_rng(1000 + next(self.numbers))  # its content is no other photo's
             pixels = rng.integers(0, 255, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
             cv2.imwrite(str(self.folder / f"new{next(self.numbers)}.png"), pixels)
         with self.undisturbed():
