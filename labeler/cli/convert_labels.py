@@ -12,6 +12,7 @@ from labeler.cli.labels import (
     add_force_option,
     add_frame_option,
     add_report_option,
+    check_folder_of_images,
     delivered,
     is_project,
     tell,
@@ -61,8 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Convert; gives 0, or 1 when items were refused."""
     source, out = args.source, args.out
-    if args.images is not None and not args.images.is_dir():
-        raise FormatError(f"“{args.images}” is no folder; give the folder of the images with --images.")
+    check_folder_of_images(args.images)
     if is_project(source) and is_project(out):
         raise FormatError(f"“{source}” and “{out}” are both projects; copy the file instead.")
     if is_project(out):

@@ -10,11 +10,10 @@ from typing import Any
 import msgspec
 
 from labeler.cli.console import print_json
-from labeler.cli.labels import add_encoding_option
+from labeler.cli.labels import add_encoding_option, check_folder_of_images
 from labeler.cli.predict import run_model
 from labeler.core.filtering import Filter
 from labeler.core.records import Candidate
-from labeler.errors import FormatError
 from labeler.evaluation.confusion import confusion
 from labeler.evaluation.evaluating import evaluate_all, read_predictions
 from labeler.evaluation.operating import Operating, Rates, Sweep
@@ -74,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("name either RESULTS.json or --model")
     if args.model and args.images is None:
         args.usage_error("--model needs --images DIR")
-    if args.images is not None and not args.images.is_dir():
-        raise FormatError(f"There is no folder of images “{args.images}”.")
+    check_folder_of_images(args.images)
     # results of others count the pixels that their labels count; a model sees photos as displayed
     truths, report = _truths(args)
     models, complaints = _models(args, truths)

@@ -8,6 +8,7 @@ from labeler.cli.labels import (
     add_encoding_option,
     add_frame_option,
     add_report_option,
+    check_folder_of_images,
     project_path,
     tell,
 )
@@ -75,8 +76,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Import; gives 0, or 1 when items were refused."""
     images: Path | None = args.images
-    if images is not None and not images.is_dir():
-        raise FormatError(f"“{images}” is no folder; give the folder of the images with --images.")
+    check_folder_of_images(images)
     report = (
         _results(args)
         if args.results

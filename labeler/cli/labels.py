@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from labeler.core.files import atomic_write
+from labeler.core.patience import is_folder
 from labeler.errors import FormatError
 from labeler.formats.report import Report
 from labeler.project.homes import instead_of
@@ -29,6 +30,12 @@ def project_path(text: str) -> Path:
         print(f"labeler: the labels of {path.parent} are kept in {home}, which is used.", file=sys.stderr)
         return home
     return path
+
+
+def check_folder_of_images(folder: Path | None) -> None:
+    """Raises LabelerError with one sentence where what --images names is no folder, or its disk is silent."""
+    if folder is not None and not is_folder(folder):
+        raise FormatError(f"“{folder}” is no folder; give the folder of the images with --images.")
 
 
 def add_report_option(parser: argparse.ArgumentParser) -> None:

@@ -18,11 +18,11 @@ from labeler.cli.progress import Progress
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
 from labeler.core.geometry import bounds
 from labeler.core.images import read_header
-from labeler.core.patience import is_there
+from labeler.core.patience import is_folder, is_there, said_together
 from labeler.core.photo_files import photos_below
 from labeler.core.records import Candidate, Mask
 from labeler.core.rle import compress, mask_to_rle
-from labeler.errors import FormatError, ModelError
+from labeler.errors import FormatError, ImageError, ModelError
 from labeler.formats.coco import Dataset, read_coco
 from labeler.formats.image_paths import folded, last_part
 from labeler.models.api import Detector, ModelSpec, Segmenter
@@ -152,14 +152,14 @@ class _Job(Struct, frozen=True):
         """Predict on all images and filter what is found."""
         begun = time.perf_counter()
         results: list[dict[str, Any]] = []
-        left_out: list[str] = []
+        failures: list[tuple[Path, str]] = []
         raw = 0
         images = [(number, path) for number, (path, _) in self.images.items()]
         with Progress("Images", total=len(images)) as progress:
             for one in predict(self.model, self.spec, images, text=text, masks=masks, as_evaluated=True):
                 path, file_id = self.images[one.image_id]
                 if one.failure:
-                    left_out.append(one.failure)
+                    failures.append((path, one.failure))
                 raw += len(one.candidates)
                 kept = _kept(one.candidates, wanted, self.spec)
                 masked = any(isinstance(candidate.shape, Mask) for candidate, _ in kept)
@@ -169,8 +169,8 @@ class _Job(Struct, frozen=True):
                     if category is not None:
                         results.append(_result(candidate, confidence, file_id, category, size))
                 progress.advance()
-        seen = len(images) - len(left_out)
-        left_out += self.categories.complaints()
+        seen = len(images) - len(failures)
+        left_out = said_together(failures) + self.categories.complaints()
         seconds = time.perf_counter() - begun
         return Summary(self.spec.title, seen, len(results), raw, seconds, left_out), results
 
@@ -222,7 +222,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     """The image files that are named, and those in the folders that are, each once and in order."""
     found: dict[Path, None] = {}
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             try:
                 found.update(dict.fromkeys(path / one for one in photos_below(path)))
             except OSError as error:
@@ -234,6 +234,13 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     if not found:
         raise FormatError(f"There is no image in {', '.join(str(path) for path in paths)}.")
     return list(found)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return is_folder(path)
+    except ImageError:  # as a photo that cannot be read it is told beside those that can
+        return False
 
 
 def _ids_of(files: Sequence[Path], dataset: Dataset | None) -> dict[int, tuple[Path, int]]:

@@ -13,10 +13,11 @@ import numpy as np
 from msgspec import Struct, structs
 
 from labeler import paths, plugins
-from labeler.cli.labels import add_encoding_option, write
+from labeler.cli.labels import add_encoding_option, check_folder_of_images, write
 from labeler.cli.progress import Progress
 from labeler.core.geometry import bounds, rasterise, to_bits
 from labeler.core.overlap import mask_overlap
+from labeler.core.patience import said_together
 from labeler.core.records import Annotation, Image, Mask, Prompt, Proposal
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ImageError, ModelError
@@ -86,8 +87,7 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Measure; gives 0, or 1 when some labels or images could not be used."""
-    if args.images is not None and not args.images.is_dir():
-        raise FormatError(f"“{args.images}” is no folder; give the folder of the images with --images.")
+    check_folder_of_images(args.images)
     with_box = args.prompts == "box"
     clicks = args.clicks if args.clicks is not None else 0 if with_box else 1
     if not with_box and clicks == 0:
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         print(report.problems(), file=sys.stderr)
     begun = time.perf_counter()
     measured = _measure_all(args.model, dataset, folder, with_box=with_box, clicks=clicks)
-    for sentence in measured.left_out:
+    for sentence in said_together(measured.left_out):
         print(sentence, file=sys.stderr)
     if not measured.steps:
         raise FormatError(f"In {folder.root} there is no labelled object of at least {SMALLEST} pixels.")
@@ -113,8 +113,8 @@ class _Measured(Struct, frozen=True):
     """Of each object, in the order of the images."""
     results: list[dict[str, Any]]
     """Of each object, as COCO writes them."""
-    left_out: list[str]
-    """Sentences about images that could not be used."""
+    left_out: list[tuple[Path, str]]
+    """Images that could not be used, with a sentence about each."""
 
 
 def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool, clicks: int) -> _Measured:
@@ -126,7 +126,7 @@ def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool,
             try:
                 embedding = _embedding(embedder, image, path)
             except (FormatError, ImageError) as error:
-                measured.left_out.append(str(error))
+                measured.left_out.append((path or Path(image.path), str(error)))
                 annotations.clear()
             for annotation in annotations:
                 steps = measure(model, embedding, annotation, with_box=with_box, clicks=clicks)

@@ -8,6 +8,7 @@ on the way; rows are converted in bands, so that there are few.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ from PIL import (
 from PIL.ImageFile import ImageFile
 
 from labeler.core.file_marks import jpeg_head_is_cut, jpeg_is_complete, late_exif
-from labeler.core.other_kinds import HEIC_BRANDS, heic_opener, said_of_other
+from labeler.core.other_kinds import HEIC_BRANDS, heic_opener, png_opener, said_of_other
 from labeler.core.photo_files import readable
 from labeler.core.tiff_bands import BandsHead, any_head_of, head_of, shown
 from labeler.core.toning import as_colour, coloured, on_white, windowed
@@ -47,6 +48,9 @@ PEAK = 1_700_000_000
 """Bytes that decoding one image may take at its height, with all copies on the way."""
 _PEAK_HERE = 512 << 20
 """Bytes up to which an image is decoded here; larger ones are for a child process."""
+
+# a line on stderr for each of 60,000 tags fills a pipe that nobody reads; what is wrong is in the note
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 _ORIENTATION = 0x0112  # the tag's number, in EXIF and in TIFF
 _BAND = 512  # rows that are converted at a time
@@ -103,7 +107,7 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
 
 _SIGNATURES: tuple[tuple[int, bytes, Callable[[IO[bytes]], ImageFile]], ...] = (
     (0, b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (0, b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (0, b"\x89PNG\r\n\x1a\n", png_opener),
     (8, b"WEBP", WebPImagePlugin.WebPImageFile),
     (0, b"II*\0", _Tiff),
     (0, b"MM\0*", _Tiff),
@@ -209,6 +213,10 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
             image = kind(file)
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
+        except Image.DecompressionBombError as error:  # Pillow's WebP asks before it can be asked
+            raise ImageError(
+                f"{path} has more pixels than there is memory for: scale it down or cut it into parts."
+            ) from error
         except Exception as error:  # Pillow's parsers raise a dozen kinds on foreign bytes
             raise ImageError(f"{path} {_said_of_header(file, kind, error)}") from error
         if kind is JpegImagePlugin.JpegImageFile and not image.tile:  # no scan follows

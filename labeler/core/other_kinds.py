@@ -1,11 +1,14 @@
-"""Pictures of kinds that cannot be shown, or only with an extra: what they are, and what to do."""
+"""Kinds of pictures that Pillow does not open by itself or as they are, and what to say of all others."""
 
 import importlib
+from io import BytesIO
 from typing import IO
 
+from PIL import PngImagePlugin
 from PIL.ImageFile import ImageFile
 
 from labeler.core import photo_files
+from labeler.core.file_marks import png_without_texts
 from labeler.errors import ImageError
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -53,6 +56,14 @@ def heic_opener(file: IO[bytes]) -> ImageFile:
         raise ImageError("is a HEIC photo: install the extra labeler[heic] to read it, or save it as JPEG.")
     image: ImageFile = importlib.import_module("pi_heif").HeifImageFile(file)
     return image
+
+
+def png_opener(file: IO[bytes]) -> ImageFile:
+    """Pillow's view of a PNG; one whose texts or profile it refuses, for what they unpack to, is without."""
+    try:
+        return PngImagePlugin.PngImageFile(file)
+    except ValueError:
+        return PngImagePlugin.PngImageFile(BytesIO(png_without_texts(file)))
 
 
 def said_of_other(head: bytes) -> str:

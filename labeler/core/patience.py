@@ -1,15 +1,15 @@
 """Looks at files that are given up when the disk does not answer, so that one file holds up no other.
 
 A look runs on a thread that nobody waits for longer than `SECONDS` in which it neither worked nor got a
-byte. After a few files in a row that were given up, their disk is left alone: it is named, and what lies on
-it is left out at once, until it is tried again after `AGAIN`. The window's own readers, which show what
-comes late, wait as long as it takes (`unhurried`).
+byte. After a few files in a row that were given up (fewer, where their mount point does not answer either)
+their disk is left alone: it is named, and what lies on it is left out at once, until it is tried again after
+`AGAIN`. The window's own readers, which show what comes late, wait as long as it takes (`unhurried`).
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -57,15 +57,15 @@ def patiently(path: Path, look: Callable[[], T]) -> T:
     if getattr(_here, "unhurried", False):
         return look()
     name, now = str(Path(path).absolute()), time.monotonic()
-    disk = _silent_disk_of(name)
+    disk = _noted_disk_of(name)
     row = _rows.get(disk, [])
     if len(row) >= MANY and now - row[-1] < AGAIN:
-        raise ImageError(f"{path} was left out: the disk at {disk} does not answer. Check it, and try again.")
+        raise ImageError(f"{path} was left out: {said_silent(disk)}")
     if now - _given_up.get(name, -AGAIN) < AGAIN:
         raise _stuck(path)
     answer: list[T] = []
     if not _run(lambda: answer.append(look()), SHORT if len(row) >= FEW else SECONDS):
-        _note(name)
+        _note(name, disk)
         raise _stuck(path)
     if disk or name in _given_up:
         with _lock:
@@ -82,11 +82,50 @@ def is_there(path: Path) -> bool:
         return True
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; raises `ImageError` where its disk does not answer."""
+    return patiently(path, path.is_dir)
+
+
+def resolved(path: Path) -> Path:
+    """The real path, all links followed; only made absolute where a disk on the way does not answer."""
+    try:
+        return patiently(path, path.resolve)
+    except ImageError:
+        return path.absolute()
+
+
 def silent_disks() -> list[str]:
     """Mount points of the disks that are left alone now."""
     now = time.monotonic()
     with _lock:
         return sorted(disk for disk, row in _rows.items() if len(row) >= MANY and now - row[-1] < AGAIN)
+
+
+def silent_disk(path: Path) -> str:
+    """Mount point of the disk that a path leads to, where that is left alone now; "" else."""
+    disks = silent_disks()
+    return disk if disks and (disk := _noted_disk_of(str(Path(path).absolute()))) in disks else ""
+
+
+def said_silent(disk: str) -> str:
+    """The rest of a sentence about what lies on a disk that is left alone."""
+    return f"the disk at {disk} does not answer. Check it, and try again."
+
+
+def said_together(failures: Iterable[tuple[Path, str]]) -> list[str]:
+    """The sentences of files that could not be read, given with the file: one for all of a silent disk."""
+    said: list[str] = []
+    silent: dict[str, list[Path]] = {}
+    for path, sentence in failures:
+        if disk := silent_disk(path):
+            silent.setdefault(disk, []).append(path)
+        else:
+            said.append(sentence)
+    for disk, paths in silent.items():
+        left_out = f"{paths[0]} was" if len(paths) == 1 else f"{len(paths):,} files, {paths[0]} first, were"
+        said.append(f"{left_out} left out: {said_silent(disk)}")
+    return said
 
 
 def _stuck(path: Path) -> ImageError:
@@ -143,20 +182,39 @@ def _run(work: Callable[[], object], patience: float) -> bool:
 # --- disks ----------------------------------------------------------------------------------------
 
 
-def _note(name: str) -> None:
-    disk = _disk_of(name)
+def _note(name: str, disk: str) -> None:
+    """Take down that a file was given up; `disk` is "" where none of its disk was before."""
+    times = 1
+    if not disk:
+        disk = _disk_of(name)
+        times = 1 if _answers(disk) else FEW
     with _lock:
         _given_up[name] = time.monotonic()
-        _rows.setdefault(disk, []).append(time.monotonic())
+        _rows.setdefault(disk, []).extend([time.monotonic()] * times)
 
 
-def _silent_disk_of(name: str) -> str:
-    """The disk with files given up that a path leads to; "" for one that answers, without touching it."""
-    return (
-        _led_to(name, lambda part: next((disk for disk in list(_rows) if _is_below(part, disk)), ""))
-        if _rows
-        else ""
-    )
+def _answers(disk: str) -> bool:
+    """Whether a disk says anything of its own folder: one that only wakes up does, out of memory."""
+    try:
+        return _run(Path(disk).stat, SHORT)
+    except OSError:
+        return True
+
+
+def _noted_disk_of(name: str) -> str:
+    """The disk with files given up that a path leads to; "" for one that answers, or is not known yet.
+
+    A noted disk is not touched; on the way to it there may be another one that does not answer either.
+    """
+    if not _rows:
+        return ""
+    found: list[str] = []
+
+    def noted(part: str) -> str:
+        return next((disk for disk in list(_rows) if _is_below(part, disk)), "")
+
+    _run(lambda: found.append(_led_to(name, noted)), SHORT)
+    return found[0] if found else ""
 
 
 def _disk_of(name: str) -> str:

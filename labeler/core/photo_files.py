@@ -19,7 +19,7 @@ from typing import IO
 from msgspec import Struct
 
 from labeler.core.order import natural_key
-from labeler.core.patience import patiently
+from labeler.core.patience import patiently, resolved
 from labeler.errors import ImageError
 
 READS_HEIC = importlib.util.find_spec("pi_heif") is not None
@@ -192,7 +192,7 @@ def photos_below(folder: Path, left_out: Counter[str] | None = None) -> Iterator
     read.
     """
     counted = Counter[str]() if left_out is None else left_out
-    yield from _below(_entries(folder), "", (os.path.realpath(folder),), counted)
+    yield from _below(_entries(folder), "", (str(resolved(Path(folder))),), counted)
 
 
 def said_left_out(left_out: Mapping[str, int]) -> str:
@@ -216,7 +216,7 @@ def _below(
         kind = _kind(entry)
         if kind == "folder":
             # a link may lead back up, and from there a real folder down here again
-            real = os.path.realpath(entry.path)
+            real = str(resolved(Path(entry.path)))
             if real in trail:
                 continue
             try:
@@ -240,8 +240,10 @@ def _kind(entry: "os.DirEntry[str]") -> str:
         if not entry.is_symlink():
             return _kind_of(entry)
         return patiently(Path(entry.path), lambda: _kind_of(entry))
-    except ImageError:  # whoever reads it says so
-        return "file"
+    except ImageError as error:
+        if Path(entry.name).suffix.lower() in SUFFIXES:  # whoever reads it says so
+            return "file"
+        logger.warning("%s", error)
     except OSError as error:  # a link in a circle, or to what is out of reach, costs the others nothing
         logger.warning("%s was left out: %s", entry.path, error)
     return ""

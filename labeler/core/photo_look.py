@@ -4,6 +4,7 @@ It reads the head of the file and walks over its parts without decoding any. An 
 does not is no worse for it, only read by a child process.
 """
 
+import re
 import struct
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,15 @@ _FRAMES_FILE = 32 << 20
 _CHUNKS = 4096
 _SMALL_CHUNK = 1024
 _PAGES = 64
+_TAGS = 4 << 20
+"""Bytes of values of a TIFF's tags: each number among them, such as where a tile is, becomes an object."""
+_BLOCKS = 4096
+"""Frames and comments of a GIF, parts of a WebP."""
+_HEADER_OF_NUMBERS = 1 << 16
+"""Bytes within which a PNM has its size: its comments are read one by one."""
+_GIF_EXTRA, _GIF_FRAME, _GIF_END = b"!,;"
+_UNITS = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a number of each type of TIFF; 1 for all others."""
 
 
 def is_dangerous(path: Path) -> bool:
@@ -33,7 +43,7 @@ def is_dangerous(path: Path) -> bool:
             return True
         try:
             return _look(file, head, size)
-        except (struct.error, IndexError):  # cut: whoever reads it will say so
+        except (struct.error, IndexError):  # at the end, or cut: whoever reads it will say so
             return False
 
 
@@ -44,12 +54,11 @@ def _look(file: IO[bytes], head: bytes, size: int) -> bool:
         return _png(file)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _tiff(file, head)
-    if head.startswith(b"BM") or head[:2] in (b"P1", b"P2", b"P3"):
-        # run lengths, or numbers as text, which Pillow unpacks one by one
-        slow = head[0:1] == b"P" or struct.unpack_from("<I", head, 30)[0] in (1, 2)
-        return slow and size > _SLOW_FILE
+    if head.startswith((b"BM", b"P")):
+        return size > _HEADER_OF_NUMBERS and (_bmp if head.startswith(b"BM") else _pnm)(file, size)
     if head.startswith((b"GIF8", b"RIFF")):  # frames are counted, or all of it is read
-        return size > _FRAMES_FILE
+        look = _gif if head.startswith(b"GIF8") else _webp
+        return size > _FRAMES_FILE or look(file)
     # whose decoders take far longer, and far more memory, than the size of the picture tells
     return head[4:8] in (b"ftyp", b"jP  ") or head.startswith(b"\xff\x4f\xff\x51")
 
@@ -98,11 +107,62 @@ def _png(file: IO[bytes]) -> bool:
     return False
 
 
+def _bmp(file: IO[bytes], size: int) -> bool:
+    """Run lengths, which Pillow unpacks one by one."""
+    file.seek(30)
+    return size > _SLOW_FILE and struct.unpack("<I", file.read(4))[0] in (1, 2)
+
+
+def _pnm(file: IO[bytes], size: int) -> bool:
+    """Numbers as text, which Pillow reads one by one, as it does a comment before the size."""
+    file.seek(0)
+    start = file.read(_HEADER_OF_NUMBERS)
+    is_text = start[:2] in (b"P1", b"P2", b"P3")
+    said = re.sub(rb"#[^\r\n]*", b"", start).split(None, 3)
+    return (is_text and size > _SLOW_FILE) or len(said) < 4
+
+
+def _gif(file: IO[bytes]) -> bool:
+    """Very many frames or comments."""
+    file.seek(0)
+    data = file.read()
+    at = 13 + _colours(data[10])
+    for _ in range(_BLOCKS):
+        kind = data[at]
+        if kind == _GIF_END:
+            return False
+        if kind not in (_GIF_EXTRA, _GIF_FRAME):  # Pillow goes on to the next byte
+            at += 1
+            continue
+        at += 2 if kind == _GIF_EXTRA else 11 + _colours(data[at + 9])
+        while length := data[at]:
+            at += 1 + length
+        at += 1
+    return True
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the table of colours that such flags of a GIF announce."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _webp(file: IO[bytes]) -> bool:
+    """Very many frames, or other parts; at the end there is no length to read."""
+    at = 12
+    for _ in range(_BLOCKS):
+        file.seek(at + 4)
+        (length,) = struct.unpack("<I", file.read(4))
+        at += 8 + length + length % 2
+    return True
+
+
 def _tiff(file: IO[bytes], head: bytes) -> bool:
-    """Very many pages: they are counted one by one."""
+    """Very many pages, which are counted one by one, or very much in their tags, which are read whole."""
     order = "<" if head.startswith(b"II") else ">"
     big = head[2:4] in (b"+\0", b"\0+")
     (at,) = struct.unpack_from(f"{order}Q", head, 8) if big else struct.unpack_from(f"{order}I", head, 4)
+    held = 0
+    entry = struct.Struct(f"{order}2xHQ8x" if big else f"{order}2xHI4x")
     for _ in range(_PAGES):
         if not at:
             return False
@@ -112,6 +172,9 @@ def _tiff(file: IO[bytes], head: bytes) -> bool:
         )
         if entries > _CHUNKS:
             return True
-        file.seek(entries * (20 if big else 12), 1)
+        tags = file.read(entries * entry.size)
+        held += sum(_UNITS.get(kind, 1) * count for kind, count in entry.iter_unpack(tags))
+        if held > _TAGS:
+            return True
         (at,) = struct.unpack(f"{order}Q", file.read(8)) if big else struct.unpack(f"{order}I", file.read(4))
     return True

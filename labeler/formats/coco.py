@@ -235,7 +235,7 @@ class _Reader:
             return None
         key = key_of(fields["id"], "id")
         if number_of(key) is None:
-            sentence = "Is no whole number of 63 bits; it tells what is meant, and a new one will be given."
+            sentence = "Is a text or too large a number: understood where it stands; a new one will be given."
             repairs.append(("id", sentence))
         elif isinstance(key, str) or not bytes(fields["id"]).isdigit():
             repairs.append(("id", f"Was written {excerpt(fields['id'])}, read as {number_of(key)}."))
@@ -399,7 +399,7 @@ class _Reader:
                 key = key_of(fields["id"], "id")
                 number = number_of(key)
                 if number is None:
-                    repairs.append(("id", "Is no whole number of 63 bits; a new one will be given."))
+                    repairs.append(("id", "Is a text or too large a number: a new one will be given."))
                 elif isinstance(key, str) or not bytes(fields["id"]).isdigit():
                     repairs.append(("id", f"Was written {excerpt(fields['id'])}, read as {number}."))
             except RefusalError as refusal:

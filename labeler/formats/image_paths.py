@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from labeler.core.patience import is_there, patiently
+from labeler.core.patience import is_there, patiently, resolved
 from labeler.core.photo_files import PLACEHOLDER, SUFFIXES, photos_below
 from labeler.errors import ImageError
 
@@ -55,7 +55,7 @@ class Folder:
     """The images below one folder, by the names that labels files have for them."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+        self.root = resolved(root)
 
     def holds(self, name: str) -> bool:
         """Whether there is a file of just that path; nothing is listed for it."""
@@ -90,8 +90,7 @@ class Folder:
         try:
             if path.suffix.lower() in SUFFIXES:
                 return is_there(path)
-            real = patiently(path, path.resolve)
-            return real.is_relative_to(self.root) and real.is_file()
+            return patiently(path, lambda: self._is_below_root(path.resolve()))
         except (
             ImageError,
             OSError,
@@ -99,6 +98,9 @@ class Folder:
             RuntimeError,
         ):  # a link in a circle is a RuntimeError before Python 3.13
             return False
+
+    def _is_below_root(self, real: Path) -> bool:
+        return real.is_relative_to(self.root) and real.is_file()
 
     @cached_property
     def _files(self) -> list[str]:

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from labeler.errors import FormatError
+from labeler.core.patience import patiently
+from labeler.errors import FormatError, ImageError
 from labeler.formats.encodings import reading
 from labeler.formats.gates import BAD_JSON
 from labeler.formats.report import Note
@@ -38,24 +39,31 @@ LARGEST_FILE = 2 << 30
 def read_bytes(path: Path, *, encoding: str = "") -> bytes:
     """The content of a labels file, as UTF-8 where a person has named its `encoding`.
 
-    Raises FormatError, one sentence, when there is none, or it is not in that encoding.
+    Raises FormatError, one sentence, when there is none, it is not in that encoding, or its disk does not
+    answer.
     """
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-            raise FormatError(f"“{path}” cannot be read: it is no file but a pipe or a device.")
-        if about.st_size > LARGEST_FILE:
-            raise FormatError(
-                f"“{path}” is {about.st_size / 1e9:.1f} GB; up to {LARGEST_FILE / 1e9:.1f} GB are read. "
-                "Split it by images."
-            )
-        data = path.read_bytes()
+        data = patiently(path, lambda: _content(path))
+    except ImageError as error:
+        raise FormatError(str(error)) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FormatError(f"“{path}” cannot be read: {reason}.") from error
     if not data or data.isspace():
         raise FormatError(f"“{path}” is empty.")
     return _decoded(data, path, encoding) if encoding else data
+
+
+def _content(path: Path) -> bytes:
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+        raise FormatError(f"“{path}” cannot be read: it is no file but a pipe or a device.")
+    if about.st_size > LARGEST_FILE:
+        raise FormatError(
+            f"“{path}” is {about.st_size / 1e9:.1f} GB; up to {LARGEST_FILE / 1e9:.1f} GB are read. "
+            "Split it by images."
+        )
+    return path.read_bytes()
 
 
 def _decoded(data: bytes, path: Path, encoding: str) -> bytes:

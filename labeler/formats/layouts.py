@@ -6,11 +6,13 @@ COCO has `annotations/instances_train2017.json` beside `train2017/`, CVAT and Da
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
+from labeler.core.patience import is_folder
+from labeler.errors import ImageError
 from labeler.formats.image_paths import Folder
 
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "JPEGImages", "photos", "data", "Images")
@@ -42,7 +44,7 @@ def layout_of(labels: Path, names: Sequence[str], *, first: Path | None = None) 
     """
     own = [Folder(first)] if first is not None else []
     there = labels.resolve().parent
-    around = [Folder(path) for path in dict.fromkeys(_candidates(labels.resolve())) if path.is_dir()]
+    around, silent = those_there(dict.fromkeys(_candidates(labels.resolve())))
     wanted = [Folder(there), *around]
     for folder in own or [Folder(there)]:
         layout = _exactly(folder, names)
@@ -59,7 +61,22 @@ def layout_of(labels: Path, names: Sequence[str], *, first: Path | None = None) 
     tried += [
         _roughly(folder, names) for folder in wanted if folder.root != _above(labels) or _is_labels(there)
     ]
-    return max(tried, key=lambda layout: layout.found)
+    best = max(tried, key=lambda layout: layout.found)
+    # what nobody can look into may have them: who reads them there says that the disk does not answer
+    return Layout(Folder(silent[0]), len(names), len(names)) if silent and not best.found else best
+
+
+def those_there(paths: Iterable[Path]) -> tuple[list[Folder], list[Path]]:
+    """The folders among some paths, and those paths whose disk does not answer."""
+    there: list[Folder] = []
+    silent: list[Path] = []
+    for path in paths:
+        try:
+            if is_folder(path):
+                there.append(Folder(path))
+        except ImageError:
+            silent.append(path)
+    return there, silent
 
 
 def _above(labels: Path) -> Path:

@@ -16,6 +16,7 @@ from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import ImageError
 from labeler.formats.gates import BAD_JSON, Fields, packed
 from labeler.formats.image_paths import Folder
+from labeler.formats.layouts import those_there
 from labeler.formats.report import Note
 
 _ENTRY = msgspec.json.Decoder(dict[str, Raw])
@@ -29,7 +30,7 @@ def is_panoptic(annotations: Iterable[Raw]) -> bool:
 
 def unfolded(labels: Path, annotations: Iterable[Raw]) -> tuple[list[bytes], tuple[Note, ...]]:
     """Each segment as an annotation with its mask; entries whose PNG is not found stay as they are."""
-    folders = [Folder(path) for path in _folders(labels) if path.is_dir()]
+    folders = those_there(_folders(labels))[0]
     found: list[bytes] = []
     read = 0
     for raw in annotations:

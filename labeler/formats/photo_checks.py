@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from labeler.core.daemons import mapped_aside
 from labeler.core.images import read_header
-from labeler.core.patience import is_there
+from labeler.core.patience import is_there, patiently, said_silent, silent_disk, silent_disks
 from labeler.core.photo_files import Fingerprint, fingerprint
 from labeler.core.records import Image
 from labeler.errors import ImageError
@@ -36,9 +36,16 @@ def looked_at(
 ) -> list[Photo]:
     """Each image after a look at its file, in the order given; `known` has what their files were, by id."""
     before = known or {}
-    return mapped_aside(
+    photos = mapped_aside(
         lambda image: _look(image, root / image.path, before.get(image.id)), list(images), workers=_WORKERS
     )
+    # which disks are silent is known once all were looked at
+    return [_with_disk_named(photo, root) for photo in photos] if silent_disks() else photos
+
+
+def _with_disk_named(photo: Photo, root: Path) -> Photo:
+    disk = silent_disk(root / photo.image.path)
+    return replace(photo, told=(f"Nobody has looked at this photo: {said_silent(disk)}",)) if disk else photo
 
 
 def _is_itself(image: Image, path: Path, known: Fingerprint | None) -> bool:
@@ -49,7 +56,7 @@ def _is_itself(image: Image, path: Path, known: Fingerprint | None) -> bool:
     """
     if not image.digest:
         return True
-    status = path.stat()
+    status = patiently(path, path.stat)
     if known is not None and (status.st_size, status.st_mtime_ns) == (known.size, known.modified):
         return True
     content = known.content if known is not None else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labeler.core.images import Header, read_header
 from labeler.core.other_kinds import LFS_POINTER, said_of_other
+from labeler.core.patience import patiently, said_silent, silent_disk
 from labeler.core.photo_files import PLACEHOLDER, readable
 from labeler.core.records import Image
 from labeler.errors import ImageError
@@ -15,6 +16,9 @@ from labeler.formats.frames import Choice
 from labeler.formats.image_paths import REASONS, Folder, Found, folded, last_part, placeholder
 from labeler.formats.layouts import layout_of
 from labeler.formats.report import Report
+
+_HEAD = 132
+"""Bytes that tell what a file is that is no image."""
 
 
 class Placing:
@@ -111,10 +115,10 @@ class Placing:
         if path is None or self.header(name) is not None:
             return ""
         try:
-            with readable(self._root / path) as file:
-                head = file.read(132)  # of a file that took long once, not more
+            head = patiently(self._root / path, lambda: _head(self._root / path))
         except ImageError:
-            return "The photo cannot be read."
+            disk = silent_disk(self._root / path)
+            return f"The photo cannot be read: {said_silent(disk)}" if disk else "The photo cannot be read."
         is_pointer = head.startswith(LFS_POINTER)
         return (
             f"The photo {said_of_other(head)}" if is_pointer else "The photo is damaged or of another kind."
@@ -124,6 +128,11 @@ class Placing:
         """The EXIF orientation of the image of that name, 1 where it is not known."""
         header = self.header(name)
         return header.turn if header else 1
+
+
+def _head(path: Path) -> bytes:
+    with readable(path) as file:
+        return file.read(_HEAD)
 
 
 def read_placed_coco(

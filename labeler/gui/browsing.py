@@ -146,8 +146,8 @@ class Browsing(QObject):
 
     @property
     def candidates(self) -> Mapping[int, Candidate]:
-        """The candidates on the open image by id, of every model."""
-        return self._document.candidates
+        """The candidates on the open image by id, of every model; none on a photo other than theirs."""
+        return {} if self._document.open_id in self.strangers else self._document.candidates
 
     @property
     def categories(self) -> Mapping[int, Category]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from labeler.gui.docks import GRIP
 from labeler.gui.panels.common import Card, timer
@@ -21,8 +21,8 @@ _TRIES = 4
 class Column(QObject):
     """Folds cards of a column that is too low for all of them, and unfolds them when there is room.
 
-    The card that a person opened or unfolded last is folded last, and one under the mouse not at all. What
-    a person folded stays folded.
+    The card that a person opened or unfolded last is folded last, and one under the mouse or with the keys
+    not before those have gone elsewhere. What a person folded stays folded.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class Column(QObject):
         self._folded: list[str] = []
         self._known: dict[str, int] = {}
         self._acts = False
+        self._spares = False
+        """Whether a card that is in use was left unfolded though there is no room for it."""
         self._tries = 0
         self._later = timer(self, self.fit, milliseconds=_SETTLE_MS)
         for name, dock in self._docks.items():
@@ -44,6 +46,8 @@ class Column(QObject):
             dock.dockLocationChanged.connect(lambda _: self._later.start())
             self._cards[name].folded.connect(lambda folded, name=name: self._note(name, folded=folded))
             dock.widget().installEventFilter(self)
+        if isinstance(program := QApplication.instance(), QApplication):
+            program.focusChanged.connect(self._stop_sparing)
 
     def touch(self, name: str) -> None:
         """A person wants this card now: it is the last that is folded."""
@@ -73,10 +77,15 @@ class Column(QObject):
         if not there or room <= 0:
             return
         heights = {name: self._height(name) for name in there}
+        self._spares = False
         for name in [one for one in self._touched if one in there][:-1]:
             if sum(heights.values()) <= room:
                 break
-            if not self._cards[name].is_folded() and not self._in_use(name):
+            if self._cards[name].is_folded():
+                continue
+            if self._in_use(name):
+                self._spares = True
+            else:
                 self._folded.append(name)
                 self._set_folded(name, folded=True)
                 heights[name] = self._height(name)
@@ -151,7 +160,14 @@ class Column(QObject):
         """A card has more or less to show, or the column has another height."""
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
             self._later.start()
+        elif event.type() == QEvent.Type.Leave:
+            self._stop_sparing()
         return super().eventFilter(watched, event)
+
+    def _stop_sparing(self) -> None:
+        """Mouse or keys went elsewhere: a card that was squeezed for their sake can be folded now."""
+        if self._spares:
+            self._later.start()
 
 
 def _card_of(dock: QDockWidget) -> Card:

@@ -61,7 +61,7 @@ class Commands(QObject):
         self._notifier = notifier
         self._settings = settings
         self._clipboard = Clipboard(session)
-        self.offers = UndecidedOffers(session, notifier, window)
+        self.offers = UndecidedOffers(session, notifier, settings, window)
         self.exporter = Exporter(window, session=session, notifier=notifier, settings=settings)
         self.last_opened = Path()
         self.review_on: Callable[[], bool] = lambda: False

@@ -157,12 +157,16 @@ class LabelsDesk(QObject):
         """Nothing says whether the labels of turned photos turn with them: a person sees it, so ask."""
         path, images = self._path, self._images
         self._notifier.take_back(KEY)
-        many = "1 photo" if doubt.photos == 1 else f"{doubt.photos:,} photos"
+        many = "1 photo is" if doubt.photos == 1 else f"{doubt.photos:,} photos are"
         box = QMessageBox(self._window)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle("Turned photos")
-        box.setText(f"{path.name} does not say whether the labels of {many} are to be turned by EXIF.")
-        turn = box.addButton("Turn them", QMessageBox.ButtonRole.AcceptRole)
+        box.setText(f"{many} shown turned, as EXIF says. Are the labels of {path.name} to be turned too?")
+        box.setInformativeText(
+            "The file does not say whether it was made on the photos as they are shown or as they are "
+            "stored. Where the labels then lie beside the objects, undo the import and choose the other."
+        )
+        turn = box.addButton("Turn the labels", QMessageBox.ButtonRole.AcceptRole)
         leave = box.addButton("Leave them", QMessageBox.ButtonRole.AcceptRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(leave)

@@ -29,7 +29,7 @@ from labeler.gui import placing, theme
 from labeler.gui.actions import ACTIONS, TOOLS, make_actions
 from labeler.gui.dialogs.welcome import WelcomePage
 from labeler.gui.docks import dock_actions
-from labeler.gui.notify import Notifier, Toast
+from labeler.gui.notify import OF_IMAGE, Notifier, Toast
 from labeler.gui.settings import Settings, flush_settings
 from labeler.gui.top_bar import TopBar
 
@@ -307,9 +307,12 @@ class MainWindow(QMainWindow):
             action.setChecked(True)
 
     def _show_host_trouble(self, sentence: str) -> None:
-        stopped = self.host.state.phase == "stopped"
-        action, run = ("Restart", self.host.restart) if stopped else ("", None)
-        self.notifier.error(sentence, action=action, run=run, key="host", lasting=True)
+        phase = self.host.state.phase
+        if phase not in ("ready", "encoding"):
+            action, run = ("Restart", self.host.restart) if phase == "stopped" else ("", None)
+            self.notifier.error(sentence, action=action, run=run, key="host", lasting=True)
+        elif not self.photo_desk.tells_missing:  # which it says itself, with what can be done
+            self.notifier.error(sentence, key=OF_IMAGE)
 
     def _encode_open(self) -> None:
         """Have the open image's embedding computed, and then those of the images that come next."""

@@ -1,6 +1,7 @@
 """The one door for messages to the person: lines that stand at the canvas's foot, never a modal box."""
 
 import logging
+import re
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -27,6 +28,10 @@ LETTER_MS = 60
 """How long a letter takes to be read: a long message stays longer."""
 MOST_SHOWN = 3
 """Messages at once; the earlier ones wait for their turn, so that none is lost."""
+OF_IMAGE = "of the image"
+"""The key of what the model process says of the open image: it goes with it."""
+_LONG_WORD = re.compile(r"\S{48,}")
+"""A word that may be longer than a message is wide."""
 _WIDEST, _GAP, _FOOT = 640, 6, 16
 
 
@@ -88,6 +93,14 @@ class Notifier(QObject):
         self.project_left.emit()
 
 
+def breakable(text: str) -> str:
+    """The text with places where its very long words, names of files mostly, may go on in the next line.
+
+    Shorter ones stay as they are, so that they can be selected and pasted elsewhere.
+    """
+    return _LONG_WORD.sub(lambda word: re.sub(r"([^\W_]{24}|[\W_]+)", "\\1\u200b", word[0]), text)
+
+
 class Notice(QFrame):
     """One message: its sentence, its action, and a button that closes it."""
 
@@ -101,7 +114,7 @@ class Notice(QFrame):
         is_error = message.level == "error"
         color = theme.colors().bad if is_error else theme.colors().edge
         self.setStyleSheet(f"QFrame#card {{ border: 1px solid {color}; }}")
-        self._text = QLabel(message.text, self, wordWrap=True)
+        self._text = QLabel(breakable(message.text), self, wordWrap=True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

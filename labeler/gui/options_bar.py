@@ -11,7 +11,7 @@ _HINTS = {
     "select": "drag to move · handles resize · double click an edge: a corner · Del over a corner deletes it",
     "box": "drag from corner to corner",
     "polygon": "click corners or drag freely · Enter or double click ends · Backspace: one back · Ctrl: hole",
-    "sam-point": "click the object, then right click what is not it · drag a box · Tab: next mask",
+    "sam-point": "click the object, then right click what is not it · drag a box",
     "sam-box": "drag a box around the object",
 }
 _TITLES = {spec.id: spec.text for spec in TOOLS}
@@ -103,7 +103,8 @@ class OptionsBar(QFrame):
         self._size.blockSignals(False)
         self._size_text.setText(f"{canvas.options.brush_size:.0f} px")
         self._place.setVisible(pending)
-        self._place.setText(f"mask {canvas.proposal_index + 1} of {len(canvas.proposals)}")
+        step = " · Tab: next" if len(canvas.proposals) > 1 else ""  # a preview has none: Tab goes by objects
+        self._place.setText(f"mask {canvas.proposal_index + 1} of {len(canvas.proposals)}{step}")
         self._accept.setVisible(pending)
         self._drop.setVisible(pending)
         self._fit()

@@ -184,6 +184,7 @@ class PanelDocks(QObject):
         is_open = self._session.project is not None
         for name, dock in self.docks.items():
             dock.setVisible(is_open and name not in self._settings.closed_docks)
+            dock.toggleViewAction().setEnabled(is_open)  # with nothing open a panel has nothing to show
         self.fit()
 
     def use_detector(self, spec: ModelSpec) -> None:

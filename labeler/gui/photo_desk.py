@@ -14,7 +14,7 @@ from labeler.errors import LabelerError
 from labeler.gui.aside import run_aside
 from labeler.gui.courier import Courier
 from labeler.gui.document import Changed
-from labeler.gui.notify import Notifier
+from labeler.gui.notify import OF_IMAGE, Notifier
 from labeler.gui.panels.images import ImagesPanel
 from labeler.gui.session import Session
 from labeler.project import photo_edits
@@ -42,6 +42,11 @@ class PhotoDesk(QObject):
 
     # --- what is said -----------------------------------------------------------------------------
 
+    @property
+    def tells_missing(self) -> bool:
+        """Whether it is said at the open image that its file is gone."""
+        return self._shown is not None and self._shown[2]
+
     def show_state(self) -> None:
         """Say why the open image cannot be shown, or is not what it was, for as long as it is open."""
         session, image = self._session, self._session.image
@@ -52,6 +57,8 @@ class PhotoDesk(QObject):
         state = (image.id if image else 0, session.problem, bool(missing), stranger is not None)
         if state == self._shown:
             return  # what was closed stays closed
+        if self._shown is None or self._shown[0] != state[0] or missing:
+            self._notifier.take_back(OF_IMAGE)
         self._shown = state
         if image is not None and missing:
             told = session.problem or f"{image.path} is missing: put it back, or locate it at its new place."
@@ -116,6 +123,14 @@ class PhotoDesk(QObject):
             self.ask_where(image)
         elif box.clickedButton() is remove:
             self.remove([image.id])
+        else:
+            self._offer_again()
+
+    def _offer_again(self) -> None:
+        """Nothing was decided: the line whose button asked stands there again."""
+        self._shown = None
+        self.show_state()
+        self._tell_elsewhere()
 
     def offer_in(self, panel: ImagesPanel) -> None:
         """Offer by right-click in the list of images what can be done about those that are missing."""
@@ -193,13 +208,17 @@ class PhotoDesk(QObject):
         buttons = [
             (box.addButton(text, QMessageBox.ButtonRole.ActionRole), text) for text in (KEEP, SCALE, ASIDE)
         ]
-        box.addButton("Decide later", QMessageBox.ButtonRole.RejectRole)
+        # Enter, pressed before it is read, decides nothing
+        box.setDefaultButton(box.addButton("Decide later", QMessageBox.ButtonRole.RejectRole))
         if len(strangers) > 1:
-            box.setCheckBox(QCheckBox(f"Do so for all {len(strangers):,} photos that are others"))
+            # the box does not keep it alive: its parent must
+            box.setCheckBox(QCheckBox(f"Do so for all {len(strangers):,} photos that are others", box))
         box.exec()
         text = next((text for button, text in buttons if button is box.clickedButton()), None)
         everyone = box.checkBox() is not None and box.checkBox().isChecked()
-        if text is not None:
+        if text is None:
+            self._offer_again()
+        else:
             self.decide(text, strangers if everyone else [first])
 
     def _question(self, stranger: Stranger) -> str:

@@ -102,7 +102,7 @@ class Reviewing(QObject):
 
         def begin(image_ids: Sequence[int]) -> None:
             self._sweep.start(
-                image_ids,
+                [one for one in image_ids if one not in session.strangers],  # found on another photo
                 wanted.on,
                 took=lambda lists: found.extend(c for one in lists for c in one),
                 done=lambda: self._accept_many(found, confidence),

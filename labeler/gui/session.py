@@ -74,6 +74,13 @@ class Session(Acting):
         super().__init__(parent)
         self._measured = _Measured()
         self._kept: frozenset[int] | None = None
+        self.strangers.changed.connect(self._candidates_of_another_photo)
+
+    def _candidates_of_another_photo(self) -> None:
+        """Candidates go from a photo that is not theirs, and come back where a person says that it is."""
+        self._agreement = None
+        theirs = frozenset(self._document.candidates)
+        self.changed.emit(Changed((), "photos", "candidates read", candidates=theirs))
 
     @property
     def labels_are_read(self) -> bool:

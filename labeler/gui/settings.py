@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -16,6 +16,7 @@ from labeler.models.threads import THREADS_VARIABLE
 _log = logging.getLogger(__name__)
 _behind = WriteBehind()
 _NAME = "settings.json"
+T = TypeVar("T")
 
 RECENT = 10
 PLACES = 200
@@ -47,7 +48,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
     tool: str = "select"
     category: str = ""
     name_filter: str = ""
-    status_filter: Literal["", "unlabelled", "labelled", "reviewed", "damaged", "missing"] = ""
+    status_filter: Literal["", "unlabelled", "labelled", "reviewed", "damaged", "missing", "replaced"] = ""
     category_filter: str = ""
     sorting: Literal["folder", "name", "most", "fewest", "worst"] = "folder"
 
@@ -92,6 +93,9 @@ class Settings(msgspec.Struct):
     places: dict[str, Whereabouts] = {}
     """Where one was in a project, by its file, the one left last at the end."""
 
+    others_told: dict[str, str] = {}
+    """What was last said of another project of the same folder, by the file of the one that was open."""
+
     def remember(self, path: Path) -> None:
         """Put a path in front of the recent ones."""
         name = str(path)
@@ -99,10 +103,14 @@ class Settings(msgspec.Struct):
 
     def keep_place(self, project: str, here: Whereabouts) -> None:
         """Keep where one is in a project; of very many, the one left longest ago is forgotten."""
-        self.places.pop(project, None)
-        self.places[project] = here
-        for oldest in list(self.places)[:-PLACES]:
-            del self.places[oldest]
+        _keep_last(self.places, project, here)
+
+    def is_told(self, project: str, other: str) -> bool:
+        """Whether just this was said of another project beside this one; it is noted as said from now on."""
+        if self.others_told.get(project) == other:
+            return True
+        _keep_last(self.others_told, project, other)
+        return False
 
     def hand_to_children(self) -> None:
         """Put what model processes must know into the environment that they inherit."""
@@ -119,6 +127,14 @@ class Settings(msgspec.Struct):
         """
         path = paths.config_dir(make=False) / _NAME
         _behind.put(path, msgspec.json.format(msgspec.json.encode(self), indent=2))
+
+
+def _keep_last(kept: dict[str, T], name: str, value: T) -> None:
+    """Put it at the end, and forget the first ones of very many."""
+    kept.pop(name, None)
+    kept[name] = value
+    for oldest in list(kept)[:-PLACES]:
+        del kept[oldest]
 
 
 def settings_file() -> Path:

@@ -18,7 +18,7 @@ class Strangers(QObject):
         super().__init__(parent)
         self._by_id: dict[int, Stranger] = {}
 
-    def __contains__(self, image_id: int) -> bool:
+    def __contains__(self, image_id: int | None) -> bool:
         return image_id in self._by_id
 
     def get(self, image_id: int) -> Stranger | None:

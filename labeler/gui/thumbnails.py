@@ -5,6 +5,7 @@ import logging
 import os
 from collections import OrderedDict
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ SIZE = 192
 _KEPT = 512
 _WAITING = 64
 _DISK_BYTES = 512 << 20
+_Seen: TypeAlias = tuple[Path, str]
+"""Where a file was, and the note of its image: with another of either it may be another picture."""
 _log = logging.getLogger(__name__)
 
 
@@ -37,9 +40,9 @@ class Thumbnails(QObject):
         self._folder = folder or paths.cache_dir() / "thumbnails"
         self._readers = Readers(1, "thumbnails", self)
         self._readers.freed.connect(self._next)
-        self._kept: OrderedDict[int, QPixmap | None] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[_Seen, QPixmap | None]] = OrderedDict()
         self._waiting: OrderedDict[int, tuple[Image, Path]] = OrderedDict()
-        self._busy: dict[int, Path] = {}
+        self._busy: dict[int, _Seen] = {}
         self._generation = 0
         self._readers.start(
             lambda: prune(self._folder, most_bytes=_DISK_BYTES),
@@ -48,21 +51,27 @@ class Thumbnails(QObject):
         )
 
     def pixmap(self, image: Image, path: Path) -> QPixmap | None:
-        """The thumbnail if it is at hand; else it is made and `ready` says when. None also when it failed."""
-        if image.id in self._kept:
+        """The thumbnail if it is at hand; else it is made and `ready` says when. None also when it failed.
+
+        Of a file that went, came back or was replaced since, the old one is shown until the new one is there.
+        """
+        seen = path, image.note
+        made_of, made = self._kept.get(image.id, (None, None))
+        if made_of is not None:
             self._kept.move_to_end(image.id)
-            return self._kept[image.id]
-        if self._busy.get(image.id) != path:
+        if made_of == seen:
+            return made
+        if self._busy.get(image.id) != seen:
             self._waiting[image.id] = image, path
             self._waiting.move_to_end(image.id)
             while len(self._waiting) > _WAITING:
                 self._waiting.popitem(last=False)
             self._next()
-        return None
+        return made
 
     def failed(self, image_id: int) -> bool:
         """Whether it was tried, and there is no thumbnail."""
-        return image_id in self._kept and self._kept[image_id] is None
+        return image_id in self._kept and self._kept[image_id][1] is None
 
     def clear(self) -> None:
         """Forget everything in memory: another project is open."""
@@ -79,26 +88,26 @@ class Thumbnails(QObject):
         if not self._readers.is_free or not self._waiting:
             return
         image_id, (image, path) = self._waiting.popitem(last=True)
-        self._busy[image_id] = path
+        self._busy[image_id] = seen = path, image.note
         generation, folder = self._generation, self._folder
         self._readers.start(
             lambda: thumbnail(path, digest=image.digest, folder=folder),
-            done=lambda made: self._take(generation, image_id, made),
-            failed=lambda error: self._refuse(generation, image_id, error),
+            done=lambda made: self._take(generation, image_id, seen, made),
+            failed=lambda error: self._refuse(generation, image_id, seen, error),
         )
 
-    def _take(self, generation: int, image_id: int, made: QImage | None) -> None:
+    def _take(self, generation: int, image_id: int, seen: _Seen, made: QImage | None) -> None:
         if generation != self._generation:
             return
         self._busy.pop(image_id, None)
-        self._kept[image_id] = None if made is None else QPixmap.fromImage(made)
+        self._kept[image_id] = seen, None if made is None else QPixmap.fromImage(made)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         self.ready.emit(image_id)
 
-    def _refuse(self, generation: int, image_id: int, error: Exception) -> None:
+    def _refuse(self, generation: int, image_id: int, seen: _Seen, error: Exception) -> None:
         _log.info("no thumbnail: %s", error)
-        self._take(generation, image_id, None)
+        self._take(generation, image_id, seen, None)
 
 
 def thumbnail(path: Path, *, digest: str, folder: Path) -> QImage:

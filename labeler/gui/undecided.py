@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QWidget
 from labeler.gui.notify import Notifier
 from labeler.gui.project_link import Undecided
 from labeler.gui.session import Session
+from labeler.gui.settings import Settings
 from labeler.project import homes, kept
 from labeler.project.folder import Place
 from labeler.project.leftovers import take_up
@@ -17,9 +18,10 @@ from labeler.project.leftovers import take_up
 class UndecidedOffers:
     """Asks a person, who may also decide later: it is asked again when the project is next opened."""
 
-    def __init__(self, session: Session, notifier: Notifier, window: QWidget) -> None:
+    def __init__(self, session: Session, notifier: Notifier, settings: Settings, window: QWidget) -> None:
         self._session = session
         self._notifier = notifier
+        self._settings = settings
         self._window = window
         self._said_on: int | None = None
         session.undecided.connect(self.offer)
@@ -48,6 +50,9 @@ class UndecidedOffers:
             )
         elif place.other is not None:
             other = place.other
+            if self._settings.is_told(str(place.project), f"{place.other_labels} in {other}"):
+                return  # a person has seen it, and nothing came to it since
+            self._settings.save()
             self._notifier.info(
                 place.message, action="Open the other", run=lambda: self._session.open(other), key="place"
             )

@@ -160,6 +160,8 @@ class Place(Struct, frozen=True):
     """Whether the project lies in the user's data folder, and its folder could take it."""
     other: Path | None = None
     """Another project of the same folder, which has labels too."""
+    other_labels: int = 0
+    """How many it has."""
 
 
 def locate(path: Path) -> Place:
@@ -216,7 +218,7 @@ def _of_two(folder: Path, inside: Path, at_home: Path) -> Place:
         f"{folder.name} has two projects: {opened} with {counts[opened]:,} labels is open, "
         f"and {other} with {counts[other]:,} is not."
     )
-    return replace(chosen, message=message, movable=False, other=other)
+    return replace(chosen, message=message, movable=False, other=other, other_labels=counts[other])
 
 
 def _of_project(project: Path) -> Place:

@@ -134,20 +134,25 @@ def _take_snapshots(project: Path, copy: Path) -> None:
     """What was kept of the copy is the project's from now on, and older than what is in it."""
     lock = acquire(project)
     try:
-        for snapshot in snapshots.listed(copy):
-            name = project.stem + snapshot.name.removeprefix(copy.stem)
-            target = snapshots.folder_to_write(project) / name
-            if target.exists():
-                continue
-            for side in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.move(snapshot.with_name(snapshot.name + side), target.with_name(name + side))
+        _move_snapshots(copy, project)
         snapshots.put_ahead(project, snapshots.next_revision(project))
-        for folder in snapshots.folders(copy):
-            with contextlib.suppress(OSError):  # it was never made, or has what is not ours
-                folder.rmdir()
     finally:
         lock.release()
+
+
+def _move_snapshots(copy: Path, to: Path) -> None:
+    """What was kept of a copy goes where it is looked for under another name; none is written over."""
+    for snapshot in snapshots.listed(copy):
+        name = to.stem + snapshot.name.removeprefix(copy.stem)
+        target = snapshots.folder_to_write(to) / name
+        if target.exists():
+            continue
+        for side in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.move(snapshot.with_name(snapshot.name + side), target.with_name(name + side))
+    for folder in snapshots.folders(copy):
+        with contextlib.suppress(OSError):  # it was never made, or has what is not ours
+            folder.rmdir()
 
 
 def use_theirs(project: Path, copy: Path) -> Path:
@@ -158,4 +163,5 @@ def use_theirs(project: Path, copy: Path) -> Path:
     if copy.parent != project.parent:
         aside = aside.with_name(f"{aside.stem}-{os.getpid()}{schema.SUFFIX}")
     shutil.move(copy, aside)
+    _move_snapshots(copy, aside)
     return aside

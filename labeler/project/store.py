@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec.structs import astuple
 
 from labeler.core.order import natural_key
+from labeler.core.patience import resolved
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model, Record
 from labeler.errors import ProjectError
 from labeler.project import journal, settling
@@ -143,7 +144,7 @@ class Store(OpenFile):
     @property
     def root(self) -> Path:
         """The folder that image paths are relative to."""
-        return (self.path.parent / self.meta("root")).resolve()
+        return resolved(self.path.parent / self.meta("root"))
 
     # --- edits --------------------------------------------------------------------------------
 
@@ -242,13 +243,14 @@ class Store(OpenFile):
 
     def set_root(self, root: Path) -> None:
         """Say where the images are; kept relative to the project file where it lies on the same drive."""
+        real = resolved(root)
         try:
-            kept = Path(os.path.relpath(root.resolve(), self.path.parent.resolve())).as_posix()
+            kept = Path(os.path.relpath(real, self.path.parent.resolve())).as_posix()
         except ValueError:
-            kept = root.resolve().as_posix()
+            kept = real.as_posix()
         # a project in the user's data folder is not moved together with the images
         inside = not kept.startswith("../")
-        self.set_meta("root", kept if inside else root.resolve().as_posix())
+        self.set_meta("root", kept if inside else real.as_posix())
 
     def add_images(self, paths: Iterable[str]) -> tuple[Image, ...]:
         """Add images by path, those that are in the project already left out; gives the new ones.

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.files import atomic_write
+from labeler.core.patience import resolved
 from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
 from labeler.formats.coco import read_coco
@@ -201,4 +202,4 @@ def as_trained(images: Sequence[Image], root: Path, folder: RunFolder) -> dict[i
 
 
 def _real(path: str | Path) -> Path:
-    return Path(path).resolve()
+    return resolved(Path(path))

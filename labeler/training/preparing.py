@@ -5,16 +5,16 @@ It may be cut off anywhere and done again: what is there and whole is not done t
 
 import os
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from labeler.core.files import atomic_write, atomic_writer
+from labeler.core.files import atomic_write
 from labeler.core.images import read_pixels
-from labeler.core.patience import is_there
+from labeler.core.patience import is_folder, is_there, patiently, silent_disk
 from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import ImageError, LabelerError
 from labeler.formats.coco import Dataset, dataset_of, file_names, read_coco
@@ -45,7 +45,7 @@ def adopt(folder: RunFolder, labels: Path, images: Path | None, *, encoding: str
     Gives a sentence about items that could not be used.
     Raises LabelerError with one sentence where the labels cannot be read, or no image is found.
     """
-    if images is not None and not images.is_dir():
+    if images is not None and not is_folder(images):
         raise LabelerError(f"There is no folder of images {images}.")
     document = open_document(labels, encoding=encoding)
     names = file_names(document)
@@ -90,7 +90,7 @@ def prepare(
     """
     every = _looked_at(_read(folder), counted, should_stop)
     labels = _with_masks(every) if needs_masks else every
-    labels = labels.without(set(every.damaged), _left_out(list(every.damaged.values()), "damaged"))
+    labels = _without_damaged(labels, every.damaged)
     counts = Counter(one.category_id for one in labels.annotations if not one.crowd)
     _check_enough(labels, counts, least)
     parts = _parts(every, labels, folder, needs_masks=needs_masks)
@@ -171,6 +171,17 @@ def _refused(told: Told) -> tuple[str, ...]:
     if not refused:
         return ()
     return (f"Left out, since unusable: {_count(len(refused), 'item')} of the labels; {refused[0]}",)
+
+
+def _without_damaged(labels: _Labels, damaged: Mapping[int, str]) -> _Labels:
+    """Without the images that are not whole, and those on a disk that does not answer."""
+    why: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for image, path in damaged.items():
+        disk = silent_disk(Path(path))
+        why[f"the disk at {disk} does not answer" if disk else "damaged"][image] = path
+    for sentence, paths in why.items():
+        labels = labels.without(set(paths), _left_out(list(paths.values()), sentence))
+    return labels
 
 
 def _with_masks(labels: _Labels) -> _Labels:
@@ -264,7 +275,7 @@ def _copy(folder: RunFolder, names: Mapping[str, str], counted: Report, should_s
     """Copy what is not there yet, by path and name; the disk is asked before."""
     try:
         folder.images.mkdir(exist_ok=True)
-        sizes = {path: Path(path).stat().st_size for path in names}
+        sizes = {path: patiently(Path(path), Path(path).stat).st_size for path in names}
         wanted = [path for path in names if not _is_there(folder.images / names[path], sizes[path])]
         needed = sum(sizes[path] for path in wanted) + _SPARE
         free = shutil.disk_usage(folder.path).free
@@ -277,8 +288,8 @@ def _copy(folder: RunFolder, names: Mapping[str, str], counted: Report, should_s
         for path in wanted:
             if should_stop():
                 raise StoppedError("The run was stopped while its images were copied.")
-            with Path(path).open("rb") as source, atomic_writer(folder.images / names[path]) as copy:
-                shutil.copyfileobj(source, copy)
+            # only reading is given up: a slow disk may take its time to write
+            atomic_write(folder.images / names[path], patiently(Path(path), Path(path).read_bytes))
             count.advance()
     except OSError as error:
         raise LabelerError(

@@ -134,7 +134,7 @@ def test_refused_items_are_told_and_the_rest_is_judged(files: tuple[Path, Path])
         (["{labels}"], 2, "RESULTS.json or --model"),
         (["{labels}", "--model", "everything"], 2, "--images"),
         (["{labels}", "none.json"], 1, "none.json"),
-        (["{labels}", "{results}", "--images", "none"], 1, "no folder of images"),
+        (["{labels}", "{results}", "--images", "none"], 1, "is no folder"),
         (["{labels}", "{results}", "--html", "none/report.html"], 1, "cannot be written"),
         (["{labels}", "{labels}"], 1, "labels.json"),
         (["{labels}", "{results}", "--conf", "2"], 2, "from 0 to 1"),

@@ -4,7 +4,6 @@ import struct
 import zlib
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -158,10 +157,3 @@ SLOW: dict[str, Maker] = {
     "png text of 1 GB": lambda: text_bomb(1024),
     "tiff of 500000 pages": lambda: many_pages(500_000),
 }
-
-
-def write(folder: Path, name: str) -> Path:
-    """The bomb of that name as a file."""
-    path = folder / f"{name.replace(' ', '-').replace(',', '')}.img"
-    path.write_bytes((QUICK | SLOW)[name]())
-    return path

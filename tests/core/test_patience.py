@@ -13,7 +13,16 @@ from PIL import Image
 
 from labeler.core import patience
 from labeler.core.images import read_header, read_pixels, read_thumbnail
-from labeler.core.patience import is_there, patiently, silent_disks, unhurried
+from labeler.core.patience import (
+    is_folder,
+    is_there,
+    patiently,
+    resolved,
+    said_together,
+    silent_disk,
+    silent_disks,
+    unhurried,
+)
 from labeler.core.photo_files import fingerprint, photos_below
 from labeler.errors import ImageError
 from tests.core.dead_disk import dead_disk
@@ -60,13 +69,15 @@ def test_a_thousand_photos_of_a_silent_disk_cost_a_few_and_name_it(dead: Path, t
         said.append(str(caught.value))
         if number % 100 == 0:
             assert read_pixels(good).rgb.shape == (30, 40, 3)
-    assert sum("has not been read" in one for one in said) == patience.MANY
+    given_up = sum("has not been read" in one for one in said)
+    assert given_up == 1 + patience.MANY - patience.FEW, "the mount point did not answer either"
     assert said[-1].endswith(f"was left out: the disk at {dead} does not answer. Check it, and try again.")
     assert silent_disks() == [str(dead)]
     assert threading.active_count() - before <= patience.MANY + 6
 
 
-def test_links_to_a_silent_disk_cost_the_others_nothing(dead: Path, tmp_path: Path) -> None:
+def test_links_to_a_silent_disk_cost_the_others_nothing(dead: Path, tmp_path: Path, expect_log) -> None:
+    expect_log(r"photos/c was left out: the disk at .*/dead does not answer")
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(20):
@@ -83,6 +94,41 @@ def test_links_to_a_silent_disk_cost_the_others_nothing(dead: Path, tmp_path: Pa
             failed += 1
     assert failed == len(found) - 20
     assert silent_disks() == [str(dead)], "not the disk that the links lie on"
+
+
+def test_two_silent_disks_are_both_left_alone(dead: Path, tmp_path: Path) -> None:
+    with dead_disk(tmp_path / "other") as other:
+        (other.parent / "link.png").symlink_to(other / "0.png")
+        for number in range(patience.MANY):
+            for path in (dead / f"{number}.png", other / f"{number}.png"):
+                with pytest.raises(ImageError):
+                    read_header(path)
+        assert silent_disks() == [str(dead), str(other)]
+        assert silent_disk(tmp_path / "link.png") == str(other)
+        assert silent_disk(tmp_path / "good.png") == ""
+
+
+def test_what_is_said_of_a_silent_disk_is_said_once(dead: Path, tmp_path: Path) -> None:
+    failures = []
+    for path in [*(dead / f"{number}.png" for number in range(50)), tmp_path / "gone.png"]:
+        with pytest.raises(ImageError) as caught:
+            read_header(path)
+        failures.append((path, str(caught.value)))
+    said = said_together(failures)
+    together = f"the disk at {dead} does not answer. Check it, and try again."
+    assert said == [failures[-1][1], f"50 files, {dead / '0.png'} first, were left out: {together}"]
+
+
+def test_folders_and_real_paths_of_a_silent_disk(dead: Path, tmp_path: Path, expect_log) -> None:
+    expect_log(r"The folder .*/dead was left out")
+    expect_log(r"/link has not been read after 0 seconds")
+    with pytest.raises(ImageError, match="has not been read"):
+        is_folder(dead / "photos")
+    assert is_folder(tmp_path)
+    (tmp_path / "link").symlink_to(dead / "photos")
+    assert resolved(tmp_path / "link") == tmp_path / "link"
+    photo(tmp_path / "good.png")
+    assert list(photos_below(tmp_path)) == ["good.png"], "the mount point itself is one of its folders"
 
 
 def test_one_file_asked_for_often_does_not_name_its_disk(dead: Path) -> None:

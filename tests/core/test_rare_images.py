@@ -1,5 +1,6 @@
 """Rare kinds of TIFF, PPM and PNG, and JPEGs cut anywhere: shown right, or named for what they are."""
 
+import base64
 import struct
 import zlib
 from collections import Counter
@@ -190,3 +191,24 @@ def test_kinds_that_are_left_out_are_counted_by_name(tmp_path: Path) -> None:
     said = said_left_out(left_out)
     assert said.startswith("3 camera raw files, 2 icon files, 1 DDS file, ")
     assert OTHER_KINDS[".heic"] == "HEIC"
+
+
+# libjpeg-turbo's `jpegtran -arithmetic` of 48 x 32 pixels that Pillow saved with quality 50
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1R"
+    "V19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
+    "Y2NjY2NjY2NjY2NjY2P/yQARCAAgADADASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/AHS+ab/6awcoF92j"
+    "WzWVzrP38eG/6IAiSJKkygpLBeW6AQAfqAUesfJvdNgWXzug+wmFu/gkqjGVyfWOXFER9ntvVgHtN87mjKKTnp+TKcD/2Q=="
+)
+
+
+def test_a_jpeg_of_arithmetic_codes_is_right(tmp_path: Path) -> None:
+    assert b"\xff\xc9" in ARITHMETIC
+    rows, columns = np.mgrid[0:32, 0:48]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(ARITHMETIC)
+    pixels = read_pixels(path)
+    assert np.abs(pixels.rgb - np.stack([columns * 5, rows * 7, 255 - columns * 5], -1)).max() < 16
+    assert pixels.note == ""
+    path.write_bytes(ARITHMETIC[:-40])
+    assert read_pixels(path).note.startswith("damaged")

@@ -1,6 +1,7 @@
 """The cards beside the photo and below it: each readable or folded, none over another, all closable."""
 
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
@@ -88,6 +89,37 @@ def test_a_card_that_one_unfolds_takes_the_room_of_the_one_left_longest_ago(
         opened.panels.docks[name].toggleViewAction().trigger()
         settle(qtbot, opened)
         assert not card(opened, name).is_folded()
+
+
+def test_with_nothing_open_no_panel_can_be_shown(qtbot: QtBot, window: MainWindow, photos: Path) -> None:
+    docks = window.panels.docks.values()
+    for dock in docks:
+        dock.toggleViewAction().trigger()
+    assert not any(dock.isVisible() for dock in docks)
+    window.open(photos)
+    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    window.panels.docks["Predictions"].toggleViewAction().trigger()
+    assert window.panels.docks["Predictions"].isVisible()
+
+
+def test_a_card_in_use_is_a_slit_for_no_longer_than_that(qtbot: QtBot, opened: MainWindow) -> None:
+    """Opened at once in a low window: the first has the keys, and the second was asked for last."""
+    opened.resize(1022, 670)
+    opened.activateWindow()
+    qtbot.waitUntil(opened.isActiveWindow)
+    opened.panels.open("Training")
+    opened.panels.open("Images")
+    settle(qtbot, opened)
+    search = opened.panels.images.search
+    search.setFocus()
+    opened.panels.open("Set agreement")
+    settle(qtbot, opened)
+    assert opened.focusWidget() is search
+    assert not card(opened, "Images").is_folded()  # it is being used
+    opened.canvas.setFocus()
+    qtbot.waitUntil(card(opened, "Images").is_folded)
+    settle(qtbot, opened)
+    assert not card(opened, "Set agreement").is_folded()
 
 
 def test_what_a_person_folded_stays_folded(qtbot: QtBot, opened: MainWindow) -> None:

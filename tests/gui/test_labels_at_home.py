@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from labeler.core.records import Box
+from labeler.core.records import Annotation, Box, Category, Change, Edit
 from labeler.gui.main_window import MainWindow
 from labeler.gui.notify import Message
-from labeler.project import folder
-from labeler.project.folder import locate
+from labeler.gui.settings import flush_settings, load_settings
+from labeler.project import folder, homes
+from labeler.project.folder import locate, sync_images
 from labeler.project.store import Store
 
 
@@ -37,3 +38,43 @@ def test_labels_are_moved_into_their_folder_by_a_button(
     qtbot.waitUntil(lambda: made.id in session.annotations, timeout=20_000)
     assert not at_home.exists()
     assert locate(photos).message == ""
+
+
+def test_two_projects_of_a_folder_are_named_once_until_the_other_changes(
+    qtbot: QtBot, window: MainWindow, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, at_home = photos / "labels.labeler", homes.new_home(photos)
+    for project in (inside, at_home):
+        _label(project, photos, objects=1)
+    told: list[Message] = []
+    window.notifier.told.connect(told.append)
+    session = window.session
+
+    def said_at_opening() -> list[str]:
+        told.clear()
+        window.open(photos)
+        qtbot.waitUntil(lambda: session.pixels is not None and session.labels_are_read, timeout=20_000)
+        assert session.project == inside
+        session.add(Box(1, 2, 30, 40), by="test")  # what is done in the open one changes nothing about it
+        session.close()
+        return [one.action for one in told if "two projects" in one.text]
+
+    assert said_at_opening() == ["Open the other"]
+    assert said_at_opening() == []
+    assert flush_settings()
+    window.settings.others_told = load_settings().others_told  # as the next start does
+    assert said_at_opening() == []
+    _label(at_home, photos, objects=2)
+    assert said_at_opening() == ["Open the other"]
+
+
+def _label(project: Path, photos: Path, *, objects: int) -> None:
+    with Store.open(project) as store:
+        sync_images(store, photos)
+        made = Category(1, "cat", "#ff0000", "")
+        fresh = [] if store.categories() else [Change(None, made)]
+        image = store.images()[0].id
+        boxes = [
+            Annotation(store.ids.take("annotation"), image, 1, Box(1, 1, 9 + n, 9)) for n in range(objects)
+        ]
+        store.apply(Edit("Add", (*fresh, *(Change(None, one) for one in boxes))))

@@ -3,7 +3,7 @@ from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from labeler.gui.notify import MOST_SHOWN, Message, Notice, Notifier, Toast
+from labeler.gui.notify import MOST_SHOWN, Message, Notice, Notifier, Toast, breakable
 
 
 def shown(qtbot: QtBot) -> tuple[Notifier, Toast]:
@@ -143,3 +143,18 @@ def test_what_was_said_of_an_object_goes_with_its_image(qtbot, opened) -> None:
     opened.notifier.info("Something else.")
     opened.session.step(1)
     assert opened.toast.texts == ["Something else."]
+
+
+def test_a_long_name_of_a_file_is_not_cut(qtbot: QtBot) -> None:
+    notifier, toast = shown(qtbot)
+    name = "a_file_of_labels_that_came_from_a_service_" * 3 + "2026-11-30.json"
+    notifier.error(f"{name}: 2 annotations refused", action="Reasons…")
+    (notice,) = notices(toast)
+    label = notice._text
+    QApplication.processEvents()
+    needed = label.fontMetrics().boundingRect(label.rect(), Qt.TextFlag.TextWordWrap, label.text())
+    assert needed.width() <= label.width()
+    assert needed.height() <= label.height()
+    assert toast.text == f"{name}: 2 annotations refused"
+    short = "/data/photos/labels.json is open"
+    assert breakable(short) == short, "it can be selected, and pasted as it is"

@@ -1,11 +1,14 @@
 """Deciding about missing and replaced photos, in the real window."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Box, Candidate, Mask
@@ -217,6 +220,62 @@ def test_labels_set_aside_come_back_to_their_photo(qtbot, window, folder) -> Non
     assert boxes(folder)["1.png"] == []
 
 
+def answer(qtbot: QtBot, button: str, *, tick: bool) -> list[str]:
+    """Press a button of the question that is about to be open; gives, later, what stood on its buttons."""
+    seen: list[str] = []
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(10, press)
+            return
+        gc.collect()
+        seen.extend(one.text() for one in box.buttons())
+        seen.append(f"default: {box.defaultButton().text()}")
+        if tick:
+            box.checkBox().click()
+        next(one for one in box.buttons() if one.text() == button).click()
+
+    QTimer.singleShot(0, press)
+    return seen
+
+
+@pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+def test_two_replaced_photos_are_asked_about_at_once(qtbot, window, folder) -> None:
+    """The tick of the question is an object of its own, which nothing but the question keeps alive."""
+    image_id = replaced(qtbot, window, folder)
+    session = window.session
+    picture(folder / "2.png", 78, size=(100, 80))
+    session.look_at_folder()
+    qtbot.waitUntil(lambda: len(session.strangers.all) == 2, timeout=30_000)
+    said = answer(qtbot, "Decide later", tick=True)
+    window.photo_desk.ask_about_strangers()
+    assert set(said) == {KEEP, SCALE, ASIDE, "Decide later", "default: Decide later"}
+    assert len(session.strangers.all) == 2
+    assert any("1.png is another file" in text for text in window.toast.texts)  # and can be asked about again
+    answer(qtbot, SCALE, tick=True)
+    window.photo_desk.ask_about_strangers()
+    qtbot.waitUntil(lambda: not session.strangers.all, timeout=30_000)
+    qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["2.png"] == [(10.0, 30.0)])
+    assert boxes(folder)["1.png"] == [(10.0, 30.0)]
+    assert session.find_image(image_id).note == ""
+
+
+def test_one_line_says_that_the_open_photo_is_missing(qtbot, window, folder) -> None:
+    """The model process cannot read it either, and what it says goes with the image."""
+    lost(qtbot, window, folder, "1.png")
+    qtbot.waitUntil(lambda: "missing" in window.toast.text, timeout=30_000)
+    window.host._show(phase="ready", encoded=False)
+    window.host.failed.emit(f"{folder / '1.png'} is missing.")
+    assert [text for text in window.toast.texts if "missing" in text] == [window.toast.text]
+    window.session.go_to(window.session.images[0].id)
+    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=30_000)
+    window.host.failed.emit("It cannot be encoded.")
+    assert "It cannot be encoded." in window.toast.texts
+    window.session.go_to(window.session.images[2].id)
+    qtbot.waitUntil(lambda: "It cannot be encoded." not in window.toast.texts, timeout=30_000)
+
+
 @pytest.mark.parametrize("what", [KEEP, SCALE])
 def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, window, folder, what) -> None:
     session = window.session
@@ -230,7 +289,12 @@ def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, win
         failed=lambda error: pytest.fail(str(error)),
     )
     qtbot.waitUntil(lambda: bool(done), timeout=30_000)
+    session.go_to(old)
+    session.reload()
+    qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=30_000)
     replaced(qtbot, window, folder)
+    qtbot.waitUntil(lambda: not window.desk.predictions.candidates, timeout=30_000)
+    assert not session.candidates
     window.photo_desk.decide(what, session.strangers.all)
     qtbot.waitUntil(lambda: "1 prediction of the photo" in window.toast.text, timeout=30_000)
     with Store.open(folder / "labels.labeler", read_only=True) as store:

@@ -138,13 +138,18 @@ def test_a_person_takes_theirs_or_mine_and_both_are_kept(opened: Open, path: Pat
     opened.apply(4)
     opened.writer.close()
     (copy,) = kept.kept_copies(path)
+    backups = copy.with_name(f"{copy.name}.backups")
+    had = len(snapshots.listed(copy))
+    assert had, "one is taken when it is closed"
     aside = kept.use_theirs(path, copy)
     assert kept.kept_copies(path) == []
     assert (objects(aside), objects(path)) == ([1, 2, 3, 4], [])
+    assert not backups.exists(), "its snapshots went with it"
+    assert len(snapshots.listed(aside)) == had
+    assert objects(snapshots.listed(aside)[0]) == [1, 2, 3, 4]
     shutil.copy(aside, copy)
     shutil.copy(again, path)
-    backups = copy.with_name(f"{copy.name}.backups")
-    backups.mkdir(exist_ok=True)
+    backups.mkdir()
     earlier = backups / f"{copy.stem}-20260101-000000-000000.labeler"
     shutil.copy(copy, earlier)
     aside = kept.use_mine(path, copy)

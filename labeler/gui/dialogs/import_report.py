@@ -38,6 +38,9 @@ _WORDS_OF_WRITING = {"refused": "not written", "repaired": "changed", "told": "w
 _WHY = 2
 """The column of the reason, which gets all room that the others leave."""
 
+_WRAPPED = 500
+"""Up to so many rows are as high as their reasons need; of more, all heights would take long to work out."""
+
 
 class ImportReportDialog(QDialog):
     """The report of one file: equal sentences as one row with their number."""
@@ -65,12 +68,17 @@ class ImportReportDialog(QDialog):
         self.reasons = QTreeWidget(self)
         self.reasons.setHeaderLabels(["Items", "What became of them", "Why", "Where"])
         self.reasons.setRootIsDecorated(False)
-        self.reasons.setUniformRowHeights(True)
+        groups = report.groups()
+        self.reasons.setUniformRowHeights(len(groups) > _WRAPPED)
+        self.reasons.setWordWrap(len(groups) <= _WRAPPED)
+        self.reasons.setStyleSheet("QTreeWidget::item { padding: 3px 4px; }")
         self.reasons.setAccessibleName("Reasons")
         self.reasons.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.reasons.header().setStretchLastSection(False)
         self.reasons.header().setSectionResizeMode(_WHY, QHeaderView.ResizeMode.Stretch)
-        for group in report.groups():
+        # a narrower column wraps a sentence into more lines
+        self.reasons.header().sectionResized.connect(self.reasons.scheduleDelayedItemsLayout)
+        for group in groups:
             self.reasons.addTopLevelItem(_row(group, is_export=is_export, where=where(group.first)))
         self.told = QLabel(self, wordWrap=True)
         self.told.setObjectName("quiet")

@@ -10,7 +10,7 @@ from labeler.core.model_titles import full_title, titles
 from labeler.core.overlap import Agreement
 from labeler.core.records import Annotation
 from labeler.gui import theme
-from labeler.gui.panels.common import Card, EmptyState, Yields, timer, tool_button
+from labeler.gui.panels.common import UNBROKEN, Card, EmptyState, Yields, timer, tool_button
 from labeler.gui.panels.figures import Figure, Sparkline
 from labeler.gui.session import Changed, Session
 
@@ -173,7 +173,7 @@ class AgreementPanel(Card):
             told = _link("extra", f"{extra:,} extra") if wired else f"{extra:,} extra"
             parts = [_link("matched", f"{matched:,} matched"), _link("missed", f"{missed:,} missed"), told]
         if matched:
-            parts.append(f"mean {found.mean_iou:.2f}")
+            parts.append(f"mean{UNBROKEN}{found.mean_iou:.2f}")
         self.image_line.setText("image: " + " · ".join(parts))
 
     def _follow(self, what: str) -> None:

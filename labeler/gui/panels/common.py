@@ -174,6 +174,10 @@ class Yields(QWidget):
         self._content.setVisible(self.height() >= wanted + self.GAP)
 
 
+UNBROKEN = "\u00a0"
+"""A space at which no line ends: between a number and its word, so that neither stands alone."""
+
+
 class ElidedLabel(QLabel):
     """One line that gives way: what does not fit is cut with "…" and told in the tooltip."""
 

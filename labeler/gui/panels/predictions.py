@@ -8,7 +8,7 @@ from labeler.core.filtering import FilterKind
 from labeler.core.model_titles import full_title
 from labeler.gui import theme
 from labeler.gui.panels.agreement import ACCEPTED
-from labeler.gui.panels.common import Card, Choice, EmptyState, counted, timer, tool_button
+from labeler.gui.panels.common import UNBROKEN, Card, Choice, EmptyState, counted, timer, tool_button
 from labeler.gui.panels.histogram import BINS, Histogram
 from labeler.gui.panels.model_choice import ModelChoice
 from labeler.gui.predicting import LEAST, MOST, Faint, Predictions
@@ -195,7 +195,7 @@ class PredictionsPanel(Card):
         self.kind.setEnabled(needs)
         self.iou.set_enabled(predictions.suppresses)
         why = _EXPLAINED[wanted.kind] if needs else self._why_not()
-        self.iou.set_tip(f"{why}  (Shift with , and .)" if predictions.suppresses else why)
+        self.iou.set_tip(f"{why}  (Shift or Alt with , and .)" if predictions.suppresses else why)
         self.kind.setToolTip(why)
         self.histogram.show_threshold(wanted.confidence)
         self._show_counts()
@@ -218,7 +218,7 @@ class PredictionsPanel(Card):
             words.append(f"{len(found.cut):,} beyond the most")
         told = ", ".join(words)
         whole = f"set: {counts[0]:,} → {counts[1]:,}" if counts is not None else "set: counting"
-        lines = [f"{told} · {whole}"]
+        lines = [f"{told} · {whole.replace(' ', UNBROKEN)}"]
         if not predictions.needs_suppression:
             lines.append(self._why_not())
         self.counts.setText("\n".join(lines))

@@ -5,10 +5,11 @@ from typing import Literal, TypeAlias
 from labeler.core.records import Image
 from labeler.gui import theme
 from labeler.gui.panels.rows import Mark
+from labeler.project.survey import CHANGED
 
-Status: TypeAlias = Literal["unlabelled", "labelled", "reviewed", "damaged", "missing"]
+Status: TypeAlias = Literal["unlabelled", "labelled", "reviewed", "damaged", "missing", "replaced"]
 
-STATUSES: tuple[Status, ...] = ("unlabelled", "labelled", "reviewed", "damaged", "missing")
+STATUSES: tuple[Status, ...] = ("unlabelled", "labelled", "reviewed", "damaged", "missing", "replaced")
 
 
 def status_of(image: Image, *, objects: int | bool) -> Status:
@@ -18,6 +19,8 @@ def status_of(image: Image, *, objects: int | bool) -> Status:
             return "damaged"
         if image.note.startswith("missing"):
             return "missing"
+        if image.note == CHANGED:
+            return "replaced"
     if image.reviewed:
         return "reviewed"
     return "labelled" if objects else "unlabelled"

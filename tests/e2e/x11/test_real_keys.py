@@ -64,7 +64,7 @@ def test_every_key_of_the_window_sets_off_one_thing(keyboard: str, person: Outsi
             person.wait_or_not(lambda: fired)
         found[keys] = [*fired]
     others = {keys: found[keys] for keys, name in wanted if found[keys] != [name]}
-    # on a French keyboard Shift is held for the period itself: the two are one press
+    # on a French keyboard Shift is held for the period itself: the two are one press, and Alt is for the IoU
     assert others == ({"Shift+.": ["confidence-up"]} if keyboard == "fr" else {}), keyboard
 
 

@@ -2,6 +2,7 @@ import os
 
 import cv2
 import numpy as np
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
@@ -9,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from labeler.core.records import Box
 from labeler.gui.panels.film_strip import CELL, FilmStrip
 from labeler.gui.thumbnails import Thumbnails, prune, thumbnail
+from labeler.project.survey import CHANGED, MISSING
 
 
 def spot(column):
@@ -74,6 +76,31 @@ def test_a_file_that_is_no_image_has_no_thumbnail_and_the_others_come(qtbot, ses
         for image in session.images:
             made.pixmap(image, session.image_path(image))
     assert [made.failed(image_id) for image_id in ids] == [False, True, False]
+    made.stop()
+
+
+def test_a_thumbnail_goes_with_its_file(qtbot, session, photos):
+    """By its note: replaced, gone, and there again."""
+    made, image = Thumbnails(), session.images[0]
+    path = session.image_path(image)
+
+    def after(note: str):
+        changed = replace(image, note=note)
+        with qtbot.waitSignal(made.ready, timeout=20_000):
+            old = made.pixmap(changed, path)
+        return old, made.pixmap(changed, path)
+
+    _, first = after("")
+    cv2.imwrite(str(path), np.full((100, 200, 3), 255, dtype=np.uint8))
+    assert made.pixmap(image, path) is first  # nobody has said that it is another
+    shown_meanwhile, other = after(CHANGED)
+    assert shown_meanwhile is first
+    assert (other.width(), other.height()) == (192, 96)
+    path.unlink()
+    assert after(MISSING) == (other, None)
+    assert made.failed(image.id)
+    cv2.imwrite(str(path), np.full((200, 100, 3), 255, dtype=np.uint8))
+    assert after("")[1].height() == 192
     made.stop()
 
 
