@@ -212,7 +212,7 @@ class PhotoDesk(QObject):
         box.setDefaultButton(box.addButton("Decide later", QMessageBox.ButtonRole.RejectRole))
         if len(strangers) > 1:
             # the box does not keep it alive: its parent must
-            box.setCheckBox(QCheckBox(f"Do so for all {len(strangers):,} photos that are others", box))
+            box.setCheckBox(QCheckBox(f"The same for all {len(strangers):,} photos that were replaced", box))
         box.exec()
         text = next((text for button, text in buttons if button is box.clickedButton()), None)
         everyone = box.checkBox() is not None and box.checkBox().isChecked()

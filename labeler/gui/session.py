@@ -32,6 +32,7 @@ from labeler.gui.project_link import Ask
 from labeler.project.copying import secure_for_import
 from labeler.project.merging import merged
 from labeler.project.store import Store
+from labeler.project.survey import CHANGED
 
 __all__ = ["Changed", "Session"]
 
@@ -74,10 +75,17 @@ class Session(Acting):
         super().__init__(parent)
         self._measured = _Measured()
         self._kept: frozenset[int] | None = None
-        self.strangers.changed.connect(self._candidates_of_another_photo)
+        self.strangers.changed.connect(self._show_strangers)
 
-    def _candidates_of_another_photo(self) -> None:
-        """Candidates go from a photo that is not theirs, and come back where a person says that it is."""
+    def _show_strangers(self) -> None:
+        """Mark them in the lists; candidates go from a photo that is not theirs, and come back if it is."""
+        images = self._document.images
+        known = [images[one.image.id] for one in self.strangers.all if one.image.id in images]
+        fresh = [image.id for image in known if image.note != CHANGED]
+        for image_id in fresh:
+            images[image_id] = structs.replace(images[image_id], note=CHANGED)
+        if fresh:
+            self.images_changed.emit(tuple(fresh))
         self._agreement = None
         theirs = frozenset(self._document.candidates)
         self.changed.emit(Changed((), "photos", "candidates read", candidates=theirs))

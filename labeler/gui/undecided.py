@@ -62,14 +62,16 @@ class UndecidedOffers:
     def move_in(self, place: Place) -> None:
         """Make the project in the data folder the folder's own, and open it there."""
 
+        def moved(target: Path) -> None:
+            self._say_there(self._notifier.info, f"The labels are in {target} now.")
+            self._session.open(target)
+
         def refused(error: Exception) -> None:
             self._say_there(self._notifier.error, f"The project was not moved: {error}")
             self._session.open(place.project)
 
         self._session.close()
-        self._session.after_leaving(
-            lambda: homes.move_in(place.project, place.root), self._session.open, failed=refused
-        )
+        self._session.after_leaving(lambda: homes.move_in(place.project, place.root), moved, failed=refused)
 
     def choose(self, found: Undecided, copy: Path) -> None:
         """Ask which of two files is the project, and open that."""

@@ -37,6 +37,7 @@ def test_labels_are_moved_into_their_folder_by_a_button(
     qtbot.waitUntil(lambda: session.project == photos / "labels.labeler", timeout=20_000)
     qtbot.waitUntil(lambda: made.id in session.annotations, timeout=20_000)
     assert not at_home.exists()
+    assert told[-1].text == f"The labels are in {session.project} now."
     assert locate(photos).message == ""
 
 
