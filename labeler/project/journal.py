@@ -105,7 +105,7 @@ def sifted(db: sqlite3.Connection, edit: Edit) -> tuple[Edit, Edit]:
     for change in edit.changes:
         table = table_of(change.record)
         now = table.record(_stored(db, table, change.record.id))
-        if now == change.after:
+        if now == change.after and now != change.before:
             continue
         unsaid = {table.columns[position] for position in table.facts} | {"edited"}
         (fits if _meets(change, now, unsaid) else left).append(change)

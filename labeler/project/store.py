@@ -177,10 +177,11 @@ class Store(OpenFile):
         """`settle` what fits of an edit that was made to an older state of the project, and nothing twice.
 
         Gives its journal id, 0 where nothing of it was left to do, and what of it does not fit, maybe without
-        changes: what it changes was changed since, or is gone.
+        changes: what it changes was changed since, or is gone. One that changed nothing when it was made is
+        a step all the same, which an undo after it takes back.
         """
         fits, left = journal.sifted(self._db, edit)
-        if not fits.changes:
+        if edit.changes and not fits.changes:
             return 0, left
         return self.settle(fits)[0], left
 

@@ -284,6 +284,28 @@ def test_of_a_rescued_edit_what_fits_is_taken_up_and_nothing_newer_is_overwritte
     assert left == [[1, 3], [2]]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [(), (Change(Category(1, "person", "#ff0000"), Category(1, "person", "#ff0000")),)],
+    ids=["none", "to the same"],
+)
+def test_a_rescued_edit_that_changes_nothing_is_a_step(writer, path: Path, changes) -> None:
+    """Without it the undo after it would take back another, or a redo do again what it ended."""
+    writer.close()
+    kept = rescue.RescueFile(path)
+    for step in (add(1), "undo", Edit("Nothing", changes), "undo", "redo"):
+        kept.append(step, "")
+    told: list[str] = []
+    again = Writer.open(path, on_told=told.append)
+    journal = again.call(lambda store: [(one.label, one.state) for one in store.journal(limit=9)])
+    there = again.call(lambda store: store.annotations(1))
+    again.close()
+    assert journal[0] == ("Nothing", "done")
+    assert ("Add 1", "done") not in journal
+    assert not there
+    assert not told
+
+
 def test_a_rescued_edit_that_is_there_already_is_not_undone_in_place_of_another(writer, path: Path) -> None:
     writer.call(lambda store: store.apply(add(1)))
     writer.call(lambda store: store.apply(add(2)))
