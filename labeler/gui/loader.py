@@ -111,7 +111,9 @@ class PixelLoader(QObject):
     def _say_late(self, image_id: int, path: Path) -> None:
         if self._busy.get(image_id) == path:
             self.failed.emit(
-                image_id, f"{path} has not been read after 5 seconds: check the disk it lies on."
+                image_id,
+                f"{path} has not been read after 5 seconds and is still being read: where it never comes, "
+                "check the disk it lies on.",
             )
 
 

@@ -68,7 +68,9 @@ def window(qtbot: QtBot, folder: Path, stuck: threading.Event) -> Iterator[MainW
 def test_other_photos_are_shown_and_labelled_while_one_is_stuck(qtbot, window, stuck) -> None:
     session = window.session
     session.go_to(session.images[1].id)
-    qtbot.waitUntil(lambda: "has not been read after 5 seconds" in session.problem, timeout=30_000)
+    qtbot.waitUntil(
+        lambda: "has not been read after 5 seconds and is still being read" in session.problem, timeout=30_000
+    )
     for n in (2, 3):
         session.go_to(session.images[n].id)
         qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
