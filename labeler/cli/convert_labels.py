@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from labeler.cli.export_options import add_writing_options, writing_of
 from labeler.cli.import_labels import import_into
 from labeler.cli.labels import (
+    add_area_option,
     add_encoding_option,
     add_force_option,
     add_frame_option,
@@ -18,19 +19,16 @@ from labeler.cli.labels import (
     tell,
     write,
 )
-from labeler.core.records import Image
+from labeler.core.patience import said_silent, silent_disk
 from labeler.errors import FormatError
-from labeler.formats.coco import Dataset, dataset_of, file_names
-from labeler.formats.coco_file import open_document
 from labeler.formats.coco_writing import write_coco
 from labeler.formats.image_paths import Folder
-from labeler.formats.layouts import layout_of
-from labeler.formats.placing import header_of
+from labeler.formats.placing import read_placed_coco
 from labeler.formats.report import Ledger, Report
 from labeler.formats.writing import Writing
 from labeler.training.labels_out import Order, said_there
 
-NO_SIZE = "Its size is not in the file and no such image is found; it is left out with its annotations."
+NO_SIZE = "Its size is not in the file and no such image is found."
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,7 +38,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="between COCO JSON and projects",
         description=(
             "Convert by the files' endings: .json to .labeler, .labeler to .json, or .json to .json, which "
-            "writes the file again with what can be repaired repaired."
+            "writes the file again with what can be repaired repaired; where the photos are at hand, in the "
+            "frame in which they are displayed, as an import."
         ),
     )
     parser.add_argument("source", type=Path, metavar="IN")
@@ -53,6 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_encoding_option(parser)
     add_frame_option(parser)
+    add_area_option(parser)
     add_force_option(parser)
     add_writing_options(parser)
     add_report_option(parser)
@@ -68,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
     if is_project(out):
         if out.exists():
             raise FormatError(f"“{out}” exists already; use `labeler import` to add labels to it.")
-        report = import_into(out, source, images=args.images, frame=args.frame, encoding=args.encoding)
+        report = import_into(
+            out, source, images=args.images, frame=args.frame, encoding=args.encoding, area=args.area
+        )
     elif is_project(source):
         over = None if args.force else frozenset[Path]()
         report = delivered(source, Order(out, writing_of(args), over=over)).report
@@ -80,43 +82,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _clean(args: argparse.Namespace, writing: Writing) -> Report:
-    """A COCO file written again; the report is that of reading with what could not be written as it is."""
-    source, out = args.source, args.out
-    document = open_document(source, encoding=args.encoding)
-    dataset, read = dataset_of(document)
+    """A COCO file written again; the report is that of reading with what could not be written as it is.
+
+    An image whose size nobody knows is left out, so that its annotations are refused: a size of 0 breaks
+    whoever divides by it.
+    """
+    dataset, read, folder = read_placed_coco(
+        args.source, images=args.images, frame=args.frame, encoding=args.encoding, area=args.area
+    )
     ledger = Ledger()
     ledger.extend(read.items)
     totals = {kind: tally.total for kind, tally in read.tallies.items()}
     places = dataset.places
-    left_out: list[int] = []
-    if not all(image.width for image in dataset.images):
-        names = file_names(document)
-        folder = Folder(args.images) if args.images else layout_of(source, names).folder
-        dataset, left_out = _with_sizes(dataset, folder)
-    for place in left_out:
-        ledger.note("refused", "images", places.images[place], "width", NO_SIZE)
-    data, written = write_coco(dataset, source=read.source, writing=writing)
-    write(out, data)
+    for place, image in enumerate(dataset.images):
+        if not image.width:
+            sentence = f"{_why_no_size(image.path, folder)} It is left out with its annotations."
+            ledger.note("refused", "images", places.images[place], "width", sentence)
+    sized = tuple(image for image in dataset.images if image.width)
+    data, written = write_coco(replace(dataset, images=sized), source=read.source, writing=writing)
+    write(args.out, data)
     for note in written.items:
         index = places.annotations[note.index] if note.index is not None else None
         ledger.note(note.verdict, note.kind, index, note.field, note.sentence)
     return ledger.report(read.source, totals)
 
 
-def _with_sizes(dataset: Dataset, folder: Folder) -> tuple[Dataset, list[int]]:
-    """The data set with the sizes that the file lacks, and the places of images that nobody knows one of.
-
-    These are left out, so that their annotations are refused: a size of 0 breaks whoever divides by it.
-    """
-    sized: list[Image] = []
-    left_out: list[int] = []
-    for place, image in enumerate(dataset.images):
-        found = None if image.width else folder.find(image.path)
-        header = header_of(folder.root / found.path) if found else None
-        if image.width:
-            sized.append(image)
-        elif header:
-            sized.append(replace(image, width=header.width, height=header.height))
-        else:
-            left_out.append(place)
-    return replace(dataset, images=tuple(sized)), left_out
+def _why_no_size(name: str, folder: Folder) -> str:
+    found = folder.find(name)
+    disk = silent_disk(folder.root / found.path) if found else ""
+    return f"Its size is not in the file: {said_silent(disk)}" if disk else NO_SIZE

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from labeler.cli.labels import (
+    add_area_option,
     add_encoding_option,
     add_frame_option,
     add_report_option,
@@ -60,13 +61,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="keep",
         help="what becomes of an object that the file corrects but a person has edited since; default: keep",
     )
-    parser.add_argument(
-        "--area",
-        choices=("shape", "file"),
-        default="shape",
-        help="an area that is not that of its shape is worked out anew, or kept as the file has it, also by "
-        "exports; default: shape",
-    )
+    add_area_option(parser)
     add_encoding_option(parser)
     add_frame_option(parser)
     add_report_option(parser)
@@ -150,6 +145,7 @@ def _results(args: argparse.Namespace) -> Report:
                 model=args.model or args.labels.stem,
                 version=args.model_version,
                 of=args.of,
+                encoding=args.encoding,
             )
         except UnclearIdsError as error:
             raise FormatError(f"{error} Name the file that has them: --of LABELS.json.") from error

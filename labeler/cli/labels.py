@@ -73,14 +73,25 @@ def add_frame_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_area_option(parser: argparse.ArgumentParser) -> None:
+    """The option that says whose area counts."""
+    parser.add_argument(
+        "--area",
+        choices=("shape", "file"),
+        default="shape",
+        help="an area that is not that of its shape is worked out anew, or kept as the file has it, also by "
+        "exports; default: shape",
+    )
+
+
 def add_encoding_option(parser: argparse.ArgumentParser) -> None:
     """The option that names the encoding of a labels file that is not UTF-8."""
     parser.add_argument(
         "--encoding",
         default="",
         metavar="NAME",
-        help="the encoding of a labels file that is not UTF-8, as gb18030, shift_jis or cp1252; default: "
-        "what its text says",
+        help="the encoding of a labels or results file that is not UTF-8, as gb18030, shift_jis or cp1252; "
+        "default: what its text says",
     )
 
 

@@ -15,9 +15,11 @@ from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option, write
 from labeler.cli.progress import Progress
+from labeler.core.doubles import doubled, said_doubled
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
 from labeler.core.geometry import bounds
 from labeler.core.images import read_header
+from labeler.core.label_pictures import label_pictures, said_label_pictures
 from labeler.core.patience import is_folder, is_there, said_together
 from labeler.core.photo_files import photos_below
 from labeler.core.records import Candidate, Mask
@@ -41,7 +43,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "ids are those of --labels where that is given, else images and the model's classes count from 1. "
         "A YOLO model predicts as Ultralytics validates it: with every class of a box over the threshold.",
     )
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, and folders of them")
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="images, and folders of them; masks beside photos are left out",
+    )
     parser.add_argument(
         "--model", metavar="NAME|FILE|RUN", help="a model's name, a file of weights, or a run"
     )
@@ -92,7 +100,7 @@ def run_model(
 
     Ids are those of `dataset`, where there is one. Raises LabelerError with one sentence.
     """
-    files = _files(paths)
+    files, told = _files(paths, dataset)
     spec = plugins.discover().resolve(name)
     if text and not spec.reads_text:
         raise ModelError(f"{spec.title} does not read what to look for; leave --text out.")
@@ -100,7 +108,8 @@ def run_model(
         raise ModelError(f"{spec.title} has to be told what to look for; say it with --text.")
     model = load_detector(spec)
     job = _Job(spec, model, _ids_of(files, dataset), _Categories(dataset, spec.categories))
-    return job.run(wanted, text=text, masks=_masks() if masks else None)
+    summary, results = job.run(wanted, text=text, masks=_masks() if masks else None)
+    return msgspec.structs.replace(summary, told=told), results
 
 
 class Summary(Struct, frozen=True):
@@ -116,6 +125,8 @@ class Summary(Struct, frozen=True):
     seconds: float
     left_out: list[str]
     """Sentences about images that could not be used, and classes that have no category."""
+    told: list[str] = []
+    """Sentences about pictures that are no photos, and photos that are there twice."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
     name = "everything" if args.everything else args.model
     summary, results = run_model(name, args.paths, dataset, wanted, text=args.text, masks=args.masks)
     write(args.out, msgspec.json.encode(results))
-    for sentence in summary.left_out:
+    for sentence in summary.told + summary.left_out:
         print(sentence, file=sys.stderr)
     if args.json:
         print_json(summary)
@@ -218,22 +229,35 @@ def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """The image files that are named, and those in the folders that are, each once and in order."""
+def _files(paths: Sequence[Path], dataset: Dataset | None) -> tuple[list[Path], list[str]]:
+    """The image files that are named, and the photos in the folders that are, each once and in order.
+
+    And what is to be said of them. Masks beside photos are left out, but for those that the labels name.
+    """
     found: dict[Path, None] = {}
+    told: list[str] = []
+    names = {image.path for image in dataset.images} if dataset is not None else set()
     for path in paths:
         if _is_folder(path):
-            try:
-                found.update(dict.fromkeys(path / one for one in photos_below(path)))
-            except OSError as error:
-                raise FormatError(f"The folder {path} cannot be read ({error.strerror}).") from error
+            inside = _photos_in(path)
+            masks = label_pictures(inside, names)
+            left_out = {one for pictures in masks.values() for one in pictures}
+            found.update(dict.fromkeys(path / one for one in inside if one not in left_out))
+            told.append(said_label_pictures(masks))
         elif is_there(path):
             found[path] = None
         else:
             raise FormatError(f"There is no image or folder “{path}”.")
     if not found:
         raise FormatError(f"There is no image in {', '.join(str(path) for path in paths)}.")
-    return list(found)
+    return list(found), [sentence for sentence in (*told, said_doubled(doubled(found))) if sentence]
+
+
+def _photos_in(folder: Path) -> list[str]:
+    try:
+        return list(photos_below(folder))
+    except OSError as error:
+        raise FormatError(f"The folder {folder} cannot be read ({error.strerror}).") from error
 
 
 def _is_folder(path: Path) -> bool:

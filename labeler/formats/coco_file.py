@@ -175,9 +175,12 @@ def _unfolded(document: Document, path: Path) -> Document:
     return Document(document.name, data, heads, document.notes + notes)
 
 
-def open_list(path: Path) -> tuple[list[Raw], tuple[Note, ...]]:
-    """The items of a file that is one JSON list (COCO results). Raises FormatError, one sentence."""
-    data = read_bytes(path)
+def open_list(path: Path, *, encoding: str = "") -> tuple[list[Raw], tuple[Note, ...]]:
+    """The items of a file that is one JSON list (COCO results), whose `encoding` is found out if not named.
+
+    Raises FormatError, one sentence.
+    """
+    data = read_bytes(path, encoding=encoding)
     with no_collection():
         items, _, notes = parsed(data, path, _ITEMS)
     return items, notes

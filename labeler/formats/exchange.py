@@ -231,8 +231,11 @@ def import_document(
 class ImportingResults:
     """A results file on its way into a project as the candidates of a model, in steps as `Importing`."""
 
-    def __init__(self, path: Path, *, model: str, version: str = "", of: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, *, model: str, version: str = "", of: Path | None = None, encoding: str = ""
+    ) -> None:
         self.labels = path
+        self._encoding = encoding
         self._of = of
         self._root = Path()
         self._model, self._version = model, version
@@ -251,7 +254,7 @@ class ImportingResults:
         Raises FormatError when it is no JSON list, UnclearIdsError when its ids may mean this or that, and
         ImportStoppedError when stopped.
         """
-        items, notes = open_list(self.labels)
+        items, notes = open_list(self.labels, encoding=self._encoding)
         meant = self._meant_in(self._of) if self._of else meant_by(items, self._images, self._categories)
         self._found = results_of(
             self.labels.name,
@@ -264,7 +267,7 @@ class ImportingResults:
 
     def _meant_in(self, labels: Path) -> Meant:
         """What the ids of a labels file mean in the project."""
-        document = open_document(labels)
+        document = open_document(labels, encoding=self._encoding)
         names = file_names(document)
         folder = layout_of(labels, names, first=self._root).folder
         placing = Placing(self._images, root=self._root, folder=folder, names=names)
@@ -290,15 +293,22 @@ class ImportingResults:
 
 
 def import_results(
-    project: Project, path: Path, *, model: str, version: str = "", of: Path | None = None
+    project: Project,
+    path: Path,
+    *,
+    model: str,
+    version: str = "",
+    of: Path | None = None,
+    encoding: str = "",
 ) -> Report:
     """Take a COCO results file into a project as the candidates of a model, in one transaction.
 
     The file's ids are those of the labels file `of`, else those that `export_coco` writes, which are those
-    of an imported COCO file. Earlier candidates of that model on the same images are replaced. Raises
+    of an imported COCO file. The `encoding` of both is found out where none is named. Earlier candidates of
+    that model on the same images are replaced. Raises
     FormatError when it is no JSON list, UnclearIdsError when its ids may be those of two imported files.
     """
-    importing = ImportingResults(path, model=model, version=version, of=of)
+    importing = ImportingResults(path, model=model, version=version, of=of, encoding=encoding)
     importing.look(project)
     importing.read()
     return importing.finish(project)

@@ -4,13 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from labeler.core.doubles import doubled
 from labeler.core.images import Header, read_header
 from labeler.core.other_kinds import LFS_POINTER, said_of_other
 from labeler.core.patience import patiently, said_silent, silent_disk
 from labeler.core.photo_files import PLACEHOLDER, readable
 from labeler.core.records import Image
 from labeler.errors import ImageError
-from labeler.formats.coco import Dataset, dataset_of, file_names
+from labeler.formats.coco import Area, Dataset, dataset_of, file_names
 from labeler.formats.coco_file import open_document
 from labeler.formats.frames import Choice
 from labeler.formats.image_paths import REASONS, Folder, Found, folded, last_part, placeholder
@@ -94,6 +95,11 @@ class Placing:
             self._found[name] = self._folder.find(name)
         return self._found[name]
 
+    def doubles(self) -> dict[str, str]:
+        """The names whose files are those of other names by a link, each with the first of these."""
+        paths = {self._folder.root / one.path: name for name, one in self._found.items() if one}
+        return {paths[path]: paths[first] for path, first in doubled(paths)}
+
     def header(self, name: str) -> Header | None:
         """What the file found for a name says of itself; None where there is none or it cannot be read."""
         if name not in self._headers:
@@ -136,18 +142,26 @@ def _head(path: Path) -> bytes:
 
 
 def read_placed_coco(
-    labels: Path, *, images: Path | None = None, frame: Choice = "auto", encoding: str = ""
+    labels: Path,
+    *,
+    images: Path | None = None,
+    frame: Choice = "auto",
+    encoding: str = "",
+    area: Area = "shape",
 ) -> tuple[Dataset, Report, Folder]:
     """A COCO file with its shapes where they are on the displayed images, and the folder these are in.
 
-    They are looked for in `images`, else around the labels as `layouts` says. Raises FormatError when the
+    They are looked for in `images`, else around the labels as `layouts` says; `frame`, `encoding` and `area`
+    are as in `dataset_of` and `open_document`. Raises FormatError when the
     file is not COCO.
     """
     document = open_document(labels, encoding=encoding)
     names = file_names(document)
     folder = Folder(images) if images is not None else layout_of(labels, names).folder
     placing = Placing((), root=folder.root, folder=folder, names=names)
-    dataset, report = dataset_of(document, image_sizes=placing.size, turns=placing.turn, frame=frame)
+    dataset, report = dataset_of(
+        document, image_sizes=placing.size, turns=placing.turn, frame=frame, area=area
+    )
     return dataset, report, folder
 
 

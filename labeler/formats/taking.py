@@ -85,6 +85,7 @@ class Taking:
         ids: dict[int, int] = {}
         first: dict[str, tuple[int, int | None]] = {}
         given = {image.file_id for image in self._known.images}
+        doubles = self._placing.doubles()
         for image, place in zip(images, places, strict=True):
             before = self._placing.known(image.path)
             path = before.path if before else self._placing.path(image.path) or placeholder(image.path)
@@ -102,6 +103,9 @@ class Taking:
             elif self._placing.is_guess(image.path):
                 sentence = f"Not found there; taken for “{path}”, {self._placing.reason(image.path)}."
                 self._ledger.note("repaired", "images", place, "file_name", sentence)
+            if other_name := doubles.get(image.path):
+                sentence = f"Is the photo “{other_name}” by a link; each name is an image of its own."
+                self._ledger.note("told", "images", place, "file_name", sentence)
             if before is None:
                 self._note_contested("images", place, image.file_id, given)
             if after != before:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from labeler.core.doubles import doubled, said_doubled
 from labeler.core.label_pictures import label_pictures, said_label_pictures
 from labeler.core.patience import silent_disks
 from labeler.core.photo_files import Fingerprint, fingerprint, said_left_out
@@ -42,7 +43,7 @@ class _Round:
         self.root = root
         self.stop = threading.Event()
         self.left_out: Counter[str] = Counter()
-        self.masks = ""
+        self.said = ""
         """What is said of pictures that are labels of the others."""
         self.is_empty = False
         """Whether there are no photos at all, and never were."""
@@ -99,7 +100,7 @@ class PhotoWatch(QObject):
         def work() -> Survey:
             paths = list(find_images(here.root, here.left_out))
             here.is_empty = not paths and not images
-            here.masks = said_label_pictures(label_pictures(paths, {image.path for image in images}))
+            here.said = _said_of(paths, images, here.root)
             return survey(images, known, paths, here.root, should_stop=here.stop.is_set)
 
         self._aside(here, work, lambda seen: self._write(here, seen))
@@ -115,7 +116,7 @@ class PhotoWatch(QObject):
         if here is not self._round:
             return
         self.synced.emit(sync)
-        sentence = f"{here.masks} {said_left_out(here.left_out)}".strip()
+        sentence = f"{here.said} {said_left_out(here.left_out)}".strip()
         if here.is_empty:
             empty = f"There is no photo in {here.root.name}. Put some there, or open another folder."
             sentence = f"{empty} {sentence}".strip()
@@ -175,6 +176,14 @@ class PhotoWatch(QObject):
         self._round = None
         if self._again:
             self._start(here.root)
+
+
+def _said_of(paths: Sequence[str], images: Sequence[Image], root: Path) -> str:
+    """What is to be said of the pictures found: masks are left out, and photos may be there twice."""
+    masks = said_label_pictures(label_pictures(paths, {image.path for image in images}))
+    found = doubled(root / path for path in paths)
+    twice = [(one.relative_to(root), other.relative_to(root)) for one, other in found]
+    return f"{masks} {said_doubled(twice)}".strip()
 
 
 def _look(here: _Round, one: Due) -> Fingerprint | None:

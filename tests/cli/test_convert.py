@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from tests.coco_values import completed, without_facts
 
@@ -125,3 +126,45 @@ def test_clean_json_finds_photos_where_an_import_does(tmp_path: Path, labels: st
     assert done.returncode == 0, done.stderr
     written = json.loads((tmp_path / "out.json").read_bytes())
     assert (written["images"][0]["width"], len(written["annotations"])) == (40, 1)
+
+
+@pytest.mark.parametrize("change", ["turned", "scaled"])
+def test_clean_json_is_in_the_frame_of_the_displayed_photo_as_an_import_is(
+    tmp_path: Path, change: str
+) -> None:
+    exif = Picture.Exif()
+    exif[0x0112] = 6 if change == "turned" else 1  # turned right: what is stored at the left is at the top
+    stored = (40, 30) if change == "turned" else (80, 60)
+    Picture.new("RGB", stored).save(tmp_path / "a.jpg", exif=exif)
+    data = whole([30, 20, 10, 10])
+    data["images"][0]["file_name"] = "a.jpg"
+    data["annotations"][0]["area"] = 100
+    source, out = tmp_path / "in.json", tmp_path / "out.json"
+    source.write_text(json.dumps(data))
+    done = labeler("convert", source, out)
+    assert done.returncode == 0
+    assert "--frame displayed leaves it" in done.stderr
+    written = json.loads(out.read_bytes())
+    size, box = {"turned": ((30, 40), [0, 30, 10, 10]), "scaled": ((80, 60), [60, 40, 20, 20])}[change]
+    assert (written["images"][0]["width"], written["images"][0]["height"]) == size
+    assert written["annotations"][0]["bbox"] == box
+    assert labeler("import", source, tmp_path / "p.labeler").returncode == 0
+    assert labeler("export", tmp_path / "p.labeler", tmp_path / "exported.json").returncode == 0
+    assert json.loads((tmp_path / "exported.json").read_bytes())["annotations"][0]["bbox"] == box
+    labeler("convert", source, out, "--force", "--frame", "displayed")
+    as_it_was = [row["bbox"] for row in json.loads(out.read_bytes())["annotations"]]
+    assert as_it_was == ([] if change == "turned" else [[30, 20, 10, 10]]), "it lies outside, or where it lay"
+
+
+def test_an_area_of_the_file_is_kept_where_that_is_asked(tmp_path: Path) -> None:
+    source, out, project = (tmp_path / name for name in ("in.json", "out.json", "p.labeler"))
+    data = whole([1, 2, 3, 4])
+    data["annotations"][0]["area"] = 9000.0
+    source.write_text(json.dumps(data))
+    assert labeler("convert", source, out).returncode == 0
+    assert json.loads(out.read_bytes())["annotations"][0]["area"] == 12.0
+    assert labeler("convert", source, out, "--area", "file", "--force").returncode == 0
+    assert json.loads(out.read_bytes())["annotations"][0]["area"] == 9000.0
+    assert labeler("convert", source, project, "--area", "file").returncode == 0
+    assert labeler("convert", project, out, "--force").returncode == 0
+    assert json.loads(out.read_bytes())["annotations"][0]["area"] == 9000.0

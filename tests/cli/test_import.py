@@ -140,3 +140,29 @@ def test_wrong_use(labels: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "is no folder" in done.stderr
     assert not (tmp_path / "p.labeler").exists()
+
+
+def test_results_in_a_named_encoding(labels: Path, tmp_path: Path) -> None:
+    project, results = tmp_path / "p.labeler", tmp_path / "scored.json"
+    labeler("import", labels, "--images", tmp_path / "photos", project)
+    row = {"image_id": 5, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5, "note": "\u00e9t\u00e9"}
+    results.write_bytes(json.dumps([row], ensure_ascii=False).encode("utf-16-le"))
+    command = ["import", "--results", results, project, "--model", "m"]
+    wrong = labeler(*command, "--encoding", "nonsense")
+    assert (wrong.returncode, "“nonsense” is no encoding" in wrong.stderr) == (1, True)
+    done = labeler(*command, "--encoding", "utf-16-le")
+    assert (done.returncode, "results: 1 of 1 taken" in done.stdout) == (0, True)
+
+
+def test_a_photo_that_is_there_twice_by_links_is_said(labels: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "b.png").symlink_to("a.png")
+    whole = json.loads(labels.read_text())
+    whole["images"].append({"id": 6, "file_name": "b.png", "width": 40, "height": 30})
+    whole["annotations"].pop()
+    labels.write_text(json.dumps(whole))
+    project = tmp_path / "p.labeler"
+    done = labeler("import", labels, "--images", tmp_path / "photos", project)
+    assert (done.returncode, "images: 2 of 2 taken" in done.stdout) == (0, True)
+    assert done.stderr == (
+        "told images[1].file_name: Is the photo “a.png” by a link; each name is an image of its own.\n"
+    )

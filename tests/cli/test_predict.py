@@ -11,6 +11,7 @@ from PIL import Image as Picture
 from labeler import cli
 from labeler.cli import predict
 from labeler.core.rle import decode, decompress
+from labeler.formats.coco import read_coco
 
 ANNOTATIONS = "data/coco-mini/annotations.json"
 
@@ -185,9 +186,25 @@ def test_photos_that_are_links_are_photos_and_pipes_are_none(tmp_path: Path, exp
     (tmp_path / "one" / "deep").symlink_to(tmp_path / "two")
     (tmp_path / "one" / "loop.png").symlink_to(tmp_path / "one" / "loop.png")
     os.mkfifo(tmp_path / "one" / "pipe.png")
-    found = predict._files([tmp_path / "one"])
+    found, told = predict._files([tmp_path / "one"], None)
     assert [path.relative_to(tmp_path / "one").as_posix() for path in found] == [
         "deep/two.png",
         "linked.png",
         "one.png",
     ]
+    (twice,) = told
+    one, other = tmp_path / "one/linked.png", tmp_path / "one/deep/two.png"
+    assert twice.startswith(f"1 photo is there twice by links, “{one}” and “{other}”")
+
+
+def test_masks_beside_photos_are_no_photos(tmp_path) -> None:
+    for name in ("photos/a.png", "photos/b.png", "masks/a.png", "masks/b_mask.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Picture.new("RGB", (40, 30)).save(tmp_path / name)
+    found, told = predict._files([tmp_path], None)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["photos/a.png", "photos/b.png"]
+    assert told == ["2 pictures in “masks” are masks of the photos here and are left out."]
+    assert len(predict._files([tmp_path / "masks"], None)[0]) == 2, "asked for by name"
+    named = labels(tmp_path / "labels.json", Path("a.png"), "bus")
+    named.write_text(named.read_text().replace("elsewhere/", "masks/"))
+    assert len(predict._files([tmp_path], read_coco(named)[0])[0]) == 4, "the labels have them as photos"

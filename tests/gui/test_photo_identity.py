@@ -168,6 +168,17 @@ def test_masks_beside_their_photos_are_no_photos_and_that_is_said(qtbot: QtBot, 
     session.shut_down()
 
 
+def test_a_photo_that_is_there_twice_by_a_link_is_said(qtbot: QtBot, folder: Path) -> None:
+    (folder / "g.bmp").symlink_to("f1.bmp")
+    session, told = Session(), []
+    session.told.connect(told.append)
+    session.open(folder)
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    twice = "1 photo is there twice by links, “g.bmp” and “f1.bmp”: each name is an image of its own."
+    assert (told, len(session.images)) == ([twice], 4)
+    session.shut_down()
+
+
 def test_an_empty_folder_with_a_category_keeps_its_project(qtbot: QtBot, tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
