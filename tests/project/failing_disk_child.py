@@ -117,6 +117,8 @@ def live(project: Path, *, seed: int, files: list[str], fault: dict, then: str, 
             if since == 1:
                 say("fired")
     person.wait(while_ill=True)
+    if disk.failures and not since:  # the writer was that far behind
+        say("fired")
     say("settled")
     if then == "recover":
         disk.mend()

@@ -120,7 +120,7 @@ class Ward:
                     said.fired = True
                 case "begun" | "ack" | "safe" | "closed":
                     setattr(said, word, json.loads(value))
-            if word == when:
+            if kill and word in (when, "settled"):  # at the latest then: it waits for it
                 time.sleep(self.rng.random() * 0.05)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
