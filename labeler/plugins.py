@@ -18,8 +18,8 @@ from msgspec import Struct
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError, ModelError, PluginError
-from labeler.models.api import FileSpec, FormatSpec, ModelSpec, Task
-from labeler.training.api import TrainerSpec
+from labeler.models.protocols import FileSpec, FormatSpec, ModelSpec, Task
+from labeler.training.specs import TrainerSpec
 
 API = 1
 """The version of the plugin contract."""
@@ -148,7 +148,7 @@ class Registry(Struct, frozen=True):
         Reads files, so it is for a thread of a pool. A file that cannot be opened is left out; `labeler
         models` says why.
         """
-        from labeler.models.weights import installed  # noqa: PLC0415 - networking, which a start need not pay
+        from labeler.models.files.weights import installed  # noqa: PLC0415 - networking, which a start need not pay
 
         tasks = {task, "semantic"} if task == "detector" else {task}
         found = {spec.id: spec for spec in self.models if spec.task in tasks}
@@ -168,7 +168,7 @@ class Registry(Struct, frozen=True):
         when it is none of them, and LabelerError as `open_file` and `RunFolder.model`, or where it could be
         downloaded but is not here.
         """
-        from labeler.models import weights  # noqa: PLC0415 - networking, which a start need not pay
+        from labeler.models.files import weights  # noqa: PLC0415 - networking, which a start need not pay
 
         known = {spec.id: spec for spec in self.models}
         if name in known:

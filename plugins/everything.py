@@ -9,8 +9,8 @@ from functools import partial
 from labeler import plugins
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
-from labeler.models.api import ModelSpec, Rgb, Segmenter
 from labeler.models.point_grid import LABEL, Grid, everything
+from labeler.models.protocols import ModelSpec, Rgb, Segmenter
 from labeler.models.threads import all_threads
 from labeler.plugins import Plugin
 

@@ -5,17 +5,18 @@ from pathlib import Path
 from labeler import paths, plugins
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
-from labeler.models import safetensors_file
-from labeler.models.api import FileSpec, ModelSpec, Rgb, Segmenter, Weights
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
-from labeler.models.outlines import check_unchanged, hashed
+from labeler.models.files import safetensors_file
+from labeler.models.files.pickles import check_unchanged, hashed
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Segmenter, Weights
 from labeler.plugins import Plugin
-from labeler.training import instant, instant_head
-from labeler.training.api import Option, TrainerSpec, settings
 from labeler.training.events import Report, ShouldStop
-from labeler.training.instant_objects import objects
+from labeler.training.instant import head as instant_head
+from labeler.training.instant import trainer as instant_trainer
+from labeler.training.instant.objects import objects
 from labeler.training.run import RunFolder
+from labeler.training.specs import Option, TrainerSpec, settings
 
 
 class InstantModel:
@@ -39,7 +40,7 @@ class InstantModel:
         return self._instant.objects(self._head, path)
 
 
-def _instant() -> instant.Instant:
+def _instant() -> instant_trainer.Instant:
     spec = plugins.discover(safe_mode=True).model("mobilesam")
     segmenter = spec.load()
     if not isinstance(segmenter, Segmenter):
@@ -47,12 +48,12 @@ def _instant() -> instant.Instant:
             "The embedded MobileSAM is no promptable model; install Labeler again to restore it."
         )
     cache = EmbeddingCache(paths.cache_dir() / "embeddings")
-    return instant.Instant(segmenter, Embedder(segmenter, spec.fingerprint, cache), spec.fingerprint)
+    return instant_trainer.Instant(segmenter, Embedder(segmenter, spec.fingerprint, cache), spec.fingerprint)
 
 
 def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     steps = int(settings(_TRAINER, folder.spec.options)["steps"])
-    return instant.train(folder, _instant(), steps=steps, report=report, should_stop=should_stop)
+    return instant_trainer.train(folder, _instant(), steps=steps, report=report, should_stop=should_stop)
 
 
 def _sniff(path: Path) -> bool:

@@ -6,14 +6,14 @@ from typing import Any
 from msgspec import Struct
 
 from labeler.core.records import Candidate
-from labeler.models import safetensors_file
-from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
-from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.files import safetensors_file
+from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.plugins import Plugin
-from labeler.training.api import Option, TrainerSpec, settings
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
-from labeler.training.starting import starting_file
+from labeler.training.specs import Option, TrainerSpec, settings
+from labeler.training.start_weights import starting_file
 
 _ID = "localizer"
 _SIGN = ("features.12.0.weight", (576, 96, 1, 1))

@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from labeler import paths
 from labeler.core.records import Prompt, Proposal
 from labeler.errors import ModelError
-from labeler.models.api import Embedding, Interrupt, InterruptedWorkError, ModelSpec, Rgb, Weights, verify
-from labeler.models.sam import FRAME, LOGITS, frame_size, mask_of, prompt_arrays
+from labeler.models.protocols import (
+    Embedding,
+    Interrupt,
+    InterruptedWorkError,
+    ModelSpec,
+    Rgb,
+    Weights,
+    verify,
+)
+from labeler.models.sam.frame import FRAME, LOGITS, frame_size, mask_of, prompt_arrays
 from labeler.models.threads import all_threads
 from labeler.plugins import Plugin
 

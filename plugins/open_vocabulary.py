@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
-from labeler.models.api import Detector, FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, Frame, corners_of, letterbox, to_candidates, upsampled
-from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, try_outline
+from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, try_outline
+from labeler.models.protocols import Detector, FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.sam.torch_segmenters import best_device, running, to_numpy
 from labeler.models.text_encoders import EXTRA, Encode, load_encoder, phrases_of, phrases_told
-from labeler.models.torch_segmenters import best_device, running, to_numpy
 from labeler.models.ultralytics_home import load_checkpoint
 from labeler.plugins import Plugin
 

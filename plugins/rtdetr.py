@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
-from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, to_candidates
+from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork
-from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, outline, try_outline
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
 from labeler.plugins import Plugin
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
-from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, Frame, corners_of, to_candidates, upsampled_whole
-from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
-from labeler.models.sam3 import Sam3Sizes, build, sizes_of
+from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.sam.concepts import Sam3Sizes, build, sizes_of
+from labeler.models.sam.torch_segmenters import running, to_numpy
 from labeler.models.text_encoders import phrases_told, tokenizer
-from labeler.models.torch_segmenters import running, to_numpy
 from labeler.plugins import Plugin
 
 _MIDDLE = 127.5

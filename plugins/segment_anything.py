@@ -9,11 +9,18 @@ import numpy as np
 
 from labeler.core.records import Prompt, Proposal
 from labeler.errors import ModelError
-from labeler.models.api import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
-from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
-from labeler.models.sam import FRAME, mask_of, prompt_arrays
-from labeler.models.sam_architecture import SamArchitecture, architecture_of
-from labeler.models.torch_segmenters import best_device, is_lone, order_of, proposals_of, running, to_numpy
+from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
+from labeler.models.sam.architecture import SamArchitecture, architecture_of
+from labeler.models.sam.frame import FRAME, mask_of, prompt_arrays
+from labeler.models.sam.torch_segmenters import (
+    best_device,
+    is_lone,
+    order_of,
+    proposals_of,
+    running,
+    to_numpy,
+)
 from labeler.plugins import Plugin
 
 _MEAN = [123.675, 116.28, 103.53]

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
-from labeler.models import safetensors_file
-from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, MASK_FLOOR, Frame, to_candidates, upsampled
-from labeler.models.outlines import (
+from labeler.models.files import safetensors_file
+from labeler.models.files.pickles import (
     check_unchanged,
     class_names,
     guarded,
@@ -25,11 +24,12 @@ from labeler.models.outlines import (
     load_state_dict,
     tensor_shapes,
 )
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.plugins import Plugin
-from labeler.training.api import Option, TrainerSpec, settings
 from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.run import RunFolder
-from labeler.training.starting import starting_file
+from labeler.training.specs import Option, TrainerSpec, settings
+from labeler.training.start_weights import starting_file
 
 _MOST = 1000
 """Candidates of an image: what the first stage proposes, or what a level of the others may give."""

@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Mask, Prompt, Proposal
 from labeler.errors import ModelError
-from labeler.models.api import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.detections import Frame, upsampled_whole
-from labeler.models.outlines import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
-from labeler.models.sam import FRAME, prompt_arrays
-from labeler.models.torch_segmenters import best_device, is_lone, order_of, proposals_of, running, to_numpy
+from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
+from labeler.models.sam.frame import FRAME, prompt_arrays
+from labeler.models.sam.torch_segmenters import (
+    best_device,
+    is_lone,
+    order_of,
+    proposals_of,
+    running,
+    to_numpy,
+)
 from labeler.models.ultralytics_home import import_ultralytics
 from labeler.plugins import Plugin
 

@@ -3,25 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-from labeler.models import safetensors_file
-from labeler.models.api import FileSpec, ModelSpec, Weights
-from labeler.models.outlines import check_unchanged, guarded, hashed
+from labeler.models.files import safetensors_file
+from labeler.models.files.pickles import check_unchanged, guarded, hashed
+from labeler.models.protocols import FileSpec, ModelSpec, Weights
 from labeler.plugins import Plugin
-from labeler.training.api import Option, TrainerSpec, settings
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
+from labeler.training.specs import Option, TrainerSpec, settings
 
 _ID = "unet"
 
 
 def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
-    from labeler.training import segmentation  # noqa: PLC0415  # heavy: in a child only
+    from labeler.training.unet import trainer as unet_trainer  # noqa: PLC0415  # heavy: in a child only
 
-    return segmentation.train(folder, settings(_TRAINER, folder.spec.options), report, should_stop)
+    return unet_trainer.train(folder, settings(_TRAINER, folder.spec.options), report, should_stop)
 
 
 def _loaded(weights: Weights) -> Any:
-    from labeler.training import pixel_model  # noqa: PLC0415  # heavy: in a child only
+    from labeler.training.unet import pixel_model  # noqa: PLC0415  # heavy: in a child only
 
     check_unchanged(weights)
     return guarded(weights.path.name, lambda: pixel_model.load(weights.path))

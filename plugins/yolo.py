@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import LabelerError, ModelError
-from labeler.models import catalog
-from labeler.models.api import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.detections import FLOOR, Frame, letterbox, to_candidates, upsampled
+from labeler.models.files import catalog
+from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork, fast_network
-from labeler.models.outlines import Opaque, check_unchanged, guarded, hashed, outline, try_outline
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
 from labeler.plugins import Plugin
-from labeler.training.api import Option, TrainerSpec, settings
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
-from labeler.training.starting import starting_file
+from labeler.training.specs import Option, TrainerSpec, settings
+from labeler.training.start_weights import starting_file
 
 _TASKS = "ultralytics.nn.tasks."
 _MODELS = {_TASKS + name for name in ("DetectionModel", "SegmentationModel", "YOLOv10DetectionModel")}
@@ -182,12 +182,12 @@ def _open(path: Path) -> ModelSpec:
 
 def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     """Fine-tune a checkpoint on the run's images, by ultralytics itself."""
-    from labeler.training import yolo_run  # noqa: PLC0415 - a window that trains nothing need not pay for it
+    from labeler.training.yolo import trainer as yolo_trainer  # noqa: PLC0415 - a window that trains nothing need not pay for it
 
     chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
     last = folder.checkpoints / "last.pt"
     weights = last if last.is_file() else _start(chosen["weights"])
-    plan = yolo_run.Plan(
+    plan = yolo_trainer.Plan(
         weights=weights,
         epochs=chosen["epochs"],
         batch=chosen["batch"],
@@ -198,7 +198,7 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
         mosaic=chosen["mosaic"],
         workers=chosen["workers"],
     )
-    return yolo_run.train(folder, plan, report, should_stop)
+    return yolo_trainer.train(folder, plan, report, should_stop)
 
 
 def _start(choice: str) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from labeler.models.catalog import Entry
+from labeler.models.files.catalog import Entry
 
 
 @dataclass

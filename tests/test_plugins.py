@@ -12,7 +12,7 @@ from labeler.plugins import discover, user_folder
 
 GOOD = "from labeler.plugins import Plugin\nplugin = Plugin(api=1, name='{name}', version='1')\n"
 MODEL = (
-    "from labeler.models.api import ModelSpec\n"
+    "from labeler.models.protocols import ModelSpec\n"
     "from labeler.plugins import Plugin\n"
     "plugin = Plugin(api=1, name={name!r}, version='1',\n"
     "    models=(ModelSpec(id={id!r}, title='T', task='segmenter', load=object),))\n"

@@ -9,12 +9,12 @@ from typing import Any
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option
 from labeler.core.geometry import bounds
+from labeler.core.measures.set_agreement import ImageMeasure, Tally, by_category, measure, summed, worst_first
 from labeler.core.records import Annotation, Candidate, Image
-from labeler.core.set_agreement import ImageMeasure, Tally, by_category, measure, summed, worst_first
-from labeler.formats.coco import Dataset, read_coco
-from labeler.formats.coco_writing import exported_ids
+from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_writing import exported_ids
+from labeler.formats.coco.results import read_results
 from labeler.formats.report import Report
-from labeler.formats.results import read_results
 
 WORST = 5
 """So many of the worst images are told."""

@@ -19,13 +19,13 @@ from labeler.cli.labels import (
     tell,
     write,
 )
-from labeler.core.patience import said_silent, silent_disk
+from labeler.core.photos.patience import said_silent, silent_disk
 from labeler.errors import FormatError
-from labeler.formats.coco_writing import write_coco
+from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.image_paths import Folder
-from labeler.formats.placing import read_placed_coco
+from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Ledger, Report
-from labeler.formats.writing import Writing
+from labeler.formats.write_options import Writing
 from labeler.training.labels_out import Order, said_there
 
 NO_SIZE = "Its size is not in the file and no such image is found."

@@ -25,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Show the demo project, or label it off-screen."""
     from labeler.gui import app  # noqa: PLC0415 - Qt is loaded only where a window is wanted
-    from labeler.gui.photos import make_demo_folder  # noqa: PLC0415
+    from labeler.gui.window.demo_photos import make_demo_folder  # noqa: PLC0415
 
     off_screen = args.off_screen or not (app.has_display() or "QT_QPA_PLATFORM" in os.environ)
     if not off_screen and os.environ.get("QT_QPA_PLATFORM") != "offscreen":
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _tour(photos: Path, souvenirs: Path) -> int:
     from labeler.gui import app  # noqa: PLC0415
-    from labeler.gui.tour import Tour  # noqa: PLC0415
+    from labeler.gui.window.tour import Tour  # noqa: PLC0415
 
     window = app.make_window()
     window.resize(1440, 900)

@@ -15,16 +15,16 @@ from labeler.cli.predict import run_model
 from labeler.core.filtering import Filter
 from labeler.core.records import Candidate
 from labeler.evaluation.confusion import confusion
-from labeler.evaluation.evaluating import evaluate_all, read_predictions
-from labeler.evaluation.operating import Operating, Rates, Sweep
-from labeler.evaluation.records import Evaluation
-from labeler.evaluation.report import write_report
+from labeler.evaluation.evaluator import evaluate_all, read_predictions
+from labeler.evaluation.findings import Evaluation
+from labeler.evaluation.html_report import write_report
+from labeler.evaluation.operating_points import Operating, Rates, Sweep
 from labeler.evaluation.tables import confused, table
-from labeler.formats.coco import Dataset, read_coco
-from labeler.formats.coco_writing import exported_ids
+from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_writing import exported_ids
+from labeler.formats.folder_layouts import layout_of
 from labeler.formats.image_paths import Folder
-from labeler.formats.layouts import layout_of
-from labeler.formats.placing import read_placed_coco
+from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 
 _AS_VALIDATED = Filter(confidence=0.001, iou=0.7, kind="class-wise", top_k=300)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from labeler.formats.writing import Writing
+from labeler.formats.write_options import Writing
 
 
 def add_writing_options(parser: argparse.ArgumentParser) -> None:

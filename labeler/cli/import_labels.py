@@ -14,14 +14,14 @@ from labeler.cli.labels import (
     tell,
 )
 from labeler.errors import FormatError, LabelerError, UnclearIdsError
-from labeler.formats.coco import Area, file_names
-from labeler.formats.coco_file import open_document
+from labeler.formats.coco.coco_file import open_document
+from labeler.formats.coco.coco_reading import Area, file_names
+from labeler.formats.coco.frames import Choice
 from labeler.formats.exchange import import_document, import_results
-from labeler.formats.frames import Choice
-from labeler.formats.layouts import layout_of
+from labeler.formats.folder_layouts import layout_of
+from labeler.formats.intake import Edited
 from labeler.formats.report import Report
-from labeler.formats.taking import Edited
-from labeler.project.copying import secure_for_import
+from labeler.project.keeping.copying import secure_for_import
 from labeler.project.store import Store
 
 

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from labeler.core.files import atomic_write
-from labeler.core.patience import is_folder
+from labeler.core.photos.patience import is_folder
 from labeler.errors import FormatError
 from labeler.formats.report import Report
-from labeler.project.homes import instead_of
+from labeler.project.keeping.homes import instead_of
 from labeler.training.labels_out import Delivery, Order, ThereAlreadyError, deliver, said_there
 
 PROJECT_SUFFIX = ".labeler"

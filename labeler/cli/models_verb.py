@@ -10,9 +10,9 @@ from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.progress import Progress
 from labeler.errors import ModelError
-from labeler.models import weights
-from labeler.models.catalog import Entry, entry, with_needs
-from labeler.models.listing import Listed, listing, megabytes
+from labeler.models.files import weights
+from labeler.models.files.catalog import Entry, entry, with_needs
+from labeler.models.files.listing import Listed, listing, megabytes
 
 _NAMES = f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)})"
 _ACTIONS = ("list", "get", "import", "remove")

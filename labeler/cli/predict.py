@@ -15,21 +15,21 @@ from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option, write
 from labeler.cli.progress import Progress
-from labeler.core.doubles import doubled, said_doubled
 from labeler.core.filtering import Filter, FilterKind, ImageFilter
 from labeler.core.geometry import bounds
-from labeler.core.images import read_header
-from labeler.core.label_pictures import label_pictures, said_label_pictures
-from labeler.core.patience import is_folder, is_there, said_together
-from labeler.core.photo_files import photos_below
+from labeler.core.photos.doubles import doubled, said_doubled
+from labeler.core.photos.images import read_header
+from labeler.core.photos.label_pictures import label_pictures, said_label_pictures
+from labeler.core.photos.patience import is_folder, is_there, said_together
+from labeler.core.photos.photo_files import photos_below
 from labeler.core.records import Candidate, Mask
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ImageError, ModelError
-from labeler.formats.coco import Dataset, read_coco
+from labeler.formats.coco.coco_reading import Dataset, read_coco
 from labeler.formats.image_paths import folded, last_part
-from labeler.models.api import Detector, ModelSpec, Segmenter
 from labeler.models.boxes_to_masks import boxes_to_masks
-from labeler.models.predicting import Masks, load_detector, predict
+from labeler.models.prediction import Masks, load_detector, predict
+from labeler.models.protocols import Detector, ModelSpec, Segmenter
 
 _SEGMENTER = "mobilesam"
 

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from labeler.errors import LabelerError
-from labeler.project.folder import locate
-from labeler.project.kept import kept_copies
-from labeler.project.known import go_on_without
-from labeler.project.leftovers import leftovers, take_up
+from labeler.project.keeping.kept import kept_copies
+from labeler.project.keeping.known import go_on_without
+from labeler.project.keeping.leftovers import leftovers, take_up
+from labeler.project.photos.folder import locate
 from labeler.project.store import Store
 
 

@@ -16,17 +16,17 @@ from labeler import paths, plugins
 from labeler.cli.labels import add_encoding_option, check_folder_of_images, write
 from labeler.cli.progress import Progress
 from labeler.core.geometry import bounds, rasterise, to_bits
-from labeler.core.overlap import mask_overlap
-from labeler.core.patience import said_together
+from labeler.core.measures.overlap import mask_overlap
+from labeler.core.photos.patience import said_together
 from labeler.core.records import Annotation, Image, Mask, Prompt, Proposal
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ImageError, ModelError
-from labeler.formats.coco import Dataset
+from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.image_paths import Folder
-from labeler.formats.placing import read_placed_coco
-from labeler.models.api import Embedding, Segmenter
+from labeler.formats.placement import read_placed_coco
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
+from labeler.models.protocols import Embedding, Segmenter
 from labeler.models.simulated import Click, innermost_point, next_click
 
 SMALLEST = 1024

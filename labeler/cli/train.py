@@ -18,7 +18,6 @@ from labeler.cli.labels import add_encoding_option
 from labeler.cli.progress import Progress
 from labeler.errors import LabelerError
 from labeler.plugins import Registry
-from labeler.training.api import Option, TrainerSpec, Value, settings
 from labeler.training.events import (
     Doing,
     Epoch,
@@ -31,9 +30,10 @@ from labeler.training.events import (
     Step,
     Stopped,
 )
-from labeler.training.preparing import is_prepared
+from labeler.training.preparation import is_prepared
 from labeler.training.run import RunFolder, RunSpec
-from labeler.worker.training import train
+from labeler.training.specs import Option, TrainerSpec, Value, settings
+from labeler.worker.training_job import train
 
 _SHORT = {
     "epochs": "how often the images are learnt from",

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from labeler.core.filtering import Filter, ImageFilter
 from labeler.core.geometry import bounds
-from labeler.core.overlap import Matrix, box_intersection, shape_overlap
+from labeler.core.measures.overlap import Matrix, box_intersection, shape_overlap
 from labeler.core.records import Annotation, Candidate, Shape
 
 Order: TypeAlias = Literal["uncertain", "scattered", "disagreeing", "in order"]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from labeler.core.set_agreement import ImageMeasure, Tally
-from labeler.evaluation.records import FALSE_ALARM, Evaluation
+from labeler.core.measures.set_agreement import ImageMeasure, Tally
+from labeler.evaluation.findings import FALSE_ALARM, Evaluation
 
 
 def by_image(evaluation: Evaluation, *, confidence: float) -> list[ImageMeasure]:

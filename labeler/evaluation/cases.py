@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.core.images import read_header, read_thumbnail
-from labeler.core.set_agreement import ImageMeasure, worst_first
+from labeler.core.measures.set_agreement import ImageMeasure, worst_first
+from labeler.core.photos.images import read_header, read_thumbnail
 from labeler.errors import ImageError
 from labeler.evaluation.by_image import by_image
-from labeler.evaluation.records import FALSE_ALARM, Evaluation, Singles
+from labeler.evaluation.findings import FALSE_ALARM, Evaluation, Singles
 
 _CASES = 12
 _SIDE = 420

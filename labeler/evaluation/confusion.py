@@ -4,8 +4,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeler.evaluation.findings import FALSE_ALARM, Evaluation, Floats, Places
 from labeler.evaluation.items import Item, item
-from labeler.evaluation.records import FALSE_ALARM, Evaluation, Floats, Places
 
 _NONE = -1
 

@@ -3,8 +3,8 @@
 import numpy as np
 from msgspec import Struct
 
-from labeler.evaluation.operating import level
-from labeler.evaluation.records import LEFT_OUT, Evaluation, Flags, Floats, Places
+from labeler.evaluation.findings import LEFT_OUT, Evaluation, Flags, Floats, Places
+from labeler.evaluation.operating_points import level
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Where COCO's curves have their points."""

@@ -7,8 +7,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.evaluation.curves import Curve
-from labeler.evaluation.operating import level
-from labeler.evaluation.records import FALSE_ALARM, Evaluation, Flags
+from labeler.evaluation.findings import FALSE_ALARM, Evaluation, Flags
+from labeler.evaluation.operating_points import level
 
 
 class Item(Struct, frozen=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.evaluation.columns import Columns, Sheet
-from labeler.evaluation.records import By, Figures, Floats, Singles
+from labeler.evaluation.findings import By, Figures, Floats, Singles
 
 _SIZES = 4
 _LIMITS = 3

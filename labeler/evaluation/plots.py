@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from msgspec import Struct
 
-from labeler.evaluation.records import Floats
+from labeler.evaluation.findings import Floats
 
 _WIDTH, _HEIGHT = 420, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 40

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeler.evaluation.confusion import Confusion, confusion
-from labeler.evaluation.operating import Operating
-from labeler.evaluation.records import CategoryResult, Evaluation
+from labeler.evaluation.findings import CategoryResult, Evaluation
+from labeler.evaluation.operating_points import Operating
 
 FIGURES = {
     "AP": "ap",

@@ -10,20 +10,20 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from labeler.core.images import Header
-from labeler.core.photo_files import Fingerprint
+from labeler.core.photos.images import Header
+from labeler.core.photos.photo_files import Fingerprint
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
-from labeler.formats.coco import Area, Dataset, dataset_of, file_names
-from labeler.formats.coco_file import Document, open_document, open_list
-from labeler.formats.frames import IN_DOUBT, Choice
+from labeler.formats.coco.coco_file import Document, open_document, open_list
+from labeler.formats.coco.coco_reading import Area, Dataset, dataset_of, file_names
+from labeler.formats.coco.frames import IN_DOUBT, Choice
+from labeler.formats.coco.results import results_of
+from labeler.formats.folder_layouts import Layout, layout_of
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder
+from labeler.formats.intake import Edited, Ids, Known, Taking
 from labeler.formats.json_text import no_collection
-from labeler.formats.layouts import Layout, layout_of
-from labeler.formats.placing import Placing
+from labeler.formats.placement import Placing
 from labeler.formats.report import Ledger, Report
-from labeler.formats.results import results_of
-from labeler.formats.taking import Edited, Ids, Known, Taking
 from labeler.formats.whose_ids import Meant, meant_by, meant_in
 
 TOP_LEVEL = "coco"
@@ -31,7 +31,7 @@ TOP_LEVEL = "coco"
 
 
 class KnownPhotos(Protocol):
-    """What a project knows of its photos' files: see `labeler.project.photos.Photos`."""
+    """What a project knows of its photos' files: see `labeler.project.photos.fingerprints.Photos`."""
 
     def known(self) -> dict[int, Fingerprint]: ...
 

@@ -19,8 +19,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from labeler.core.patience import is_there, patiently, resolved
-from labeler.core.photo_files import PLACEHOLDER, SUFFIXES, photos_below
+from labeler.core.photos.patience import is_there, patiently, resolved
+from labeler.core.photos.photo_files import PLACEHOLDER, SUFFIXES, photos_below
 from labeler.errors import ImageError
 
 Like: TypeAlias = Literal["path", "tail", "name", "address", "case", "prefix", "ending"]

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from labeler.core.patience import patiently
+from labeler.core.photos.patience import patiently
 from labeler.errors import FormatError, ImageError
 from labeler.formats.encodings import reading
 from labeler.formats.gates import BAD_JSON

@@ -7,9 +7,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.daemons import mapped_aside
-from labeler.core.images import read_header
-from labeler.core.patience import is_there, patiently, said_silent, silent_disk, silent_disks
-from labeler.core.photo_files import Fingerprint, fingerprint
+from labeler.core.photos.images import read_header
+from labeler.core.photos.patience import is_there, patiently, said_silent, silent_disk, silent_disks
+from labeler.core.photos.photo_files import Fingerprint, fingerprint
 from labeler.core.records import Image
 from labeler.errors import ImageError
 

@@ -16,10 +16,10 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from labeler import __version__, paths
-from labeler.gui import theme
-from labeler.gui.garbage import Collector
-from labeler.gui.main_window import MainWindow
-from labeler.gui.settings import flush_settings, load_settings
+from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.garbage import Collector
+from labeler.gui.toolkit.settings import flush_settings, load_settings
+from labeler.gui.window.main_window import MainWindow
 
 _log = logging.getLogger(__name__)
 _QT_LEVELS = {

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from labeler.core.geometry import bounds
 from labeler.core.records import Candidate, Prompt
-from labeler.models.api import Embedding, Rgb, Segmenter
+from labeler.models.protocols import Embedding, Rgb, Segmenter
 
 FLOOR = 0.05
 """Candidates of a lower confidence keep their shape: most are noise, and each prompt costs a decoding."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labeler.core.geometry import tight
 from labeler.core.records import Box, Candidate, Mask, Shape
-from labeler.models.api import Rgb
+from labeler.models.protocols import Rgb
 
 FLOOR = 0.001
 """The least confidence that is worth keeping: what COCO's evaluation is usually fed with."""

@@ -7,10 +7,10 @@ from threading import Lock
 
 from msgspec import Struct
 
-from labeler.core.images import read_pixels
-from labeler.core.patience import patiently
-from labeler.models.api import Embedding, Interrupt, Segmenter
+from labeler.core.photos.images import read_pixels
+from labeler.core.photos.patience import patiently
 from labeler.models.embeddings import EmbeddingCache, content_digest
+from labeler.models.protocols import Embedding, Interrupt, Segmenter
 
 _KEPT = 8
 """In memory: the open image, both neighbours, and those seen last; 4 MB each for MobileSAM."""

@@ -12,8 +12,8 @@ import numpy as np
 from msgspec import Struct
 
 from labeler.core.files import atomic_write
-from labeler.core.photo_files import readable
-from labeler.models.api import Embedding
+from labeler.core.photos.photo_files import readable
+from labeler.models.protocols import Embedding
 from labeler.paths import CACHE_LIMIT_VARIABLE
 
 DEFAULT_LIMIT = 5 << 30

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
-from labeler.models.api import Weights
+from labeler.models.protocols import Weights
 from labeler.models.threads import all_threads
 
 _VERSION = 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labeler.core.geometry import bounds, translated
 from labeler.core.records import Box, Candidate, Mask, Points, Prompt, Proposal
-from labeler.models.api import Embedding, Rgb, Segmenter
+from labeler.models.protocols import Embedding, Rgb, Segmenter
 
 LABEL = "object"
 """The class of every candidate: a grid of points says where things are, not what."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from labeler.errors import ModelError
-from labeler.models import weights
-from labeler.models.catalog import entry
-from labeler.models.outlines import guarded
-from labeler.models.torch_segmenters import best_device
+from labeler.models.files import weights
+from labeler.models.files.catalog import entry
+from labeler.models.files.pickles import guarded
+from labeler.models.sam.torch_segmenters import best_device
 
 Encode: TypeAlias = Callable[[Sequence[str]], Any]
 """Gives a float32 tensor (1, N, D) of unit vectors for N phrases."""

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from labeler.core.records import Change
-from labeler.project.rows import table_of
+from labeler.project.table_rows import table_of
 
 Kind: TypeAlias = Literal["annotation", "category", "image", "candidate"]
 

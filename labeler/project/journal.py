@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
-from labeler.core.rebasing import rebased
+from labeler.core.rebase import rebased
 from labeler.core.records import Annotation, Category, Change, Edit, Image, Record
 from labeler.errors import ProjectError
-from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
+from labeler.project.table_rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
 
 State: TypeAlias = Literal["done", "undone", "abandoned"]
 _Delta: TypeAlias = dict[str, Any]

@@ -11,12 +11,13 @@ from typing import Any, Self
 
 from labeler.core.records import Edit
 from labeler.errors import CannotWriteError, ProjectError
-from labeler.project import copying, opening, schema, seals, snapshots
+from labeler.project import opening, schema
 from labeler.project.ids import Ids
-from labeler.project.kept import let_go, write_copy
-from labeler.project.lock import Lock, acquire
-from labeler.project.noted import Note, note
-from labeler.project.whereabouts import AwayError, Whereabouts
+from labeler.project.keeping import copying, seals, snapshots
+from labeler.project.keeping.kept import let_go, write_copy
+from labeler.project.keeping.lock import Lock, acquire
+from labeler.project.keeping.noted import Note, note
+from labeler.project.keeping.whereabouts import AwayError, Whereabouts
 
 Probe = Callable[[str], None]
 """Called with the name of each point of a write that a fault test may want to stop at."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from labeler.core.full_disk import disk_of, is_full_disk
 from labeler.errors import CannotWriteError, ProjectError
-from labeler.project import copying, schema, seals, snapshots
-from labeler.project.known import assert_nothing_lost, has_torn_log
+from labeler.project import schema
+from labeler.project.keeping import copying, seals, snapshots
+from labeler.project.keeping.known import assert_nothing_lost, has_torn_log
 
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 CHECKED_AT_ONCE = 16 << 20

@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from labeler.errors import ProjectError
+from labeler import paths
+from labeler.errors import LabelerError, ProjectError
 
 RunState: TypeAlias = Literal["running", "stopped", "interrupted", "failed", "finished"]
 
@@ -100,3 +102,24 @@ def _figures(text: object) -> dict[str, float]:
         return msgspec.json.decode(str(text), type=dict[str, float])
     except msgspec.DecodeError:
         return {}
+
+
+def runs_folder() -> Path:
+    """Where the window puts runs."""
+    return paths.data_dir() / "runs"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a folder is one that a run of this window has, whatever a project file says of it."""
+    return path.resolve().parent == runs_folder().resolve()
+
+
+def own_folder(run: Run) -> Path:
+    """Where a run is; LabelerError where the project names a folder that is not below our own."""
+    path = Path(run.folder)
+    if not is_ours(path):
+        raise LabelerError(
+            f"The project names {path} as the folder of “{run.name}”, which is not below {runs_folder()}, so "
+            "it is not read."
+        )
+    return path

@@ -11,8 +11,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from labeler.errors import ProjectError
-from labeler.project import open_here, seals
-from labeler.project.foreign import foreign_part
+from labeler.project.keeping import open_here, seals
+from labeler.project.keeping.foreign import foreign_part
 
 APPLICATION_ID = 0x4C41424C
 """The four letters LABL in the file's header, by which other programs can tell what it is."""

@@ -7,18 +7,18 @@ from pathlib import Path
 from msgspec.structs import astuple
 
 from labeler.core.order import natural_key
-from labeler.core.patience import resolved
+from labeler.core.photos.patience import resolved
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model, Record
 from labeler.errors import ProjectError
-from labeler.project import journal, settling
-from labeler.project.agreements import Agreements
+from labeler.project import journal, settlement
+from labeler.project.agreement_history import Agreements
+from labeler.project.candidates import Predictions
 from labeler.project.ids import NextIds
 from labeler.project.journal import JournalEntry
 from labeler.project.open_file import OpenFile
-from labeler.project.photos import Photos
-from labeler.project.predictions import Predictions
-from labeler.project.rows import ANNOTATION, CATEGORY, IMAGE, table_of
+from labeler.project.photos.fingerprints import Photos
 from labeler.project.runs import Runs
+from labeler.project.table_rows import ANNOTATION, CATEGORY, IMAGE, table_of
 
 
 class Store(OpenFile):
@@ -169,7 +169,7 @@ class Store(OpenFile):
         """
         self.secure_before(edit)
         with self.transaction():
-            edit_id, made = settling.settled(self._db, edit, midway=self._midway)
+            edit_id, made = settlement.settled(self._db, edit, midway=self._midway)
             self.ids.note(made.changes)
         return edit_id, made
 
@@ -201,9 +201,9 @@ class Store(OpenFile):
         with self.transaction():
             return self._step(journal.first_undone(self._db), expected, forward=True)
 
-    def tail(self) -> settling.Tail:
+    def tail(self) -> settlement.Tail:
         """The end of the journal, by which a window can undo at once."""
-        return settling.tail(self._db)
+        return settlement.tail(self._db)
 
     def go_back_to(self, edit_id: int) -> tuple[Edit, ...]:
         """Undo or redo, in one transaction, until that edit is the last one done; 0 undoes all.

@@ -15,14 +15,14 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from labeler.core.records import Edit
 from labeler.errors import LabelerError, ProjectError
-from labeler.project import snapshots, trouble
-from labeler.project.kept import place_for, sentence
+from labeler.project.keeping import snapshots, trouble
+from labeler.project.keeping.kept import place_for, sentence
+from labeler.project.keeping.replay import Replay, TakingUp, refusal
+from labeler.project.keeping.rescue_file import RescueFile, Step
+from labeler.project.keeping.upkeep import Upkeep
+from labeler.project.keeping.whereabouts import AwayError
 from labeler.project.open_file import Probe, no_probe
-from labeler.project.replay import Replay, TakingUp, refusal
-from labeler.project.rescue import RescueFile, Step
 from labeler.project.store import Store
-from labeler.project.upkeep import Upkeep
-from labeler.project.whereabouts import AwayError
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from labeler.core.patience import is_there
+from labeler.core.photos.patience import is_there
 from labeler.core.records import Annotation, Category
 from labeler.errors import LabelerError
 
@@ -48,7 +48,7 @@ def read_set(labels: Path, images: Path) -> LabelledSet:
     `images` is the folder of the copies. Raises LabelerError with one sentence where the file cannot be
     read, or an image is not there.
     """
-    from labeler.formats.coco import read_coco  # noqa: PLC0415 - 50 ms that the window's start need not pay
+    from labeler.formats.coco.coco_reading import read_coco  # noqa: PLC0415 - 50 ms that the window's start need not pay
 
     dataset, _ = read_coco(labels)
     on_image: defaultdict[int, list[Annotation]] = defaultdict(list)

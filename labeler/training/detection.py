@@ -17,19 +17,19 @@ from msgspec import Struct, structs
 from torch import Tensor
 
 from labeler.core.geometry import area, bounds, clipped, rasterise, resized, tight, to_bits
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Candidate, Mask
 from labeler.errors import LabelerError
-from labeler.models import safetensors_file
-from labeler.models.api import Rgb
 from labeler.models.detections import to_candidates
-from labeler.models.outlines import load_state_dict
+from labeler.models.files import safetensors_file
+from labeler.models.files.pickles import load_state_dict
+from labeler.models.protocols import Rgb
 from labeler.models.torchvision_models import build, freeze_norms, longest
+from labeler.training.batches import in_order
 from labeler.training.data import LabelledImage, LabelledSet
 from labeler.training.events import Note, Report, ShouldStop
-from labeler.training.feeding import in_order
 from labeler.training.loop import Schedule, fit, seed
-from labeler.training.measuring import Judged, precision
+from labeler.training.precision import Judged, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 

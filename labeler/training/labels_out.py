@@ -11,13 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.files import atomic_write
-from labeler.core.patience import resolved
+from labeler.core.photos.patience import resolved
 from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
-from labeler.formats.coco import read_coco
-from labeler.formats.exporting import export_files
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.export import export_files
 from labeler.formats.report import Note, Report
-from labeler.formats.writing import FOR_OTHERS, Writing
+from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from labeler.training.run import RunFolder
 from labeler.training.split import Item, fingerprint, split, stem

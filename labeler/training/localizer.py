@@ -21,17 +21,17 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v3_small
 
 from labeler.core.geometry import bounds
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Candidate
 from labeler.errors import LabelerError
-from labeler.models import safetensors_file
-from labeler.models.api import Rgb
-from labeler.models.outlines import load_state_dict
+from labeler.models.files import safetensors_file
+from labeler.models.files.pickles import load_state_dict
+from labeler.models.protocols import Rgb
+from labeler.training.batches import in_order
 from labeler.training.data import LabelledImage, LabelledSet
 from labeler.training.events import Note, Report, ShouldStop
-from labeler.training.feeding import in_order
 from labeler.training.loop import Schedule, fit, seed
-from labeler.training.measuring import Judged, precision
+from labeler.training.precision import Judged, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 

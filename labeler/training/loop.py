@@ -24,10 +24,10 @@ from torch import Tensor
 
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError
-from labeler.models import safetensors_file
-from labeler.models.api import Rgb
+from labeler.models.files import safetensors_file
+from labeler.models.protocols import Rgb
 from labeler.training import checkpoint
-from labeler.training.api import StoppedError
+from labeler.training.batches import moved, prefetched
 from labeler.training.checkpoint import Place
 from labeler.training.devices import (
     device,
@@ -38,9 +38,9 @@ from labeler.training.devices import (
 )
 from labeler.training.disk import unwritable
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
-from labeler.training.feeding import moved, prefetched
 from labeler.training.run import RunFolder
-from labeler.training.telling import NotFiniteError, Teller
+from labeler.training.specs import StoppedError
+from labeler.training.step_reports import NotFiniteError, Teller
 
 __all__ = ["Fitted", "Schedule", "Task", "device", "device_name", "fit", "moved", "prefetched", "seed"]
 

@@ -31,7 +31,7 @@ from msgspec import Struct
 
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError, ProjectError, ProjectLockedError
-from labeler.project import lock
+from labeler.project.keeping import lock
 from labeler.training import events as telling
 from labeler.training.data import LabelledSet, read_set
 from labeler.training.disk import unwritable

@@ -7,7 +7,7 @@ import numpy as np
 
 from labeler.core.geometry import bounds, rasterise
 from labeler.core.records import Candidate, Mask
-from labeler.models.api import Rgb
+from labeler.models.protocols import Rgb
 
 SHOWN = 0.25
 """The least confidence of what is drawn."""

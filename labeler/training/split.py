@@ -17,8 +17,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from labeler.core.images import read_thumbnail
-from labeler.models.api import Rgb
+from labeler.core.photos.images import read_thumbnail
+from labeler.models.protocols import Rgb
 
 FEW = 10
 """Objects of a category, or images, below which a person is warned."""

@@ -17,7 +17,7 @@ import psutil
 from msgspec import Struct
 
 from labeler.errors import LabelerError, ModelError
-from labeler.worker.protocol import EXIT_MEMORY, Log, frame
+from labeler.wire.host_protocol import EXIT_MEMORY, Log, frame
 
 if sys.platform != "win32":
     import resource

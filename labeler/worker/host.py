@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from labeler import paths, plugins
 from labeler.errors import LabelerError, ModelError
-from labeler.models.api import Embedding, InterruptedWorkError, ModelSpec, Segmenter
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
+from labeler.models.protocols import Embedding, InterruptedWorkError, ModelSpec, Segmenter
 from labeler.models.threads import all_threads
-from labeler.worker.child import Channel, guarded, lower_priority, started
-from labeler.worker.inbox import AheadItem, Inbox
-from labeler.worker.protocol import (
+from labeler.wire.host_protocol import (
     EXIT_TOLD,
     VERSION,
     Answered,
@@ -36,6 +34,8 @@ from labeler.worker.protocol import (
     decode_to_host,
     pack,
 )
+from labeler.worker.child import Channel, guarded, lower_priority, started
+from labeler.worker.inbox import AheadItem, Inbox
 
 _KEPT_AHEAD = 4
 """Of the images ahead, how many of the first go into memory; the others only on disk."""

@@ -4,8 +4,8 @@ from threading import Condition
 
 from msgspec import Struct
 
-from labeler.models.api import Interrupt
-from labeler.worker.protocol import Ahead, Ask, Open
+from labeler.models.protocols import Interrupt
+from labeler.wire.host_protocol import Ahead, Ask, Open
 
 
 class AheadItem(Struct, frozen=True):

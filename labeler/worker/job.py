@@ -14,15 +14,15 @@ import cv2
 from labeler import plugins
 from labeler.core.records import Candidate
 from labeler.errors import LabelerError
-from labeler.models import predicting
-from labeler.models.api import Detector, FileDetector, ModelSpec, Rgb, Segmenter
+from labeler.models import prediction
 from labeler.models.boxes_to_masks import boxes_to_masks
-from labeler.models.predicting import Masks, load_detector, predict
+from labeler.models.prediction import Masks, load_detector, predict
+from labeler.models.protocols import Detector, FileDetector, ModelSpec, Rgb, Segmenter
 from labeler.models.threads import THREADS_VARIABLE, all_threads
 from labeler.training.events import Event
 from labeler.training.run import RunFolder
-from labeler.worker.child import Channel, guarded, lower_priority, started
-from labeler.worker.job_protocol import (
+from labeler.wire.host_protocol import EXIT_TOLD, VERSION, Beat, Failed, Frames, Hello, ProtocolError, Stop
+from labeler.wire.job_protocol import (
     Done,
     EvaluateSpec,
     Loaded,
@@ -35,7 +35,7 @@ from labeler.worker.job_protocol import (
     decode_to_job,
     pack_candidates,
 )
-from labeler.worker.protocol import EXIT_TOLD, VERSION, Beat, Failed, Frames, Hello, ProtocolError, Stop
+from labeler.worker.child import Channel, guarded, lower_priority, started
 
 MASKER = "mobilesam"
 """The promptable model that makes masks of boxes: the one that comes with the app."""
@@ -149,7 +149,7 @@ def _run(spec: PredictSpec, channel: Channel, advance: Callable[[], None]) -> No
 def _train(
     spec: TrainSpec, channel: Channel, advance: Callable[[], None], should_stop: Callable[[], bool]
 ) -> None:
-    from labeler.worker.training import train  # noqa: PLC0415 - much that a prediction does not need
+    from labeler.worker.training_job import train  # noqa: PLC0415 - much that a prediction does not need
 
     def report(event: Event) -> None:
         channel.send(Told(event))
@@ -165,7 +165,7 @@ def _train(
 
 
 def _evaluate(spec: EvaluateSpec, channel: Channel) -> None:
-    from labeler.worker.evaluating import evaluate_files  # noqa: PLC0415 - as above
+    from labeler.worker.evaluation_job import evaluate_files  # noqa: PLC0415 - as above
 
     try:
         evaluate_files(spec)
@@ -176,7 +176,7 @@ def _evaluate(spec: EvaluateSpec, channel: Channel) -> None:
     os._exit(0)
 
 
-def _tell(found: predicting.Predicted, channel: Channel) -> None:
+def _tell(found: prediction.Predicted, channel: Channel) -> None:
     if found.failure:
         channel.send(Missed(found.image_id, found.failure))
         return

@@ -9,7 +9,7 @@ from labeler import paths, plugins
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.training.data import LabelledImage, LabelledSet, read_set
-from labeler.training.instant import Instant
+from labeler.training.instant.trainer import Instant
 from labeler.training.run import RunFolder, RunSpec
 
 

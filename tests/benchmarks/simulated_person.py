@@ -20,9 +20,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.core.geometry import area, bounds, outline, rasterise, to_bits
-from labeler.core.overlap import mask_overlap
+from labeler.core.measures.overlap import mask_overlap
 from labeler.core.records import Bits, Box, Candidate, Mask, Part, Polygons, Prompt
-from labeler.models.api import Embedding, Segmenter
+from labeler.models.protocols import Embedding, Segmenter
 
 ENOUGH = 0.85
 FAIR = 0.6

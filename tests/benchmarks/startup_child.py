@@ -44,7 +44,7 @@ def bare() -> int:
 
 def labeler(folder: str) -> int:
     from labeler.__main__ import main
-    from labeler.gui.main_window import MainWindow
+    from labeler.gui.window.main_window import MainWindow
 
     build, start_host = MainWindow.__init__, MainWindow.start_host
 

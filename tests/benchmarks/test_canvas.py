@@ -28,12 +28,12 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Change, Mask, Part, Polygons
-from labeler.gui.canvas.image_layer import ImageLayer
+from labeler.gui.canvas.layers.image_layer import ImageLayer
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.canvas.viewport import Viewport
-from labeler.gui.session import Session
+from labeler.gui.session.session import Session
 from tests.benchmarks.harness import compare, report
 
 pytestmark = pytest.mark.benchmark

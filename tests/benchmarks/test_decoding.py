@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from tests.benchmarks.harness import compare, report
 
 

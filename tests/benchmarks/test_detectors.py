@@ -7,9 +7,9 @@ import pytest
 
 from labeler import plugins
 from labeler.core.filtering import Filter, ImageFilter
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.models.detections import letterbox
-from labeler.models.predicting import load_detector, predict
+from labeler.models.prediction import load_detector, predict
 from labeler.models.threads import all_threads
 from tests.benchmarks.harness import compare, report
 

@@ -12,9 +12,10 @@ import pytest
 from msgspec import Struct
 
 from labeler.core.geometry import area, rasterise
-from labeler.core.overlap import mask_overlap
+from labeler.core.measures.overlap import mask_overlap
 from labeler.core.records import Candidate, Mask
-from labeler.training import instant, instant_head
+from labeler.training.instant import head as instant_head
+from labeler.training.instant import trainer as instant_trainer
 from tests.benchmarks.harness import report
 from tests.benchmarks.labelled_photos import instant as embedded
 from tests.benchmarks.labelled_photos import read, run_of
@@ -97,7 +98,9 @@ def test_predictions_save_actions(name, images, most, shared, tmp_path) -> None:
             before.append(_judged(found, truths, image.size))
         if number % EVERY == 0 and number < images:
             run = run_of(data, tmp_path / f"run-{number}", list(labels.images[:number]), [])
-            path = instant.train(run, model, steps=STEPS, report=lambda _: None, should_stop=lambda: False)
+            path = instant_trainer.train(
+                run, model, steps=STEPS, report=lambda _: None, should_stop=lambda: False
+            )
             head = instant_head.load(path)
     report(
         f"effort, {images} images of {name}",

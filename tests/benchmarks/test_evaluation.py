@@ -22,10 +22,10 @@ from pycocotools.cocoeval import COCOeval
 from labeler.core.records import Candidate
 from labeler.evaluation.by_image import by_image
 from labeler.evaluation.confusion import confusion
-from labeler.evaluation.evaluating import evaluate, read_predictions
-from labeler.evaluation.operating import Sweep
-from labeler.evaluation.records import By
-from labeler.formats.coco import Dataset, read_coco
+from labeler.evaluation.evaluator import evaluate, read_predictions
+from labeler.evaluation.findings import By
+from labeler.evaluation.operating_points import Sweep
+from labeler.formats.coco.coco_reading import Dataset, read_coco
 from tests.benchmarks.harness import report
 from tests.evaluation.making import labels_and_results
 

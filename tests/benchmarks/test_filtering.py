@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from labeler.core.filtering import Columns, Filter, ImageFilter, SetFilter
 from labeler.core.records import Box, Candidate
 from labeler.gui.canvas.view import Canvas
-from labeler.gui.session import Session
+from labeler.gui.session.session import Session
 from tests.benchmarks.harness import compare, report
 
 pytestmark = pytest.mark.benchmark

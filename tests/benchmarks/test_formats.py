@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from pycocotools.coco import COCO
 
-from labeler.formats.coco import read_coco
-from labeler.formats.coco_file import open_document
-from labeler.formats.coco_writing import write_coco
+from labeler.formats.coco.coco_file import open_document
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
-from labeler.formats.exporting import export_coco
+from labeler.formats.export import export_coco
 from labeler.project.store import Store
 from tests.benchmarks.harness import compare, report
 
@@ -109,7 +109,7 @@ GROWTH = """
 import json, sys
 from pathlib import Path
 import psutil
-from labeler.formats.coco_file import open_document
+from labeler.formats.coco.coco_file import open_document
 path, ours = Path(sys.argv[1]), sys.argv[2] == "ours"
 def whole(document):
     return document, document.by_image, document.annotations, document.extra

@@ -10,8 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from labeler.training import instant, instant_head
-from labeler.training.measuring import Judged, precision
+from labeler.training.instant import head as instant_head
+from labeler.training.instant import trainer as instant_trainer
+from labeler.training.precision import Judged, precision
 from tests.benchmarks.harness import report
 from tests.benchmarks.labelled_photos import instant as embedded
 from tests.benchmarks.labelled_photos import read, run_of
@@ -41,7 +42,7 @@ def test_people_are_found_after_a_few_images(count, least, shared, cache, tmp_pa
         model.embedding(image.path)
     run = run_of(data, tmp_path / "run", learnt, [])
     begun, worked = time.perf_counter(), time.process_time()
-    path = instant.train(run, model, steps=STEPS, report=lambda _: None, should_stop=lambda: False)
+    path = instant_trainer.train(run, model, steps=STEPS, report=lambda _: None, should_stop=lambda: False)
     seconds, worked = time.perf_counter() - begun, time.process_time() - worked
     head = instant_head.load(path)
     judged = [

@@ -11,10 +11,10 @@ from PySide6.QtCore import QEventLoop, Qt, QTimer
 
 from labeler import plugins
 from labeler.core.records import Prompt
-from labeler.gui.batch import Batch, Choice
-from labeler.gui.host_client import HostClient
-from labeler.gui.job_client import JobClient, JobLimits
-from labeler.gui.session import Session
+from labeler.gui.children.host_client import HostClient
+from labeler.gui.children.predict_client import JobClient, JobLimits
+from labeler.gui.predictions.batch import Batch, Choice
+from labeler.gui.session.session import Session
 from tests.benchmarks.harness import compare, report
 
 pytestmark = pytest.mark.benchmark

@@ -13,13 +13,13 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import to_bits
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Prompt
-from labeler.gui.host_client import HostClient
-from labeler.models.api import Interrupt, InterruptedWorkError, Segmenter
+from labeler.gui.children.host_client import HostClient
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
-from labeler.models.sam import prompt_arrays
+from labeler.models.protocols import Interrupt, InterruptedWorkError, Segmenter
+from labeler.models.sam.frame import prompt_arrays
 from labeler.models.threads import all_threads
 from tests.benchmarks.harness import MIN_ROUNDS, compare, report
 

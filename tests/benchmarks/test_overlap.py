@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from labeler.core import geometry, overlap, rle
-from labeler.core.overlap import Overlap
+from labeler.core import geometry, rle
+from labeler.core.measures import overlap
+from labeler.core.measures.overlap import Overlap
 from labeler.core.records import Mask
 from tests.benchmarks.harness import compare, report
 

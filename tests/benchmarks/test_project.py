@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Mask, Part, Polygons, Shape
-from labeler.project.folder import find_images
-from labeler.project.merging import merged
+from labeler.project.category_merge import merged
+from labeler.project.photos.folder import find_images
 from labeler.project.store import Store
 from labeler.project.writer import Writer
 from tests.benchmarks.harness import report

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from labeler.models.pixels import objects
-from labeler.training.augmentation import Augmentation, varied, window
+from labeler.models.input_pixels import objects
 from labeler.training.devices import short_float
-from labeler.training.losses import Weights, weighted_sum
-from labeler.training.pixel_model import PixelModel, Recipe
-from labeler.training.segmentation import Judge
-from labeler.training.unet import Architecture, Segmenting, build
+from labeler.training.unet.augmentation import Augmentation, varied, window
+from labeler.training.unet.losses import Weights, weighted_sum
+from labeler.training.unet.network import Architecture, Segmenting, build
+from labeler.training.unet.pixel_model import PixelModel, Recipe
+from labeler.training.unet.trainer import Judge
 from tests.benchmarks.cells import cells
 from tests.benchmarks.harness import compare, report
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from labeler import cli
-from labeler.core import patience
-from labeler.formats.coco import read_coco
+from labeler.core.photos import patience
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.project.store import Store
-from tests.core.dead_disk import dead_disk
+from tests.core.photos.dead_disk import dead_disk
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="a file system nobody serves: Linux"),

@@ -96,7 +96,7 @@ def test_a_model_is_run_and_judged(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps(labels))
     (tmp_path / "model.py").write_text(
         "from labeler.core.records import Box, Candidate\n"
-        "from labeler.models.api import ModelSpec\n"
+        "from labeler.models.protocols import ModelSpec\n"
         "from labeler.plugins import Plugin\n"
         "class One:\n"
         "    def detect(self, image, text=None):\n"

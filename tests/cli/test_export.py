@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image as PilImage
 
-from labeler.core.photo_files import digest
+from labeler.core.photos.photo_files import digest
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
 from labeler.project.store import Store
 

@@ -11,7 +11,7 @@ import pytest
 
 from labeler.cli.import_labels import import_into
 from labeler.errors import ProjectError
-from labeler.project import snapshots
+from labeler.project.keeping import snapshots
 from labeler.project.store import Store
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from labeler import cli
 from labeler.errors import ModelError, PluginError
-from labeler.models import catalog, weights
+from labeler.models.files import catalog, weights
 from labeler.plugins import discover
 from tests.file_server import FileServer, serving
 

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 from labeler import cli
 from labeler.cli import predict
 from labeler.core.rle import decode, decompress
-from labeler.formats.coco import read_coco
+from labeler.formats.coco.coco_reading import read_coco
 
 ANNOTATIONS = "data/coco-mini/annotations.json"
 

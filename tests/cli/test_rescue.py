@@ -6,7 +6,7 @@ import pytest
 
 from labeler.cli import run
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
-from labeler.project.rescue import RescueFile
+from labeler.project.keeping.rescue_file import RescueFile
 from labeler.project.store import Store
 
 

@@ -19,7 +19,7 @@ from PIL import Image as PilImage
 from labeler.core.geometry import outline, rasterise
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask, Part, Polygons, Shape
 from labeler.formats.report import Report
-from labeler.formats.writing import Writing
+from labeler.formats.write_options import Writing
 from labeler.project.store import Store
 from labeler.training.labels_out import Order, deliver
 

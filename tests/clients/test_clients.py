@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from labeler.core.records import Change, Edit
 from labeler.formats.exchange import import_coco
 from labeler.formats.report import Report
-from labeler.formats.writing import FOR_OTHERS, Writing
+from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from tests.clients.conftest import CLIENTS, DRAWN_HOLES, MASKS, TURNED, Answer, Sample
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from labeler.core.filtering import Columns, Filter, ImageFilter, SetFilter, columns, steps
-from labeler.core.overlap import box_iou
+from labeler.core.measures.overlap import box_iou
 from labeler.core.records import Box, Candidate, Mask
 from labeler.core.suppression import suppress
 

@@ -7,7 +7,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler.core.overlap import box_iou
+from labeler.core.measures.overlap import box_iou
 from labeler.core.suppression import overlapping, pairs_of, suppress
 
 A, B, C, D, E = range(5)

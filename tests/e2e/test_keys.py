@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
-from labeler.gui.dialogs.shortcuts import ShortcutsDialog
+from labeler.gui.window.dialogs.shortcuts_dialog import ShortcutsDialog
 from tests.e2e.user import LEFT, User
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QSlider
 
 from labeler import paths
 from labeler.core.records import Annotation, Box
-from labeler.gui.panels.common import UNBROKEN
-from labeler.gui.panels.figures import Figure
+from labeler.gui.toolkit.cards import UNBROKEN
+from labeler.gui.toolkit.figures import Figure
 from labeler.project.store import Store
 from tests.e2e.user import SHIFT, User, near
 
@@ -37,7 +37,7 @@ from pathlib import Path
 import cv2
 
 from labeler.core.records import Box, Candidate
-from labeler.models.api import ModelSpec
+from labeler.models.protocols import ModelSpec
 from labeler.plugins import Plugin
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 
-from labeler.gui.notify import Notice
+from labeler.gui.toolkit.notify import Notice
 from labeler.project.writer import Writer
 from tests.e2e.user import User
 

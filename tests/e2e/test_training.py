@@ -13,8 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from labeler.core.records import Annotation
-from labeler.gui.learning import NAME
-from labeler.gui.panels.training import TrainingPanel
+from labeler.gui.training.learner import NAME
+from labeler.gui.training.panel import TrainingPanel
 from labeler.project.runs import Run
 from labeler.project.store import Store
 from tests.e2e.user import LEFT, NONE, User

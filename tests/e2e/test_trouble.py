@@ -12,8 +12,8 @@ import pytest
 
 from labeler.core.geometry import contains
 from labeler.core.records import Annotation, Box, Change, Edit
-from labeler.project.kept import kept_copies
-from labeler.project.rescue import RescueFile
+from labeler.project.keeping.kept import kept_copies
+from labeler.project.keeping.rescue_file import RescueFile
 from labeler.project.store import Store
 from tests.e2e.user import User
 

@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, 
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Annotation, Box, Candidate
-from labeler.gui.dialogs.export import ExportDialog
-from labeler.gui.dialogs.mapping import MappingDialog
-from labeler.gui.main_window import MainWindow
-from labeler.gui.panels.figures import Figure
+from labeler.gui.exchange.export_dialog import ExportDialog
+from labeler.gui.predictions.mapping_dialog import MappingDialog
+from labeler.gui.toolkit.figures import Figure
+from labeler.gui.window.main_window import MainWindow
 
 PATIENCE = 30_000
 """Milliseconds to wait for a model on a busy machine."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import FormatError
-from labeler.formats import shapes
-from labeler.formats.coco import read_coco
-from labeler.formats.coco_writing import write_coco
+from labeler.formats.coco import shapes
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.report import Report
 
 Coco = Callable[..., Path]

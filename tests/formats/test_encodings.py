@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import FormatError
-from labeler.formats.coco import read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.encodings import reading
 
 SHORT = [

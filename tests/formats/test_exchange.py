@@ -18,8 +18,8 @@ from labeler.core.geometry import translated
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
 from labeler.errors import FormatError, UnclearIdsError
 from labeler.formats.exchange import import_coco, import_results
-from labeler.formats.exporting import export_coco
-from labeler.formats.writing import Writing
+from labeler.formats.export import export_coco
+from labeler.formats.write_options import Writing
 from labeler.project.store import Store
 from tests.coco_values import completed, without_facts
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import FormatError
-from labeler.formats.coco import read_coco
-from labeler.formats.coco_writing import write_coco
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.coco.coco_writing import write_coco
+from labeler.formats.coco.results import read_results
 from labeler.formats.report import Report
-from labeler.formats.results import read_results
 
 Coco = Callable[..., Path]
 

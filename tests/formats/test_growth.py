@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler.formats.coco import read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.exchange import import_coco
 from labeler.project.store import Store
 

@@ -12,9 +12,9 @@ from PIL import Image as PilImage
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Box, Mask
 from labeler.errors import FormatError
-from labeler.formats.coco import read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.exchange import import_coco
-from labeler.formats.layouts import layout_of
+from labeler.formats.folder_layouts import layout_of
 from labeler.formats.report import Report
 from labeler.project.store import Store
 from tests.formats.makers import MAKERS, OTHERS, Made

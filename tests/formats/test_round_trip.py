@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from labeler.core.geometry import area, bounds, rasterise, translated
 from labeler.core.records import Annotation, Box, Category, Image, Mask, Part, Polygons, Shape
 from labeler.core.rle import decompress, rle_to_mask
-from labeler.formats.coco import Dataset, read_coco
-from labeler.formats.coco_file import Head, open_document
-from labeler.formats.coco_writing import exported_ids, write_coco
-from labeler.formats.shapes import OUTLINES
+from labeler.formats.coco.coco_file import Head, open_document
+from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_writing import exported_ids, write_coco
+from labeler.formats.coco.shapes import OUTLINES
 from tests.coco_values import completed
 
 Coco = Callable[..., Path]

@@ -11,7 +11,7 @@ from PIL import Image as PilImage
 
 from labeler.errors import UnclearIdsError
 from labeler.formats.exchange import import_coco, import_results
-from labeler.formats.exporting import export_coco
+from labeler.formats.export import export_coco
 from labeler.project.store import Store
 
 

@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Candidate
 from labeler.gui import app
-from labeler.gui.main_window import MainWindow
-from labeler.gui.session import Session
+from labeler.gui.session.session import Session
+from labeler.gui.window.main_window import MainWindow
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from failing_disk import Disk
 
 from labeler.core.records import Box
 from labeler.gui import app
-from labeler.project import rescue
+from labeler.project.keeping import rescue_file
 from labeler.project.writer import Writer
 
 BEFORE, SINCE, MOST = 5, 4, 40
@@ -80,7 +80,7 @@ def live(folder: Path, *, files: list[str], fault: dict, then: str) -> None:
     for _ in range(BEFORE):
         hand.act()
     project = hand.session.project
-    known = {"wal": project.with_name(project.name + "-wal"), "rescue": rescue.RescueFile(project).path}
+    known = {"wal": project.with_name(project.name + "-wal"), "rescue": rescue_file.RescueFile(project).path}
     disk.fail([{"project": project, **known}[name] for name in files], **fault)
     since = 0
     while since < SINCE and hand.begun < MOST:

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from labeler.gui import app
-from labeler.gui.main_window import MainWindow
-from labeler.gui.settings import Settings
+from labeler.gui.toolkit.settings import Settings
+from labeler.gui.window.main_window import MainWindow
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 

@@ -7,11 +7,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from two_at_once import TwoAtOnce
 from two_in_a_window import TwoInAWindow
 
-from labeler.gui.acts import Acts
 from labeler.gui.canvas.photo_view import PhotoView
 from labeler.gui.canvas.view import Canvas
-from labeler.gui.project_link import ProjectLink
-from labeler.gui.session import Session
+from labeler.gui.session.acts import Acts
+from labeler.gui.session.project_link import ProjectLink
+from labeler.gui.session.session import Session
 from labeler.project.store import Store
 
 

@@ -24,14 +24,14 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMainWindow
 
-from labeler.core.rebasing import rebased
+from labeler.core.rebase import rebased
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Image, Mask, Record
 from labeler.formats.exchange import import_coco
 from labeler.gui.canvas.view import Canvas
-from labeler.gui.keys import Keys
-from labeler.gui.notify import Notifier
-from labeler.gui.prediction_desk import PredictionDesk
-from labeler.gui.session import Session
+from labeler.gui.session.session import Session
+from labeler.gui.toolkit.notify import Notifier
+from labeler.gui.window.keys import Keys
+from labeler.gui.window.prediction_desk import PredictionDesk
 
 SIZE = (200, 150)
 NO_KEY = Qt.KeyboardModifier.NoModifier

@@ -21,10 +21,11 @@ from PySide6.QtWidgets import QApplication
 from two_at_once import SIZE, Entry, Model, TwoAtOnce, places, until
 
 from labeler.core.records import Mask, Prompt, Proposal
-from labeler.gui import app, furniture
-from labeler.gui.aside import run_aside
-from labeler.gui.courier import Courier
-from labeler.gui.host_client import Answer, HostClient
+from labeler.gui import app
+from labeler.gui.children.host_client import Answer, HostClient
+from labeler.gui.toolkit.aside import run_aside
+from labeler.gui.toolkit.courier import Courier
+from labeler.gui.window import furniture
 from labeler.training.labels_out import Order, deliver
 
 TYPED = ("1", "2", "A", "D", "Ctrl+Z", "Ctrl+Shift+Z", "Return", "Backspace", "Esc", "Del", "Ctrl+R", "Tab")

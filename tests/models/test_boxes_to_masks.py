@@ -7,11 +7,11 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import bounds
-from labeler.core.images import read_pixels
-from labeler.core.overlap import box_overlap
+from labeler.core.measures.overlap import box_overlap
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate, Mask
-from labeler.models.api import Embedding, Segmenter
 from labeler.models.boxes_to_masks import boxes_to_masks
+from labeler.models.protocols import Embedding, Segmenter
 
 PERSON = Box(48, 398, 248, 905)
 BUS = Box(10, 230, 805, 750)

@@ -7,8 +7,8 @@ import pytest
 
 from labeler.core.records import Box, Candidate
 from labeler.errors import ModelError
-from labeler.models.api import ModelSpec
-from labeler.models.predicting import load_detector, predict
+from labeler.models.prediction import load_detector, predict
+from labeler.models.protocols import ModelSpec
 
 
 class Brightest:

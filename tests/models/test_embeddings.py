@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.errors import ImageError
-from labeler.models.api import Embedding
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache, content_digest
+from labeler.models.protocols import Embedding
 
 
 def embedding(seed: int = 0, shape: tuple[int, ...] = (2, 30, 40)) -> Embedding:

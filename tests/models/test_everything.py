@@ -8,11 +8,11 @@ from msgspec import structs
 
 from labeler import plugins
 from labeler.core.geometry import bounds, contains
-from labeler.core.images import read_pixels
-from labeler.core.overlap import box_iou, mask_overlap
+from labeler.core.measures.overlap import box_iou, mask_overlap
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate, Mask, Prompt, Proposal
-from labeler.models.api import Detector, Embedding, Segmenter
 from labeler.models.point_grid import Grid, everything, grid_points, stability_of
+from labeler.models.protocols import Detector, Embedding, Segmenter
 
 COARSE = Grid(side=5)
 

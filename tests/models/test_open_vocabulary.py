@@ -9,13 +9,13 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import bounds
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Mask
 from labeler.errors import ModelError
-from labeler.models import weights
-from labeler.models.api import Detector
-from labeler.models.catalog import entry
 from labeler.models.detections import letterbox
+from labeler.models.files import weights
+from labeler.models.files.catalog import entry
+from labeler.models.protocols import Detector
 from labeler.models.text_encoders import load_encoder, phrases_of
 from labeler.models.ultralytics_home import import_ultralytics
 

@@ -7,12 +7,12 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import bounds, to_bits
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Candidate, Mask
 from labeler.core.suppression import suppress
 from labeler.errors import ModelError
-from labeler.models.api import ModelSpec
 from labeler.models.detections import Frame, upsampled
+from labeler.models.protocols import ModelSpec
 
 QUICK = ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
 SLOW = ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "fcos_resnet50_fpn"]

@@ -15,11 +15,11 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import bounds, to_bits
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Candidate, Mask
 from labeler.core.suppression import suppress
 from labeler.errors import ModelError
-from labeler.models.api import EvaluatedDetector, ModelSpec
+from labeler.models.protocols import EvaluatedDetector, ModelSpec
 
 CHILD = Path(__file__).with_name("ultralytics_child.py")
 BACKBONE = "backbone:\n" + "  - [-1, 1, Conv, [16, 3, 2]]\n" * 5

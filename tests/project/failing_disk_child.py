@@ -16,7 +16,7 @@ from pathlib import Path
 from failing_disk import Disk
 from project_model import ProjectModel
 
-from labeler.project import noted, rescue, upkeep
+from labeler.project.keeping import noted, rescue_file, upkeep
 from labeler.project.writer import Writer
 
 BEFORE, SINCE, MOST = 6, 6, 60
@@ -89,7 +89,7 @@ def files_of(project: Path, names: list[str]) -> list[Path]:
     known = {
         "project": project,
         "wal": project.with_name(project.name + "-wal"),
-        "rescue": rescue.RescueFile(project).path,
+        "rescue": rescue_file.RescueFile(project).path,
         "note": noted._note_of(project),
     }
     return [known[name] for name in names]
@@ -98,7 +98,7 @@ def files_of(project: Path, names: list[str]) -> list[Path]:
 def live(project: Path, *, seed: int, files: list[str], fault: dict, then: str, broken: bool) -> None:
     """A session on a disk that fails; `broken` is a build that says that edits are safe which are not."""
     if broken:
-        rescue.RescueFile.append = lambda *_: "nowhere:1"
+        rescue_file.RescueFile.append = lambda *_: "nowhere:1"
     rng, disk = random.Random(seed), Disk()
     person = Person(project, seed)
     for _ in range(BEFORE):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from project_model import ProjectModel
 
-from labeler.project import upkeep
+from labeler.project.keeping import upkeep
 from labeler.project.writer import Writer
 
 

@@ -21,8 +21,8 @@ from project_model import ProjectModel, prepare, state
 
 from labeler.core.records import Annotation
 from labeler.errors import LabelerError, ProjectError
-from labeler.project import copying, snapshots
-from labeler.project.snapshots import DamagedProjectError
+from labeler.project.keeping import copying, snapshots
+from labeler.project.keeping.snapshots import DamagedProjectError
 from labeler.project.store import Store
 from labeler.project.writer import Writer
 from labeler.training.labels_out import Order, deliver

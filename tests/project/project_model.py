@@ -19,8 +19,8 @@ from labeler.core.records import (
     Record,
     Shape,
 )
-from labeler.project.rows import table_of
 from labeler.project.store import Store
+from labeler.project.table_rows import table_of
 
 IMAGES = ("a.jpg", "b.jpg", "c.jpg")
 

@@ -14,9 +14,9 @@ from project_model import prepare
 
 from labeler.core.records import Annotation, Box, Category, Change, Edit
 from labeler.errors import ProjectError
-from labeler.project import kept, snapshots, upkeep
+from labeler.project.keeping import kept, snapshots, upkeep
+from labeler.project.keeping.whereabouts import AwayError
 from labeler.project.store import Store
-from labeler.project.whereabouts import AwayError
 from labeler.project.writer import Writer
 
 CATEGORY = Edit("Add category", (Change(None, Category(1, "person", "#ff0000")),))

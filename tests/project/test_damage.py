@@ -13,10 +13,10 @@ from project_model import ProjectModel, prepare, state
 
 from labeler.core.records import Box, Change, Edit
 from labeler.errors import ProjectError
-from labeler.project import known, seals, snapshots
-from labeler.project.known import LostSavesError
-from labeler.project.noted import note
-from labeler.project.snapshots import DamagedProjectError
+from labeler.project.keeping import known, seals, snapshots
+from labeler.project.keeping.known import LostSavesError
+from labeler.project.keeping.noted import note
+from labeler.project.keeping.snapshots import DamagedProjectError
 from labeler.project.store import Store
 from labeler.project.writer import Writer
 

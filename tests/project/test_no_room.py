@@ -14,12 +14,12 @@ import pytest
 from labeler import paths
 from labeler.core.records import Category, Change, Edit
 from labeler.errors import CannotWriteError, LabelerError, ModelError, ProjectLockedError
-from labeler.gui.photos import make_demo_folder
-from labeler.gui.settings import Settings, load_settings
-from labeler.gui.training_files import Labels, make_run
-from labeler.models.checkpoints import check_pickles
-from labeler.project import rescue, snapshots
-from labeler.project.snapshots import DamagedProjectError
+from labeler.gui.toolkit.settings import Settings, load_settings
+from labeler.gui.training.files import Labels, make_run
+from labeler.gui.window.demo_photos import make_demo_folder
+from labeler.models.files.checkpoints import check_pickles
+from labeler.project.keeping import rescue_file, snapshots
+from labeler.project.keeping.snapshots import DamagedProjectError
 from labeler.project.store import Store
 from labeler.project.writer import Writer
 from labeler.training.run import RunSpec
@@ -118,7 +118,7 @@ def test_a_damaged_project_on_a_full_disk_is_offered_its_copy(disk: Path) -> Non
 def test_rescued_edits_do_not_hold_up_opening_on_a_full_disk(disk: Path) -> None:
     project = disk / "labels.labeler"
     Store.open(project).close()
-    rescue.RescueFile(project).append(EDIT, "")
+    rescue_file.RescueFile(project).append(EDIT, "")
     # the side files are there, as after a crash, so that nothing but the commit fails
     watcher = Store.open(project)
     watcher.set_meta("some", "thing")

@@ -16,8 +16,9 @@ from project_model import ProjectModel, prepare, state
 from labeler.core.records import Box, Category, Change, Edit, Model
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
-from labeler.project import copying, schema, shapes, snapshots
-from labeler.project.snapshots import DamagedProjectError
+from labeler.project import schema, shape_bytes
+from labeler.project.keeping import copying, snapshots
+from labeler.project.keeping.snapshots import DamagedProjectError
 from labeler.project.store import Store
 
 
@@ -422,7 +423,7 @@ def first_version(path: Path) -> None:
         db.execute("INSERT INTO image VALUES (1, 'a.jpg', 40, 30, 0, '', '', NULL, x'')")
         db.execute("INSERT INTO category VALUES (1, 'cat', '#ffffff', '', '', 0, 0, NULL, x'')")
         db.execute("INSERT INTO model VALUES (1, 'sam', '1')")
-        shape = shapes.encode(Box(1, 2, 3, 4))
+        shape = shape_bytes.encode(Box(1, 2, 3, 4))
         db.executemany("INSERT INTO candidate VALUES (?, 1, 1, 1, ?, x'', 0.5)", [(1, shape), (2, shape)])
 
 

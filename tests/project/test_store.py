@@ -28,10 +28,10 @@ from labeler.core.records import (
     Polygons,
 )
 from labeler.errors import ProjectError
-from labeler.project import schema, shapes
+from labeler.project import schema, shape_bytes
+from labeler.project.category_merge import merged
 from labeler.project.ids import NextIds
 from labeler.project.journal import JournalEntry
-from labeler.project.merging import merged
 from labeler.project.store import Store
 
 PERSON = Category(1, "person", "#ff0000")
@@ -123,7 +123,7 @@ _shapes = st.one_of(
 @given(_shapes)
 @settings(max_examples=300, deadline=None)
 def test_a_shape_comes_back_exactly(shape) -> None:
-    assert shapes.decode(shapes.encode(shape)) == shape
+    assert shape_bytes.decode(shape_bytes.encode(shape)) == shape
 
 
 @pytest.mark.parametrize(
@@ -137,27 +137,27 @@ def test_a_shape_comes_back_exactly(shape) -> None:
     ids=["empty", "full", "chequered", "triangle"],
 )
 def test_a_mask_takes_the_smaller_of_its_encodings(bits, kind, limit) -> None:
-    data = shapes.encode(Mask(1, 2, bits))
+    data = shape_bytes.encode(Mask(1, 2, bits))
     assert data[:1] == kind
     assert len(data) <= limit
-    assert shapes.decode(data) == Mask(1, 2, bits)
+    assert shape_bytes.decode(data) == Mask(1, 2, bits)
 
 
 def test_broken_shapes_are_refused_in_a_sentence() -> None:
     rng = random.Random(5)
-    whole = [shapes.encode(Mask(0, 0, np.tri(9, dtype=bool))), shapes.encode(Box(0, 0, 1, 1))]
-    whole += [shapes.encode(Polygons((Part(np.ones((5, 2)), (np.ones((4, 2)),)),)))]
-    whole += [shapes.encode(Mask(0, 0, np.indices((50, 50)).sum(0) % 2 == 0))]
+    whole = [shape_bytes.encode(Mask(0, 0, np.tri(9, dtype=bool))), shape_bytes.encode(Box(0, 0, 1, 1))]
+    whole += [shape_bytes.encode(Polygons((Part(np.ones((5, 2)), (np.ones((4, 2)),)),)))]
+    whole += [shape_bytes.encode(Mask(0, 0, np.indices((50, 50)).sum(0) % 2 == 0))]
     for _ in range(2000):
         data = bytearray(rng.choice(whole))
         for _ in range(rng.randrange(1, 4)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         with contextlib.suppress(ProjectError):
-            shapes.decode(bytes(data[: rng.randrange(len(data)) if rng.random() < 0.5 else None]))
+            shape_bytes.decode(bytes(data[: rng.randrange(len(data)) if rng.random() < 0.5 else None]))
     with pytest.raises(ProjectError, match=r"cannot be read \(it is cut short\)"):
-        shapes.decode(whole[2][:-16])
+        shape_bytes.decode(whole[2][:-16])
     with pytest.raises(ProjectError, match="of no kind that this version knows"):
-        shapes.decode(b"")
+        shape_bytes.decode(b"")
 
 
 # --- edits ------------------------------------------------------------------------------------
@@ -226,8 +226,8 @@ def test_an_equal_shape_in_other_bytes_is_the_same_shape(store: Store) -> None:
     mask = Mask(0, 0, np.indices((90, 90)).sum(0) % 2 == 0)
     annotation = replace(box(1), shape=mask)
     store.apply(add(annotation))
-    other = shapes.encode(mask)[:17] + zlib.compress(np.packbits(mask.bits).tobytes(), 9)
-    assert other != shapes.encode(mask)
+    other = shape_bytes.encode(mask)[:17] + zlib.compress(np.packbits(mask.bits).tobytes(), 9)
+    assert other != shape_bytes.encode(mask)
     store._db.execute("UPDATE annotation SET shape = ?", (other,))
     after = replace(annotation, shape=Box(0, 0, 1, 1))
     store.apply(Edit("Box", (Change(annotation, after),)))

@@ -18,8 +18,8 @@ from project_model import ProjectModel, prepare, state
 from labeler.core.records import Annotation, Box, Category, Change, Edit
 from labeler.errors import ProjectError, ProjectLockedError
 from labeler.paths import data_dir
-from labeler.project import rescue, snapshots, upkeep
 from labeler.project.journal import MisfitError
+from labeler.project.keeping import rescue_file, snapshots, upkeep
 from labeler.project.store import Store
 from labeler.project.writer import Writer
 
@@ -196,7 +196,7 @@ def test_edits_of_a_session_closed_on_a_full_disk_are_there_in_the_next(path: Pa
 
 
 def test_a_rescue_file_that_was_taken_up_already_is_not_taken_up_again(writer: Writer, path: Path) -> None:
-    kept = rescue.RescueFile(path)
+    kept = rescue_file.RescueFile(path)
     token = kept.append(add(1), "a")
     kept.append(add(2), "b")
     with kept.path.open("ab") as file:
@@ -212,7 +212,7 @@ def test_a_rescue_file_that_was_taken_up_already_is_not_taken_up_again(writer: W
 
 @pytest.mark.parametrize("content", [b"no rescue file", b'"name"\n{"number":1,"step":"undo"}\n{]\n'])
 def test_a_rescue_file_that_cannot_be_read_is_kept_for_a_person(writer, path: Path, content: bytes) -> None:
-    kept = rescue.RescueFile(path).path
+    kept = rescue_file.RescueFile(path).path
     kept.parent.mkdir(parents=True)
     kept.write_bytes(content)
     writer.close()
@@ -227,7 +227,7 @@ def test_a_rescue_file_that_cannot_be_read_is_kept_for_a_person(writer, path: Pa
 
 
 def test_rescued_edits_that_no_longer_fit_are_kept_for_a_person(writer, path: Path) -> None:
-    kept = rescue.RescueFile(path)
+    kept = rescue_file.RescueFile(path)
     for edit in (add(1), add(2)):
         kept.append(edit, edit.label)
     other = Edit("Add 1", (Change(None, Annotation(1, 1, 1, Box(5, 5, 9, 9))),))
@@ -240,12 +240,12 @@ def test_rescued_edits_that_no_longer_fit_are_kept_for_a_person(writer, path: Pa
     again.close()
     assert "1 edit of an earlier session" in told[0]
     (aside,) = kept.path.parent.iterdir()
-    assert rescue.put_aside_files(path) == [aside]
-    assert rescue.put_aside_edits(aside) == [add(1)]
+    assert rescue_file.put_aside_files(path) == [aside]
+    assert rescue_file.put_aside_edits(aside) == [add(1)]
 
 
 def test_what_builds_on_a_rescued_edit_that_does_not_fit_takes_nothing_else_back(writer, path: Path) -> None:
-    kept = rescue.RescueFile(path)
+    kept = rescue_file.RescueFile(path)
     for number, step in enumerate((add(1), "undo", "redo", "undo", add(2), "undo", "redo", add(3))):
         kept.append(step, str(number))
     writer.call(lambda store: store.apply(add(1)))
@@ -265,7 +265,7 @@ def test_of_a_rescued_edit_what_fits_is_taken_up_and_nothing_newer_is_overwritte
     there = (first, second, third)
     writer.call(lambda store: store.apply(Edit("Add", tuple(Change(None, one) for one in there))))
     moved = [Change(one, replace(one, shape=Box(5, 5, 9, 9), edited=1.0)) for one in there]
-    kept = rescue.RescueFile(path)
+    kept = rescue_file.RescueFile(path)
     kept.append(Edit("Move 3", tuple(moved)), "1")
     kept.append(Edit("Note", (Change(second, replace(second, attributes={"a": 1})),)), "2")
     newer = replace(first, shape=Box(7, 7, 8, 8), edited=2.0)
@@ -279,8 +279,8 @@ def test_of_a_rescued_edit_what_fits_is_taken_up_and_nothing_newer_is_overwritte
     assert found == {1: newer, 2: replace(noted, shape=Box(5, 5, 9, 9), edited=1.0)}
     again.close()
     assert "2 edits of an earlier session" in told[0]
-    (aside,) = rescue.put_aside_files(path)
-    left = [[change.record.id for change in edit.changes] for edit in rescue.put_aside_edits(aside)]
+    (aside,) = rescue_file.put_aside_files(path)
+    left = [[change.record.id for change in edit.changes] for edit in rescue_file.put_aside_edits(aside)]
     assert left == [[1, 3], [2]]
 
 
@@ -292,7 +292,7 @@ def test_of_a_rescued_edit_what_fits_is_taken_up_and_nothing_newer_is_overwritte
 def test_a_rescued_edit_that_changes_nothing_is_a_step(writer, path: Path, changes) -> None:
     """Without it the undo after it would take back another, or a redo do again what it ended."""
     writer.close()
-    kept = rescue.RescueFile(path)
+    kept = rescue_file.RescueFile(path)
     for step in (add(1), "undo", Edit("Nothing", changes), "undo", "redo"):
         kept.append(step, "")
     told: list[str] = []
@@ -309,7 +309,7 @@ def test_a_rescued_edit_that_changes_nothing_is_a_step(writer, path: Path, chang
 def test_a_rescued_edit_that_is_there_already_is_not_undone_in_place_of_another(writer, path: Path) -> None:
     writer.call(lambda store: store.apply(add(1)))
     writer.call(lambda store: store.apply(add(2)))
-    kept = rescue.RescueFile(path)
+    kept = rescue_file.RescueFile(path)
     kept.append(add(1), "1")
     kept.append("undo", "2")
     writer.close()
@@ -350,7 +350,7 @@ def test_edits_behind_a_commit_that_only_seemed_to_fail_are_there_after_a_kill(p
     left = path.with_name("left.labeler")
     for suffix in ("", "-wal"):
         shutil.copy(path.with_name(path.name + suffix), left.with_name(left.name + suffix))
-    shutil.copy(rescue.RescueFile(path).path, rescue.RescueFile(left).path)
+    shutil.copy(rescue_file.RescueFile(path).path, rescue_file.RescueFile(left).path)
     said: list[str] = []
     again = Writer.open(left, on_told=said.append)
     assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2, 3, 4]
@@ -361,12 +361,12 @@ def test_edits_behind_a_commit_that_only_seemed_to_fail_are_there_after_a_kill(p
 
 
 def _rescued(path: Path) -> int:
-    file = rescue.RescueFile(path).path
+    file = rescue_file.RescueFile(path).path
     return file.read_bytes().count(b"\n") - 1 if file.exists() else 0
 
 
 def test_a_rescue_file_whose_first_write_failed_claims_nothing(writer, path: Path) -> None:
-    file = rescue.RescueFile(path).path
+    file = rescue_file.RescueFile(path).path
     file.parent.mkdir(parents=True)
     file.touch()
     writer.close()

@@ -8,12 +8,12 @@ import time
 
 import numpy as np
 
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate
-from labeler.models import safetensors_file
-from labeler.models.api import FileSpec, ModelSpec
+from labeler.models.files import safetensors_file
+from labeler.models.protocols import FileSpec, ModelSpec
 from labeler.plugins import API, Plugin
-from labeler.training.api import Option, TrainerSpec
+from labeler.training.specs import Option, TrainerSpec
 
 
 def _network(classes):

@@ -7,13 +7,13 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import bounds
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Candidate
 from labeler.errors import LabelerError
-from labeler.models.api import Detector
+from labeler.models.protocols import Detector
 from labeler.training import events
-from labeler.training.api import StoppedError
-from labeler.training.measuring import Judged, precision
+from labeler.training.precision import Judged, precision
+from labeler.training.specs import StoppedError
 from tests.training.shapes import NAMES, SIZE, make_run
 
 QUICK = {"epochs": 1, "batch": 1, "size": 64}
@@ -181,7 +181,7 @@ def test_masks_are_learnt_from_outlines_only(tmp_path) -> None:
 
 
 def test_weights_of_another_model_are_refused(tmp_path) -> None:
-    from labeler.models import safetensors_file
+    from labeler.models.files import safetensors_file
 
     path = tmp_path / "other.safetensors"
     safetensors_file.save(path, {"a": np.zeros(2, np.float32)}, {"names": json.dumps(NAMES)})

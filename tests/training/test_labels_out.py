@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from labeler.core.photo_files import fingerprint
+from labeler.core.photos.photo_files import fingerprint
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
 from labeler.errors import LabelerError
-from labeler.formats.coco import Dataset
-from labeler.formats.coco_writing import write_coco
+from labeler.formats.coco.coco_reading import Dataset
+from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
 from labeler.project.store import Store
 from labeler.training.labels_out import (
@@ -27,7 +27,7 @@ from labeler.training.labels_out import (
     deliver,
     expected_files,
 )
-from labeler.training.preparing import prepare
+from labeler.training.preparation import prepare
 from labeler.training.run import RunFolder, RunSpec
 
 COUNT = 12

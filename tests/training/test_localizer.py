@@ -7,10 +7,10 @@ import pytest
 
 from labeler import plugins
 from labeler.core.geometry import bounds
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.errors import LabelerError, ModelError
 from labeler.training import events
-from labeler.training.api import StoppedError
+from labeler.training.specs import StoppedError
 from tests.training.shapes import NAMES, make_run
 
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_learnt_is_said(tmp_path) -> None:
 
 
 def test_a_file_that_does_not_say_what_it_finds_is_refused(tmp_path) -> None:
-    from labeler.models import safetensors_file
+    from labeler.models.files import safetensors_file
 
     path = tmp_path / "mute.safetensors"
     safetensors_file.save(path, {"a": np.zeros(1, np.float32)}, {safetensors_file.MAKER: "localizer"})

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from labeler.errors import LabelerError
-from labeler.models import safetensors_file
-from labeler.training.api import StoppedError
+from labeler.models.files import safetensors_file
+from labeler.training.batches import in_order
 from labeler.training.events import Epoch, Event, Note, Sample, Started, Step
-from labeler.training.feeding import in_order
 from labeler.training.loop import Fitted, Schedule, fit, moved, prefetched, seed
 from labeler.training.run import RunFolder, RunSpec
+from labeler.training.specs import StoppedError
 
 IMAGES = 48
 

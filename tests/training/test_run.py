@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from labeler.errors import LabelerError
-from labeler.project import lock
-from labeler.training.api import Option
+from labeler.project.keeping import lock
 from labeler.training.events import Epoch, Failed, Finished, Note, Prepared, Stopped
 from labeler.training.run import Outcome, RunFolder, RunSpec
+from labeler.training.specs import Option
 
 FINISHED = Finished("weights.safetensors", {"AP": 0.5}, 2, 10.0)
 

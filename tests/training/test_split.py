@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.images import read_pixels
+from labeler.core.photos.images import read_pixels
 from labeler.training.split import NEAR, Item, fingerprint, fingerprint_of, split, stem
 
 

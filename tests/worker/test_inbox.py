@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
+from labeler.wire.host_protocol import Ahead, Ask, Open
 from labeler.worker.inbox import Inbox
-from labeler.worker.protocol import Ahead, Ask, Open
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from PySide6.QtGui import QImage, QPainter
 
 from labeler.core.colors import rgb
 from labeler.core.records import Shape
-from labeler.gui import theme
-from labeler.gui.canvas import raster
-from labeler.gui.canvas.drawing import REACH, Look, draw_shape
-from labeler.gui.canvas.outlines import level_for, rings
-from labeler.gui.canvas.pixels import Bytes, premultiplied, shared_overlay
-from labeler.gui.canvas.sprite import rect_on_screen
+from labeler.gui.canvas.layers import raster
+from labeler.gui.canvas.layers.drawing import REACH, Look, draw_shape
+from labeler.gui.canvas.layers.outlines import level_for, rings
+from labeler.gui.canvas.layers.qimages import Bytes, premultiplied, shared_overlay
+from labeler.gui.canvas.layers.sprite import rect_on_screen
 from labeler.gui.canvas.viewport import Viewport, clipped, united
+from labeler.gui.toolkit import theme
 
 _OPACITY = 0.55
 _EDGE = Look(0.0, width=2.0)

@@ -8,9 +8,9 @@ from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPaintEv
 from PySide6.QtWidgets import QWidget
 
 from labeler.core.records import Mask
-from labeler.gui import theme
-from labeler.gui.canvas.sprite import rect_on_screen
+from labeler.gui.canvas.layers.sprite import rect_on_screen
 from labeler.gui.canvas.viewport import Viewport
+from labeler.gui.toolkit import theme
 
 _ROW = 20
 _PAD = 8

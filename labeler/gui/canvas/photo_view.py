@@ -12,16 +12,15 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from labeler.core.records import Annotation, Box, Category, Change
-from labeler.gui import theme
-from labeler.gui.canvas import ink
-from labeler.gui.canvas.active import ActiveLayer
 from labeler.gui.canvas.areas import Areas
 from labeler.gui.canvas.chooser import Chooser, place_beside
-from labeler.gui.canvas.drawing import ANNOTATION
 from labeler.gui.canvas.gestures import Gestures
-from labeler.gui.canvas.image_layer import ImageLayer
-from labeler.gui.canvas.overlay import Overlay
-from labeler.gui.canvas.progress import Progress
+from labeler.gui.canvas.in_progress import Progress
+from labeler.gui.canvas.layers import ink
+from labeler.gui.canvas.layers.active_layer import ActiveLayer
+from labeler.gui.canvas.layers.drawing import ANNOTATION
+from labeler.gui.canvas.layers.image_layer import ImageLayer
+from labeler.gui.canvas.layers.overlay import Overlay
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.reasons import Reasons
 from labeler.gui.canvas.stage import Options, Stage
@@ -32,9 +31,10 @@ from labeler.gui.canvas.tools.polygon import PolygonTool
 from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
 from labeler.gui.canvas.tools.select import SelectTool
 from labeler.gui.canvas.viewport import LARGEST, SMALLEST, Viewport, fitted, looking_at
-from labeler.gui.host_client import HostClient
-from labeler.gui.predicting import Predictions
-from labeler.gui.session import Changed, Session
+from labeler.gui.children.host_client import HostClient
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.session.session import Changed, Session
+from labeler.gui.toolkit import theme
 
 _SETTLE = 40
 """Milliseconds after the last step of a zoom until everything is drawn sharp again."""

@@ -7,8 +7,8 @@ from labeler.core.geometry import area
 from labeler.core.records import Annotation, Box, Prompt, Proposal
 from labeler.gui.canvas.begun import PromptPoint, Prompts, Work
 from labeler.gui.canvas.stage import BY
-from labeler.gui.host_client import Answer, HostClient
-from labeler.gui.session import Session
+from labeler.gui.children.host_client import Answer, HostClient
+from labeler.gui.session.session import Session
 
 NAMES = {1: ("object",), 2: ("part", "whole"), 3: ("part", "object", "whole")}
 """What the candidates of a prompt are called, from the smallest to the largest."""

@@ -11,14 +11,14 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from labeler.core.colors import rgb
 from labeler.core.filtering import Step
 from labeler.core.records import Candidate
-from labeler.gui import theme
-from labeler.gui.canvas import ink
-from labeler.gui.canvas.drawing import CHOSEN, DROPPED, OUTLINE, REASON, Rgb
-from labeler.gui.canvas.layer import PredictionLayer
-from labeler.gui.canvas.sprite import Job, Sprite, rough_bounds
+from labeler.gui.canvas.layers import ink
+from labeler.gui.canvas.layers.drawing import CHOSEN, DROPPED, OUTLINE, REASON, Rgb
+from labeler.gui.canvas.layers.layer import PredictionLayer
+from labeler.gui.canvas.layers.sprite import Job, Sprite, rough_bounds
+from labeler.gui.canvas.layers.tags import Tag, TagPictures
 from labeler.gui.canvas.stage import Stage
-from labeler.gui.canvas.tags import Tag, TagPictures
-from labeler.gui.predicting import Predictions
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.toolkit import theme
 
 _MOST_TAGS = 5
 """So many of a step's lines say their IoU."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labeler.core.colors import rgb
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Box, Candidate, Category, Mask, Shape
-from labeler.gui.canvas.outlines import Ring, rings
+from labeler.gui.canvas.layers.outlines import Ring, rings
 
 Entry = Annotation | Candidate
 _GREY = (160, 160, 160)

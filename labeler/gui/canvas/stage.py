@@ -8,11 +8,11 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Box, Shape
-from labeler.gui.canvas.layer import PredictionLayer
+from labeler.gui.canvas.layers.layer import PredictionLayer
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
-from labeler.gui.predicting import Predictions
-from labeler.gui.session import Session
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.session.session import Session
 
 BY = "canvas"
 """Who did it, in `Session.changed`."""

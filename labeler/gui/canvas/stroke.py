@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.core.geometry import crop, from_bits, paste
-from labeler.core.overlap import Overlap, mask_overlap, updated
+from labeler.core.measures.overlap import Overlap, mask_overlap, updated
 from labeler.core.records import Mask
 from labeler.gui.canvas.viewport import Rect, clipped, united
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from labeler.core.geometry import contains
 from labeler.core.records import Box, Polygons
-from labeler.gui.dialogs.shortcuts import ShortcutsDialog
+from labeler.gui.window.dialogs.shortcuts_dialog import ShortcutsDialog
 from tests.e2e.x11.conftest import RIGHT, Outsider, keysym, xdotool
 
 SitDown = Callable[..., Outsider]

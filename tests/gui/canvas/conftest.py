@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Mask, Prompt, Proposal
 from labeler.gui.canvas.view import Canvas
-from labeler.gui.host_client import Answer
-from labeler.gui.session import Session
+from labeler.gui.children.host_client import Answer
+from labeler.gui.session.session import Session
 
 NONE = Qt.KeyboardModifier.NoModifier
 LEFT = Qt.MouseButton.LeftButton

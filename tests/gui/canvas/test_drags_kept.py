@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Box, Candidate, Change
-from labeler.gui.session import Changed
+from labeler.gui.session.session import Changed
 
 
 def candidate(n: int = 0) -> Candidate:

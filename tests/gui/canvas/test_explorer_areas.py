@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QPainter
 
 from labeler.core.records import Box, Mask, Part, Polygons
-from labeler.gui import theme
 from labeler.gui.canvas.areas import Areas
 from labeler.gui.canvas.viewport import Viewport
+from labeler.gui.toolkit import theme
 
 
 def painted(a, b, view=Viewport(), size=(100, 80)):  # noqa: B008 - frozen

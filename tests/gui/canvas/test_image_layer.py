@@ -4,8 +4,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
-from labeler.gui.canvas.image_layer import ImageLayer, halved
-from labeler.gui.canvas.pixels import display_table, premultiplied
+from labeler.gui.canvas.layers.image_layer import ImageLayer, halved
+from labeler.gui.canvas.layers.qimages import display_table, premultiplied
 from labeler.gui.canvas.viewport import Viewport
 
 

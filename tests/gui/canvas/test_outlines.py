@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from labeler.core.records import Box, Mask, Part, Polygons
-from labeler.gui.canvas.outlines import EXACT, NEAR, level_for, mask_rings, rings
+from labeler.gui.canvas.layers.outlines import EXACT, NEAR, level_for, mask_rings, rings
 
 
 def area_inside(found, size, scale=8):

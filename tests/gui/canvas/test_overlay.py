@@ -5,8 +5,8 @@ import pytest
 from PySide6.QtGui import QImage, QPainter
 
 from labeler.core.records import Annotation, Box, Candidate, Category, Mask, Part, Polygons
-from labeler.gui.canvas.drawing import ANNOTATION, PREDICTION, draw_scene
-from labeler.gui.canvas.overlay import Overlay
+from labeler.gui.canvas.layers.drawing import ANNOTATION, PREDICTION, draw_scene
+from labeler.gui.canvas.layers.overlay import Overlay
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
 

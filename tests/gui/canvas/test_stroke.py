@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtGui import QImage, QPainter
 
-from labeler.core.overlap import mask_overlap
+from labeler.core.measures.overlap import mask_overlap
 from labeler.core.records import Mask
+from labeler.gui.canvas.layers.stroke_picture import StrokePicture
 from labeler.gui.canvas.stroke import Stroke
-from labeler.gui.canvas.stroke_picture import StrokePicture
 from labeler.gui.canvas.viewport import Viewport
 
 places = st.tuples(st.floats(-20, 140), st.floats(-20, 120))

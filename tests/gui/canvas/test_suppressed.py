@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from PySide6.QtCore import Qt
 
 from labeler.core.records import Box, Candidate, Change, Mask
-from labeler.gui.canvas.raster import dash_box
+from labeler.gui.canvas.layers.raster import dash_box
 
 SHIFT, ALT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
 

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QApplication
 
 from labeler.core.colors import rgb
 from labeler.core.records import Box, Candidate, Change, Mask
-from labeler.gui import theme
-from labeler.gui.canvas.drawing import AMONG, SELECTED, draw_shape
+from labeler.gui.canvas.layers.drawing import AMONG, SELECTED, draw_shape
 from labeler.gui.canvas.reasons import _free
 from labeler.gui.canvas.viewport import Viewport
+from labeler.gui.toolkit import theme
 
 
 def half(x, y):

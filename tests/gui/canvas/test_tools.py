@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from labeler.core.geometry import rasterise
-from labeler.core.overlap import mask_overlap
+from labeler.core.measures.overlap import mask_overlap
 from labeler.core.records import Box, Change, Mask, Part, Polygons
 
 CTRL, SHIFT, ALT = (

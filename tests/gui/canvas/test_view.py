@@ -5,7 +5,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 
 from labeler.core.records import Box, Candidate, Change, Mask
 from labeler.gui.canvas.chooser import place_beside
-from labeler.gui.canvas.tags import Tag, arranged
+from labeler.gui.canvas.layers.tags import Tag, arranged
 from labeler.gui.canvas.viewport import Viewport
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier

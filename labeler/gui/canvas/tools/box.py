@@ -4,7 +4,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from labeler.core.records import Box
-from labeler.gui.canvas.ink import paint_draft_box
+from labeler.gui.canvas.layers.ink import paint_draft_box
 from labeler.gui.canvas.stage import BY, Drag, Pointer, box_between
 from labeler.gui.canvas.tools.base import Tool
 

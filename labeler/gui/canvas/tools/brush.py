@@ -6,10 +6,10 @@ from PySide6.QtGui import QPainter
 
 from labeler.core.geometry import rasterise
 from labeler.core.records import Annotation, Box, Mask
-from labeler.gui.canvas.ink import paint_brush
+from labeler.gui.canvas.layers.ink import paint_brush
+from labeler.gui.canvas.layers.stroke_picture import StrokePicture
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage
 from labeler.gui.canvas.stroke import Stroke
-from labeler.gui.canvas.stroke_picture import StrokePicture
 from labeler.gui.canvas.tools.base import Tool
 
 _NOT_YET = -1

@@ -8,7 +8,7 @@ from PySide6.QtGui import QPainter
 from labeler.core.geometry import contains
 from labeler.core.records import Part, Points, Polygons
 from labeler.gui.canvas.begun import Outline, Work
-from labeler.gui.canvas.ink import paint_draft_ring
+from labeler.gui.canvas.layers.ink import paint_draft_ring
 from labeler.gui.canvas.stage import BY, REACH, Drag, Pointer, Stage
 from labeler.gui.canvas.tools.base import Tool
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter
 
 from labeler.core.records import Box
 from labeler.gui.canvas.begun import Work
-from labeler.gui.canvas.ink import paint_prompt_box
+from labeler.gui.canvas.layers.ink import paint_prompt_box
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.stage import Drag, Pointer, Stage, box_between
 from labeler.gui.canvas.tools.base import Tool

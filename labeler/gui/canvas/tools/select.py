@@ -17,7 +17,7 @@ from labeler.core.geometry import (
     translated,
 )
 from labeler.core.records import Annotation, Box, Change, Mask, Polygons, Shape
-from labeler.gui.canvas.ink import paint_band
+from labeler.gui.canvas.layers.ink import paint_band
 from labeler.gui.canvas.stage import BY, REACH, Drag, Pointer, Stage, box_between, frame_of
 from labeler.gui.canvas.tools.base import Tool
 

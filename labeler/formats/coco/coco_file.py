@@ -1,0 +1,233 @@
+"""The fast layer: a COCO JSON file as raw items with just enough read to find them by image.
+
+Format: https://cocodataset.org/#format-data. Items stay the text that the file has, so opening 100,000
+annotations makes no Python object for a coordinate, unknown keys cannot be lost, and what was not touched
+is written back byte for byte. Reading switches the cyclic garbage collector off, which would otherwise
+take more than half of the time.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+
+from labeler.core.files import atomic_write
+from labeler.errors import FormatError
+from labeler.formats.coco.panoptic import is_panoptic, unfolded
+from labeler.formats.gates import BAD_JSON
+from labeler.formats.json_text import no_collection, parsed, read_bytes
+from labeler.formats.label_kinds import what_is
+from labeler.formats.report import Note
+
+RawText: TypeAlias = Raw | bytes
+
+LISTS = ("images", "annotations", "categories")
+
+
+class Head(Struct, frozen=True, gc=False):
+    """What is read of every annotation at once; None where it is missing or no whole number."""
+
+    image_id: int | None = None
+    id: int | None = None
+
+
+class Document:
+    """A COCO file, opened: all of it is known to be JSON, and its annotations are indexed by image.
+
+    The items themselves, raw JSON texts that share the file's buffer, are cut out when first asked for.
+    """
+
+    def __init__(self, name: str, data: bytes, heads: list[Head], notes: tuple[Note, ...]) -> None:
+        self.name = name
+        self.heads = heads
+        """One for each annotation."""
+        self._data = data
+        self._notes = notes
+
+    @cached_property
+    def by_image(self) -> dict[int | None, list[int]]:
+        """Places in `annotations` by image id."""
+        places: defaultdict[int | None, list[int]] = defaultdict(list)
+        for place, head in enumerate(self.heads):
+            places[head.image_id].append(place)
+        return dict(places)
+
+    @property
+    def images(self) -> list[Raw]:
+        """The items of that list, [] where it is missing."""
+        return self._top.images or []
+
+    @property
+    def annotations(self) -> list[Raw]:
+        """The items of that list, [] where it is missing."""
+        return self._top.annotations or []
+
+    @property
+    def categories(self) -> list[Raw]:
+        """The items of that list, [] where it is missing."""
+        return self._top.categories or []
+
+    @cached_property
+    def extra(self) -> dict[str, Raw]:
+        """All other keys of the top level: info, licenses and unknown ones."""
+        return {key: raw for key, raw in _FIELDS.decode(self._rest).items() if key not in LISTS}
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        """What is wrong with the file as a whole, put right where that could be done."""
+        notes = self._notes
+        for name in LISTS:
+            if getattr(self._top, name) is None:
+                notes += (Note("repaired", "file", None, name, "Has no such list; taken as empty."),)
+            if len(re.findall(rb'"%s"\s*:\s*\[' % name.encode(), self._rest)) > 1:
+                sentence = "The key occurs twice at the top; only the last list was taken."
+                notes += (Note("refused", "file", None, name, sentence),)
+        return notes
+
+    def encode(self) -> bytes:
+        """The document as JSON, one item a line."""
+        return encode(
+            images=self.images, annotations=self.annotations, categories=self.categories, extra=self.extra
+        )
+
+    def save(self, path: Path) -> None:
+        """Write it in one atomic step."""
+        atomic_write(path, self.encode())
+
+    @cached_property
+    def _top(self) -> "_Top":
+        with no_collection():
+            return _TOP.decode(self._data)
+
+    @cached_property
+    def _rest(self) -> bytes:
+        return _without(self._data, (self.images, self.annotations, self.categories))
+
+
+class _Index(Struct):
+    images: list[Raw]
+    annotations: list[Head] | None = None
+    categories: list[Raw] | None = None
+
+
+class _Top(Struct):
+    images: list[Raw] | None = None
+    annotations: list[Raw] | None = None
+    categories: list[Raw] | None = None
+
+
+_INDEX = msgspec.json.Decoder(_Index)
+_TOP = msgspec.json.Decoder(_Top)
+_ITEMS = msgspec.json.Decoder(list[Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_HEAD = msgspec.json.Decoder(Head)
+
+
+def open_document(path: Path, *, encoding: str = "") -> Document:
+    """Open a COCO file, whose `encoding` is found out where none is named.
+
+    Raises FormatError, one sentence, when it is not JSON or not COCO.
+    """
+    data = read_bytes(path, encoding=encoding)
+    with no_collection():
+        try:
+            if not data.isascii():
+                data.decode("utf-8")
+            index = _INDEX.decode(data)
+        except BAD_JSON:
+            return _open_slowly(path, data)
+    return _unfolded(Document(path.name, data, index.annotations or [], ()), path)
+
+
+def _open_slowly(path: Path, data: bytes) -> Document:
+    """Open a file of which something is wrong, item by item, or say what it is."""
+    with no_collection():
+        try:
+            top, data, notes = parsed(data, path, _TOP)
+        except FormatError as error:
+            kind = what_is(data)
+            if kind:
+                raise FormatError(f"“{path}” is no COCO annotations file.{kind}") from error
+            raise
+        if top.images is None:
+            raise FormatError(
+                f"“{path}” has no list “images”, so it is no COCO annotations file.{what_is(data)}"
+            )
+        heads = [_head(raw) for raw in top.annotations or ()]
+        return _unfolded(Document(path.name, data, heads, notes), path)
+
+
+def _unfolded(document: Document, path: Path) -> Document:
+    """A panoptic file with an annotation for each segment; any other as it is."""
+    if not is_panoptic(document.annotations):
+        return document
+    rows, notes = unfolded(path, document.annotations)
+    data = encode(
+        images=document.images, annotations=rows, categories=document.categories, extra=document.extra
+    )
+    heads = [_head(Raw(row)) for row in rows]
+    return Document(document.name, data, heads, document.notes + notes)
+
+
+def open_list(path: Path, *, encoding: str = "") -> tuple[list[Raw], tuple[Note, ...]]:
+    """The items of a file that is one JSON list (COCO results), whose `encoding` is found out if not named.
+
+    Raises FormatError, one sentence.
+    """
+    data = read_bytes(path, encoding=encoding)
+    with no_collection():
+        items, _, notes = parsed(data, path, _ITEMS)
+    return items, notes
+
+
+def encode(
+    *,
+    images: Iterable[RawText],
+    annotations: Iterable[RawText],
+    categories: Iterable[RawText],
+    extra: Mapping[str, RawText],
+) -> bytes:
+    """A COCO file of raw JSON texts: the extra keys first, then the three lists, one item a line."""
+    members: list[RawText] = []
+    for key, raw in extra.items():
+        members += [msgspec.json.encode(key), b": ", raw, b",\n"]
+    for name, items in zip(LISTS, (images, annotations, categories), strict=True):
+        body = b",\n".join(items)
+        members += [f'"{name}": ['.encode(), b"\n" if body else b"", body, b"],\n"]
+    members[-1] = b"]"
+    return b"".join([b"{", *members, b"}\n"])
+
+
+def _head(raw: Raw) -> Head:
+    try:
+        return _HEAD.decode(raw)
+    except BAD_JSON:
+        return Head()
+
+
+def _without(data: bytes, lists: Iterable[Sequence[Raw]]) -> bytes:
+    """The file's text without the items of these lists, so that the other keys are found in no time.
+
+    The items are views into `data`, hence their addresses say where they are.
+    """
+    base = _address(data)
+    spans = sorted(
+        (_address(items[0]) - base, _address(items[-1]) - base + len(memoryview(items[-1])))
+        for items in lists
+        if items
+    )
+    pieces, end = [], 0
+    for start, stop in spans:
+        pieces.append(data[end:start])
+        end = stop
+    return b"".join([*pieces, data[end:]])
+
+
+def _address(buffer: RawText) -> int:
+    return int(np.frombuffer(buffer, dtype=np.uint8).ctypes.data)

@@ -1,0 +1,128 @@
+"""An open project as COCO files; `exchange` takes files in."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from labeler.core.records import Image
+from labeler.formats.coco.coco_reading import Dataset
+from labeler.formats.coco.coco_writing import exported_ids, write_coco
+from labeler.formats.exchange import TOP_LEVEL, Project
+from labeler.formats.json_text import no_collection
+from labeler.formats.photo_checks import Photo, looked_at
+from labeler.formats.report import Ledger, Note, Report, Verdict
+from labeler.formats.write_options import FOR_OTHERS, Writing
+
+Parting = Callable[[Sequence[Image]], Mapping[int, str]]
+"""The name of the part that each image goes to, by its id."""
+
+
+class Exported(Struct, frozen=True, eq=False):
+    """What an export gives."""
+
+    files: dict[str, bytes]
+    """A COCO file for each part, by its name; one named "" where nothing was parted."""
+    report: Report
+    images: tuple[str, ...] = ()
+    """The paths of the report's images."""
+    on: tuple[int, ...] = ()
+    """The place among these of the image that each of the report's annotations is on."""
+
+    def where(self, note: Note) -> str:
+        """What a note is about, as a person knows it: the photo, and which of its objects."""
+        if note.index is None or note.kind not in ("images", "annotations"):
+            return note.place
+        if note.kind == "images":
+            return self.images[note.index]
+        image = self.on[note.index]
+        # annotations stand in order of their images
+        return f"{self.images[image]}, object {note.index - bisect_left(self.on, image) + 1}"
+
+
+def export_coco(
+    project: Project, *, writing: Writing = FOR_OTHERS, reviewed_only: bool = False
+) -> tuple[bytes, Report]:
+    """The project as one COCO file, and what could not be written; see `export_files`."""
+    exported = export_files(project, writing=writing, reviewed_only=reviewed_only)
+    return exported.files[""], exported.report
+
+
+@no_collection()
+def export_files(
+    project: Project,
+    *,
+    writing: Writing = FOR_OTHERS,
+    reviewed_only: bool = False,
+    parting: Parting | None = None,
+) -> Exported:
+    """The project as a COCO file, or one for each part, and what could not be written or has to be known.
+
+    Sizes are as displayed, ids and file names those of the file that an item came from, where there is one;
+    the parts have no id in common but those of categories. With `reviewed_only` only reviewed images and
+    their annotations. Each photo is looked at: one whose size nobody knows is left out with its annotations,
+    which are refused, and what is turned, gone or another photo than the labelled one is told.
+    """
+    images, categories = project.images(), project.categories()
+    image_ids, category_ids = exported_ids(images), exported_ids(categories)
+    kept = [image for image in images if image.reviewed or not reviewed_only]
+    place_of = {image.id: place for place, image in enumerate(kept)}
+    annotations = [one for one in project.all_annotations() if one.image_id in place_of]
+    annotations.sort(key=lambda one: place_of[one.image_id])
+    ids = exported_ids(annotations)
+    ledger = Ledger()
+    photos = looked_at(kept, project.root, project.photos.known())
+    _note_photos(photos, Counter(one.image_id for one in annotations), ledger)
+    dataset = Dataset(
+        images=tuple(replace(photo.image, file_id=image_ids[photo.image.id]) for photo in photos),
+        categories=tuple(replace(c, file_id=category_ids[c.id]) for c in categories),
+        annotations=tuple(replace(a, file_id=ids[a.id]) for a in annotations),
+        extra=project.meta(TOP_LEVEL).encode(),
+    )
+    lost = {photo.image.id for photo in photos if not photo.image.width}
+    for place, one in enumerate(dataset.annotations):
+        if one.image_id in lost:
+            ledger.note("refused", "annotations", place, "image_id", "Its image is not written.")
+    parts = parting(kept) if parting else {}
+    written = [image for image in kept if image.id not in lost]
+    files = {
+        name: _part(dataset, {i.id for i in written if parts.get(i.id, "") == name}, writing, ledger)
+        for name in sorted({parts.get(image.id, "") for image in written} or {""})
+    }
+    totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
+    return Exported(
+        files,
+        ledger.report("export", totals, done="written"),
+        tuple(image.path for image in kept),
+        tuple(place_of[one.image_id] for one in annotations),
+    )
+
+
+def _part(dataset: Dataset, shown: set[int], writing: Writing, ledger: Ledger) -> bytes:
+    """The file of some of the images; its notes are taken over with the places in the whole."""
+    places = [place for place, one in enumerate(dataset.annotations) if one.image_id in shown]
+    data, report = write_coco(
+        replace(
+            dataset,
+            images=tuple(image for image in dataset.images if image.id in shown),
+            annotations=tuple(dataset.annotations[place] for place in places),
+        ),
+        writing=writing,
+    )
+    for note in report.items:
+        index = places[note.index] if note.kind == "annotations" and note.index is not None else note.index
+        ledger.note(note.verdict, note.kind, index, note.field, note.sentence)
+    return data
+
+
+def _note_photos(photos: Sequence[Photo], labels: Counter[int], ledger: Ledger) -> None:
+    for place, photo in enumerate(photos):
+        if photo.image.width:
+            for sentence in photo.told:
+                ledger.note("told", "images", place, "", sentence)
+        else:
+            verdict: Verdict = "refused" if labels[photo.image.id] else "skipped"
+            why = " ".join(photo.told) or "Its size is not known."
+            ledger.note(verdict, "images", place, "width", f"{why} It is left out.")

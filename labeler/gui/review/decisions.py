@@ -1,0 +1,261 @@
+"""Accepting and rejecting predictions: each an edit as any other, so that undo takes it back."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from msgspec import structs
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.filtering import Filter
+from labeler.core.records import Annotation, Candidate, Category, Change, Model
+from labeler.core.review_order import without_repeats
+from labeler.errors import ProjectError
+from labeler.gui.session.browsing import Changed
+from labeler.gui.session.session import Session
+from labeler.gui.session.sweep import Sweep
+from labeler.gui.toolkit.words import counted
+from labeler.project.store import Store
+
+BY = "review"
+"""Who made these edits, as `Changed.by` says it."""
+
+
+class Filtering(Protocol):
+    """Where it is decided which candidates are predictions."""
+
+    @property
+    def filter(self) -> Filter:
+        """What a person set."""
+
+
+class Categories:
+    """Which category an annotation made of a candidate gets, as things are now; for any thread."""
+
+    def __init__(self, categories: Iterable[Category], current: Category | None) -> None:
+        self._ids = {category.name.casefold(): category.id for category in categories}
+        self._known = set(self._ids.values())
+        self._current = current.id if current else 0
+
+    def of(self, candidate: Candidate) -> int:
+        """The category; 0 where the model's class is mapped to none.
+
+        What a model without classes found is what the person is labelling.
+        """
+        if candidate.category_id in self._known:
+            return candidate.category_id
+        return 0 if candidate.label else self._current
+
+    def meant(self, candidate: Candidate) -> int:
+        """The same where a person points at it: a class mapped to none is then the category of its name."""
+        return self.of(candidate) or self._ids.get(candidate.label.casefold(), 0)
+
+
+class Reviewing(QObject):
+    """A person's word on predictions. All methods are called on the GUI thread and return at once."""
+
+    decided = Signal(tuple)
+    """Ids of candidates that were accepted or rejected here."""
+    told = Signal(str)
+    """How many were accepted at once, where that is more than a person could count."""
+
+    def __init__(self, session: Session, filtering: Filtering, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._filtering = filtering
+        self._sweep: Sweep[list[Candidate]] = Sweep(session, self)
+        self._changed_meanwhile: set[int] = set()
+        session.changed.connect(self._note_changes)
+
+    def accept(self, candidate_ids: Iterable[int]) -> None:
+        """Make annotations of candidates, which remember them; one edit. Also on other images."""
+        self._with(candidate_ids, self._accept_found)
+
+    def reject(self, candidate_ids: Iterable[int]) -> None:
+        """Say that candidates are wrong, which later runs of their model remember; one edit."""
+        self._with(candidate_ids, self._reject)
+
+    def accept_to_edit(self, candidate_id: int, by: str) -> Annotation | None:
+        """Accept a candidate of the open image because its shape is about to be changed, and select it.
+
+        `by` is who does it, as in `Session.commit`. Gives the annotation, None where nothing can be
+        changed or no category is known for it.
+        """
+        candidate = self._session.candidates.get(candidate_id)
+        made = self._accept([candidate], by=by) if candidate is not None else []
+        return made[0] if made else None
+
+    def accept_all_above(self, confidence: float, *, whole_set: bool) -> None:
+        """Accept every prediction of at least this confidence on the open image or all; one undo step.
+
+        What has a person's word already stays as it is, and what repeats an annotation is left out.
+        """
+        session, model = self._session, self._session.model
+        if session.project is None or self._is_read_only():
+            return
+        if model is None:
+            session.told.emit("There are no predictions to accept. Run a model or import results first.")
+            return
+        wanted = _Wanted(model, confidence, self._filtering.filter, self._categories())
+        found: list[Candidate] = []
+        self._changed_meanwhile = set()
+
+        def begin(image_ids: Sequence[int]) -> None:
+            self._sweep.start(
+                [one for one in image_ids if one not in session.strangers],  # found on another photo
+                wanted.on,
+                took=lambda lists: found.extend(c for one in lists for c in one),
+                done=lambda: self._accept_many(found, confidence),
+            )
+
+        if whole_set:
+            session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
+        elif session.image is not None:
+            begin([session.image.id])
+
+    # --- the edits --------------------------------------------------------------------------------
+
+    def _with(self, ids: Iterable[int], work: Callable[[list[Candidate]], None]) -> None:
+        """Do work on candidates of whichever image; at once where they are on the open one."""
+        wanted, known = list(ids), self._session.candidates
+        if all(key in known for key in wanted):
+            work([known[key] for key in wanted])
+        else:
+            self._session.ask(lambda store: list(store.candidates_by_id(wanted)), work)
+
+    def _accept_found(self, candidates: Sequence[Candidate]) -> None:
+        self._accept(candidates)
+
+    def _accept(self, candidates: Sequence[Candidate], *, label: str = "", by: str = BY) -> list[Annotation]:
+        session = self._session
+        if self._is_read_only():
+            return []
+        accepted = {a.prediction_id for a in session.annotations.values()}
+        open_ones = [
+            c
+            for c in candidates
+            if c.id not in accepted and (c.verdict != "accepted" or c.id in session.candidates)
+        ]
+        categories = self._categories()
+        placed = [(c, category) for c in open_ones if (category := categories.meant(c))]
+        if not placed:
+            self._tell_unmapped(open_ones)
+            return []
+        now = time.time()
+        made = [
+            Annotation(
+                id=session.new_annotation_id(),
+                image_id=candidate.image_id,
+                category_id=category_id,
+                shape=candidate.shape,
+                source="model",
+                prediction_id=candidate.id,
+                created=now,
+                edited=now,
+            )
+            for candidate, category_id in placed
+        ]
+        changes: list[Change] = []
+        for (candidate, _), annotation in zip(placed, made, strict=True):
+            changes.append(Change(candidate, structs.replace(candidate, verdict="accepted")))
+            changes.append(Change(None, annotation))
+        if not session.commit(label or f"Accept {self._named(made)}", changes, by=by):
+            return []
+        session.select([a.id for a in made if session.image is not None and a.image_id == session.image.id])
+        self.decided.emit(tuple(candidate.id for candidate, _ in placed))
+        return made
+
+    def _accept_many(self, candidates: Sequence[Candidate], confidence: float) -> None:
+        """Accept what a person has not spoken of while it was looked for."""
+        left = [c for c in candidates if c.id not in self._changed_meanwhile]
+        least = f" from a confidence of {confidence:.2f}" if confidence > 0 else ""
+        if not left:
+            self._session.told.emit(f"There is nothing left to accept{least}.")
+            return
+        what = counted(len(left), "prediction")
+        made = self._accept(
+            left, label=f"Accept {what}" + (f" from {confidence:.2f}" if confidence > 0 else "")
+        )
+        if made:
+            on = counted(len({annotation.image_id for annotation in made}), "image")
+            self.told.emit(
+                f"Accepted {counted(len(made), 'prediction')}{least} on {on}; one Undo takes it back."
+            )
+
+    def _reject(self, candidates: Sequence[Candidate]) -> None:
+        left = [c for c in candidates if c.verdict == ""]
+        if not left or self._is_read_only():
+            return
+        names = {self._name(c.category_id, c.label) for c in left}
+        what = names.pop() if len(left) == 1 else f"{len(left):,} predictions"
+        changes = [Change(c, structs.replace(c, verdict="rejected")) for c in left]
+        if self._session.commit(f"Reject {what}", changes, by=BY):
+            self.decided.emit(tuple(c.id for c in left))
+
+    # --- small words ------------------------------------------------------------------------------
+
+    def _categories(self) -> Categories:
+        return Categories(self._session.categories.values(), self._session.category)
+
+    def _tell_unmapped(self, candidates: Sequence[Candidate]) -> None:
+        if not candidates:
+            return
+        labels = sorted({c.label for c in candidates if c.label})
+        if labels:
+            named = f"“{labels[0]}” is" if len(labels) == 1 else f"{len(labels)} classes are"
+            text = f"Not accepted: {named} mapped to no category. Map it in the classes of the model first."
+        else:
+            text = "Not accepted: there is no category for it. Add one first."
+        self._session.told.emit(text)
+
+    def _is_read_only(self) -> bool:
+        if self._session.read_only:
+            self._session.told.emit(f"Nothing was changed. {self._session.read_only}")
+        return bool(self._session.read_only)
+
+    def _named(self, made: Sequence[Annotation]) -> str:
+        names = {self._name(a.category_id) for a in made}
+        if len(made) == 1:
+            return names.pop()
+        return f"{len(made):,} {names.pop() if len(names) == 1 else 'objects'}"
+
+    def _name(self, category_id: int, label: str = "") -> str:
+        category = self._session.categories.get(category_id)
+        return category.name if category else label or "object"
+
+    def _note_changes(self, changed: Changed) -> None:
+        self._changed_meanwhile |= {c.record.id for c in changed.changes if isinstance(c.record, Candidate)}
+
+
+class _Wanted:
+    """Which candidates of an image "accept all" means; called on the writer's thread too."""
+
+    def __init__(self, model: Model, confidence: float, wanted: Filter, categories: Categories) -> None:
+        self._model = model
+        self._confidence = confidence
+        self._filter = wanted
+        self._categories = categories
+
+    def on(self, store: Store, image_id: int) -> list[Candidate]:
+        """Those of an image of the project."""
+        try:
+            image = store.image(image_id)
+        except ProjectError:
+            # an undone import took it away meanwhile
+            return []
+        kept = store.agreements.predictions(
+            store.candidates(image_id, self._model.id, least=self._filter.confidence),
+            self._model,
+            self._filter,
+        )
+        annotations = store.annotations(image_id)
+        accepted = {annotation.prediction_id for annotation in annotations}
+        pending = (c for c in kept if c.verdict == "" and c.id not in accepted)
+        chosen = {c.id: c for c in pending if c.confidence >= self._confidence}
+        placed = [(c, category) for c in chosen.values() if (category := self._categories.of(c))]
+        fresh = without_repeats(
+            [structs.replace(c, category_id=category) for c, category in placed],
+            annotations,
+            size=(image.height, image.width),
+        )
+        return [chosen[c.id] for c in fresh]

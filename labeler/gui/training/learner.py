@@ -1,0 +1,332 @@
+"""Learn while a person labels: a small model is trained quietly on what is done, and predicts the next.
+
+It begins when edits have settled, gives way to everything a person starts, and never has two things to do:
+what changes meanwhile is learnt in the next round.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.records import Annotation, Image
+from labeler.errors import LabelerError
+from labeler.gui.children.predict_client import JobClient, JobLimits, JobResult
+from labeler.gui.children.task_client import TaskClient, TaskLimits
+from labeler.gui.session.browsing import Changed
+from labeler.gui.session.session import Session
+from labeler.gui.session.sweep import Sweep
+from labeler.gui.toolkit.courier import Courier, run_in_pool
+from labeler.gui.toolkit.timing import timer
+from labeler.gui.toolkit.words import counted
+from labeler.gui.training import files
+from labeler.gui.training.desk import TrainingDesk
+from labeler.project.runs import Run, runs_folder
+from labeler.training.events import Event, Failed, Finished
+from labeler.training.run import RunFolder, RunSpec
+from labeler.wire.job_protocol import Predicted, PredictSpec, TrainSpec, unpack_candidates
+
+if TYPE_CHECKING:
+    from labeler.core.records import Model
+    from labeler.gui.predictions.batch import Batch
+
+Doing: TypeAlias = Literal["", "learning", "predicting"]
+
+TRAINER = "instant"
+"""What learns in seconds."""
+NAME = "Learnt while labelling"
+"""What its predictions are kept under: one model, whose predictions each round replaces."""
+LEAST = 3
+"""Labelled images from which it is worth learning."""
+NEXT = 12
+"""So many of the next unlabelled images are predicted."""
+SETTLE_MS = 2500
+"""Without an edit."""
+
+_log = logging.getLogger(__name__)
+
+
+class Learner(QObject):
+    """Off until it is switched on. All methods return at once."""
+
+    changed = Signal()
+    """It does something else, or says something else."""
+    predicted = Signal(tuple)
+    """Ids of images that have other predictions now."""
+
+    def __init__(
+        self,
+        session: Session,
+        desk: TrainingDesk,
+        batch: Batch | None = None,
+        parent: QObject | None = None,
+        *,
+        settle_ms: int = SETTLE_MS,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._desk = desk
+        self._batch = batch
+        self._courier = Courier(self)
+        self._sweep: Sweep[tuple[Annotation, ...]] = Sweep(session, self)
+        self._tasks = TaskClient(self, limits=TaskLimits(stop=1.0))
+        self._jobs = JobClient(self, limits=JobLimits(restarts=0))
+        self._is_on = self._is_stale = False
+        self._turn = 0
+        self._folder: RunFolder | None = None
+        self._weights: Path | None = None
+        self._model: Model | None = None
+        self.doing: Doing = ""
+        self.words = ""
+        """What it has come to, in a few words."""
+        self._settle = timer(self, self._consider, milliseconds=settle_ms)
+        self._tasks.told.connect(self._on_told)
+        self._tasks.done.connect(self._on_learnt)
+        self._tasks.stopped.connect(self._on_stopped)
+        self._tasks.failed.connect(self._give_up)
+        self._tasks.lost.connect(self._give_up)
+        self._jobs.predicted.connect(self._on_predicted)
+        self._jobs.finished.connect(self._on_finished)
+        self._jobs.failed.connect(self._give_up)
+        session.changed.connect(self._on_edit)
+        session.image_changed.connect(self._on_image)
+        session.project_changed.connect(self._on_project)
+        desk.changed.connect(self._give_way)
+        if batch is not None:
+            batch.changed.connect(self._give_way)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is switched on."""
+        return self._is_on
+
+    @property
+    def is_available(self) -> bool:
+        """Whether there is a model that learns in seconds."""
+        return self._desk.trainer(TRAINER) is not None
+
+    def set_on(self, on: bool) -> None:
+        """Learn from now on, with what is labelled already; or no longer."""
+        if on == self._is_on:
+            return
+        self._is_on, self._is_stale, self.words = on, on, ""
+        if on:
+            self._settle.start()
+        else:
+            self._settle.stop()
+            self._stop()
+        self.changed.emit()
+
+    def close(self) -> None:
+        """End what is under way: the window goes away."""
+        self._is_on = False
+        self._stop()
+        self._tasks.close()
+        self._jobs.close()
+
+    # --- when -------------------------------------------------------------------------------------
+
+    def _on_edit(self, changed: Changed) -> None:
+        if any(isinstance(change.record, Annotation | Image) for change in changed.changes):
+            self._is_stale = True
+            self._wait()
+
+    def _on_image(self) -> None:
+        """The image that was open is done as far as one can tell."""
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._is_on and self._is_stale and not self.doing:
+            self._settle.start()
+
+    def _give_way(self) -> None:
+        """A person has started something: stop; when that is over, begin anew."""
+        if self._is_others_turn():
+            if self.doing:
+                self._is_stale = True
+                self._stop()
+        else:
+            self._wait()
+
+    def _is_others_turn(self) -> bool:
+        return self._desk.is_busy or (self._batch is not None and self._batch.is_running)
+
+    def _on_project(self) -> None:
+        self._stop()
+        self._is_stale, self._model, self.words = self._is_on, None, ""
+        self._wait()
+        self.changed.emit()
+
+    def _stop(self) -> None:
+        self._turn += 1
+        self._settle.stop()
+        self._sweep.stop()
+        self._tasks.stop()
+        self._jobs.cancel()
+        if not self._tasks.is_running:
+            self._discard()
+        self._is_doing("")
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    def learnable(self) -> list[Image]:
+        """The images to learn from: labelled, and not the one that is being worked at."""
+        session, here = self._session, self._session.image
+        return [
+            image
+            for image in session.images
+            if any(session.counts(image.id).values())
+            and (image.reviewed or here is None or image.id != here.id)
+        ]
+
+    def upcoming(self) -> list[Image]:
+        """The next images without objects, from the open one on."""
+        session, here = self._session, self._session.image
+        order = list(session.order)
+        start = (session.place(here.id) or 0) if here is not None else 0
+        ids = order[start:] + order[:start]
+        images = (session.find_image(image_id) for image_id in ids)
+        empty = (i for i in images if i and not i.reviewed and not any(session.counts(i.id).values()))
+        return [image for image, _ in zip(empty, range(NEXT), strict=False)]
+
+    def _consider(self) -> None:
+        session = self._session
+        if not self._is_on or self.doing or session.project is None or session.read_only:
+            return
+        if self._is_others_turn() or not self.is_available or self._tasks.is_running:
+            return
+        images = self.learnable()
+        if len(images) < LEAST:
+            self._say(f"It begins with {LEAST} labelled images; {len(images)} so far")
+            return
+        self._is_stale = False
+        self._turn += 1
+        turn = self._turn
+        found: list[tuple[Annotation, ...]] = []
+        self._is_doing("learning")
+        self._sweep.start(
+            [image.id for image in images],
+            lambda store, image_id: store.annotations(image_id),
+            took=found.extend,
+            done=lambda: self._make(turn, images, found),
+        )
+
+    def _make(self, turn: int, images: list[Image], annotations: list[tuple[Annotation, ...]]) -> None:
+        flat = tuple(annotation for one in annotations for annotation in one)
+        labels = files.Labels(tuple(images), tuple(self._session.categories.values()), flat)
+        spec = RunSpec(trainer=TRAINER, name=NAME, held_out=0.0, register=False)
+        path, root = runs_folder() / f"learning-{spec.id}", self._session.root
+        run_in_pool(
+            lambda: files.make_run(path, spec, labels, root=root),
+            courier=self._courier,
+            done=lambda folder: self._begin(turn, folder),
+            failed=lambda error: self._give_up(str(error)),
+        )
+
+    def _begin(self, turn: int, folder: RunFolder) -> None:
+        self._folder = folder
+        if turn != self._turn or self._tasks.is_running:
+            self._discard()
+            return
+        self._weights = None
+        self._tasks.start(TrainSpec(str(folder.path)), title=NAME)
+
+    def _on_told(self, event: Event) -> None:
+        match event:
+            case Finished(weights=weights) if self._folder is not None:
+                self._weights = self._folder.path / weights
+            case Failed(sentence=sentence):
+                self._say(sentence)
+
+    def _on_stopped(self) -> None:
+        self._discard()
+        self._wait()
+
+    def _on_learnt(self) -> None:
+        weights, images = self._weights, self.upcoming()
+        if self.doing != "learning":
+            return
+        if weights is None or not images:
+            self._end()
+            return
+        turn = self._turn
+        self._session.keep(
+            lambda store: store.ensure_model(NAME, "", suppressed=True),
+            lambda model: self._predict(turn, weights, images, model),
+            failed=lambda error: self._give_up(str(error)),
+        )
+
+    def _predict(self, turn: int, weights: Path, images: list[Image], model: Model) -> None:
+        if turn != self._turn:
+            return
+        self._model = model
+        if self._session.model is None:
+            self._session.measure_against(model)
+        wanted = tuple((image.id, str(self._session.image_path(image))) for image in images)
+        self._is_doing("predicting")
+        self._jobs.start(PredictSpec(str(weights), wanted), title=NAME)
+
+    def _on_predicted(self, message: Predicted) -> None:
+        model, image_id = self._model, message.image_id
+        if model is None or self.doing != "predicting" or any(self._session.counts(image_id).values()):
+            return  # labelled meanwhile: it needs no prediction any more
+
+        def show(_: object) -> None:
+            self._session.refresh_candidates(image_id)
+            self.predicted.emit((image_id,))
+
+        self._session.keep(
+            lambda store: store.predictions.record_run(model.id, image_id, unpack_candidates(message.found)),
+            show,
+            failed=lambda error: _log.info("%s", error),
+        )
+
+    def _on_finished(self, result: JobResult) -> None:
+        if self.doing == "predicting" and not result.cancelled:
+            self._say(f"Learnt; predicted {counted(result.predicted, 'image')}")
+            self._end()
+
+    def _give_up(self, sentence: str) -> None:
+        """It is not worth a message of its own: the next edit begins another round."""
+        _log.info("%s", sentence)
+        self._say(sentence)
+        self._end()
+
+    def _end(self) -> None:
+        self._discard()
+        self._is_doing("")
+        self._wait()
+
+    def _discard(self) -> None:
+        """The folder of a round has done its duty."""
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            run = Run(0, str(folder.path), NAME, TRAINER, 0, 0.0)
+            run_in_pool(
+                lambda: files.delete_run(run),
+                courier=self._courier,
+                done=lambda _: None,
+                failed=lambda error: _log.info("%s", error),
+            )
+
+    def _is_doing(self, what: Doing) -> None:
+        if what != self.doing:
+            self.doing = what
+            self.changed.emit()
+
+    def _say(self, words: str) -> None:
+        self.words = words
+        self.changed.emit()
+
+
+def sweep_old_rounds() -> None:
+    """Delete what rounds of a program that was killed have left; for a thread of the pool."""
+    for path in runs_folder().glob("learning-*"):
+        try:
+            if RunFolder(path).state != "running":
+                files.delete_run(Run(0, str(path), NAME, TRAINER, 0, 0.0))
+        except LabelerError as error:
+            _log.info("%s", error)

@@ -1,0 +1,202 @@
+"""What keys do first: undo, redo, delete, Enter and digits belong to what is in progress."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QMainWindow
+
+from labeler.core.records import Category
+from labeler.gui.canvas.view import SIGNS, Canvas
+from labeler.gui.session.session import Changed, Session
+from labeler.gui.toolkit.notify import Notifier
+from labeler.gui.window.actions import ACTIONS, TOOLS
+
+_VIEW_ONLY = (
+    "fit actual-size zoom-in zoom-out hide-annotations display brush-smaller brush-larger "
+    "confidence-down confidence-up iou-down iou-up"
+)
+WHILE_DRAGGING = frozenset(["undo", "redo", "delete", "quit", *_VIEW_ONLY.split()]) | {s.id for s in TOOLS}
+"""The actions that look themselves at what is in progress, or only at how the photo is shown."""
+_TICKED = frozenset(spec.id for spec in ACTIONS if spec.checkable)
+
+
+class Keys(QObject):
+    """Stands between the window's keys and the session: the canvas is asked first."""
+
+    def __init__(self, window: QMainWindow, *, session: Session, canvas: Canvas, notifier: Notifier) -> None:
+        super().__init__(window)
+        self._window, self._session, self._canvas, self._notifier = window, session, canvas, notifier
+        self._actions: Mapping[str, QAction] = {}
+        self._loses_begun = False
+        for digit in "1234567890":
+            QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
+        canvas.told.connect(self._tell)
+        canvas.kept.connect(self._tell_kept)
+        canvas.progress_changed.connect(self._show_progress)
+        session.history_changed.connect(self.show_history)
+        session.changed.connect(self._take_back_offer)
+        # it was said of an object of the image before
+        session.image_changed.connect(lambda: notifier.take_back("category"))
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        """Action id to what it does."""
+        return {
+            "undo": self.undo,
+            "redo": self.redo,
+            "delete": self.delete,
+            "close-project": self.close_project,
+        }
+
+    def guarded(self, handlers: Mapping[str, Callable[..., object]]) -> dict[str, Callable[..., object]]:
+        """The same handlers; those that would change something under the hand wait for the mouse button."""
+        waits = handlers.keys() - WHILE_DRAGGING
+        return dict(handlers) | {action: self._guarded(action, handlers[action]) for action in waits}
+
+    def _guarded(self, action: str, handler: Callable[..., object]) -> Callable[..., object]:
+        def plain() -> None:
+            if not self._holds_back(action):
+                handler()
+
+        def ticked(on: bool) -> None:
+            if not self._holds_back(action):
+                handler(on)
+
+        return ticked if action in _TICKED else plain
+
+    def use_actions(self, actions: Mapping[str, QAction]) -> None:
+        """Say which actions the handlers became."""
+        self._actions = actions
+        signs = {key: actions[spec.id] for spec in ACTIONS for key in spec.keys if key in SIGNS}
+        self._canvas.sign_typed.connect(lambda sign: signs[sign].trigger())
+
+    def _holds_back(self, action: str) -> bool:
+        if not self._canvas.dragging:
+            return False
+        self._tell(self._canvas.unfinished())
+        if self._actions[action].isCheckable():
+            self._actions[action].toggle()  # it has ticked itself
+        return True
+
+    def _tell(self, text: str) -> None:
+        self._notifier.info(text, key="dragging" if self._canvas.dragging else "progress")
+
+    def _show_progress(self) -> None:
+        if not self._canvas.dragging:
+            self._notifier.take_back("dragging")  # the mouse button is up, as was asked for
+        self.show_history()
+
+    def show_history(self) -> None:
+        """Undo and redo are there for what is in progress too; redo never brings back an edit under it."""
+        if self._actions:
+            session, canvas = self._session, self._canvas
+            self._actions["undo"].setEnabled(session.can_undo or canvas.can_take_back)
+            redo = canvas.can_bring_back or (session.can_redo and not canvas.in_progress)
+            self._actions["redo"].setEnabled(redo)
+
+    # --- what they do -----------------------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take back a bit of what is in progress, else the last edit."""
+        if not self._canvas.take_back():
+            self._session.undo()
+
+    def redo(self) -> None:
+        """Bring back what was taken of what is in progress, else the last undone edit."""
+        if not self._canvas.bring_back():
+            self._session.redo()
+
+    def delete(self) -> None:
+        """Take back a bit of what is in progress; else delete the hovered corner, or the selection."""
+        canvas, session = self._canvas, self._session
+        if canvas.in_progress:
+            canvas.take_back()
+        elif not canvas.delete_under_pointer():
+            session.delete(session.selection, by="window")
+
+    def pick_category(self, digit: str) -> None:
+        """A digit: that category for what is in progress, else for the selection or for what comes next.
+
+        With Select in hand a digit renames what is selected. With a tool that draws it never does: there it
+        is pressed for the next object, while the last one is still selected. A line says which it was.
+        """
+        session, canvas = self._session, self._canvas
+        found = next((c for c in session.categories.values() if c.key == digit), None)
+        if found is None:
+            return
+        if canvas.name_in_progress(found.id):
+            self._notifier.info(f"This one: {found.name}.", key="category")
+        elif session.selection and canvas.tool == "select":
+            self._rename_selection(found)
+        else:
+            if canvas.tool == "brush":
+                session.select(())  # the next stroke would go on with the object before
+            session.choose_category(found.id)
+            self._notifier.info(f"Next object: {found.name}.", key="category")
+
+    def _rename_selection(self, category: Category) -> None:
+        session = self._session
+        chosen = [session.annotations[key] for key in session.selection]
+        others = [one.id for one in chosen if one.category_id != category.id]
+        session.recategorise(session.selection, category.id, by="keys")
+        session.choose_category(category.id)
+        renamed = sum(session.annotations[key].category_id == category.id for key in others)
+        if renamed:
+            what = "The selected object is" if renamed == 1 else f"{renamed} selected objects are"
+            text = f"{what} {category.name} now."
+            self._notifier.info(text, action="Undo", run=session.undo, key="category")
+        elif others and not session.read_only:
+            text = "Nothing was renamed: the category of what is selected is locked."
+            self._notifier.info(text, key="category")
+
+    def go_on(self) -> None:
+        """Something was clicked elsewhere for what is in progress: the keys go on with that."""
+        if self._canvas.in_progress:
+            self._canvas.setFocus()
+
+    # --- keys that come to the window -------------------------------------------------------------
+
+    def press_first(self, event: QKeyEvent) -> bool:
+        """Whether a key that came to the window has its meaning already.
+
+        Enter and Esc of a text field come here too, and mean the text. Elsewhere Enter, Backspace and Esc
+        are for what is in progress on the canvas, wherever the focus is.
+        """
+        if isinstance(QApplication.focusWidget(), QLineEdit | QAbstractSpinBox):
+            return True
+        if event.isAutoRepeat():
+            return True  # what it was pressed for is done; it decides on nothing else
+        return self._canvas.key_in_progress(event)
+
+    def _take_back_offer(self, changed: Changed) -> None:
+        """What it offers to undo is the last edit no longer."""
+        if changed.changes:
+            self._notifier.take_back("category")
+
+    # --- leaving ----------------------------------------------------------------------------------
+
+    def close_project(self) -> None:
+        """Let go of the project; what is half done in it is there again when it is opened again."""
+        trouble = self._canvas.keep_begun()
+        if trouble:
+            self._notifier.error(trouble, action="Close anyway", run=self._session.close, key="begun")
+        else:
+            self._session.close()
+
+    def may_close(self) -> bool:
+        """Whether the window may go: what is half done is kept for the next time, or was given up."""
+        trouble = "" if self._loses_begun else self._canvas.keep_begun()
+        if trouble:
+            self._notifier.error(trouble, action="Close anyway", run=self._close_anyway, key="begun")
+        return not trouble
+
+    def _close_anyway(self) -> None:
+        self._loses_begun = True
+        self._window.close()
+
+    def _tell_kept(self, sentence: str, image_id: int) -> None:
+        back = partial(self._session.go_to, image_id)
+        self._notifier.info(sentence, action="Go back", run=back, key="progress")

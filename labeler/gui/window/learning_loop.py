@@ -1,0 +1,172 @@
+"""Label, train, label faster: what joins training, prediction, review and evaluation into one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.records import Model
+from labeler.gui.evaluation.desk import EvaluationDesk
+from labeler.gui.evaluation.scopes import Asked, key_of_run
+from labeler.gui.predictions.batch import Choice
+from labeler.gui.session.session import Session
+from labeler.gui.toolkit.courier import Courier, run_in_pool
+from labeler.gui.training.desk import TrainingDesk
+from labeler.gui.training.learner import Learner, sweep_old_rounds
+from labeler.gui.window.prediction_desk import PredictionDesk
+
+if TYPE_CHECKING:
+    from labeler.models.protocols import ModelSpec
+    from labeler.plugins import Registry
+    from labeler.training.run import RunFolder
+
+
+class Loop(QObject):
+    """The training side of one window, joined to its prediction side. All methods return at once."""
+
+    told = Signal(str)
+    """One sentence: what became of something that was asked for."""
+    model_made = Signal()
+    """A run has put a model among those at hand."""
+    shows = Signal(str)
+    """The name of a panel that is of use now."""
+    toggles = Signal(str)
+    """The name of a panel that a person wants to see, or no longer."""
+    judges = Signal(object)
+    """The `Asked` of an evaluation that was asked for elsewhere than in its panel."""
+
+    def __init__(self, session: Session, desk: PredictionDesk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._desk = desk
+        self._registry: Registry | None = None
+        self._courier = Courier(self)
+        self._then: list[tuple[Choice, Callable[[Model], None]]] = []
+        self._asked: Asked | None = None
+        self.training = TrainingDesk(session, self)
+        self.learner = Learner(session, self.training, desk.batch, self)
+        self.evaluation = EvaluationDesk(session, desk.predictions, self)
+        self.training.use_asked.connect(self.use)
+        self.training.evaluate_asked.connect(self.judge)
+        self.training.finished.connect(lambda _: self.model_made.emit())
+        self.training.list.changed.connect(self.evaluation.plan.look)
+        self.training.told.connect(self.told)
+        self.learner.predicted.connect(desk.take_stored)
+        desk.batch.stored.connect(lambda _: self.evaluation.take_stored())
+        desk.batch.completed.connect(self._go_on)
+        self.evaluation.plan.changed.connect(self._judge_asked)
+        self.evaluation.look_at.connect(desk.look_at)
+        session.project_changed.connect(self._forget)
+        run_in_pool(sweep_old_rounds, courier=self._courier, done=_ignore, failed=_ignore)
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        """Action id to what it does."""
+        return {
+            "train": lambda: self.toggles.emit("Training"),
+            "evaluate": lambda: self.toggles.emit("Evaluation"),
+            "learn": self.learner.set_on,
+        }
+
+    def set_registry(self, registry: Registry) -> None:
+        """Offer the trainers of these plugins, and open models by them."""
+        self._registry = registry
+        self.training.set_registry(registry)
+
+    def close(self) -> None:
+        """End what is under way: the window goes away."""
+        self.training.close()
+        self.learner.close()
+        self.evaluation.close()
+
+    # --- label faster -----------------------------------------------------------------------------
+
+    def unlabelled(self) -> tuple[int, ...]:
+        """Ids of the images without objects that are not reviewed; without such, of all not reviewed."""
+        open_ones = [image.id for image in self._session.images if not image.reviewed]
+        empty = [image_id for image_id in open_ones if not any(self._session.counts(image_id).values())]
+        return tuple(empty or open_ones)
+
+    def use(self, path: str) -> None:
+        """Run a model over the unlabelled images, then review what is most uncertain first."""
+        images = self.unlabelled()
+        if images:
+            self._predict(path, images, lambda _: self._review())
+        else:
+            self.told.emit("Every image is reviewed; there is none left to predict.")
+
+    def _review(self) -> None:
+        self.shows.emit("Predictions")
+        self._desk.queue.set_order("uncertain")
+        self._desk.queue.set_active(True)
+
+    # --- judge ------------------------------------------------------------------------------------
+
+    def judge(self, folder: RunFolder) -> None:
+        """Run a run's model over the images that it never learnt from, then evaluate it there."""
+        run = next((run for run in self.training.list.runs if Path(run.folder) == folder.path), None)
+        outcome = self.training.list.outcome_of(run.id) if run is not None else None
+        if run is None or outcome is None or not outcome.model:
+            self.told.emit(f"{folder.spec.name} has no model that could be judged.")
+            return
+        key = key_of_run(run.id)
+        images = next((one.images for one in self.evaluation.plan.scopes() if one.key == key), ())
+        if not images:
+            self.told.emit(
+                f"{folder.spec.name} held out none of these images; evaluate it on others that it never saw."
+            )
+            self.shows.emit("Evaluation")
+            return
+        self._predict(outcome.model, images, lambda model: self._evaluate(key, model))
+
+    def _evaluate(self, key: str, model: Model) -> None:
+        self.shows.emit("Evaluation")
+        self._asked = Asked(scope=key, model_id=model.id)
+        self.evaluation.plan.look()
+
+    def _judge_asked(self) -> None:
+        """The plan knows by now what the model has seen, and whether it gives masks."""
+        asked, plan = self._asked, self.evaluation.plan
+        if asked is None or not plan.seen(asked.model_id):
+            return
+        self._asked = None
+        self.judges.emit(structs.replace(asked, by="mask" if plan.has_masks(asked.model_id) else "box"))
+
+    # --- predicting -------------------------------------------------------------------------------
+
+    def _predict(self, path: str, images: tuple[int, ...], then: Callable[[Model], None]) -> None:
+        registry = self._registry
+        if registry is None:
+            return
+
+        def begin(spec: ModelSpec) -> None:
+            choice = Choice(path, spec, images=images)
+            self._then.append((choice, then))
+            self._desk.batch.start(choice)
+
+        run_in_pool(
+            lambda: registry.open_file(Path(path)),
+            courier=self._courier,
+            done=begin,
+            failed=lambda error: self.told.emit(str(error)),
+        )
+
+    def _go_on(self, choice: Choice) -> None:
+        model = self._desk.batch.model
+        asked = [then for one, then in self._then if one is choice]
+        # those whose run was called off are never gone on with
+        waiting = [one.choice for one in self._desk.batch.waiting]
+        self._then = [(one, then) for one, then in self._then if any(one is other for other in waiting)]
+        for then in asked:
+            if model is not None:
+                then(model)
+
+    def _forget(self) -> None:
+        self._then, self._asked = [], None
+
+
+def _ignore(_: object) -> None:
+    """Nobody waits for it."""

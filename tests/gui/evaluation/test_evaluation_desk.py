@@ -1,0 +1,250 @@
+"""Evaluations of a project's models, on a real project of three photos and in a real child."""
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+from msgspec.structs import replace
+
+from labeler.core.records import Annotation, Box, Candidate, Change, Mask
+from labeler.evaluation.items import Item
+from labeler.evaluation.operating_points import at
+from labeler.gui.evaluation.desk import EvaluationDesk
+from labeler.gui.evaluation.scopes import HISTORY, REVIEWED, SHOWN, Asked
+from labeler.gui.predictions.predictions import Predictions
+from labeler.project.runs import Run, runs_folder
+
+LONG = 30_000
+
+
+def candidate(x, confidence=0.9, label="person", shape=None):
+    return Candidate(0, 0, 0, 0, shape or Box(x, 0, x + 100, 100), confidence, label)
+
+
+@pytest.fixture
+def predictions(session, owner):
+    return Predictions(session, owner)
+
+
+@pytest.fixture
+def desk(session, owner, predictions):
+    made = EvaluationDesk(session, predictions, owner)
+    yield made
+    made.close()
+
+
+def draw(session, image_id, shape, category=1):
+    made = Annotation(session.new_annotation_id(), image_id, category, shape)
+    session.commit("Draw", [Change(None, made)], by="test")
+    return made.id
+
+
+def review(session, image_ids):
+    images = [session.find_image(image_id) for image_id in image_ids]
+    session.commit("Reviewed", [Change(i, replace(i, reviewed=True)) for i in images], by="test")
+
+
+def model_named(session, name):
+    return next(model.id for model in session.models if model.name == name)
+
+
+@pytest.fixture
+def labelled(qtbot, session, predict, desk):
+    """Two of three images reviewed, each with a person; the detector saw the first and the third."""
+    images = [image.id for image in session.images]
+    truths = [draw(session, image_id, Box(0, 0, 100, 100)) for image_id in images[:2]]
+    predict({images[0]: [candidate(0), candidate(300, 0.6)], images[2]: [candidate(0)]}, suppressed=True)
+    review(session, images[:2])
+    detector = model_named(session, "detector")
+    qtbot.waitUntil(lambda: desk.plan.seen(detector) == {images[0], images[2]})
+    return images, truths, detector
+
+
+def evaluated(qtbot, desk, asked):
+    desk.start(asked)
+    with qtbot.waitSignal(
+        desk.changed, timeout=LONG, check_params_cb=lambda: not desk.is_running and desk.outcome is not None
+    ):
+        pass
+    return desk.outcome
+
+
+def test_only_what_the_model_has_seen_is_judged(labelled, desk):
+    images, _, detector = labelled
+    asked = Asked(REVIEWED, detector)
+    assert desk.plan.judged(asked) == ((images[0],), (images[1],))
+    assert desk.plan.judged(replace(asked, count_empty=True)) == (tuple(images[:2]), ())
+    assert desk.plan.judged(replace(asked, scope=SHOWN)) == ((images[0], images[2]), (images[1],))
+
+
+def test_a_child_evaluates_and_the_ids_are_the_projects(qtbot, session, labelled, desk):
+    images, truths, detector = labelled
+    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    (evaluation,) = outcome.evaluations
+    assert evaluation.summary.figures.ap50 == pytest.approx(1.0)
+    assert evaluation.images.ids.tolist() == [images[0]]
+    assert evaluation.truths.ids.tolist() == [truths[0]]
+    total = at(evaluation, 0.5).total
+    assert (total.truths, total.hits, total.false_alarms) == (1, 1, 1)
+    assert outcome.left_out == (images[1],)
+    assert outcome.unreviewed == 0
+    sure = int(evaluation.predictions.ids[0])
+    first = max(session.candidates.values(), key=lambda one: one.confidence)
+    assert outcome.candidates[0][sure - 1] == first.id
+    assert [one.ap50 for one in desk.plan.history] == [pytest.approx(1.0)]
+    kept = []
+    session.ask(lambda store: store.meta(HISTORY), kept.append)
+    qtbot.waitUntil(lambda: bool(kept))
+    assert msgspec.json.decode(kept[0])[0]["title"] == "detector"
+
+
+def test_two_models_on_the_images_that_both_have_seen(qtbot, session, labelled, predict, desk):
+    images, _, detector = labelled
+    predict({image_id: [candidate(50)] for image_id in images}, model="other", suppressed=True)
+    other = model_named(session, "other")
+    qtbot.waitUntil(lambda: len(desk.plan.seen(other)) == 3)
+    outcome = evaluated(qtbot, desk, Asked(SHOWN, detector, against=other))
+    assert [len(e.images.ids) for e in outcome.evaluations] == [2, 2]
+    # the third image has a prediction and no label
+    assert outcome.unreviewed == 1
+    assert outcome.evaluations[0].summary.title == "detector"
+    assert outcome.evaluations[1].summary.figures.ap50 == 0.0
+
+
+def test_masks_are_compared_as_masks(qtbot, session, predict, desk):
+    image = session.images[0]
+    bits = np.ones((50, 50), dtype=bool)
+    draw(session, image.id, Mask(10, 10, bits))
+    half = bits.copy()
+    half[:, 40:] = False
+    predict({image.id: [candidate(0, shape=Mask(10, 10, half))]}, suppressed=True)
+    review(session, [image.id])
+    detector = model_named(session, "detector")
+    qtbot.waitUntil(lambda: desk.plan.has_masks(detector))
+    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector, by="mask"))
+    summary = outcome.evaluations[0].summary
+    assert summary.by == "mask"
+    person = next(one for one in summary.categories if one.name == "person")
+    assert person.pixel_iou == pytest.approx(0.8)
+    assert person.pixel_dice == pytest.approx(8 / 9)
+
+
+def test_classes_that_are_no_category_are_left_out_and_counted(qtbot, session, predict, desk):
+    image_id = session.image.id
+    draw(session, image_id, Box(0, 0, 100, 100))
+    predict({image_id: [candidate(0), candidate(300, label="zebra")]}, suppressed=True)
+    review(session, [image_id])
+    detector = model_named(session, "detector")
+    qtbot.waitUntil(lambda: bool(desk.plan.seen(detector)))
+    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    assert outcome.uncategorised == (1,)
+    assert outcome.evaluations[0].summary.predictions == 1
+
+
+def test_an_item_is_opened_and_selected(qtbot, session, predictions, labelled, desk):
+    images, truths, detector = labelled
+    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector, count_empty=True))
+    seen = []
+    desk.look_at.connect(seen.append)
+    # a miss on another image: its annotation, as soon as it is read
+    desk.open(Item(images[1], truth_id=truths[1]), place=0)
+    qtbot.waitUntil(lambda: session.selection == {truths[1]})
+    assert session.image.id == images[1]
+    # a hit: both
+    evaluation = outcome.evaluations[0]
+    hit = int(evaluation.predictions.ids[0])
+    desk.open(Item(images[0], prediction_id=hit, truth_id=truths[0]), place=0)
+    qtbot.waitUntil(lambda: session.selection == {truths[0]})
+    assert predictions.selection == {outcome.candidates[0][hit - 1]}
+    assert seen[-1] == Box(0, 0, 100, 100)
+    # a false alarm
+    alarm = int(evaluation.predictions.ids[1])
+    desk.open(Item(images[0], prediction_id=alarm), place=0)
+    assert not session.selection
+    assert predictions.selection == {outcome.candidates[0][alarm - 1]}
+    assert seen[-1] == Box(300, 0, 400, 100)
+
+
+def test_an_edit_makes_it_old(qtbot, session, labelled, desk):
+    images, _, detector = labelled
+    evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    assert not desk.is_stale
+    draw(session, images[0], Box(300, 0, 400, 100))
+    assert desk.is_stale
+    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    assert not desk.is_stale
+    assert at(outcome.evaluations[0], 0.5).total.hits == 2
+
+
+def test_it_can_be_stopped_and_started_again(qtbot, labelled, desk):
+    _, _, detector = labelled
+    desk.start(Asked(REVIEWED, detector))
+    qtbot.waitUntil(lambda: desk.task.is_running, timeout=LONG)
+    desk.stop()
+    assert not desk.is_running
+    assert desk.outcome is None
+    assert evaluated(qtbot, desk, Asked(REVIEWED, detector)).evaluations
+
+
+def test_another_one_begins_without_waiting_for_the_process_of_the_first(qtbot, labelled, desk):
+    _, _, detector = labelled
+    desk.start(Asked(REVIEWED, detector))
+    qtbot.waitUntil(lambda: bool(_evaluations()), timeout=LONG)
+    (first,) = _evaluations()
+    first.suspend()  # it cannot end until it is killed, which whoever waited for it would have seen
+    desk.start(Asked(REVIEWED, detector))
+    assert first.is_running()
+    assert first.status() != psutil.STATUS_ZOMBIE
+    qtbot.waitUntil(lambda: desk.outcome is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: not _evaluations(), timeout=LONG)
+
+
+def _evaluations():
+    """The children that evaluate."""
+    children = psutil.Process().children(recursive=True)
+    return [
+        one for one in children if one.status() != psutil.STATUS_ZOMBIE and "labeler.worker" in one.cmdline()
+    ]
+
+
+def test_nothing_to_judge_is_said(qtbot, session, labelled, desk):
+    images, _, detector = labelled
+    session.set_order([images[1]])
+    with qtbot.waitSignal(desk.failed) as told:
+        desk.start(Asked(SHOWN, detector))
+    assert told.args == ["There is nothing to judge: the model has seen none of these images."]
+
+
+def test_another_project_forgets_the_outcome(qtbot, session, labelled, desk):
+    _, _, detector = labelled
+    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    assert outcome.labels.exists()
+    session.close()
+    assert desk.outcome is None
+    assert not outcome.labels.exists()
+    assert not desk.plan.models
+
+
+def test_the_held_out_part_of_a_run_can_be_judged_on(qtbot, session, labelled, desk):
+    images, _, _ = labelled
+    folder = runs_folder() / "run"
+    folder.mkdir(parents=True)
+    coco = {"images": [{"id": images[0]}, {"id": 4711}], "annotations": [], "categories": []}
+    (folder / "held_out.json").write_bytes(msgspec.json.encode(coco))
+    run = Run(0, str(folder), "small unet", "unet", 2, 1.0, state="finished")
+    done = []
+    session.ask(lambda store: store.runs.add(run), done.append)
+    qtbot.waitUntil(lambda: bool(done))
+    desk.plan.look()
+    qtbot.waitUntil(lambda: len(desk.plan.scopes()) == 3)
+    held_out = desk.plan.scopes()[2]
+    assert held_out.title == "Held out by small unet"
+    assert held_out.images == (images[0],)
+
+
+def test_a_confidence_is_taken_over_into_the_filter(qtbot, session, predictions, labelled, desk):
+    _, _, detector = labelled
+    evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    desk.use_confidence(0.617, place=0)
+    assert predictions.filter.confidence == 0.62
+    assert session.model.id == detector

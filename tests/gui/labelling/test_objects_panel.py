@@ -1,0 +1,189 @@
+from threading import Event
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from PySide6.QtCore import Qt
+
+from labeler.core.records import Box, Change, Mask, Part, Polygons
+from labeler.gui.labelling.attributes import parsed
+from labeler.gui.labelling.attributes import shown as shown_value
+from labeler.gui.labelling.objects_panel import AnnotationsPanel
+from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.rows import ROW_ROLE
+
+
+def rows(panel):
+    model = panel.view.model()
+    return [model.index(row, 0).data(ROW_ROLE) for row in range(model.rowCount())]
+
+
+def selected_rows(panel):
+    return sorted(index.row() for index in panel.view.selectionModel().selectedRows())
+
+
+def square(x, size=40):
+    return Mask(x, 100, np.ones((size, size), dtype=bool))
+
+
+def action(menu, text):
+    return next(one for one in menu.actions() if one.text().startswith(text))
+
+
+def test_rows_say_what_it_is_who_made_it_and_how_well_it_agrees(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    session.accept(square(100), 0.9, by="test")
+    session.add(Box(1, 1, 20, 20), by="test")
+    ring = np.array([[0, 0], [30, 0], [30, 30]], dtype=float)
+    session.add(Polygons((Part(ring),)), by="test", source="import")
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
+    assert [(row.text, row.quiet, row.right) for row in rows(panel)] == [
+        ("person", "mask · MobileSAM", "1.00"),
+        ("person", "box · by hand", ""),
+        ("person", "polygon · imported", ""),
+    ]
+    assert panel.note.text() == "3 OBJECTS"
+    assert rows(panel)[0].right_color == theme.colors().good
+
+
+def test_the_agreement_of_a_row_follows_the_draft_and_the_edit(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    made = session.accept(square(100), 0.9, by="test")
+    qtbot.waitUntil(lambda: len(rows(panel)) == 1)
+    half = square(120)
+    session.set_draft(replace(made, shape=half))
+    # 20 of 40 columns are shared: 800 / 2400
+    assert rows(panel)[0].right == "0.33"
+    session.set_draft(None)
+    assert rows(panel)[0].right == "1.00"
+    session.replace(made, half, label="Move person", by="test")
+    assert rows(panel)[0].right == "0.33"
+    assert rows(panel)[0].right_color == theme.colors().bad
+
+
+def test_selection_goes_both_ways(qtbot, session, shown, click_row):
+    panel = shown(AnnotationsPanel(session))
+    first, second, third = (session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50, 99))
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
+    assert selected_rows(panel) == [2]
+    click_row(panel.view, 0)
+    assert session.selection == {first.id}
+    session.select([second.id, third.id])
+    assert selected_rows(panel) == [1, 2]
+    session.select([first.id, third.id])
+    assert selected_rows(panel) == [0, 2]
+    session.select([])
+    assert selected_rows(panel) == []
+
+
+def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, session, shown, click_row):
+    panel = shown(AnnotationsPanel(session))
+    for x in (1, 50, 99):
+        session.add(Box(x, 1, x + 20, 20), by="test")
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
+    click_row(panel.view, 0)
+    rect = panel.view.visualRect(panel.view.model().index(1, 0))
+    qtbot.mouseClick(
+        panel.view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, rect.center()
+    )
+    assert len(session.selection) == 2
+    qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: len(rows(panel)) == 1)
+    session.undo()
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
+
+
+def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    first, second = (session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50))
+    session.select([second.id])
+    session.delete([first.id], by="test")
+    qtbot.waitUntil(lambda: len(rows(panel)) == 1)
+    assert session.selection == {second.id}
+    assert selected_rows(panel) == [0]
+
+
+def test_the_menu_changes_the_category_of_all_selected_in_one_step(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    made = [session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
+    bus = session.add_category("bus", by="test")
+    session.select([one.id for one in made])
+    action(action(panel.menu(), "Change category").menu(), "bus").trigger()
+    assert {one.category_id for one in session.annotations.values()} == {bus.id}
+    session.undo()
+    qtbot.waitUntil(lambda: bus.id not in {one.category_id for one in session.annotations.values()})
+
+
+def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    session.add(Box(1, 1, 20, 20), by="test")
+    action(panel.menu(), "Hide every person").trigger()
+    action(panel.menu(), "Lock every person").trigger()
+    assert session.category.hidden
+    assert session.category.locked
+    qtbot.waitUntil(lambda: [row.dimmed for row in rows(panel)] == [True])
+
+
+def test_attributes_are_edited_in_the_table_one_undo_step_each(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session), 300, 500)
+    made = session.add(Box(1, 1, 20, 20), by="test")
+    attributes = replace(made, attributes={"occluded": True})
+    session.commit("Attributes", [Change(made, attributes)], by="test")
+    table = panel.attributes.table
+    qtbot.waitUntil(lambda: table.rowCount() == 2)
+    panel.attributes.button.click()
+    assert table.isVisible()
+    assert (table.item(0, 0).text(), table.item(0, 1).text()) == ("occluded", "true")
+    table.item(0, 1).setText("false")
+    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == {"occluded": False})
+    table.item(1, 0).setText("note")
+    assert session.annotations[made.id].attributes == {"occluded": False}
+    table.item(1, 1).setText("by the door")
+    wanted = {"occluded": False, "note": "by the door"}
+    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == wanted)
+    assert panel.attributes.button.text() == "2 attributes"
+    session.undo()
+    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == {"occluded": False})
+    qtbot.waitUntil(lambda: table.rowCount() == 2)
+    table.item(0, 0).setText("")
+    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == {})
+
+
+def test_an_image_without_objects_says_how_to_begin(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    assert "Draw a box (R)" in panel._empty.text()
+    assert panel.attributes.isHidden()
+    session.close()
+    qtbot.waitUntil(lambda: panel._empty.text() == "No image is open.")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(values)
+def test_what_is_shown_of_an_attribute_is_read_back_as_it_was(value):
+    assert parsed(shown_value(value)) == value
+    assert type(parsed(shown_value(value))) is type(value)
+
+
+def test_plain_text_is_shown_bare_and_text_that_looks_like_a_number_in_quotes():
+    assert shown_value("by the door") == "by the door"
+    assert shown_value("3") == '"3"'
+    assert parsed("3") == 3
+
+
+def test_nothing_is_said_of_an_image_whose_labels_are_still_being_read(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session))
+    release = Event()
+    session.ask(lambda store: release.wait(30), lambda _: None)  # the writer is busy
+    session.step(1)
+    qtbot.waitUntil(lambda: panel._empty.text() == "Reading…")
+    release.set()
+    qtbot.waitUntil(lambda: panel._empty.text().startswith("Nothing on this image yet."), timeout=30_000)

@@ -1,0 +1,142 @@
+"""The set's agreement follows edits without a rescan, on a real project."""
+
+from msgspec.structs import replace
+from PySide6.QtCore import QObject, Signal
+
+from labeler.core.filtering import Filter
+from labeler.core.measures.set_agreement import Tally
+from labeler.core.records import Annotation, Box, Candidate, Change
+from labeler.gui.review.agreements import Agreements, Ruler
+from labeler.gui.review.decisions import Reviewing
+from labeler.gui.session.session import Session
+
+
+class Sliders(QObject):
+    """The filter that a person set, as the predictions panel would hold it."""
+
+    changed = Signal()
+
+    def __init__(self):
+        super().__init__()
+        self.filter = Filter()
+
+    def set(self, **values):
+        self.filter = replace(self.filter, **values)
+        self.changed.emit()
+
+
+def candidate(x, confidence=0.9):
+    return Candidate(0, 0, 0, 1, Box(x, 0, x + 100, 100), confidence, "person")
+
+
+def made(qtbot, session, owner, sliders=None):
+    agreements = Agreements(session, sliders or Sliders(), owner)
+    with qtbot.waitSignal(agreements.changed):
+        pass
+    return agreements
+
+
+def settled(agreements, **wanted):
+    total = agreements.total()
+    return agreements.progress == (0, 0) and all(getattr(total, k) == v for k, v in wanted.items())
+
+
+def test_it_follows_accepting_dragging_and_undoing(qtbot, session, owner, predict):
+    predict({image.id: [candidate(0), candidate(200, 0.6)] for image in session.images})
+    agreements = made(qtbot, session, owner)
+    assert agreements.total() == Tally()
+    assert agreements.seen == 3
+    (first, _) = sorted(session.candidates)
+    Reviewing(session, Sliders(), owner).accept([first])
+    qtbot.waitUntil(lambda: settled(agreements, matched=1, missed=0, extra=1))
+    assert list(agreements.measures) == [session.image.id]
+    assert agreements.total().mean_iou == 1.0
+    (annotation,) = session.annotations.values()
+    session.replace(annotation, Box(50, 0, 150, 100), label="Move person", by="test")
+    qtbot.waitUntil(lambda: abs(agreements.total().mean_iou - 1 / 3) < 1e-9)
+    assert agreements.measures[session.image.id].worst_id == annotation.id
+    session.undo()
+    qtbot.waitUntil(lambda: agreements.total().mean_iou == 1.0)
+    session.undo()
+    qtbot.waitUntil(lambda: not agreements.measures)
+
+
+def test_only_the_touched_image_is_measured(qtbot, session, owner, predict, monkeypatch):
+    predict({image.id: [candidate(0)] for image in session.images})
+    for image in session.images:
+        session.commit(
+            "Draw",
+            [Change(None, Annotation(session.new_annotation_id(), image.id, 1, Box(0, 0, 100, 90)))],
+            by="test",
+        )
+    agreements = made(qtbot, session, owner)
+    qtbot.waitUntil(lambda: settled(agreements, matched=3))
+    looked_at = []
+    measure = Ruler.measure
+    monkeypatch.setattr(
+        Ruler, "measure", lambda self, store, i: (looked_at.append(i), measure(self, store, i))[1]
+    )
+    session.add(Box(300, 300, 400, 400), by="test")
+    qtbot.waitUntil(lambda: settled(agreements, matched=3, missed=1))
+    assert looked_at == [session.image.id]
+
+
+def test_a_restart_reads_what_was_measured(qtbot, session, owner, predict, photos, monkeypatch):
+    predict({session.image.id: [candidate(0)]})
+    session.add(Box(0, 0, 100, 80), by="test")
+    agreements = made(qtbot, session, owner)
+    qtbot.waitUntil(lambda: settled(agreements, matched=1))
+    qtbot.waitUntil(lambda: session.saved == "saved")
+    before = dict(agreements.measures)
+    session.shut_down()
+    monkeypatch.setattr(Ruler, "measure", None)
+    again = Session()
+    again.open(photos)
+    kept = Agreements(again, Sliders(), owner)
+    qtbot.waitUntil(lambda: dict(kept.measures) == before, timeout=20_000)
+    history = []
+    kept.ask_history(history.append)
+    qtbot.waitUntil(lambda: bool(history))
+    assert [moment.tally.matched for moment in history[0]] == [1]
+    again.shut_down()
+
+
+def test_another_filter_is_another_agreement(qtbot, session, owner, predict):
+    predict({session.image.id: [candidate(0, 0.9), candidate(200, 0.3)]})
+    session.add(Box(0, 0, 100, 100), by="test")
+    sliders = Sliders()
+    agreements = made(qtbot, session, owner, sliders)
+    qtbot.waitUntil(lambda: settled(agreements, matched=1, extra=1))
+    sliders.set(confidence=0.5)
+    qtbot.waitUntil(lambda: settled(agreements, matched=1, extra=0))
+    agreements.set_threshold(0.75)
+    qtbot.waitUntil(lambda: settled(agreements, matched=1))
+    assert agreements.threshold == 0.75
+
+
+def test_versions_of_a_model_stand_side_by_side(qtbot, session, owner, predict):
+    image_id = session.image.id
+    session.add(Box(0, 0, 100, 100), by="test")
+    predict({image_id: [candidate(30)]}, model="first")
+    predict({image_id: [candidate(5)]}, model="second")
+    agreements = made(qtbot, session, owner)
+    qtbot.waitUntil(lambda: [m.name for m, _ in agreements.versions()] == ["first", "second"])
+    first, second = (tally.mean_iou for _, tally in agreements.versions())
+    assert first < second
+    assert agreements.model.name == "second"
+
+
+def test_worst_first_and_effort(qtbot, session, owner, predict):
+    images = [image.id for image in session.images]
+    predict({image_id: [candidate(0)] for image_id in images})
+    for image_id, shift in zip(images, (0, 40, 20), strict=True):
+        box = Box(shift, 0, 100 + shift, 100)
+        made_one = Annotation(session.new_annotation_id(), image_id, 1, box)
+        session.commit("Draw", [Change(None, made_one)], by="test")
+    agreements = made(qtbot, session, owner)
+    qtbot.waitUntil(lambda: settled(agreements, matched=2, missed=1, extra=1))
+    assert agreements.worst_first() == [images[1], images[2], images[0]]
+    effort = []
+    agreements.ask_effort(effort.append)
+    qtbot.waitUntil(lambda: bool(effort))
+    assert (effort[0].objects, effort[0].actions) == (3, 3)
