@@ -56,7 +56,7 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
 
     chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
-    plan = localizer.Plan(
+    plan = localizer.LocalizerPlan(
         weights=starting_file(
             chosen["weights"], fits=_is_backbone, kind="a file of torchvision's MobileNetV3-Small"
         ),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
-from labeler.models.detections import FLOOR, Frame, corners_of, letterbox, to_candidates, upsampled
+from labeler.models.detections import FLOOR, Letterbox, corners_of, letterbox, to_candidates, upsampled
 from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, try_outline
 from labeler.models.protocols import Detector, FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.sam.torch_segmenters import best_device, running, to_numpy
@@ -93,7 +93,7 @@ def _masks(
     boxes: NDArray[np.float64],
     coefficients: NDArray[np.float32],
     prototypes: NDArray[np.float32],
-    place: Frame,
+    place: Letterbox,
     width: int,
 ) -> Callable[[int], Mask | None]:
     """Gives each candidate's mask: the prototypes (M, h, w) weighted by its coefficients, inside its box."""
@@ -150,7 +150,7 @@ class Grounded:
         classes = scores.argmax(axis=1)
         confidences = scores.max(axis=1)
         chosen = np.flatnonzero(confidences > FLOOR)
-        corners = Frame((image.shape[0], image.shape[1])).to_image(boxes[chosen])
+        corners = Letterbox((image.shape[0], image.shape[1])).to_image(boxes[chosen])
         return to_candidates(corners, confidences[chosen], classes[chosen], phrases)
 
     def _by_owl(self, image: Rgb, phrases: tuple[str, ...]) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
-from labeler.models.detections import FLOOR, Frame, corners_of, to_candidates, upsampled_whole
+from labeler.models.detections import FLOOR, Letterbox, corners_of, to_candidates, upsampled_whole
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.sam.concepts import Sam3Sizes, build, sizes_of
@@ -40,8 +40,8 @@ class Sam3:
             boxes, scores, logits = self._run(image, phrases)
         classes, queries = np.nonzero(scores > FLOOR)
         height, width = image.shape[:2]
-        frame = Frame((height, width), logits.shape[3] / width, logits.shape[2] / height)
-        corners = Frame((height, width)).to_image(corners_of(boxes[classes, queries], (height, width)))
+        frame = Letterbox((height, width), logits.shape[3] / width, logits.shape[2] / height)
+        corners = Letterbox((height, width)).to_image(corners_of(boxes[classes, queries], (height, width)))
 
         def mask(index: int) -> Mask | None:
             return upsampled_whole(logits[classes[index], queries[index]], frame)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
-from labeler.models.detections import FLOOR, MASK_FLOOR, Frame, to_candidates, upsampled
+from labeler.models.detections import FLOOR, MASK_FLOOR, Letterbox, to_candidates, upsampled
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import (
     check_unchanged,
@@ -160,7 +160,9 @@ class TorchvisionDetector:
             logits, regression, proposals, images.image_sizes
         )
         (height, width), (new_height, new_width) = pixels.shape[1:], images.image_sizes[0]
-        corners = Frame((height, width), new_width / width, new_height / height).to_image(boxes.cpu().numpy())
+        corners = Letterbox((height, width), new_width / width, new_height / height).to_image(
+            boxes.cpu().numpy()
+        )
         mask: Callable[[int], Mask | None] | None = None
         (sure,) = self._torch.where(scores >= MASK_FLOOR)
         if heads.has_mask() and len(sure):
@@ -184,7 +186,7 @@ class TorchvisionDetector:
 def _in_box(values: NDArray[np.float32], box: NDArray[np.float64], size: tuple[int, int]) -> Mask | None:
     """The mask in an image of size (H, W) whose probabilities (h, w) are spread over the box."""
     scale_x, scale_y = values.shape[1] / (box[2] - box[0]), values.shape[0] / (box[3] - box[1])
-    place = Frame(size, scale_x, scale_y, -box[0] * scale_x, -box[1] * scale_y)
+    place = Letterbox(size, scale_x, scale_y, -box[0] * scale_x, -box[1] * scale_y)
     return upsampled(values, box, place, threshold=0.5)
 
 
@@ -299,7 +301,7 @@ def _train(spec: TrainerSpec, folder: RunFolder, report: Report, should_stop: Sh
     builder = found.architecture.builder if found is not None else _FROM_NOTHING[spec.id]
     from labeler.training import detection  # noqa: PLC0415  # heavy: in a child only
 
-    plan = detection.Plan(
+    plan = detection.DetectionPlan(
         trainer=spec.id,
         builder=builder,
         weights=start,

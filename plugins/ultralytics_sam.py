@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Mask, Prompt, Proposal
 from labeler.errors import ModelError
-from labeler.models.detections import Frame, upsampled_whole
+from labeler.models.detections import Letterbox, upsampled_whole
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.sam.frame import FRAME, prompt_arrays
@@ -166,7 +166,7 @@ def _mask(logits: NDArray[np.float32], size: tuple[int, int]) -> Mask:
     if height.is_integer() and width.is_integer():  # else it looks into the padding too
         logits = logits[: int(height), : int(width)]
     scale_y, scale_x = height / size[0], width / size[1]
-    found = upsampled_whole(logits, Frame(size, scale_x, scale_y))
+    found = upsampled_whole(logits, Letterbox(size, scale_x, scale_y))
     return found or Mask(0, 0, np.zeros((0, 0), dtype=np.bool_))
 
 

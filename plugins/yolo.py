@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate, Mask
 from labeler.errors import LabelerError, ModelError
-from labeler.models.detections import FLOOR, Frame, letterbox, to_candidates, upsampled
+from labeler.models.detections import FLOOR, Letterbox, letterbox, to_candidates, upsampled
 from labeler.models.files import catalog
 from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork, fast_network
@@ -90,7 +90,7 @@ class _Masks:
         boxes: NDArray[np.float64],
         coefficients: NDArray[np.float32],
         prototypes: NDArray[np.float32],
-        place: Frame,
+        place: Letterbox,
         width: int,
     ) -> None:
         """`boxes` (N, 4), `coefficients` (M, N), `prototypes` (M, h, w) of a frame `width` pixels wide."""
@@ -187,7 +187,7 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
     last = folder.checkpoints / "last.pt"
     weights = last if last.is_file() else _start(chosen["weights"])
-    plan = yolo_trainer.Plan(
+    plan = yolo_trainer.YoloPlan(
         weights=weights,
         epochs=chosen["epochs"],
         batch=chosen["batch"],

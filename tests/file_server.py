@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from labeler.models.files.catalog import Entry
+from labeler.models.files.catalog import CatalogEntry
 
 
 @dataclass
@@ -37,14 +37,14 @@ class FileServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/model.pt"
 
-    def entry(self, **fields: object) -> Entry:
+    def entry(self, **fields: object) -> CatalogEntry:
         """A catalogue's entry for the file."""
         known = {
             "id": "tiny", "title": "Tiny", "task": "detector", "about": "a test", "licence": "MIT",
             "origin": "this computer", "url": self.url, "size": len(self.content),
             "sha256": hashlib.sha256(self.content).hexdigest(), "opened_by": "",
         }  # fmt: skip
-        return Entry(**(known | fields))
+        return CatalogEntry(**(known | fields))
 
     def _answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         asked = handler.headers.get("Range", "")

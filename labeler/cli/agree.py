@@ -9,7 +9,14 @@ from typing import Any
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option
 from labeler.core.geometry import bounds
-from labeler.core.measures.set_agreement import ImageMeasure, Tally, by_category, measure, summed, worst_first
+from labeler.core.measures.set_agreement import (
+    AgreementTally,
+    ImageMeasure,
+    by_category,
+    measure,
+    summed,
+    worst_first,
+)
 from labeler.core.records import Annotation, Candidate, Image
 from labeler.formats.coco.coco_reading import Dataset, read_coco
 from labeler.formats.coco.coco_writing import exported_ids
@@ -101,7 +108,7 @@ def told(dataset: Dataset, measures: Sequence[ImageMeasure], threshold: float) -
     }
 
 
-def _row(name: str, tally: Tally, width: int) -> str:
+def _row(name: str, tally: AgreementTally, width: int) -> str:
     counts = f"{tally.matched:>7}  {tally.missed:>6}  {tally.extra:>6}"
     iou, dice, f1 = (_number(value) for value in (tally.mean_iou, tally.mean_dice, tally.f1))
     return f"{name:<{width}}  {counts}  {iou:>8}  {dice:>9}  {f1:>5}"
@@ -111,7 +118,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _numbers(tally: Tally) -> dict[str, Any]:
+def _numbers(tally: AgreementTally) -> dict[str, Any]:
     return {
         "matched": tally.matched,
         "missed": tally.missed,

@@ -18,7 +18,7 @@ from labeler.evaluation.confusion import confusion
 from labeler.evaluation.evaluator import evaluate_all, read_predictions
 from labeler.evaluation.findings import Evaluation
 from labeler.evaluation.html_report import write_report
-from labeler.evaluation.operating_points import Operating, Rates, Sweep
+from labeler.evaluation.operating_points import Operating, Rates, ThresholdSweep
 from labeler.evaluation.tables import confused, table
 from labeler.formats.coco.coco_reading import Dataset, read_coco
 from labeler.formats.coco.coco_writing import exported_ids
@@ -142,7 +142,7 @@ def _found(truths: Dataset, folder: Path | None, labels: Path) -> dict[int, Path
 
 
 def _point(evaluation: Evaluation, confidence: float | None) -> Operating:
-    sweep = Sweep(evaluation)
+    sweep = ThresholdSweep(evaluation)
     return sweep.at(sweep.best() if confidence is None else confidence)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from labeler import plugins
 from labeler.cli.console import print_json
-from labeler.cli.progress import Progress
+from labeler.cli.progress import ProgressLine
 from labeler.errors import ModelError
 from labeler.models.files import weights
-from labeler.models.files.catalog import Entry, entry, with_needs
+from labeler.models.files.catalog import CatalogEntry, entry, with_needs
 from labeler.models.files.listing import Listed, listing, megabytes
 
 _NAMES = f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)})"
@@ -94,14 +94,14 @@ def _get(name: str) -> list[Path]:
     return [weights.path_of(wanted)]
 
 
-def _download(wanted: Entry) -> None:
-    bars: list[Progress] = []
+def _download(wanted: CatalogEntry) -> None:
+    bars: list[ProgressLine] = []
     at = 0
 
     def show(done: int, total: int) -> None:
         nonlocal at
         if not bars:
-            bar = Progress(wanted.title, total=total or wanted.size, shown=megabytes, begun_at=done)
+            bar = ProgressLine(wanted.title, total=total or wanted.size, shown=megabytes, begun_at=done)
             bars.append(bar.__enter__())
             at = done
         # a server that begins anew takes the bar back

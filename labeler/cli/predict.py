@@ -14,8 +14,8 @@ from msgspec import Struct
 from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option, write
-from labeler.cli.progress import Progress
-from labeler.core.filtering import Filter, FilterKind, ImageFilter
+from labeler.cli.progress import ProgressLine
+from labeler.core.filtering import CandidateFilter, Filter, FilterKind
 from labeler.core.geometry import bounds
 from labeler.core.photos.doubles import doubled, said_doubled
 from labeler.core.photos.images import read_header
@@ -95,7 +95,7 @@ def run_model(
     *,
     text: str | None = None,
     masks: bool = False,
-) -> tuple["Summary", list[dict[str, Any]]]:
+) -> tuple["RunSummary", list[dict[str, Any]]]:
     """Run a model (its id or a file) over images, and give what it found as COCO results.
 
     Ids are those of `dataset`, where there is one. Raises LabelerError with one sentence.
@@ -112,7 +112,7 @@ def run_model(
     return msgspec.structs.replace(summary, told=told), results
 
 
-class Summary(Struct, frozen=True):
+class RunSummary(Struct, frozen=True):
     """What a run came to."""
 
     model: str
@@ -159,14 +159,14 @@ class _Job(Struct, frozen=True):
 
     def run(
         self, wanted: Filter, *, text: str | None, masks: Masks | None
-    ) -> tuple[Summary, list[dict[str, Any]]]:
+    ) -> tuple[RunSummary, list[dict[str, Any]]]:
         """Predict on all images and filter what is found."""
         begun = time.perf_counter()
         results: list[dict[str, Any]] = []
         failures: list[tuple[Path, str]] = []
         raw = 0
         images = [(number, path) for number, (path, _) in self.images.items()]
-        with Progress("Images", total=len(images)) as progress:
+        with ProgressLine("Images", total=len(images)) as progress:
             for one in predict(self.model, self.spec, images, text=text, masks=masks, as_evaluated=True):
                 path, file_id = self.images[one.image_id]
                 if one.failure:
@@ -183,13 +183,13 @@ class _Job(Struct, frozen=True):
         seen = len(images) - len(failures)
         left_out = said_together(failures) + self.categories.complaints()
         seconds = time.perf_counter() - begun
-        return Summary(self.spec.title, seen, len(results), raw, seconds, left_out), results
+        return RunSummary(self.spec.title, seen, len(results), raw, seconds, left_out), results
 
 
 def _kept(candidates: Sequence[Candidate], wanted: Filter, spec: ModelSpec) -> list[tuple[Candidate, float]]:
     """The candidates that the filter leaves, with their confidence after suppression, best first."""
     numbered = {number: msgspec.structs.replace(one, id=number) for number, one in enumerate(candidates)}
-    filtered = ImageFilter(numbered.values(), suppressed=not spec.needs_suppression).apply(wanted)
+    filtered = CandidateFilter(numbered.values(), suppressed=not spec.needs_suppression).apply(wanted)
     return [(numbered[number], filtered.confidences[number]) for number in filtered.kept]
 
 

@@ -10,7 +10,7 @@ _WIDTH = 30
 _PERIOD = 0.1
 
 
-class Progress:
+class ProgressLine:
     """`with Progress("Images", total=100) as progress:` and `progress.advance()` after each.
 
     `shown` writes a number of what is counted, "3 MB" say; `begun_at` were done before it began.

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from labeler import paths, plugins
 from labeler.cli.labels import add_encoding_option, check_folder_of_images, write
-from labeler.cli.progress import Progress
+from labeler.cli.progress import ProgressLine
 from labeler.core.geometry import bounds, rasterise, to_bits
 from labeler.core.measures.overlap import mask_overlap
 from labeler.core.photos.patience import said_together
@@ -33,7 +33,7 @@ SMALLEST = 1024
 """Objects of fewer pixels are not asked for: in them, a pixel of the outline is a matter of taste."""
 
 
-class Step(Struct, frozen=True):
+class PromptStep(Struct, frozen=True):
     """What a model made of an object after one more prompt."""
 
     click: int
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Measured(Struct, frozen=True):
-    steps: list[list[Step]]
+    steps: list[list[PromptStep]]
     """Of each object, in the order of the images."""
     results: list[dict[str, Any]]
     """Of each object, as COCO writes them."""
@@ -121,7 +121,7 @@ def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool,
     model, embedder = _model(name)
     objects = [annotation for annotation in dataset.annotations if not annotation.crowd]
     measured = _Measured([], [], [])
-    with Progress("Images", total=len({annotation.image_id for annotation in objects})) as progress:
+    with ProgressLine("Images", total=len({annotation.image_id for annotation in objects})) as progress:
         for image, path, annotations in _by_image(dataset, objects, folder):
             try:
                 embedding = _embedding(embedder, image, path)
@@ -139,7 +139,7 @@ def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool,
 
 def measure(
     model: Segmenter, embedding: Embedding, annotation: Annotation, *, with_box: bool, clicks: int
-) -> list[Step]:
+) -> list[PromptStep]:
     """Prompt the model on one object, after its box (if `with_box`) and after each of `clicks` clicks.
 
     The chosen mask's logits are fed back with each next click. Clicking ends early where nothing is wrong
@@ -149,7 +149,7 @@ def measure(
     known = to_bits(truth, embedding.size)
     if np.count_nonzero(known) < SMALLEST:
         return []
-    steps: list[Step] = []
+    steps: list[PromptStep] = []
     prompt = Prompt()
     if with_box:
         prompt = Prompt(box=bounds(annotation.shape))
@@ -172,11 +172,11 @@ def measure(
     return steps
 
 
-def _step(click: int, proposals: Sequence[Proposal], truth: Mask) -> Step:
+def _step(click: int, proposals: Sequence[Proposal], truth: Mask) -> PromptStep:
     if not proposals:
         raise ModelError("The model gave no proposal at all.")
     overlaps = [mask_overlap(proposal.mask, truth).iou for proposal in proposals]
-    return Step(click, proposals[0], overlaps[0], max(overlaps))
+    return PromptStep(click, proposals[0], overlaps[0], max(overlaps))
 
 
 def _model(name: str) -> tuple[Segmenter, Embedder]:
@@ -214,7 +214,7 @@ def _embedding(embedder: Embedder, image: Image, path: Path | None) -> Embedding
     return embedded.embedding
 
 
-def _result(dataset: Dataset, image: Image, annotation: Annotation, step: Step) -> dict[str, Any]:
+def _result(dataset: Dataset, image: Image, annotation: Annotation, step: PromptStep) -> dict[str, Any]:
     """A COCO result with the ids of the labels file, and which object and click it is of."""
     categories = {category.id: category for category in dataset.categories}
     category = categories[annotation.category_id]
@@ -231,7 +231,7 @@ def _result(dataset: Dataset, image: Image, annotation: Annotation, step: Step) 
     }
 
 
-def _table(steps: Sequence[Sequence[Step]]) -> str:
+def _table(steps: Sequence[Sequence[PromptStep]]) -> str:
     """Mean IoU after each prompt. Where clicking ended early, an object's last mask counts on."""
     lines = [f"{'prompt':<10}{'mean IoU':>10}{'best of its proposals':>24}"]
     longest = max(steps, key=len)

@@ -15,7 +15,7 @@ import msgspec
 from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option
-from labeler.cli.progress import Progress
+from labeler.cli.progress import ProgressLine
 from labeler.errors import LabelerError
 from labeler.plugins import Registry
 from labeler.training.events import (
@@ -197,7 +197,7 @@ class _Screen:
         self.last: Event | None = None
         self._epochs = 0
         self._stack = ExitStack()
-        self._bar: Progress | None = None
+        self._bar: ProgressLine | None = None
         self._title = ""
         self._done = 0
 
@@ -239,7 +239,7 @@ class _Screen:
         """Move the bar of this title; another one begins where another is shown."""
         if self._bar is None or title != self._title:
             self._end_bar()
-            self._bar = self._stack.enter_context(Progress(title, total=total))
+            self._bar = self._stack.enter_context(ProgressLine(title, total=total))
             self._title, self._done = title, 0
         self._bar.advance(done - self._done)
         self._done = done

@@ -20,7 +20,7 @@ from labeler.core.suppression import (
     Floats,
     Indices,
     Neighbours,
-    Pairs,
+    OverlapPairs,
     Suppression,
     neighbours,
     overlapping,
@@ -103,7 +103,7 @@ class _Known(Struct, frozen=True, eq=False):
     neighbours: Neighbours | None
 
 
-class ImageFilter:
+class CandidateFilter:
     """The candidates of one image and their overlaps: made once, applied at each step of a slider."""
 
     def __init__(self, candidates: Iterable[Candidate] | Columns, *, suppressed: bool = False) -> None:
@@ -214,10 +214,10 @@ class SetFilter:
     """The candidates of many images, for what a filter comes to on all of them together."""
 
     def __init__(self, images: Iterable[Columns], *, suppressed: bool = False) -> None:
-        """`images` are the candidates of each image; `suppressed` as for `ImageFilter`."""
+        """`images` are the candidates of each image; `suppressed` as for `CandidateFilter`."""
         listed = list(images)
         self._suppressed = suppressed
-        self._large = [ImageFilter(one, suppressed=suppressed) for one in listed if len(one.ids) > MOST]
+        self._large = [CandidateFilter(one, suppressed=suppressed) for one in listed if len(one.ids) > MOST]
         self._images = [one for one in listed if 0 < len(one.ids) <= MOST]
         confidences = _joined([one.confidences for one in self._images])
         # by falling confidence over all images, equal ones in their order: a place is a rank from here on
@@ -226,12 +226,12 @@ class SetFilter:
         self._rank = np.empty(len(order), dtype=np.int64)
         self._rank[order] = np.arange(len(order))
         self._image = np.repeat(np.arange(len(self._images)), [len(one.ids) for one in self._images])[order]
-        self._known: dict[tuple[bool, float], Pairs] = {}
+        self._known: dict[tuple[bool, float], OverlapPairs] = {}
 
     def counts(self, wanted: Filter) -> tuple[int, int, int]:
         """How many candidates are at or over the threshold, how many of them kept, and suppressed.
 
-        What `ImageFilter.apply` comes to on each image, added up. Not to be called on two threads at once.
+        What `CandidateFilter.apply` comes to on each image, added up. Not for two threads at once.
         """
         over = _count_over(self._falling, wanted.confidence)
         kept, suppressed = self._outcome(over, wanted)
@@ -272,17 +272,17 @@ class SetFilter:
         turn[order] = np.arange(len(ranks)) - np.searchsorted(grouped, grouped)
         return turn < count
 
-    def _pairs(self, wanted: Filter) -> Pairs:
+    def _pairs(self, wanted: Filter) -> OverlapPairs:
         """All pairs on an image of IoU over the floor, as ranks, of falling IoU."""
         within, floor = wanted.kind != "agnostic", _floor(wanted)
         if (within, floor) not in self._known:
             found = [self._overlapping(*piece, within=within, floor=floor) for piece in _pieces(self._images)]
             pairs = [_joined([getattr(one, name) for one in found]) for name in ("a", "b", "iou")]
             a, b = self._rank[pairs[0].astype(np.int64)], self._rank[pairs[1].astype(np.int64)]
-            self._known[within, floor] = _sorted(Pairs(np.minimum(a, b), np.maximum(a, b), pairs[2]))
+            self._known[within, floor] = _sorted(OverlapPairs(np.minimum(a, b), np.maximum(a, b), pairs[2]))
         return self._known[within, floor]
 
-    def _overlapping(self, first: int, last: int, start: int, *, within: bool, floor: float) -> Pairs:
+    def _overlapping(self, first: int, last: int, start: int, *, within: bool, floor: float) -> OverlapPairs:
         """The pairs on the images `first` up to `last`, the first of whose candidates is number `start`."""
         images = self._images[first:last]
         image = np.repeat(np.arange(len(images)), [len(one.ids) for one in images])
@@ -292,7 +292,7 @@ class SetFilter:
             group = image * (int(classes.max()) + 1) + classes
         found = overlapping(np.concatenate([one.boxes for one in images]), group, floor=floor)
         assert found is not None, "a piece has fewer pairs than are too many"
-        return Pairs(found.a + start, found.b + start, found.iou)
+        return OverlapPairs(found.a + start, found.b + start, found.iou)
 
 
 def decay(iou: Floats, wanted: Filter) -> Floats:
@@ -314,20 +314,20 @@ def _count_over(falling: Floats, confidence: float) -> int:
     return int(np.searchsorted(falling, -confidence, side="right"))
 
 
-def _sorted(pairs: Pairs) -> Pairs:
+def _sorted(pairs: OverlapPairs) -> OverlapPairs:
     """Of falling IoU, so that those over a threshold are the first ones."""
     order = np.argsort(-pairs.iou)
-    return Pairs(pairs.a[order], pairs.b[order], pairs.iou[order])
+    return OverlapPairs(pairs.a[order], pairs.b[order], pairs.iou[order])
 
 
-def _chosen(pairs: Pairs, over: int, wanted: Filter) -> Pairs:
+def _chosen(pairs: OverlapPairs, over: int, wanted: Filter) -> OverlapPairs:
     """The pairs of sorted ones, `a` before `b`, that a filter acts on, among the `over` first."""
     count = len(pairs.iou)
     if wanted.kind != "soft-gaussian":
         count = int(np.searchsorted(-pairs.iou, -wanted.iou, side="left"))
     a, b, iou = pairs.a[:count], pairs.b[:count], pairs.iou[:count]
     used = b < over
-    return Pairs(a[used], b[used], iou[used])
+    return OverlapPairs(a[used], b[used], iou[used])
 
 
 def _joined(arrays: Sequence[NDArray[np.float64]] | Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
@@ -349,7 +349,7 @@ def _pieces(images: Sequence[Columns]) -> Iterator[tuple[int, int, int]]:
         yield first, len(images), start
 
 
-def _picked(confidences: Floats, pairs: Pairs, factors: Floats, least: float) -> Indices:
+def _picked(confidences: Floats, pairs: OverlapPairs, factors: Floats, least: float) -> Indices:
     """What soft suppression keeps, in the order of their new confidences, of many images at once.
 
     All that no waiting neighbour beats are picked in one round: nothing can change their confidence
@@ -376,7 +376,7 @@ def _picked(confidences: Floats, pairs: Pairs, factors: Floats, least: float) ->
     return order
 
 
-def _lowered(confidences: Floats, pairs: Pairs, factors: Floats, kept: NDArray[np.bool_]) -> Floats:
+def _lowered(confidences: Floats, pairs: OverlapPairs, factors: Floats, kept: NDArray[np.bool_]) -> Floats:
     """The confidences after these kept ones have lowered their neighbours."""
     current = confidences.copy()
     from_a, from_b = kept[pairs.a], kept[pairs.b]
@@ -385,7 +385,7 @@ def _lowered(confidences: Floats, pairs: Pairs, factors: Floats, kept: NDArray[n
     return current
 
 
-class Step(Struct, frozen=True):
+class SuppressionStep(Struct, frozen=True):
     """One step of the walk: the most confident one left is kept, and acts on what overlaps it. Ids."""
 
     picked: int
@@ -400,11 +400,13 @@ class Step(Struct, frozen=True):
 
 
 def steps(
-    candidates: Iterable[Candidate] | ImageFilter, wanted: Filter, *, suppressed: bool = False
-) -> tuple[Step, ...]:
+    candidates: Iterable[Candidate] | CandidateFilter, wanted: Filter, *, suppressed: bool = False
+) -> tuple[SuppressionStep, ...]:
     """The walk of the algorithm over the candidates of an image, to be shown step by step."""
     filter_ = (
-        candidates if isinstance(candidates, ImageFilter) else ImageFilter(candidates, suppressed=suppressed)
+        candidates
+        if isinstance(candidates, CandidateFilter)
+        else CandidateFilter(candidates, suppressed=suppressed)
     )
     result = filter_.apply(wanted)
     fallen: dict[int, list[tuple[int, float]]] = {}
@@ -421,5 +423,5 @@ def steps(
                 current[other] *= float(decay(np.array(iou), wanted))
                 lowered.append((other, iou, current[other]))
         lowered.sort(key=lambda each: -each[1])
-        walked.append(Step(one, result.confidences[one], dropped, tuple(lowered), len(waiting)))
+        walked.append(SuppressionStep(one, result.confidences[one], dropped, tuple(lowered), len(waiting)))
     return tuple(walked)

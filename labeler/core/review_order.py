@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from msgspec import Struct
 
-from labeler.core.filtering import Filter, ImageFilter
+from labeler.core.filtering import CandidateFilter, Filter
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import Matrix, box_intersection, shape_overlap
 from labeler.core.records import Annotation, Candidate, Shape
@@ -35,7 +35,7 @@ class QueueItem(Struct, frozen=True):
     """The largest IoU of its box with that of an annotation of its category; 0 without any."""
 
 
-class Pace(Struct, frozen=True):
+class ReviewPace(Struct, frozen=True):
     """How fast a review goes."""
 
     per_minute: float
@@ -52,7 +52,7 @@ def predictions_of(candidates: Sequence[Candidate], wanted: Filter, *, suppresse
     if not able:
         return []
     by_id = {candidate.id: candidate for candidate in able}
-    return [by_id[key] for key in ImageFilter(able, suppressed=suppressed).apply(wanted).kept]
+    return [by_id[key] for key in CandidateFilter(able, suppressed=suppressed).apply(wanted).kept]
 
 
 def ordered(
@@ -109,7 +109,7 @@ def _certainty(item: QueueItem) -> float:
     return abs(item.confidence - 0.5)
 
 
-def pace(times: Sequence[float], *, remaining: int) -> Pace | None:
+def pace(times: Sequence[float], *, remaining: int) -> ReviewPace | None:
     """The pace of the last decisions, made at `times` (seconds, rising); None before there are three.
 
     Pauses of over `LONGEST_PAUSE` are left out, so that a break does not slow the figure down.
@@ -119,7 +119,7 @@ def pace(times: Sequence[float], *, remaining: int) -> Pace | None:
     if len(gaps) < 2:
         return None
     seconds = max(sum(gaps) / len(gaps), 1e-3)
-    return Pace(60.0 / seconds, remaining * seconds)
+    return ReviewPace(60.0 / seconds, remaining * seconds)
 
 
 def without_repeats(

@@ -25,7 +25,7 @@ _FEW_EDGES = 512
 _FIRST_STAGE = 128
 
 
-class Pairs(Struct, frozen=True, eq=False):
+class OverlapPairs(Struct, frozen=True, eq=False):
     """Pairs of boxes that overlap: indices `a`, `b` (P,), each pair once, and their `iou` (P,) float64."""
 
     a: Indices
@@ -56,7 +56,7 @@ def suppress(
     *,
     threshold: float,
     kind: Kind = "class-wise",
-    overlaps: Pairs | None = None,
+    overlaps: OverlapPairs | None = None,
     sigma: float = 0.5,
     least: float = 0.001,
 ) -> Suppression:
@@ -95,15 +95,15 @@ def suppress(
     return walk(scores, near, threshold=threshold, kind=kind, sigma=sigma, least=least)
 
 
-def _selected(pairs: Pairs, groups: NDArray[Any] | None, floor: float) -> Pairs:
+def _selected(pairs: OverlapPairs, groups: NDArray[Any] | None, floor: float) -> OverlapPairs:
     """The pairs of IoU over `floor` that lie within a group."""
     used = pairs.iou > floor
     if groups is not None:
         used &= groups[pairs.a] == groups[pairs.b]
-    return pairs if used.all() else Pairs(pairs.a[used], pairs.b[used], pairs.iou[used])
+    return pairs if used.all() else OverlapPairs(pairs.a[used], pairs.b[used], pairs.iou[used])
 
 
-def _ranked(pairs: Pairs, order: Indices, count: int) -> tuple[Indices, Indices, Floats]:
+def _ranked(pairs: OverlapPairs, order: Indices, count: int) -> tuple[Indices, Indices, Floats]:
     """The pairs as ranks in `order`, of `count` boxes in all: the stronger, the weaker, their IoU."""
     rank = np.empty(count, dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -111,7 +111,7 @@ def _ranked(pairs: Pairs, order: Indices, count: int) -> tuple[Indices, Indices,
     return np.minimum(a, b), np.maximum(a, b), pairs.iou
 
 
-def _greedy(scores: Floats, order: Indices, pairs: Pairs) -> Suppression:
+def _greedy(scores: Floats, order: Indices, pairs: OverlapPairs) -> Suppression:
     count = len(scores)
     stronger, weaker, iou = _ranked(pairs, order, count)
     kept = _kept(count, stronger, weaker)
@@ -164,7 +164,7 @@ class Neighbours(Struct, frozen=True, eq=False):
     """(2P,) IoU with it."""
 
 
-def neighbours(pairs: Pairs, count: int) -> Neighbours:
+def neighbours(pairs: OverlapPairs, count: int) -> Neighbours:
     """The pairs of `count` boxes as a list for each, for `walk`."""
     # of 16 bits, numbers are sorted by radix, many times faster
     kind = np.uint16 if count <= 1 << 16 else np.int64
@@ -225,14 +225,16 @@ def walk(
     return Suppression(np.array(kept, dtype=np.int64), suppressor, overlap, current)
 
 
-def pairs_of(iou: ArrayLike) -> Pairs:
+def pairs_of(iou: ArrayLike) -> OverlapPairs:
     """The overlapping pairs of a square symmetric IoU matrix (N, N), as of masks."""
     matrix = np.asarray(iou, dtype=np.float64)
     a, b = np.nonzero(np.triu(matrix, 1) > 0)
-    return Pairs(a, b, matrix[a, b])
+    return OverlapPairs(a, b, matrix[a, b])
 
 
-def overlapping(boxes: ArrayLike, categories: ArrayLike | None = None, *, floor: float = 0.0) -> Pairs | None:
+def overlapping(
+    boxes: ArrayLike, categories: ArrayLike | None = None, *, floor: float = 0.0
+) -> OverlapPairs | None:
     """All pairs of boxes (N, 4) xyxy of IoU over `floor`; with `categories` (N,) only within one.
 
     None where more than `MAX_CANDIDATES` pairs lie near each other: the greedy kinds then go without. Raises
@@ -319,7 +321,7 @@ class _Field:
         stop = np.searchsorted(keys, at + after[owner], side="right")
         return _Windows(owner, start, stop, targets[sorting])
 
-    def join(self, windows: _Windows, *, mutual: bool) -> Pairs:
+    def join(self, windows: _Windows, *, mutual: bool) -> OverlapPairs:
         """The pairs of IoU over the floor in these windows, worked through in pieces that fit the cache."""
         counts = windows.stop - windows.start
         ends = np.cumsum(counts)
@@ -336,7 +338,7 @@ class _Field:
             first = last
         return _joined(found)
 
-    def _over(self, a: Indices, b: Indices, *, mutual: bool) -> Pairs:
+    def _over(self, a: Indices, b: Indices, *, mutual: bool) -> OverlapPairs:
         x0, y0, x1, y1 = self.columns
         height = np.minimum(y1[a], y1[b]) - np.maximum(y0[a], y0[b])
         near = height > 0
@@ -349,22 +351,22 @@ class _Field:
         union = self.areas[a] + self.areas[b] - shared
         iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
         over = iou > self.floor
-        return Pairs(a[over], b[over], iou[over])
+        return OverlapPairs(a[over], b[over], iou[over])
 
 
-def _nothing() -> Pairs:
-    return Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+def _nothing() -> OverlapPairs:
+    return OverlapPairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
-def _joined(pieces: list[Pairs]) -> Pairs:
-    return Pairs(
+def _joined(pieces: list[OverlapPairs]) -> OverlapPairs:
+    return OverlapPairs(
         np.concatenate([piece.a for piece in pieces]),
         np.concatenate([piece.b for piece in pieces]),
         np.concatenate([piece.iou for piece in pieces]),
     )
 
 
-def _decisive(corners: Floats, categories: ArrayLike | None, order: Indices, floor: float) -> Pairs:
+def _decisive(corners: Floats, categories: ArrayLike | None, order: Indices, floor: float) -> OverlapPairs:
     """Enough pairs of IoU over `floor` to decide greedy suppression: all that a kept box decides.
 
     The most confident boxes go first, and what those that are kept suppress is never compared again.

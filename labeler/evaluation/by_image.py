@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labeler.core.measures.set_agreement import ImageMeasure, Tally
+from labeler.core.measures.set_agreement import AgreementTally, ImageMeasure
 from labeler.evaluation.findings import FALSE_ALARM, Evaluation
 
 
@@ -32,10 +32,10 @@ def by_image(evaluation: Evaluation, *, confidence: float) -> list[ImageMeasure]
         np.bincount(hit, iou, minlength=size).tolist(),
         np.bincount(hit, 2 * iou / (1 + iou), minlength=size).tolist(),
     )
-    tallies: dict[int, dict[int, Tally]] = {}
+    tallies: dict[int, dict[int, AgreementTally]] = {}
     for key, *row in zip(keys.tolist(), *columns, strict=True):
         image, category = divmod(key, kinds)
-        tallies.setdefault(image, {})[evaluation.categories[category].id] = Tally(*row)
+        tallies.setdefault(image, {})[evaluation.categories[category].id] = AgreementTally(*row)
     worst = _worst(evaluation, right)
     return [
         ImageMeasure(int(image_id), tallies.get(image, {}), *worst.get(image, (None, None)))

@@ -37,7 +37,7 @@ class Sheet(Struct, frozen=True, eq=False):
     category_places: Mapping[int, int]
 
 
-class Columns(Struct, frozen=True, eq=False):
+class ObjectColumns(Struct, frozen=True, eq=False):
     """The N objects of one side, image by image in the order of their file."""
 
     ids: Ids
@@ -106,7 +106,7 @@ def sheet(truths: Dataset, predictions: Sequence[Candidate]) -> Sheet:
     )
 
 
-def truth_columns(annotations: Sequence[Annotation], on: Sheet, by: By) -> Columns:
+def truth_columns(annotations: Sequence[Annotation], on: Sheet, by: By) -> ObjectColumns:
     """The annotations; their area is the file's, which counts an object's pixels beside a box too."""
     ids = exported_ids(annotations)
     order = sorted(range(len(annotations)), key=lambda at: on.image_places[annotations[at].image_id])
@@ -128,7 +128,7 @@ def truth_columns(annotations: Sequence[Annotation], on: Sheet, by: By) -> Colum
     )
 
 
-def prediction_columns(candidates: Sequence[Candidate], on: Sheet, by: By) -> Columns:
+def prediction_columns(candidates: Sequence[Candidate], on: Sheet, by: By) -> ObjectColumns:
     """The predictions that count, by falling confidence; those without a category are left out.
 
     Of equal confidence comes first the lower image id, then the order given. The area is the box's where
@@ -191,7 +191,7 @@ def _columns(
     areas: Sequence[float] | None,
     crowd: Sequence[bool],
     confidences: Sequence[float],
-) -> Columns:
+) -> ObjectColumns:
     images = [on.image_places[item.image_id] for item in items]
     boxes = np.array(
         [text.bbox or _bbox(item.shape) for item, text in zip(items, written, strict=True)], dtype=np.float64
@@ -206,7 +206,7 @@ def _columns(
         if areas is None:
             bare = np.array([text.bbox is None for text in written], dtype=np.bool_)
             found = np.where(bare, _pixels(masks), found)
-    return Columns(
+    return ObjectColumns(
         np.array(ids, dtype=np.int64),
         np.array(images, dtype=np.int32),
         np.array([on.category_places[item.category_id] for item in items], dtype=np.int32),

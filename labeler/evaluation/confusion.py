@@ -5,7 +5,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.evaluation.findings import FALSE_ALARM, Evaluation, Floats, Places
-from labeler.evaluation.items import Item, item
+from labeler.evaluation.items import ObjectItem, item
 
 _NONE = -1
 
@@ -30,12 +30,12 @@ class Confusion(Struct, frozen=True, eq=False):
     overlaps: Floats
     """(K,) IoU; 0 for what is no pair."""
 
-    def cell(self, row: int, column: int) -> tuple[Item, ...]:
+    def cell(self, row: int, column: int) -> tuple[ObjectItem, ...]:
         """What a cell counts: by falling confidence, and missed truths in the order of their images."""
         found = np.flatnonzero((self.rows == row) & (self.columns == column))
         return tuple(self._item(place) for place in found.tolist())
 
-    def _item(self, place: int) -> Item:
+    def _item(self, place: int) -> ObjectItem:
         prediction, truth = int(self.predictions[place]), int(self.truths[place])
         return item(
             self.evaluation,

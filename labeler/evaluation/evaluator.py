@@ -10,20 +10,20 @@ from msgspec.structs import replace
 from labeler.core.records import Box, Candidate
 from labeler.errors import FormatError
 from labeler.evaluation import library, pixel_counts
-from labeler.evaluation.columns import Columns, Sheet, prediction_columns, sheet, truth_columns
+from labeler.evaluation.columns import ObjectColumns, Sheet, prediction_columns, sheet, truth_columns
 from labeler.evaluation.findings import (
     By,
     CategoryResult,
     Evaluation,
     Images,
-    Pairs,
-    Predictions,
+    MatchedPairs,
+    RankedPredictions,
     Singles,
     Summary,
     Truths,
 )
 from labeler.evaluation.meetings import Meetings, matched, meetings
-from labeler.evaluation.operating_points import Sweep
+from labeler.evaluation.operating_points import ThresholdSweep
 from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import exported_ids
 from labeler.formats.coco.results import read_results
@@ -76,7 +76,9 @@ def _evaluated(
         summary,
         Images(on.image_ids, on.names),
         Truths(theirs.ids, theirs.images, theirs.categories, _corners(theirs), theirs.areas, theirs.crowd),
-        Predictions(ours.ids, ours.images, ours.categories, _corners(ours), ours.confidences, hits, overlaps),
+        RankedPredictions(
+            ours.ids, ours.images, ours.categories, _corners(ours), ours.confidences, hits, overlaps
+        ),
         _pairs(found, theirs),
         figures.thresholds,
         figures.precision,
@@ -121,21 +123,21 @@ def kind_of(truths: Dataset, predictions: Sequence[Candidate]) -> By:
     return "mask" if all(shaped) else "box"
 
 
-def _corners(columns: Columns) -> Singles:
+def _corners(columns: ObjectColumns) -> Singles:
     x, y, width, height = columns.boxes.T
     return np.stack([x, y, x + width, y + height], axis=1).astype(np.float32)
 
 
-def _pairs(found: Meetings, truths: Columns) -> Pairs:
+def _pairs(found: Meetings, truths: ObjectColumns) -> MatchedPairs:
     real = ~truths.crowd[found.truths]
-    return Pairs(found.predictions[real], found.truths[real], found.overlaps[real].astype(np.float32))
+    return MatchedPairs(found.predictions[real], found.truths[real], found.overlaps[real].astype(np.float32))
 
 
 def _with_pixels(
-    evaluation: Evaluation, ours: Columns, theirs: Columns, on: Sheet, confidence: float | None
+    evaluation: Evaluation, ours: ObjectColumns, theirs: ObjectColumns, on: Sheet, confidence: float | None
 ) -> Evaluation:
     """The evaluation with IoU and Dice of the pixels of each category."""
-    chosen = Sweep(evaluation).best() if confidence is None else confidence
+    chosen = ThresholdSweep(evaluation).best() if confidence is None else confidence
     counts = pixel_counts.counted(ours, theirs, kinds=len(on.category_ids), confidence=chosen)
     categories = tuple(
         replace(one, pixel_iou=count.iou, pixel_dice=count.dice)

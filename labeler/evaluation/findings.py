@@ -26,9 +26,9 @@ Flags: TypeAlias = NDArray[np.bool_]
 By: TypeAlias = Literal["box", "mask"]
 
 FALSE_ALARM = -1
-"""In `Predictions.hits`: nothing to find was there."""
+"""In `RankedPredictions.hits`: nothing to find was there."""
 LEFT_OUT = -2
-"""In `Predictions.hits`: counts neither as right nor as wrong, for it lies in a crowd."""
+"""In `RankedPredictions.hits`: counts neither as right nor as wrong, for it lies in a crowd."""
 
 _FORMAT = 1
 
@@ -107,7 +107,7 @@ class Truths(Struct, frozen=True, eq=False):
     """(M,) crowds, which are not to be found."""
 
 
-class Predictions(Struct, frozen=True, eq=False):
+class RankedPredictions(Struct, frozen=True, eq=False):
     """The P predictions that count, by falling confidence: at most 100 an image and category."""
 
     ids: Ids
@@ -122,7 +122,7 @@ class Predictions(Struct, frozen=True, eq=False):
     """(P,) IoU with the truth found at the first threshold; 0 for none."""
 
 
-class Pairs(Struct, frozen=True, eq=False):
+class MatchedPairs(Struct, frozen=True, eq=False):
     """The K pairs of a prediction and a truth of one image, of any categories, of IoU 0.5 or more.
 
     Crowds are left out.
@@ -139,8 +139,8 @@ class Evaluation(Struct, frozen=True, eq=False):
     summary: Summary
     images: Images
     truths: Truths
-    predictions: Predictions
-    pairs: Pairs
+    predictions: RankedPredictions
+    pairs: MatchedPairs
     thresholds: Floats
     """(T,) IoU, rising; the first is 0.5."""
     precision: Singles

@@ -13,8 +13,8 @@ from labeler.evaluation.cases import worst_cases
 from labeler.evaluation.confusion import Confusion, confusion
 from labeler.evaluation.curves import RECALLS, curve, mean_precision
 from labeler.evaluation.findings import Evaluation
-from labeler.evaluation.operating_points import Operating, Rates, Sweep
-from labeler.evaluation.plots import Line, plot
+from labeler.evaluation.operating_points import Operating, Rates, ThresholdSweep
+from labeler.evaluation.plots import PlotLine, plot
 from labeler.evaluation.report_style import STYLE
 from labeler.evaluation.tables import FIGURES, shown_figure
 
@@ -55,7 +55,7 @@ def report(
     """The HTML text; see `write_report`. Raises ValueError for more than two models, or none."""
     if not 1 <= len(evaluations) <= len(_COLORS):
         raise ValueError(f"A report is of one model or of two, not of {len(evaluations)}.")
-    sweeps = [Sweep(one) for one in evaluations]
+    sweeps = [ThresholdSweep(one) for one in evaluations]
     points = [sweep.at(sweep.best() if confidence is None else confidence) for sweep in sweeps]
     title = " and ".join(one.summary.title or "Evaluation" for one in evaluations)
     body = "".join(
@@ -128,10 +128,12 @@ def _tile(name: str, values: Sequence[float | None]) -> str:
     return f'<div class="tile"><span>{escape(name)}</span>{numbers}{change}</div>'
 
 
-def _plots(evaluations: Sequence[Evaluation], sweeps: Sequence[Sweep], points: Sequence[Operating]) -> str:
+def _plots(
+    evaluations: Sequence[Evaluation], sweeps: Sequence[ThresholdSweep], points: Sequence[Operating]
+) -> str:
     several = len(evaluations) > 1
-    over_recall: list[Line] = []
-    over_confidence: list[Line] = []
+    over_recall: list[PlotLine] = []
+    over_confidence: list[PlotLine] = []
     steps = np.linspace(0.0, 1.0, 101)
     for color, one, sweep, point in zip(_COLORS, evaluations, sweeps, points, strict=False):
         of, name = curve(one), f"{one.summary.title}: " if several else ""
@@ -140,8 +142,8 @@ def _plots(evaluations: Sequence[Evaluation], sweeps: Sequence[Sweep], points: S
             None if None in (total.precision, total.recall) else (total.recall or 0.0, total.precision or 0.0)
         )
         over_recall += [
-            Line(f"{name}all predictions, IoU 0.50", of.recall, of.precision, color, mark=here),
-            Line(f"{name}mean of categories and IoU", RECALLS, mean_precision(one), color, dashed=True),
+            PlotLine(f"{name}all predictions, IoU 0.50", of.recall, of.precision, color, mark=here),
+            PlotLine(f"{name}mean of categories and IoU", RECALLS, mean_precision(one), color, dashed=True),
         ]
         rates = [sweep.at(float(step)).total for step in steps]
         wanted = ("f1",) if several else ("precision", "recall", "f1")
@@ -158,10 +160,10 @@ def _plots(evaluations: Sequence[Evaluation], sweeps: Sequence[Sweep], points: S
     )
 
 
-def _rate_line(name: str, rates: Sequence[Rates], field: str, color: str, point: Operating) -> Line:
+def _rate_line(name: str, rates: Sequence[Rates], field: str, color: str, point: Operating) -> PlotLine:
     values = [getattr(one, field) for one in rates]
     here = getattr(point.total, field)
-    return Line(
+    return PlotLine(
         name,
         np.linspace(0.0, 1.0, len(values)),
         np.array([np.nan if value is None else value for value in values]),

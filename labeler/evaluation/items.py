@@ -11,7 +11,7 @@ from labeler.evaluation.findings import FALSE_ALARM, Evaluation, Flags
 from labeler.evaluation.operating_points import level
 
 
-class Item(Struct, frozen=True):
+class ObjectItem(Struct, frozen=True):
     """A prediction, a truth, or a pair of both."""
 
     image_id: int
@@ -22,7 +22,7 @@ class Item(Struct, frozen=True):
     """Of the pair."""
 
 
-def images_of(items: Iterable[Item]) -> tuple[int, ...]:
+def images_of(items: Iterable[ObjectItem]) -> tuple[int, ...]:
     """The ids of the images that the items are on, each once, in their order."""
     return tuple(dict.fromkeys(item.image_id for item in items))
 
@@ -33,11 +33,11 @@ def item(
     prediction: int | None = None,
     truth: int | None = None,
     iou: float | None = None,
-) -> Item:
+) -> ObjectItem:
     """The item of a prediction's place, a truth's, or both."""
     predictions, truths = evaluation.predictions, evaluation.truths
     image = truths.images[truth] if prediction is None else predictions.images[prediction]
-    return Item(
+    return ObjectItem(
         int(evaluation.images.ids[image]),
         None if prediction is None else int(predictions.ids[prediction]),
         None if truth is None else int(truths.ids[truth]),
@@ -48,7 +48,7 @@ def item(
 
 def hits(
     evaluation: Evaluation, *, confidence: float, category: int | None = None, threshold: float = 0.5
-) -> tuple[Item, ...]:
+) -> tuple[ObjectItem, ...]:
     """The predictions of at least this confidence that are right, the least confident first.
 
     Of one category (its place) or of all.
@@ -59,7 +59,7 @@ def hits(
 
 def false_alarms(
     evaluation: Evaluation, *, confidence: float, category: int | None = None, threshold: float = 0.5
-) -> tuple[Item, ...]:
+) -> tuple[ObjectItem, ...]:
     """The predictions of at least this confidence that are wrong, the most confident first."""
     found = evaluation.predictions.hits[level(evaluation, threshold)]
     wrong = (found == FALSE_ALARM) & _chosen(evaluation, confidence, category)
@@ -68,7 +68,7 @@ def false_alarms(
 
 def missed(
     evaluation: Evaluation, *, confidence: float, category: int | None = None, threshold: float = 0.5
-) -> tuple[Item, ...]:
+) -> tuple[ObjectItem, ...]:
     """The truths that no prediction of at least this confidence hits, the largest first."""
     found = evaluation.predictions.hits[level(evaluation, threshold)]
     truths = evaluation.truths
@@ -81,21 +81,21 @@ def missed(
     return tuple(item(evaluation, truth=place) for place in places[order].tolist())
 
 
-def around(evaluation: Evaluation, of: Curve, index: int, *, count: int = 25) -> tuple[Item, ...]:
+def around(evaluation: Evaluation, of: Curve, index: int, *, count: int = 25) -> tuple[ObjectItem, ...]:
     """The `count` predictions about a point of a curve, by falling confidence."""
     begin = min(max(index - count // 2, 0), max(len(of.predictions) - count, 0))
     places = of.predictions[begin : begin + count].tolist()
     return tuple(item(evaluation, prediction=place) for place in places)
 
 
-def predicted(evaluation: Evaluation, chosen: Flags, threshold: float) -> tuple[Item, ...]:
+def predicted(evaluation: Evaluation, chosen: Flags, threshold: float) -> tuple[ObjectItem, ...]:
     """The items of chosen predictions (P,), with the truths that they hit, the least confident first."""
     places: NDArray[np.int64] = np.flatnonzero(chosen)[::-1]
     found = evaluation.predictions.hits[level(evaluation, threshold)]
     return tuple(_hit(evaluation, place, int(found[place])) for place in places.tolist())
 
 
-def _hit(evaluation: Evaluation, place: int, truth: int) -> Item:
+def _hit(evaluation: Evaluation, place: int, truth: int) -> ObjectItem:
     if truth < 0:
         return item(evaluation, prediction=place)
     is_first = truth == evaluation.predictions.hits[0, place]

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from labeler.evaluation.columns import Columns, Sheet
+from labeler.evaluation.columns import ObjectColumns, Sheet
 from labeler.evaluation.findings import By, Figures, Floats, Singles
 
 _SIZES = 4
@@ -28,7 +28,7 @@ def thresholds() -> Floats:
     return np.linspace(0.5, 0.95, 10)
 
 
-def measured(truths: Columns, predictions: Columns, on: Sheet, by: By) -> Measured:
+def measured(truths: ObjectColumns, predictions: ObjectColumns, on: Sheet, by: By) -> Measured:
     """COCO's evaluation of columns."""
     levels, kinds = thresholds(), len(on.category_ids)
     if not kinds or not len(truths.ids):

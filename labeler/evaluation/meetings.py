@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from labeler.evaluation.columns import Columns, ranks
+from labeler.evaluation.columns import ObjectColumns, ranks
 from labeler.evaluation.findings import FALSE_ALARM, LEFT_OUT, Flags, Floats, Places
 
 _ALMOST_ONE = 1.0 - 1e-10
@@ -24,7 +24,7 @@ class Meetings(Struct, frozen=True, eq=False):
     """IoU; with a crowd the intersection over the prediction's own area."""
 
 
-def meetings(predictions: Columns, truths: Columns, *, least: float) -> Meetings:
+def meetings(predictions: ObjectColumns, truths: ObjectColumns, *, least: float) -> Meetings:
     """The pairs of an overlap of at least `least`, by COCO's own tools, which agree with the figures."""
     from pycocotools import mask  # noqa: PLC0415 - only who evaluates pays for it
 
@@ -44,7 +44,7 @@ def meetings(predictions: Columns, truths: Columns, *, least: float) -> Meetings
     )
 
 
-def _shapes(columns: Columns, places: NDArray[np.int64]) -> object:
+def _shapes(columns: ObjectColumns, places: NDArray[np.int64]) -> object:
     """What the library compares: a list of masks, or boxes (N, 4)."""
     return [columns.masks[at] for at in places] if columns.masks else columns.boxes[places]
 
@@ -63,7 +63,7 @@ def _by_image(ours: Places, theirs: Places) -> Iterator[tuple[NDArray[np.int64],
 
 
 def matched(
-    predictions: Columns, truths: Columns, found: Meetings, *, thresholds: Floats
+    predictions: ObjectColumns, truths: ObjectColumns, found: Meetings, *, thresholds: Floats
 ) -> tuple[Places, NDArray[np.float32]]:
     """(T, P) what each prediction has hit, as `Predictions.hits`, and (P,) its IoU at the first threshold.
 
@@ -98,7 +98,7 @@ def _firsts(values: Places) -> Flags:
     return begins
 
 
-def _rounds(predictions: Columns, rows: Places) -> list[NDArray[np.int64]]:
+def _rounds(predictions: ObjectColumns, rows: Places) -> list[NDArray[np.int64]]:
     """Places among the pairs, whose predictions are `rows`, in the rounds in which they are looked at."""
     concerned = np.unique(rows)
     kinds = int(predictions.categories.max(initial=0)) + 1

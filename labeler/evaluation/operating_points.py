@@ -46,7 +46,7 @@ class Operating(Struct, frozen=True):
     """In the order of `Evaluation.categories`."""
 
 
-class Sweep:
+class ThresholdSweep:
     """Every confidence of an evaluation at one IoU threshold, counted once, so that asking is quick.
 
     Raises ValueError for a threshold that was not evaluated.
@@ -103,8 +103,8 @@ class _Falling(Struct, frozen=True, eq=False):
 
 
 def at(evaluation: Evaluation, confidence: float, *, threshold: float = 0.5) -> Operating:
-    """The rates at one confidence; who asks more than once makes a `Sweep`."""
-    return Sweep(evaluation, threshold=threshold).at(confidence)
+    """The rates at one confidence; who asks more than once makes a `ThresholdSweep`."""
+    return ThresholdSweep(evaluation, threshold=threshold).at(confidence)
 
 
 def level(evaluation: Evaluation, threshold: float) -> int:

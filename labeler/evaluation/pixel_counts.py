@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from labeler.evaluation.columns import Columns
+from labeler.evaluation.columns import ObjectColumns
 
 
 class PixelCount(Struct, frozen=True):
@@ -30,7 +30,7 @@ class PixelCount(Struct, frozen=True):
 
 
 def counted(
-    predictions: Columns, truths: Columns, *, kinds: int, confidence: float
+    predictions: ObjectColumns, truths: ObjectColumns, *, kinds: int, confidence: float
 ) -> tuple[PixelCount, ...]:
     """The pixels of each of so many categories, of predictions of at least `confidence`.
 
@@ -46,7 +46,7 @@ def counted(
     return tuple(PixelCount(*one) for one in found)
 
 
-def _grouped(columns: Columns, places: Sequence[int], kinds: int) -> dict[int, list[Any]]:
+def _grouped(columns: ObjectColumns, places: Sequence[int], kinds: int) -> dict[int, list[Any]]:
     """The masks of each image and category, keyed by image * `kinds` + category."""
     keys = (columns.images.astype(np.int64) * kinds + columns.categories).tolist()
     groups: dict[int, list[Any]] = {}

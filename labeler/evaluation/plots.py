@@ -13,7 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 40
 _MOST_POINTS = 400
 
 
-class Line(Struct, frozen=True, eq=False):
+class PlotLine(Struct, frozen=True, eq=False):
     """A curve of numbers from 0 to 1."""
 
     name: str
@@ -26,7 +26,7 @@ class Line(Struct, frozen=True, eq=False):
     """A point that stands out."""
 
 
-def plot(lines: Sequence[Line], *, x: str, y: str) -> str:
+def plot(lines: Sequence[PlotLine], *, x: str, y: str) -> str:
     """A figure's inside: the keys of the lines, and the lines in a frame from 0 to 1 on both axes."""
     inside = "".join(_grid()) + "".join(_line(line) for line in lines)
     middle_x, middle_y = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
@@ -68,7 +68,7 @@ def _grid() -> list[str]:
     return parts
 
 
-def _line(line: Line) -> str:
+def _line(line: PlotLine) -> str:
     known = np.flatnonzero(np.isfinite(line.x) & np.isfinite(line.y))
     if len(known) > _MOST_POINTS:
         known = known[np.linspace(0, len(known) - 1, _MOST_POINTS).astype(int)]

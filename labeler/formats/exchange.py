@@ -13,14 +13,14 @@ from msgspec import Struct
 from labeler.core.photos.images import Header
 from labeler.core.photos.photo_files import Fingerprint
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
-from labeler.formats.coco.coco_file import Document, open_document, open_list
+from labeler.formats.coco.coco_file import CocoDocument, open_document, open_list
 from labeler.formats.coco.coco_reading import Area, Dataset, dataset_of, file_names
 from labeler.formats.coco.frames import IN_DOUBT, Choice
 from labeler.formats.coco.results import results_of
 from labeler.formats.folder_layouts import Layout, layout_of
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder
-from labeler.formats.intake import Edited, Ids, Known, Taking
+from labeler.formats.intake import Edited, IdGiver, KnownProject, Taking
 from labeler.formats.json_text import no_collection
 from labeler.formats.placement import Placing
 from labeler.formats.report import Ledger, Report
@@ -44,7 +44,7 @@ class Project(Protocol):
     @property
     def revision(self) -> int: ...
     @property
-    def ids(self) -> Ids: ...
+    def ids(self) -> IdGiver: ...
     @property
     def photos(self) -> KnownPhotos: ...
     def images(self) -> list[Image]: ...
@@ -61,7 +61,7 @@ class Project(Protocol):
     ) -> tuple[Candidate, ...]: ...
 
 
-class Plan(Struct, frozen=True):
+class ImportPlan(Struct, frozen=True):
     """All that is to be written for a file, worked out against one revision of a project."""
 
     edit: Edit
@@ -86,7 +86,7 @@ class Importing:
         frame: Choice = "auto",
         edited: Edited = "keep",
         area: Area = "shape",
-        document: Document | None = None,
+        document: CocoDocument | None = None,
     ) -> None:
         self.labels = labels
         self._images_in = images
@@ -99,7 +99,7 @@ class Importing:
         self._images: list[Image] = []
         self._categories: list[Category] = []
         self._meta = ""
-        self._ids: Ids | None = None
+        self._ids: IdGiver | None = None
         self._names: tuple[str, ...] = ()
         self._headers: dict[str, Header | None] = {}
         self._read: tuple[Dataset, Report] | None = None
@@ -152,25 +152,25 @@ class Importing:
         """The project's images whose annotations `plan` asks for."""
         assert self._read is not None, "the file was read"
         assert self._ids is not None, "the project was looked at"
-        known = Known(self._images, self._categories, lambda _: (), self._ids)
+        known = KnownProject(self._images, self._categories, lambda _: (), self._ids)
         return Taking(known, self._placing(), Ledger()).touched(self._read[0])
 
     @no_collection()
-    def plan(self, annotations: Callable[[int], Sequence[Annotation]]) -> Plan:
+    def plan(self, annotations: Callable[[int], Sequence[Annotation]]) -> ImportPlan:
         """What is to be written, `annotations` giving those of an image of the project."""
         assert self._read is not None, "the file was read"
         assert self._ids is not None, "the project was looked at"
         dataset, report = self._read
         ledger = Ledger()
         ledger.extend(report.items)
-        known = Known(self._images, self._categories, annotations, self._ids)
+        known = KnownProject(self._images, self._categories, annotations, self._ids)
         taking = Taking(known, self._placing(), ledger, edited=self._edited)
         edit = taking.edit(dataset, f"Import {report.source}")
         extra = packed(unpacked(dataset.extra) | unpacked(self._meta.encode()))
         totals = {kind: tally.total for kind, tally in report.tallies.items()}
-        return Plan(edit, extra, ledger.report(report.source, totals), self._revision)
+        return ImportPlan(edit, extra, ledger.report(report.source, totals), self._revision)
 
-    def carry_out(self, project: Project, plan: Plan) -> bool:
+    def carry_out(self, project: Project, plan: ImportPlan) -> bool:
         """Write the plan in one transaction; False where the project was written to since `look`."""
         if project.revision != plan.revision:
             return False
@@ -213,7 +213,7 @@ def import_coco(
 
 def import_document(
     project: Project,
-    document: Document,
+    document: CocoDocument,
     path: Path,
     *,
     images: Path | None = None,

@@ -13,7 +13,7 @@ from labeler.formats.coco.coco_writing import exported_ids, write_coco
 from labeler.formats.exchange import TOP_LEVEL, Project
 from labeler.formats.json_text import no_collection
 from labeler.formats.photo_checks import Photo, looked_at
-from labeler.formats.report import Ledger, Note, Report, Verdict
+from labeler.formats.report import FieldNote, Ledger, Report, Verdict
 from labeler.formats.write_options import FOR_OTHERS, Writing
 
 Parting = Callable[[Sequence[Image]], Mapping[int, str]]
@@ -31,7 +31,7 @@ class Exported(Struct, frozen=True, eq=False):
     on: tuple[int, ...] = ()
     """The place among these of the image that each of the report's annotations is on."""
 
-    def where(self, note: Note) -> str:
+    def where(self, note: FieldNote) -> str:
         """What a note is about, as a person knows it: the photo, and which of its objects."""
         if note.index is None or note.kind not in ("images", "annotations"):
             return note.place

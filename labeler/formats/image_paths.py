@@ -42,7 +42,7 @@ _PLACES = ("d", "path", "file", "filename", "filepath", "url", "key", "name")
 """Parts of an address's query that name a file."""
 
 
-class Found(Struct, frozen=True):
+class FoundFile(Struct, frozen=True):
     """A file inside the folder."""
 
     path: str
@@ -62,17 +62,17 @@ class Folder:
         relative = self._relative(name)
         return bool(relative) and self._is_inside(relative)
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> FoundFile | None:
         """The file that a labels file calls `name`; None where there is none, or more than one."""
         relative = self._relative(name)
         if relative and self._is_inside(relative):
-            return Found(relative, "path")
+            return FoundFile(relative, "path")
         if relative and (path := self._by_path.get(folded(relative))):
-            return Found(path, "path")
+            return FoundFile(path, "path")
         for by, key in _likenesses(name):
             alike = self._alike[by].get(key, ())
             if len(alike) == 1:
-                return Found(alike[0], by)
+                return FoundFile(alike[0], by)
             if len(alike) > 1 and by != "tail":
                 return None
         return None

@@ -30,26 +30,28 @@ _SAME_PLACE = 0.3
 """IoU of two boxes from which on they are taken for the same object before and after a correction."""
 
 
-class Ids(Protocol):
+class IdGiver(Protocol):
     """The project's giver of ids: see `labeler.project.ids.Ids`, which is one."""
 
     def take(self, kind: Literal["annotation", "category", "image", "candidate"], count: int = 1) -> int: ...
 
 
-class Known(Struct, frozen=True):
+class KnownProject(Struct, frozen=True):
     """What is known of a project before a file is taken in."""
 
     images: Sequence[Image]
     categories: Sequence[Category]
     annotations: Callable[[int], Sequence[Annotation]]
     """Those of an image of the project."""
-    ids: Ids
+    ids: IdGiver
 
 
 class Taking:
     """Turns a data set into one edit of a project."""
 
-    def __init__(self, known: Known, placing: Placing, ledger: Ledger, *, edited: Edited = "keep") -> None:
+    def __init__(
+        self, known: KnownProject, placing: Placing, ledger: Ledger, *, edited: Edited = "keep"
+    ) -> None:
         self._known = known
         self._placing = placing
         self._ledger = ledger

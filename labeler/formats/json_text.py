@@ -15,7 +15,7 @@ from labeler.core.photos.patience import patiently
 from labeler.errors import FormatError, ImageError
 from labeler.formats.encodings import reading
 from labeler.formats.gates import BAD_JSON
-from labeler.formats.report import Note
+from labeler.formats.report import FieldNote
 
 T = TypeVar("T")
 
@@ -89,13 +89,15 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def parsed(data: bytes, path: Path, decoder: "msgspec.json.Decoder[T]") -> tuple[T, bytes, tuple[Note, ...]]:
+def parsed(
+    data: bytes, path: Path, decoder: "msgspec.json.Decoder[T]"
+) -> tuple[T, bytes, tuple[FieldNote, ...]]:
     """What `decoder` makes of the text, the text as it was decoded, and what had to be put right in it.
 
     Raises FormatError with line and column when it is not JSON, or has another structure.
     """
     if data.isascii() and b"\0" not in data[:4]:
-        notes: tuple[Note, ...] = ()
+        notes: tuple[FieldNote, ...] = ()
     else:
         data, notes = _as_utf8(data, path)
     try:
@@ -112,11 +114,11 @@ def parsed(data: bytes, path: Path, decoder: "msgspec.json.Decoder[T]") -> tuple
         raise FormatError(_sentence(path, data, error)) from error
 
 
-def _file_note(sentence: str) -> tuple[Note, ...]:
-    return (Note("repaired", "file", None, "", sentence),)
+def _file_note(sentence: str) -> tuple[FieldNote, ...]:
+    return (FieldNote("repaired", "file", None, "", sentence),)
 
 
-def _as_utf8(data: bytes, path: Path) -> tuple[bytes, tuple[Note, ...]]:
+def _as_utf8(data: bytes, path: Path) -> tuple[bytes, tuple[FieldNote, ...]]:
     """The text as UTF-8. Raises FormatError where its encoding is not certain: no name is ever guessed."""
     if data.startswith(codecs.BOM_UTF8):
         data, notes = (
@@ -156,7 +158,7 @@ def _wide(data: bytes) -> str:
     return ""
 
 
-def _put_right(data: bytes) -> tuple[bytes, tuple[Note, ...]]:
+def _put_right(data: bytes) -> tuple[bytes, tuple[FieldNote, ...]]:
     """Numbers that JSON does not have and halves of characters, replaced by what can be refused or shown."""
     numbers = halves = 0
 
@@ -175,7 +177,7 @@ def _put_right(data: bytes) -> tuple[bytes, tuple[Note, ...]]:
         return NOT_FINITE
 
     data = _TOKEN.sub(token, data)
-    notes: tuple[Note, ...] = ()
+    notes: tuple[FieldNote, ...] = ()
     if numbers:
         notes += _file_note(
             f"Has {numbers} times NaN or Infinity, which JSON does not know; each is looked at in its place."

@@ -15,7 +15,7 @@ from labeler.formats.coco.coco_file import open_document
 from labeler.formats.coco.coco_reading import Area, Dataset, dataset_of, file_names
 from labeler.formats.coco.frames import Choice
 from labeler.formats.folder_layouts import layout_of
-from labeler.formats.image_paths import REASONS, Folder, Found, folded, last_part, placeholder
+from labeler.formats.image_paths import REASONS, Folder, FoundFile, folded, last_part, placeholder
 from labeler.formats.report import Report
 
 _HEAD = 132
@@ -40,7 +40,7 @@ class Placing:
         self._root = root
         self._folder = folder
         self._headers = {} if headers is None else headers
-        self._found: dict[str, Found | None] = {}
+        self._found: dict[str, FoundFile | None] = {}
         self._by_path = {folded(image.path): image for image in images}
         self._by_name: defaultdict[str, list[Image]] = defaultdict(list)
         for image in self._by_path.values():
@@ -90,7 +90,7 @@ class Placing:
         found = self._file(name)
         return REASONS[found.by] if found else REASONS["name"]
 
-    def _file(self, name: str) -> Found | None:
+    def _file(self, name: str) -> FoundFile | None:
         if name not in self._found:
             self._found[name] = self._folder.find(name)
         return self._found[name]

@@ -19,7 +19,7 @@ _NUMBERS = re.compile(r"“[^”]*”|-?\d[\d.,e+-]*\d|\d")
 """What may differ in sentences that say the same: numbers and names."""
 
 
-class Note(Struct, frozen=True):
+class FieldNote(Struct, frozen=True):
     """One sentence about one field of one item of a file."""
 
     verdict: Verdict
@@ -43,7 +43,7 @@ class Note(Struct, frozen=True):
 class Group(Struct, frozen=True):
     """Notes that say the same: the first of them, and how many there are."""
 
-    first: Note
+    first: FieldNote
     count: int
 
     @property
@@ -83,7 +83,7 @@ class Report(Struct, frozen=True):
 
     source: str
     tallies: dict[str, Tally]
-    items: tuple[Note, ...]
+    items: tuple[FieldNote, ...]
     done: str = "taken"
     """What becomes of what is good: "taken" into a project, or "written" to a file."""
 
@@ -130,7 +130,7 @@ class Report(Struct, frozen=True):
 
     def groups(self) -> tuple["Group", ...]:
         """The notes, those that say the same of several items as one; the gravest and most frequent first."""
-        found: dict[tuple[str, str, str, str], list[Note]] = {}
+        found: dict[tuple[str, str, str, str], list[FieldNote]] = {}
         for note in self.items:
             key = note.verdict, note.kind, note.field, _NUMBERS.sub("#", note.sentence)
             found.setdefault(key, []).append(note)
@@ -159,17 +159,17 @@ class Ledger:
     """Collects notes while a file is read; `report` closes it."""
 
     def __init__(self) -> None:
-        self._notes: list[Note] = []
+        self._notes: list[FieldNote] = []
         self._verdicts: dict[tuple[str, int], Verdict] = {}
 
     def note(self, verdict: Verdict, kind: str, index: int | None, field: str, sentence: str) -> None:
         """Record a verdict; the gravest of an item counts (refused, then skipped, then repaired)."""
-        self._notes.append(Note(verdict, kind, index, field, sentence))
+        self._notes.append(FieldNote(verdict, kind, index, field, sentence))
         if index is not None:
             before = self._verdicts.get((kind, index), "told")
             self._verdicts[kind, index] = max(before, verdict, key=_GRAVITY.index)
 
-    def extend(self, notes: tuple[Note, ...]) -> None:
+    def extend(self, notes: tuple[FieldNote, ...]) -> None:
         """Take over the notes of an earlier stage."""
         for note in notes:
             self.note(note.verdict, note.kind, note.index, note.field, note.sentence)

@@ -23,7 +23,7 @@ _PADDING = 114 / 255
 Floats = NDArray[np.floating]
 
 
-class Frame(Struct, frozen=True):
+class Letterbox(Struct, frozen=True):
     """How an image lies in a model's input: `x_input = x * scale_x + pad_x`, and so for y."""
 
     size: tuple[int, int]
@@ -44,7 +44,7 @@ class Frame(Struct, frozen=True):
 
 def letterbox(
     image: Rgb, *, side: int, stride: int, margin: float = 0.0
-) -> tuple[NDArray[np.float32], Frame]:
+) -> tuple[NDArray[np.float32], Letterbox]:
     """The image with its longer side scaled to `side`, padded with grey to multiples of `stride`.
 
     Gives (1, 3, h, w) float32 from 0 to 1. The same pixels as ultralytics' LetterBox of the least rectangle;
@@ -63,7 +63,7 @@ def letterbox(
     inside = frame[0, :, top : top + new_height, left : left + new_width]
     for plane, channel in zip(cv2.split(image), inside, strict=True):
         np.multiply(plane, np.float32(1 / 255), out=channel)
-    return frame, Frame((height, width), new_width / width, new_height / height, left, top)
+    return frame, Letterbox((height, width), new_width / width, new_height / height, left, top)
 
 
 def to_candidates(
@@ -96,7 +96,7 @@ def to_candidates(
 
 
 def upsampled(
-    values: Floats, box: NDArray[np.float64], frame: Frame, *, threshold: float = 0.0
+    values: Floats, box: NDArray[np.float64], frame: Letterbox, *, threshold: float = 0.0
 ) -> Mask | None:
     """The mask where `values` (h, w), spread over `frame`, are above `threshold` inside `box` of the image.
 
@@ -116,7 +116,7 @@ def upsampled(
     return found if found.bits.size else None
 
 
-def upsampled_whole(logits: Floats, frame: Frame) -> Mask | None:
+def upsampled_whole(logits: Floats, frame: Letterbox) -> Mask | None:
     """The mask where `logits` (h, w) are above 0, wherever in the image that is; None for nowhere.
 
     As `upsampled`, which is asked only for the part of the image that positive logits can reach.

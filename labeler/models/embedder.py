@@ -16,7 +16,7 @@ _KEPT = 8
 """In memory: the open image, both neighbours, and those seen last; 4 MB each for MobileSAM."""
 
 
-class Embedded(Struct, frozen=True, eq=False):
+class EmbeddedImage(Struct, frozen=True, eq=False):
     """An embedding, and what is left to do once it was handed on."""
 
     embedding: Embedding
@@ -36,7 +36,7 @@ class Embedder:
 
     def embed(
         self, path: Path, *, threads: int = 0, interrupt: Interrupt | None = None, keep: bool = True
-    ) -> Embedded:
+    ) -> EmbeddedImage:
         """The embedding of an image file; `threads` and `interrupt` as in `Segmenter.embed`.
 
         `keep`: whether it stays in memory. Raises ImageError, ModelError or InterruptedWorkError.
@@ -52,7 +52,7 @@ class Embedder:
             store = self._storing(digest, embedding)
         if keep:
             self._remember(digest, embedding)
-        return Embedded(embedding, store)
+        return EmbeddedImage(embedding, store)
 
     def _storing(self, digest: str, embedding: Embedding) -> Callable[[], None]:
         return lambda: self._cache.put(self._fingerprint, digest, embedding)

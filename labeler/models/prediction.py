@@ -32,7 +32,7 @@ Masks = Callable[[Rgb, tuple[Candidate, ...]], tuple[Candidate, ...]]
 """Gives an image's candidates masks in place of their boxes."""
 
 
-class Predicted(Struct, frozen=True):
+class ImagePrediction(Struct, frozen=True):
     """What became of one image."""
 
     image_id: int
@@ -80,7 +80,7 @@ def predict(
     masks: Masks | None = None,
     as_evaluated: bool = False,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Predicted]:
+) -> Iterator[ImagePrediction]:
     """Run `model` over the images, given by id and file, in their order; the next ones are decoded meanwhile.
 
     `text` names what to look for, where the model reads. `masks` turns boxes into masks. `as_evaluated` has
@@ -122,7 +122,7 @@ def _detecting(
 
 def _predicted(
     waiting: _Waiting, detect: Callable[[Path, Rgb], tuple[Candidate, ...]], masks: Masks | None
-) -> Predicted:
+) -> ImagePrediction:
     """Whatever is raised for one image, but for a lack of memory, is told as a sentence."""
     try:
         image = waiting.pixels.result()
@@ -134,14 +134,14 @@ def _predicted(
     except MemoryError:
         raise
     except LabelerError as error:
-        return Predicted(waiting.image_id, failure=str(error))
+        return ImagePrediction(waiting.image_id, failure=str(error))
     except Exception as error:  # a plugin may raise anything
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-        return Predicted(
+        return ImagePrediction(
             waiting.image_id, failure=f"The model failed on {waiting.path.name} ({reason}); it was left out."
         )
-    return Predicted(waiting.image_id, tuple(_of(waiting.image_id, one) for one in candidates), taken)
+    return ImagePrediction(waiting.image_id, tuple(_of(waiting.image_id, one) for one in candidates), taken)
 
 
 def _of(image_id: int, candidate: Candidate) -> Candidate:

@@ -13,7 +13,7 @@ from msgspec import Struct, msgpack
 
 from labeler.core.filtering import Filter
 from labeler.core.measures.effort import Effort, active_seconds
-from labeler.core.measures.set_agreement import ImageMeasure, Tally, summed
+from labeler.core.measures.set_agreement import AgreementTally, ImageMeasure, summed
 from labeler.core.records import Candidate, Model
 from labeler.core.review_order import predictions_of
 
@@ -38,7 +38,7 @@ SELECT max(id), time, categories, count(*) FROM agreement WHERE image_id = ? AND
 """
 
 
-class Known(Struct, frozen=True):
+class KnownModel(Struct, frozen=True):
     """What is known of a model when a project is opened, or was read anew."""
 
     measures: dict[int, ImageMeasure]
@@ -87,7 +87,7 @@ class Agreements:
         )
         return bool(self._db.execute(query, (image_id,)).fetchone()[0])
 
-    def known(self, model_id: int, settings: str) -> Known:
+    def known(self, model_id: int, settings: str) -> KnownModel:
         """What holds of earlier measures with these settings, and what is to be measured."""
         seen = self._seen(model_id)
         labelled = {image_id for (image_id,) in self._db.execute(_LABELLED)}
@@ -106,7 +106,7 @@ class Agreements:
                 and edited.get(image_id, 0.0) <= checked
             ):
                 measures[image_id] = ImageMeasure(image_id, _unpacked(categories), worst, worst_iou)
-        return Known(measures, sorted((labelled & seen.keys()) - measures.keys()), len(seen))
+        return KnownModel(measures, sorted((labelled & seen.keys()) - measures.keys()), len(seen))
 
     def keep(self, model_id: int, settings: str, measures: Iterable[ImageMeasure]) -> None:
         """Keep measures that were worked out just now; those of images that are gone since are dropped."""
@@ -128,7 +128,7 @@ class Agreements:
                 ((model_id, settings) for (settings,) in old),
             )
 
-    def history(self, model_id: int, settings: str) -> list[tuple[float, int, Tally]]:
+    def history(self, model_id: int, settings: str) -> list[tuple[float, int, AgreementTally]]:
         """(time, image id, tally) of all that was measured with these settings, in order of time."""
         query = (
             "SELECT time, image_id, categories FROM agreement WHERE model_id = ? AND settings = ? ORDER BY id"
@@ -213,7 +213,7 @@ def _is_import(after: bytes | None) -> bool:
     return after is not None and msgpack.decode(after).get("source") == "import"
 
 
-def _packed(categories: dict[int, Tally]) -> bytes:
+def _packed(categories: dict[int, AgreementTally]) -> bytes:
     listed: list[Sequence[float]] = [
         (key, one.matched, one.missed, one.extra, one.iou, one.dice)
         for key, one in sorted(categories.items())
@@ -221,5 +221,5 @@ def _packed(categories: dict[int, Tally]) -> bytes:
     return msgpack.encode(listed)
 
 
-def _unpacked(data: bytes) -> dict[int, Tally]:
-    return {key: Tally(*numbers) for key, *numbers in msgpack.decode(data)}
+def _unpacked(data: bytes) -> dict[int, AgreementTally]:
+    return {key: AgreementTally(*numbers) for key, *numbers in msgpack.decode(data)}

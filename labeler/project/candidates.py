@@ -34,7 +34,7 @@ _LOOSE = (
 """A model's candidates on an image that no person, annotation or undo step refers to."""
 
 
-class Predictions:
+class StoredCandidates:
     """The models' part of an open project; `Store.predictions` gives it.
 
     Every method that writes is one transaction, or part of the one that the store's caller has opened.

@@ -16,7 +16,7 @@ from labeler.project.ids import Ids
 from labeler.project.keeping import copying, seals, snapshots
 from labeler.project.keeping.kept import let_go, write_copy
 from labeler.project.keeping.lock import Lock, acquire
-from labeler.project.keeping.noted import Note, note
+from labeler.project.keeping.noted import NotedRevision, note
 from labeler.project.keeping.whereabouts import AwayError, Whereabouts
 
 Probe = Callable[[str], None]
@@ -61,7 +61,7 @@ class OpenFile:
         self._whereabouts = whereabouts
         self._leaves_sides = True
         """Whether side files that are there after reading were so before, or may be somebody else's."""
-        self._note = Note(path)
+        self._note = NotedRevision(path)
         if lock is not None:
             self._note.write(self.revision)
         self._left_at = -1 if lock is None else opening.bare_revision(path)
@@ -225,7 +225,7 @@ class OpenFile:
             note(self.path, opening.bare_revision(self.path))
         self.path, self.away = target, None
         self._note.close()
-        self._note = Note(target)
+        self._note = NotedRevision(target)
         self._note.write(self.revision)
         self.ids.catch_up(self._db)
         self._left_at = opening.bare_revision(target)

@@ -157,7 +157,7 @@ _SEALS = "".join(
 """A checksum of each row, and one of each table; a program that does not keep them must not write."""
 
 
-class Step(Struct, frozen=True):
+class Migration(Struct, frozen=True):
     """What brings a file to `version` from the version before it.
 
     A version is major times 1000 plus minor. A newer minor only adds what older programs can leave
@@ -168,13 +168,13 @@ class Step(Struct, frozen=True):
     sql: str
 
 
-STEPS: tuple[Step, ...] = (
-    Step(1000, _FIRST),
-    Step(2000, _REVIEW),
-    Step(2001, _AGREEMENT),
-    Step(2002, _RUNS),
-    Step(2003, _PHOTOS),
-    Step(3000, _SEALS),
+STEPS: tuple[Migration, ...] = (
+    Migration(1000, _FIRST),
+    Migration(2000, _REVIEW),
+    Migration(2001, _AGREEMENT),
+    Migration(2002, _RUNS),
+    Migration(2003, _PHOTOS),
+    Migration(3000, _SEALS),
 )
 
 
@@ -343,7 +343,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def migrate(db: sqlite3.Connection, *, before: Callable[[], object], steps: Sequence[Step] = ()) -> None:
+def migrate(db: sqlite3.Connection, *, before: Callable[[], object], steps: Sequence[Migration] = ()) -> None:
     """Bring an open file to the newest version in one transaction; `before` is called if it is older."""
     due = [step for step in steps or STEPS if step.version > version(db)]
     if not due:

@@ -12,7 +12,7 @@ from labeler.core.records import Annotation, Candidate, Category, Edit, Image, M
 from labeler.errors import ProjectError
 from labeler.project import journal, settlement
 from labeler.project.agreement_history import Agreements
-from labeler.project.candidates import Predictions
+from labeler.project.candidates import StoredCandidates
 from labeler.project.ids import NextIds
 from labeler.project.journal import JournalEntry
 from labeler.project.open_file import OpenFile
@@ -54,9 +54,9 @@ class Store(OpenFile):
         return table.record(row)
 
     @property
-    def predictions(self) -> Predictions:
+    def predictions(self) -> StoredCandidates:
         """What models said, what their classes mean here, and which images they saw."""
-        return Predictions(self._db, self.transaction, self.ids)
+        return StoredCandidates(self._db, self.transaction, self.ids)
 
     @property
     def agreements(self) -> Agreements:
@@ -114,7 +114,7 @@ class Store(OpenFile):
     def candidates(
         self, image_id: int, model_id: int | None = None, *, least: float = 0.0
     ) -> tuple[Candidate, ...]:
-        """The candidates on an image, of one model or of all; see `Predictions.candidates` for `least`."""
+        """The candidates on an image, of one model or all; see `StoredCandidates.candidates` for `least`."""
         return self.predictions.candidates(image_id, model_id, least=least)
 
     def candidates_by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
@@ -291,5 +291,5 @@ class Store(OpenFile):
     def add_candidates(
         self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
     ) -> tuple[Candidate, ...]:
-        """Keep raw outputs of a model, as `Predictions.add` says. Not an edit: labels are not touched."""
+        """Keep raw outputs of a model, as `StoredCandidates.add` says. No edit: labels are not touched."""
         return self.predictions.add(model_id, candidates, replacing=replacing)

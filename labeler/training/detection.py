@@ -29,7 +29,7 @@ from labeler.training.batches import in_order
 from labeler.training.data import LabelledImage, LabelledSet
 from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.loop import Schedule, fit, seed
-from labeler.training.precision import Judged, precision
+from labeler.training.precision import JudgedImage, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 
@@ -58,7 +58,7 @@ _LOSSES = {
 }
 
 
-class Plan(Struct, frozen=True):
+class DetectionPlan(Struct, frozen=True):
     """How to train."""
 
     trainer: str
@@ -79,14 +79,14 @@ class Plan(Struct, frozen=True):
     """Whether the model has masks, so learns from outlines and is measured by them."""
 
 
-class Loaded(Struct, frozen=True, eq=False):
+class LoadedImage(Struct, frozen=True, eq=False):
     """An image at the size that the model takes, with what is on it at that size."""
 
     rgb: Rgb
     annotations: tuple[Annotation, ...]
 
 
-def train(folder: RunFolder, plan: Plan, report: Report, should_stop: ShouldStop) -> Path:
+def train(folder: RunFolder, plan: DetectionPlan, report: Report, should_stop: ShouldStop) -> Path:
     """Train as planned, or go on from the folder's checkpoint; gives the file of the final weights.
 
     Raises as `loop.fit`, and LabelerError where nothing can be learnt from or the weights do not fit.
@@ -117,7 +117,7 @@ class DetectionTask:
     """A two-stage detector for `loop.fit`."""
 
     def __init__(
-        self, module: Any, learnt: LabelledSet, held_out: LabelledSet, plan: Plan, number: int
+        self, module: Any, learnt: LabelledSet, held_out: LabelledSet, plan: DetectionPlan, number: int
     ) -> None:
         self.module: torch.nn.Module = module
         self._learnt = learnt
@@ -162,7 +162,7 @@ class DetectionTask:
                 return {}
             loaded = self._loaded(image)
             size = loaded.rgb.shape[0], loaded.rgb.shape[1]
-            judged.append(Judged(size, loaded.annotations, self._found(loaded.rgb, where)))
+            judged.append(JudgedImage(size, loaded.annotations, self._found(loaded.rgb, where)))
         ids = {category.name: category.id for category in self._held_out.categories}
         figures = precision(judged, ids)
         if self._plan.masks:
@@ -175,10 +175,10 @@ class DetectionTask:
             rgb = self._loaded(image).rgb
             yield image.name, drawn(rgb, self._found(rgb, where), self._held_out.names)
 
-    def _loaded(self, image: LabelledImage) -> Loaded:
+    def _loaded(self, image: LabelledImage) -> LoadedImage:
         return scaled(read_pixels(image.path).rgb, image.annotations, side=self._plan.side)
 
-    def _target(self, loaded: Loaded) -> dict[str, Tensor]:
+    def _target(self, loaded: LoadedImage) -> dict[str, Tensor]:
         size, place = (loaded.rgb.shape[0], loaded.rgb.shape[1]), self._learnt.class_of
         inside = [(clipped(one.shape, size), place[one.category_id] + 1) for one in loaded.annotations]
         kept = [(shape, label) for shape, label in inside if area(shape) > 0 and bounds(shape).area >= 1.0]
@@ -215,17 +215,17 @@ class DetectionTask:
         )
 
 
-def scaled(rgb: Rgb, annotations: Sequence[Annotation], *, side: int) -> Loaded:
+def scaled(rgb: Rgb, annotations: Sequence[Annotation], *, side: int) -> LoadedImage:
     """An image with its shorter side at `side` pixels, the longer one at most five thirds of that."""
     height, width = rgb.shape[:2]
     scale = min(side / min(height, width), longest(side) / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     whole, target = Box(0, 0, width, height), Box(0, 0, *size)
     moved = [structs.replace(one, shape=resized(one.shape, whole, target)) for one in annotations]
-    return Loaded(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), tuple(moved))
+    return LoadedImage(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), tuple(moved))
 
 
-def varied(loaded: Loaded, chance: np.random.Generator) -> Loaded:
+def varied(loaded: LoadedImage, chance: np.random.Generator) -> LoadedImage:
     """The image mirrored half of the time, and a little brighter or darker, paler or richer in contrast."""
     rgb, annotations = loaded.rgb, loaded.annotations
     height, width = rgb.shape[:2]
@@ -237,7 +237,7 @@ def varied(loaded: Loaded, chance: np.random.Generator) -> Loaded:
         annotations = tuple(
             structs.replace(one, shape=resized(one.shape, whole, mirrored)) for one in annotations
         )
-    return Loaded(tones[rgb], annotations)
+    return LoadedImage(tones[rgb], annotations)
 
 
 def carry_over(model: Any, weights: Path, old: Sequence[str], new: Sequence[str]) -> None:
@@ -270,7 +270,7 @@ def carry_over(model: Any, weights: Path, old: Sequence[str], new: Sequence[str]
     model.load_state_dict(own)
 
 
-def _learnable(part: LabelledSet, plan: Plan, report: Report) -> LabelledSet:
+def _learnable(part: LabelledSet, plan: DetectionPlan, report: Report) -> LabelledSet:
     """The images to learn from, without crowds and, for masks, without objects that are only boxes."""
     left_out = 0
     images = []
@@ -287,7 +287,7 @@ def _learnable(part: LabelledSet, plan: Plan, report: Report) -> LabelledSet:
     return structs.replace(part, images=tuple(images))
 
 
-def _saved(folder: RunFolder, plan: Plan, model: Any, names: Sequence[str]) -> Path:
+def _saved(folder: RunFolder, plan: DetectionPlan, model: Any, names: Sequence[str]) -> Path:
     path = folder.path / "weights.safetensors"
     state = {name: values.detach().cpu().numpy() for name, values in model.state_dict().items()}
     config = {"builder": plan.builder, "side": plan.side}

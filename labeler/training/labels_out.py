@@ -16,7 +16,7 @@ from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
 from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.export import export_files
-from labeler.formats.report import Note, Report
+from labeler.formats.report import FieldNote, Report
 from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from labeler.training.run import RunFolder
@@ -72,7 +72,7 @@ class Delivery(Struct, frozen=True):
 
     files: tuple[Path, ...]
     report: Report
-    where: Callable[[Note], str] = lambda note: note.place
+    where: Callable[[FieldNote], str] = lambda note: note.place
     """What a note is about, as a person knows it: the photo, and which of its objects."""
 
 

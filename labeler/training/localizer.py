@@ -31,7 +31,7 @@ from labeler.training.batches import in_order
 from labeler.training.data import LabelledImage, LabelledSet
 from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.loop import Schedule, fit, seed
-from labeler.training.precision import Judged, precision
+from labeler.training.precision import JudgedImage, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 
@@ -57,7 +57,7 @@ _SHIFT = 0.1
 _ZOOM = 0.2
 
 
-class Plan(Struct, frozen=True):
+class LocalizerPlan(Struct, frozen=True):
     """How to train."""
 
     weights: Path | None
@@ -162,7 +162,7 @@ def tensor(rgb: Rgb) -> Tensor:
 
 
 # --- the training -----------------------------------------------------------------------------------------
-def train(folder: RunFolder, plan: Plan, report: Report, should_stop: ShouldStop) -> Path:
+def train(folder: RunFolder, plan: LocalizerPlan, report: Report, should_stop: ShouldStop) -> Path:
     """Train as planned, or go on from the folder's checkpoint; gives the file of the final weights.
 
     Raises as `loop.fit`, and LabelerError where nothing can be learnt from or the weights do not fit.
@@ -207,7 +207,12 @@ class LocalizerTask:
     """A localizer for `loop.fit`."""
 
     def __init__(
-        self, module: Localizer, train_set: LabelledSet, held_out: LabelledSet, plan: Plan, number: int
+        self,
+        module: Localizer,
+        train_set: LabelledSet,
+        held_out: LabelledSet,
+        plan: LocalizerPlan,
+        number: int,
     ) -> None:
         self.module: nn.Module = module
         self._train = train_set
@@ -263,7 +268,7 @@ class LocalizerTask:
             if should_stop():
                 return {}
             candidate = self._found(image, where)
-            judged.append(Judged(image.size, image.annotations, [candidate]))
+            judged.append(JudgedImage(image.size, image.annotations, [candidate]))
             truth = largest(image.annotations)
             if truth is not None:
                 name = self._held_out.names[self._held_out.class_of[truth.category_id]]

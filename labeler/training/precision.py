@@ -10,7 +10,7 @@ from labeler.evaluation.evaluator import evaluate
 from labeler.formats.coco.coco_reading import Dataset
 
 
-class Judged(Struct, frozen=True, eq=False):
+class JudgedImage(Struct, frozen=True, eq=False):
     """An image of size (H, W) with what is on it, and what a model finds there after its NMS."""
 
     size: tuple[int, int]
@@ -20,7 +20,11 @@ class Judged(Struct, frozen=True, eq=False):
 
 
 def precision(
-    images: Iterable[Judged], ids: dict[str, int], *, by: Literal["box", "mask"] = "box", prefix: str = ""
+    images: Iterable[JudgedImage],
+    ids: dict[str, int],
+    *,
+    by: Literal["box", "mask"] = "box",
+    prefix: str = "",
 ) -> dict[str, float]:
     """{"AP": ..., "AP50": ...}, the names after `prefix`; {} where there is nothing to find.
 

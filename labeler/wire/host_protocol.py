@@ -142,7 +142,7 @@ class Answered(Struct, frozen=True, tag=True):
     milliseconds: float
 
 
-class Failed(Struct, frozen=True, tag=True):
+class AskFailed(Struct, frozen=True, tag=True):
     """Something could not be done; one sentence. `id` of the ask or 0, `key` of the image or ""."""
 
     sentence: str
@@ -157,7 +157,7 @@ class Log(Struct, frozen=True, tag=True):
     text: str
 
 
-FromHost: TypeAlias = Hello | Ready | Beat | Embedded | Answered | Failed | Log
+FromHost: TypeAlias = Hello | Ready | Beat | Embedded | Answered | AskFailed | Log
 
 _to_host = msgspec.msgpack.Decoder(ToHost)
 _from_host = msgspec.msgpack.Decoder(FromHost)

@@ -3,9 +3,9 @@
 The window sends one spec, and `Stop` to call it off. Beats and log lines come in between.
 
 - `PredictSpec`: the job answers with `Hello`, `Loaded`, one `Predicted` or `Missed` for each image in their
-  order, and `Done`. A model that cannot be loaded is a `Failed`, and the exit status `EXIT_TOLD`.
+  order, and `Done`. A model that cannot be loaded is a `AskFailed`, and the exit status `EXIT_TOLD`.
 - `TrainSpec`: `Hello`, a `Told` for each event of the run, and `Done`. `Stop` has it save a checkpoint first.
-- `EvaluateSpec`: `Hello`, and `Done` when its file is written, or a `Failed`.
+- `EvaluateSpec`: `Hello`, and `Done` when its file is written, or a `AskFailed`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from labeler.core.records import Candidate
 from labeler.errors import ProjectError
 from labeler.project import shape_bytes
 from labeler.training.events import Event
-from labeler.wire.host_protocol import Beat, Failed, Hello, Log, ProtocolError, Stop, readable
+from labeler.wire.host_protocol import AskFailed, Beat, Hello, Log, ProtocolError, Stop, readable
 
 
 class PredictSpec(Struct, frozen=True, tag=True):
@@ -107,7 +107,7 @@ class Done(Struct, frozen=True, tag=True):
 
 
 ToJob: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | Stop
-FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | Told | Done | Failed | Log
+FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | Told | Done | AskFailed | Log
 
 _to_job = msgspec.msgpack.Decoder(ToJob)
 _from_job = msgspec.msgpack.Decoder(FromJob)

@@ -22,9 +22,9 @@ from labeler.wire.host_protocol import (
     VERSION,
     Answered,
     Ask,
+    AskFailed,
     Beat,
     Embedded,
-    Failed,
     Frames,
     FromHost,
     Hello,
@@ -88,7 +88,7 @@ class Host:
         try:
             embedded = guarded(f"encode {path.name}", lambda: self._embedder.embed(path))
         except LabelerError as error:
-            self._send(Failed(str(error), key=work.key))
+            self._send(AskFailed(str(error), key=work.key))
             return
         self._embedding = embedded.embedding
         self._send(Embedded(work.key, ahead=False, milliseconds=_since(begun)))
@@ -101,7 +101,7 @@ class Host:
         embedding = self._embedding
         if embedding is None:
             self._send(
-                Failed("This image could not be encoded, so nothing can be proposed.", ask.id, ask.key)
+                AskFailed("This image could not be encoded, so nothing can be proposed.", ask.id, ask.key)
             )
             return
         prompt = ask.prompt
@@ -118,7 +118,7 @@ class Host:
             )
             packed = tuple(pack(proposal) for proposal in proposals)
         except LabelerError as error:
-            self._send(Failed(str(error), ask.id, ask.key))
+            self._send(AskFailed(str(error), ask.id, ask.key))
             return
         self._send(Answered(ask.id, ask.key, ask.hover, packed, _since(begun)))
         if not ask.hover:
@@ -189,7 +189,7 @@ def _run(model_id: str, channel: Channel, inbox: Inbox, advance: Callable[[], No
         spec, model = load(model_id)
     except LabelerError as error:
         _log.error("%s", error)
-        channel.send(Failed(str(error)))
+        channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)
     embedder = Embedder(model, spec.fingerprint, EmbeddingCache(paths.cache_dir() / "embeddings"))
     host = Host(model, embedder, inbox, channel.send)

@@ -21,7 +21,7 @@ from labeler.models.protocols import Detector, FileDetector, ModelSpec, Rgb, Seg
 from labeler.models.threads import THREADS_VARIABLE, all_threads
 from labeler.training.events import Event
 from labeler.training.run import RunFolder
-from labeler.wire.host_protocol import EXIT_TOLD, VERSION, Beat, Failed, Frames, Hello, ProtocolError, Stop
+from labeler.wire.host_protocol import EXIT_TOLD, VERSION, AskFailed, Beat, Frames, Hello, ProtocolError, Stop
 from labeler.wire.job_protocol import (
     Done,
     EvaluateSpec,
@@ -134,7 +134,7 @@ def _run(spec: PredictSpec, channel: Channel, advance: Callable[[], None]) -> No
         masks = load_masker() if spec.masks else None
     except LabelerError as error:
         _log.info("%s", error)
-        channel.send(Failed(str(error)))
+        channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)
     channel.send(Loaded(model.title))
     images = ((image_id, Path(path)) for image_id, path in spec.images)
@@ -158,7 +158,7 @@ def _train(
     try:
         train(RunFolder(Path(spec.folder)), plugins.discover(), report, should_stop)
     except LabelerError as error:
-        channel.send(Failed(str(error)))
+        channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)
     channel.send(Done())
     os._exit(0)
@@ -170,13 +170,13 @@ def _evaluate(spec: EvaluateSpec, channel: Channel) -> None:
     try:
         evaluate_files(spec)
     except LabelerError as error:
-        channel.send(Failed(str(error)))
+        channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)
     channel.send(Done())
     os._exit(0)
 
 
-def _tell(found: prediction.Predicted, channel: Channel) -> None:
+def _tell(found: prediction.ImagePrediction, channel: Channel) -> None:
     if found.failure:
         channel.send(Missed(found.image_id, found.failure))
         return

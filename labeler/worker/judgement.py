@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from labeler.core.filtering import Filter, ImageFilter
+from labeler.core.filtering import CandidateFilter, Filter
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.evaluation.evaluator import evaluate_all
@@ -68,7 +68,7 @@ def _found(
             for number, candidate in enumerate(one.candidates, 1)
             if _plain(candidate.label) in category
         ]
-        filtered = ImageFilter(named, suppressed=not spec.needs_suppression).apply(_FILTER)
+        filtered = CandidateFilter(named, suppressed=not spec.needs_suppression).apply(_FILTER)
         by_id = {candidate.id: candidate for candidate in named}
         found += [
             msgspec.structs.replace(by_id[number], confidence=filtered.confidences[number])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeler import plugins
-from labeler.core.filtering import Filter, ImageFilter
+from labeler.core.filtering import CandidateFilter, Filter
 from labeler.core.photos.images import read_pixels
 from labeler.models.detections import letterbox
 from labeler.models.prediction import load_detector, predict
@@ -66,7 +66,7 @@ def test_row_16_pre_annotation_costs_little_more_than_the_network(spec, weights,
     def ours() -> None:
         for photo in photos:
             candidates = model.detect(photo)
-            ImageFilter(candidates).apply(Filter(confidence=0.25, iou=0.7))
+            CandidateFilter(candidates).apply(Filter(confidence=0.25, iou=0.7))
 
     variants = {
         "labeler": ours,

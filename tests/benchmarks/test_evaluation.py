@@ -24,7 +24,7 @@ from labeler.evaluation.by_image import by_image
 from labeler.evaluation.confusion import confusion
 from labeler.evaluation.evaluator import evaluate, read_predictions
 from labeler.evaluation.findings import By
-from labeler.evaluation.operating_points import Sweep
+from labeler.evaluation.operating_points import ThresholdSweep
 from labeler.formats.coco.coco_reading import Dataset, read_coco
 from tests.benchmarks.harness import report
 from tests.evaluation.making import labels_and_results
@@ -62,7 +62,7 @@ def read(labels: Path, results: Path) -> tuple[Dataset, tuple[Candidate, ...]]:
 
 def ours(truths: Dataset, predictions: tuple[Candidate, ...], by: By) -> np.ndarray:
     evaluation = evaluate(truths, predictions, by=by)
-    confidence = Sweep(evaluation).best()
+    confidence = ThresholdSweep(evaluation).best()
     confusion(evaluation, confidence=confidence)
     by_image(evaluation, confidence=confidence)
     figures = evaluation.summary.figures

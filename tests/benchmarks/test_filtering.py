@@ -10,7 +10,7 @@ import torch
 import torchvision
 from pytestqt.qtbot import QtBot
 
-from labeler.core.filtering import Columns, Filter, ImageFilter, SetFilter
+from labeler.core.filtering import CandidateFilter, Columns, Filter, SetFilter
 from labeler.core.records import Box, Candidate
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.session.session import Session
@@ -46,7 +46,7 @@ def detections(count: int, *, around: int = 100, seed: int = 0) -> Columns:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_of_a_slider(count: int, limit: float, kind: str) -> None:
     table = detections(count)
-    filter_ = ImageFilter(table)
+    filter_ = CandidateFilter(table)
     # every threshold of the confidence slider's lower half: the more candidates, the dearer
     steps = cycle([Filter(0.01 * at, 0.3 + 0.01 * at, kind) for at in range(1, 50)])
     boxes, confidences = torch.tensor(table.boxes), torch.tensor(table.confidences)
@@ -69,7 +69,7 @@ def test_the_counts_of_ten_thousand_images(kind: str) -> None:
     whole = SetFilter(images)
     wanted = cycle([Filter(0.05 + 0.05 * at, 0.5, kind) for at in range(9)])
     few = SetFilter(images[:500])
-    each = [ImageFilter(image) for image in images[:500]]
+    each = [CandidateFilter(image) for image in images[:500]]
     once = Filter(kind=kind)
     assert few.counts(once)[1] == sum(len(one.apply(once).kept) for one in each)
 

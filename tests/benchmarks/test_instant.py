@@ -12,7 +12,7 @@ import pytest
 
 from labeler.training.instant import head as instant_head
 from labeler.training.instant import trainer as instant_trainer
-from labeler.training.precision import Judged, precision
+from labeler.training.precision import JudgedImage, precision
 from tests.benchmarks.harness import report
 from tests.benchmarks.labelled_photos import instant as embedded
 from tests.benchmarks.labelled_photos import read, run_of
@@ -46,7 +46,7 @@ def test_people_are_found_after_a_few_images(count, least, shared, cache, tmp_pa
     seconds, worked = time.perf_counter() - begun, time.process_time() - worked
     head = instant_head.load(path)
     judged = [
-        Judged(image.size, image.annotations, model.objects(head, image.path))
+        JudgedImage(image.size, image.annotations, model.objects(head, image.path))
         for image in labels.images[HALF::2]
     ]
     ids = {category.name: category.id for category in labels.categories}

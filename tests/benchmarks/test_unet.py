@@ -10,7 +10,7 @@ import torch
 from labeler.models.input_pixels import objects
 from labeler.training.devices import short_float
 from labeler.training.unet.augmentation import Augmentation, varied, window
-from labeler.training.unet.losses import Weights, weighted_sum
+from labeler.training.unet.losses import LossWeights, weighted_sum
 from labeler.training.unet.network import Architecture, Segmenting, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe
 from labeler.training.unet.trainer import Judge
@@ -96,7 +96,7 @@ def stepping(module, optimizer, *, short=None):
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", dtype=short, enabled=short is not None):
             logits = module(images)
-        weighted_sum(logits, classes, Weights())["loss"].backward()
+        weighted_sum(logits, classes, LossWeights())["loss"].backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 5.0)
         optimizer.step()
 

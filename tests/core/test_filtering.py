@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from labeler.core.filtering import Columns, Filter, ImageFilter, SetFilter, columns, steps
+from labeler.core.filtering import CandidateFilter, Columns, Filter, SetFilter, columns, steps
 from labeler.core.measures.overlap import box_iou
 from labeler.core.records import Box, Candidate, Mask
 from labeler.core.suppression import suppress
@@ -42,7 +42,7 @@ THREE = [
 
 
 def test_each_candidate_is_kept_suppressed_or_below():
-    found = ImageFilter(THREE).apply(Filter(confidence=0.25, iou=0.5))
+    found = CandidateFilter(THREE).apply(Filter(confidence=0.25, iou=0.5))
     assert found.kept == (1, 3)
     assert found.suppressed == {2: (1, pytest.approx(0.8))}
     assert found.below == (4,)
@@ -51,12 +51,12 @@ def test_each_candidate_is_kept_suppressed_or_below():
 
 
 def test_a_candidate_exactly_at_the_threshold_is_taken():
-    assert ImageFilter(THREE).apply(Filter(confidence=0.7)).kept == (1, 3)
-    assert ImageFilter(THREE).apply(Filter(confidence=0.70001)).kept == (1,)
+    assert CandidateFilter(THREE).apply(Filter(confidence=0.7)).kept == (1, 3)
+    assert CandidateFilter(THREE).apply(Filter(confidence=0.70001)).kept == (1,)
 
 
 def test_the_walk_ends_when_top_k_are_kept():
-    found = ImageFilter(THREE).apply(Filter(confidence=0.1, top_k=1))
+    found = CandidateFilter(THREE).apply(Filter(confidence=0.1, top_k=1))
     assert found.kept == (1,)
     assert set(found.suppressed) == {2, 4}
     assert found.cut == (3,)
@@ -64,8 +64,8 @@ def test_the_walk_ends_when_top_k_are_kept():
 
 def test_no_suppression_for_a_model_that_predicts_a_set_or_where_none_is_wanted():
     for found in (
-        ImageFilter(THREE, suppressed=True).apply(Filter(confidence=0.25)),
-        ImageFilter(THREE).apply(Filter(confidence=0.25, kind="none")),
+        CandidateFilter(THREE, suppressed=True).apply(Filter(confidence=0.25)),
+        CandidateFilter(THREE).apply(Filter(confidence=0.25, kind="none")),
     ):
         assert found.kept == (1, 2, 3)
         assert found.suppressed == {}
@@ -80,7 +80,7 @@ def test_a_class_is_the_category_else_the_models_own_name():
         (candidate(1, box, 0.9, 0, "car"), candidate(2, box, 0.8, 0, "car"), True),
     ]
     for one, other, suppresses in pairs:
-        assert bool(ImageFilter([one, other]).apply(Filter()).suppressed) == suppresses
+        assert bool(CandidateFilter([one, other]).apply(Filter()).suppressed) == suppresses
 
 
 def test_masks_overlap_by_their_boxes():
@@ -88,12 +88,12 @@ def test_masks_overlap_by_their_boxes():
     ring = whole.copy()
     ring[1:9, 1:9] = False
     both = [replace(THREE[0], shape=Mask(5, 5, ring)), replace(THREE[1], shape=Mask(5, 5, whole))]
-    assert ImageFilter(both).apply(Filter()).suppressed == {2: (1, 1.0)}
+    assert CandidateFilter(both).apply(Filter()).suppressed == {2: (1, 1.0)}
 
 
 def test_an_image_without_candidates():
     for kind in (*KINDS, "none"):
-        found = ImageFilter([]).apply(Filter(kind=kind))
+        found = CandidateFilter([]).apply(Filter(kind=kind))
         assert (found.kept, found.suppressed, found.below, found.cut) == ((), {}, (), ())
     assert SetFilter([]).counts(Filter()) == (0, 0, 0)
     assert steps([], Filter()) == ()
@@ -101,14 +101,14 @@ def test_an_image_without_candidates():
 
 def test_confidences_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="finite"):
-        ImageFilter([candidate(1, (0, 0, 1, 1), float("nan"))])
+        CandidateFilter([candidate(1, (0, 0, 1, 1), float("nan"))])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("confidence", "iou"), list(product((0.01, 0.3, 0.7), (0.02, 0.3, 0.5, 0.9))))
 def test_a_step_gives_what_suppression_of_those_over_the_threshold_gives(kind, confidence, iou):
     table = clustered(400, seed=1)
-    found = ImageFilter(table).apply(Filter(confidence, iou, kind, top_k=10_000))
+    found = CandidateFilter(table).apply(Filter(confidence, iou, kind, top_k=10_000))
     over = np.flatnonzero(table.confidences >= confidence)
     plain = suppress(
         table.boxes[over],
@@ -133,7 +133,7 @@ def test_a_step_gives_what_suppression_of_those_over_the_threshold_gives(kind, c
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_is_in_exactly_one_place_whatever_top_k(kind):
     table = clustered(200, seed=2)
-    filter_ = ImageFilter(table)
+    filter_ = CandidateFilter(table)
     everything = filter_.apply(Filter(0.1, 0.4, kind, 10_000))
     for top_k in (1, 5, 17):
         found = filter_.apply(Filter(0.1, 0.4, kind, top_k))
@@ -148,8 +148,8 @@ def test_boxes_that_all_lie_on_each_other_are_filtered_too(monkeypatch):
     monkeypatch.setattr("labeler.core.filtering.MOST", 10)
     boxes = np.tile([0.0, 0.0, 50.0, 50.0], (40, 1))
     table = Columns(np.arange(40), boxes, np.linspace(0.9, 0.3, 40), np.ones(40, dtype=np.int64))
-    assert ImageFilter(table).apply(Filter(kind="class-wise")).kept == (0,)
-    soft = ImageFilter(table).apply(Filter(kind="soft-linear"))
+    assert CandidateFilter(table).apply(Filter(kind="class-wise")).kept == (0,)
+    soft = CandidateFilter(table).apply(Filter(kind="soft-linear"))
     assert soft.kept == (0,)
     assert len(soft.suppressed) == 9
     assert len(soft.cut) == 30
@@ -166,7 +166,7 @@ def test_boxes_that_all_lie_on_each_other_are_filtered_too(monkeypatch):
 def test_the_counts_of_a_set_are_those_of_its_images(sizes, kind, confidence, iou, top_k):
     images = [clustered(size, seed, per_object=6) for size, seed in sizes]
     wanted = Filter(confidence, iou, kind, top_k)
-    each = [ImageFilter(image).apply(wanted) for image in images]
+    each = [CandidateFilter(image).apply(wanted) for image in images]
     expected = (
         sum(len(one.kept) + len(one.suppressed) + len(one.cut) for one in each),
         sum(len(one.kept) for one in each),
@@ -184,7 +184,7 @@ def test_a_set_in_pieces_and_with_a_large_image(kind, monkeypatch):
         whole = SetFilter(images, suppressed=suppressed)
         for confidence, iou, top_k in product((0.05, 0.4), (0.3, 0.7), (4, 300)):
             wanted = Filter(confidence, iou, kind, top_k)
-            each = [ImageFilter(image, suppressed=suppressed).apply(wanted) for image in images]
+            each = [CandidateFilter(image, suppressed=suppressed).apply(wanted) for image in images]
             kept, gone = sum(len(one.kept) for one in each), sum(len(one.suppressed) for one in each)
             assert whole.counts(wanted)[1:] == (kept, gone)
 
@@ -214,7 +214,7 @@ def test_the_walk_of_the_soft_kinds_lowers_until_it_drops(kind):
         )
     ]
     wanted = Filter(0.2, 0.3, kind)
-    found, walk = ImageFilter(everything).apply(wanted), steps(everything, wanted)
+    found, walk = CandidateFilter(everything).apply(wanted), steps(everything, wanted)
     assert tuple(step.picked for step in walk) == found.kept
     current = {one.id: one.confidence for one in everything}
     boxes = {one.id: box for one, box in zip(everything, table.boxes, strict=True)}

@@ -22,7 +22,7 @@ from labeler.evaluation.curves import average_precision, curve, mean_precision
 from labeler.evaluation.evaluator import evaluate, evaluate_all, kind_of, read_predictions
 from labeler.evaluation.findings import Evaluation, load, save
 from labeler.evaluation.items import around, false_alarms, hits, images_of, missed
-from labeler.evaluation.operating_points import Sweep, at
+from labeler.evaluation.operating_points import ThresholdSweep, at
 from labeler.formats.coco.coco_reading import Dataset, read_coco
 from labeler.wire.job_protocol import EvaluateSpec
 from labeler.worker.evaluation_job import evaluate_files
@@ -81,7 +81,7 @@ def check_consistent(evaluation: Evaluation) -> None:
     if figures.ap is not None:
         assert mean_precision(evaluation).mean() == pytest.approx(figures.ap, abs=1e-6)
         assert mean_precision(evaluation, threshold=0.5).mean() == pytest.approx(figures.ap50, abs=1e-6)
-    sweep = Sweep(evaluation)
+    sweep = ThresholdSweep(evaluation)
     for confidence in (0.0, 0.5, sweep.best(), 1.0):
         rates = sweep.at(confidence)
         table = confusion(evaluation, confidence=confidence)
@@ -237,7 +237,7 @@ def test_without_predictions_everything_is_missed() -> None:
     assert evaluation.summary.figures.ap == 0
     assert evaluation.summary.figures.ap_large is None
     assert [one.image_id for one in missed(evaluation, confidence=0.5)] == [10]
-    assert Sweep(evaluation).best() == 0.5
+    assert ThresholdSweep(evaluation).best() == 0.5
     check_consistent(evaluation)
 
 
@@ -309,7 +309,7 @@ def test_pixels_are_counted_whatever_the_instances() -> None:
     (lower,) = evaluate_all(truths, [("parts", parts)], pixel_confidence=0.3)
     assert lower.categories[0].pixel_iou == 300 / 400
     by_itself = evaluate(truths, parts, by="mask").summary.pixel_confidence
-    assert by_itself == Sweep(lower).best()
+    assert by_itself == ThresholdSweep(lower).best()
 
 
 def test_two_models_are_compared_alike() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler.formats.image_paths import Folder, Found, clean, folded, is_clean, placeholder
+from labeler.formats.image_paths import Folder, FoundFile, clean, folded, is_clean, placeholder
 
 
 def touch(path: Path) -> Path:
@@ -35,19 +35,19 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("a.jpg", Found("a.jpg", "path")),
-        ("./a.jpg", Found("a.jpg", "path")),
-        ("sub/b.jpg", Found("sub/b.jpg", "path")),
-        ("sub//b.jpg", Found("sub/b.jpg", "path")),
-        ("sub\\b.jpg", Found("sub/b.jpg", "path")),
-        ("sub/deep/c d.png", Found("sub/deep/c d.png", "path")),
-        ("写真/猫.webp", Found("写真/猫.webp", "path")),
-        ("b.jpg", Found("sub/b.jpg", "name")),
-        ("elsewhere/b.jpg", Found("sub/b.jpg", "name")),
-        ("D:\\photos\\b.jpg", Found("sub/b.jpg", "name")),
-        ("//server/share/b.jpg", Found("sub/b.jpg", "name")),
-        ("../../b.jpg", Found("sub/b.jpg", "name")),
-        ("x/same.jpg", Found("x/same.jpg", "path")),
+        ("a.jpg", FoundFile("a.jpg", "path")),
+        ("./a.jpg", FoundFile("a.jpg", "path")),
+        ("sub/b.jpg", FoundFile("sub/b.jpg", "path")),
+        ("sub//b.jpg", FoundFile("sub/b.jpg", "path")),
+        ("sub\\b.jpg", FoundFile("sub/b.jpg", "path")),
+        ("sub/deep/c d.png", FoundFile("sub/deep/c d.png", "path")),
+        ("写真/猫.webp", FoundFile("写真/猫.webp", "path")),
+        ("b.jpg", FoundFile("sub/b.jpg", "name")),
+        ("elsewhere/b.jpg", FoundFile("sub/b.jpg", "name")),
+        ("D:\\photos\\b.jpg", FoundFile("sub/b.jpg", "name")),
+        ("//server/share/b.jpg", FoundFile("sub/b.jpg", "name")),
+        ("../../b.jpg", FoundFile("sub/b.jpg", "name")),
+        ("x/same.jpg", FoundFile("x/same.jpg", "path")),
         ("same.jpg", None),
         ("z/same.jpg", None),
         ("none.jpg", None),
@@ -57,18 +57,18 @@ def root(tmp_path: Path) -> Path:
         ("a.jpg\0", None),
         ("a" * 300, None),
         ("b/" * 3000 + "c", None),
-        ("SUB/B.JPG", Found("sub/b.jpg", "case")),
-        ("up/235b37ac-b.jpg", Found("sub/b.jpg", "prefix")),
-        ("up/235b37ac-B", Found("sub/b.jpg", "ending")),
-        ("b", Found("sub/b.jpg", "ending")),
-        ("/data/local-files/?d=deep/c%20d.png", Found("sub/deep/c d.png", "tail")),
-        ("https://host/x/c%20d.png?token=1#2", Found("sub/deep/c d.png", "address")),
-        ("C:\\Users\\me\\x\\same.jpg", Found("x/same.jpg", "tail")),
+        ("SUB/B.JPG", FoundFile("sub/b.jpg", "case")),
+        ("up/235b37ac-b.jpg", FoundFile("sub/b.jpg", "prefix")),
+        ("up/235b37ac-B", FoundFile("sub/b.jpg", "ending")),
+        ("b", FoundFile("sub/b.jpg", "ending")),
+        ("/data/local-files/?d=deep/c%20d.png", FoundFile("sub/deep/c d.png", "tail")),
+        ("https://host/x/c%20d.png?token=1#2", FoundFile("sub/deep/c d.png", "address")),
+        ("C:\\Users\\me\\x\\same.jpg", FoundFile("x/same.jpg", "tail")),
         ("same", None),
         ("a.bmp", None),
     ],
 )
-def test_names_are_found_below_the_folder(root: Path, name: str, found: Found | None) -> None:
+def test_names_are_found_below_the_folder(root: Path, name: str, found: FoundFile | None) -> None:
     assert Folder(root).find(name) == found
 
 
@@ -82,7 +82,7 @@ def test_nothing_outside_is_found(root: Path, name: str) -> None:
 
 def test_absolute_names_are_found_only_inside(root: Path) -> None:
     folder = Folder(root)
-    assert folder.find(str(root.resolve() / "sub/b.jpg")) == Found("sub/b.jpg", "path")
+    assert folder.find(str(root.resolve() / "sub/b.jpg")) == FoundFile("sub/b.jpg", "path")
     assert folder.find(str(root.parent.resolve() / "outside.jpg")) is None
     assert folder.find(str(root.parent.resolve() / "root2/secret.jpg")) is None
     assert folder.find(str(root.resolve() / "../outside.jpg")) is None
@@ -98,10 +98,10 @@ def test_a_link_is_the_photo_that_it_leads_to(root: Path, expect_log) -> None:
     (root / "gone.jpg").symlink_to(root / "nowhere.jpg")
     (root / "passwd").symlink_to("/etc/passwd")
     folder = Folder(root)
-    assert folder.find("link.jpg") == Found("link.jpg", "path")
-    assert folder.find("folder/secret.jpg") == Found("folder/secret.jpg", "path")
-    assert folder.find("secret.jpg") == Found("folder/secret.jpg", "name")
-    assert folder.find("inner.jpg") == Found("inner.jpg", "path")
+    assert folder.find("link.jpg") == FoundFile("link.jpg", "path")
+    assert folder.find("folder/secret.jpg") == FoundFile("folder/secret.jpg", "path")
+    assert folder.find("secret.jpg") == FoundFile("folder/secret.jpg", "name")
+    assert folder.find("inner.jpg") == FoundFile("inner.jpg", "path")
     assert folder.find("loop.jpg") is None
     assert folder.find("gone.jpg") is None
     assert folder.find("passwd") is None, "only what is called a photo is looked at outside the folder"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from labeler.core.geometry import area, bounds, rasterise, translated
 from labeler.core.records import Annotation, Box, Category, Image, Mask, Part, Polygons, Shape
 from labeler.core.rle import decompress, rle_to_mask
-from labeler.formats.coco.coco_file import Head, open_document
+from labeler.formats.coco.coco_file import AnnotationHead, open_document
 from labeler.formats.coco.coco_reading import Dataset, read_coco
 from labeler.formats.coco.coco_writing import exported_ids, write_coco
 from labeler.formats.coco.shapes import OUTLINES
@@ -121,7 +121,12 @@ def test_everything_a_file_has_comes_back(coco: Coco) -> None:
 def test_the_fast_layer_keeps_every_byte_of_an_item(coco: Coco) -> None:
     path = coco(WHOLE)
     document = open_document(path)
-    assert document.heads == [Head(42, 900), Head(42, 1), Head(42, 2), Head(7, 3)]
+    assert document.heads == [
+        AnnotationHead(42, 900),
+        AnnotationHead(42, 1),
+        AnnotationHead(42, 2),
+        AnnotationHead(7, 3),
+    ]
     assert document.by_image == {42: [0, 1, 2], 7: [3]}
     assert list(document.extra) == ["info", "licenses", "x-tool"]
     saved = path.with_name("saved.json")

@@ -11,7 +11,7 @@ from labeler.core.photos.images import read_pixels
 from labeler.core.records import Candidate, Mask
 from labeler.core.suppression import suppress
 from labeler.errors import ModelError
-from labeler.models.detections import Frame, upsampled
+from labeler.models.detections import Letterbox, upsampled
 from labeler.models.protocols import ModelSpec
 
 QUICK = ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
@@ -105,7 +105,7 @@ def test_masks_over_boxes_lie_where_torchvision_pastes_them() -> None:
     values = (1 / (1 + np.exp((np.hypot(y - 13, x - 11) - 9) / 2))).astype(np.float32)
     box = np.array([30.4, 20.7, 250.2, 190.9])
     width, height = box[2:] - box[:2]
-    place = Frame((240, 300), 28 / width, 28 / height, -box[0] * 28 / width, -box[1] * 28 / height)
+    place = Letterbox((240, 300), 28 / width, 28 / height, -box[0] * 28 / width, -box[1] * 28 / height)
     ours = upsampled(values, box, place, threshold=0.5)
     assert ours is not None
     bits = to_bits(ours, (240, 300))

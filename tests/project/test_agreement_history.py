@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from labeler.core.measures.set_agreement import ImageMeasure, Tally
+from labeler.core.measures.set_agreement import AgreementTally, ImageMeasure
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Edit, Image
 from labeler.project import agreement_history as module
 from labeler.project.store import Store
@@ -33,7 +33,7 @@ def model(store):
 
 
 def one(image_id, tally=None):
-    return ImageMeasure(image_id, {1: tally or Tally(1, 0, 0, 0.9, 0.95)}, image_id, 0.9)
+    return ImageMeasure(image_id, {1: tally or AgreementTally(1, 0, 0, 0.9, 0.95)}, image_id, 0.9)
 
 
 def test_labelled_images_that_a_model_saw_are_due(store, model):
@@ -66,7 +66,7 @@ def test_history_keeps_the_first_and_then_one_a_minute(store, model, monkeypatch
     monkeypatch.setattr(module.time, "time", lambda: clock[0])
     for seconds, iou in ((0, 0.5), (10, 0.6), (20, 0.7), (30, 0.8), (100, 0.9), (110, 0.9)):
         clock[0] = 1000.0 + seconds
-        store.agreements.keep(model.id, "s", [one(1, Tally(1, 0, 0, iou, iou))])
+        store.agreements.keep(model.id, "s", [one(1, AgreementTally(1, 0, 0, iou, iou))])
     rows = [(when, tally.iou) for when, _, tally in store.agreements.history(model.id, "s")]
     assert rows == [(1000.0, 0.5), (1010.0, 0.8), (1100.0, 0.9)]
 

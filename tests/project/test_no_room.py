@@ -15,7 +15,7 @@ from labeler import paths
 from labeler.core.records import Category, Change, Edit
 from labeler.errors import CannotWriteError, LabelerError, ModelError, ProjectLockedError
 from labeler.gui.toolkit.settings import Settings, load_settings
-from labeler.gui.training.files import Labels, make_run
+from labeler.gui.training.files import RunLabels, make_run
 from labeler.gui.window.demo_photos import make_demo_folder
 from labeler.models.files.checkpoints import check_pickles
 from labeler.project.keeping import rescue_file, snapshots
@@ -209,7 +209,7 @@ def test_a_window_opens_with_defaults_where_settings_cannot_be_kept(monkeypatch,
 
 
 def test_a_run_that_cannot_be_made_leaves_no_folder(disk: Path) -> None:
-    spec, labels = RunSpec("small", "run"), Labels((), (), ())
+    spec, labels = RunSpec("small", "run"), RunLabels((), (), ())
     fill(disk)
     with pytest.raises(LabelerError):
         make_run(disk / "runs" / "one", spec, labels, root=disk)

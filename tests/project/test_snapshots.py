@@ -174,7 +174,7 @@ def test_a_snapshot_is_of_its_moment_whatever_is_written_while_it_is_taken(path:
 def test_a_snapshot_that_is_stopped_leaves_nothing(path: Path) -> None:
     fill(path)
     before = sorted(path.with_name("labels.labeler.backups").iterdir())
-    with pytest.raises(copying.StoppedError):
+    with pytest.raises(copying.CopyStoppedError):
         copying.take(path, stop=lambda: True)
     assert sorted(path.with_name("labels.labeler.backups").iterdir()) == before
 
@@ -369,7 +369,7 @@ def test_an_older_project_is_brought_up_to_date_after_a_snapshot(path: Path, mon
     records = fill(path)
     sql = "ALTER TABLE image ADD COLUMN depth REAL;\nCREATE TABLE extra (\n  x\n);"
     version = schema.newest()
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, schema.Step(version + 1, sql)))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, schema.Migration(version + 1, sql)))
     with Store.open(path) as store:
         assert store.settings()["user_version"] == version + 1
         assert state(store) == records
@@ -382,7 +382,7 @@ def test_an_older_project_is_brought_up_to_date_after_a_snapshot(path: Path, mon
 def test_a_step_that_fails_leaves_the_older_project_as_it_was(path: Path, monkeypatch) -> None:
     records = fill(path)
     version = schema.newest()
-    steps = [schema.Step(version + n, "CREATE TABLE fine (x);") for n in (1, 2)]
+    steps = [schema.Migration(version + n, "CREATE TABLE fine (x);") for n in (1, 2)]
     with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", (*schema.STEPS, *steps))
         with pytest.raises(ProjectError, match="cannot be opened"):

@@ -12,7 +12,7 @@ from labeler.core.records import Annotation, Box, Candidate
 from labeler.errors import LabelerError
 from labeler.models.protocols import Detector
 from labeler.training import events
-from labeler.training.precision import Judged, precision
+from labeler.training.precision import JudgedImage, precision
 from labeler.training.specs import StoppedError
 from tests.training.shapes import NAMES, SIZE, make_run
 
@@ -57,18 +57,18 @@ def plan(detection, **changes):
         "rate": 1e-4,
         "masks": True,
     }
-    return detection.Plan(**wanted | changes)
+    return detection.DetectionPlan(**wanted | changes)
 
 
 # --- figures ------------------------------------------------------------------------------------------
 def test_precision_is_of_known_names_and_nothing_without_truths() -> None:
     truth = Annotation(1, 1, 5, Box(10, 10, 30, 30))
     found = [Candidate(0, 0, 0, 0, Box(10, 10, 30, 30), 0.9, name) for name in ("cat", "cow")]
-    assert precision([Judged((50, 50), [truth], found)], {"cat": 5}) == pytest.approx(
+    assert precision([JudgedImage((50, 50), [truth], found)], {"cat": 5}) == pytest.approx(
         {"AP": 1.0, "AP50": 1.0}
     )
-    assert precision([Judged((50, 50), [truth], found[1:])], {"cat": 5}) == {"AP": 0.0, "AP50": 0.0}
-    assert precision([Judged((50, 50), [], [])], {"cat": 5}, prefix="mask ") == {}
+    assert precision([JudgedImage((50, 50), [truth], found[1:])], {"cat": 5}) == {"AP": 0.0, "AP50": 0.0}
+    assert precision([JudgedImage((50, 50), [], [])], {"cat": 5}, prefix="mask ") == {}
 
 
 # --- what is learnt from ------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from labeler.wire.host_protocol import (
     Ahead,
     Answered,
     Ask,
+    AskFailed,
     Beat,
-    Failed,
     Frames,
     Hello,
     Open,
@@ -33,7 +33,7 @@ TO_HOST = [
     Ask(7, "a", ((1.5, 2.5),), (True,), (0.0, 0.0, 5.0, 5.0), (3, 1), hover=True),
     host_protocol.Stop(),
 ]
-FROM_HOST = [Hello(1, 5), Beat(3), Failed("No.", 2, "a"), Answered(7, "a", False, (), 1.25)]
+FROM_HOST = [Hello(1, 5), Beat(3), AskFailed("No.", 2, "a"), Answered(7, "a", False, (), 1.25)]
 
 
 @pytest.mark.parametrize("message", TO_HOST, ids=lambda message: type(message).__name__)

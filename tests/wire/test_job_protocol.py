@@ -56,7 +56,7 @@ def test_what_is_sent_to_the_job_arrives_as_it_was(message) -> None:
         Missed(3, "No."),
         Done(),
         host_protocol.Beat(3),
-        host_protocol.Failed("No."),
+        host_protocol.AskFailed("No."),
     ],
     ids=lambda message: type(message).__name__,
 )

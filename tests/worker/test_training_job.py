@@ -38,7 +38,7 @@ from labeler.training.events import (
 )
 from labeler.training.preparation import adopt
 from labeler.training.run import RunFolder, RunSpec
-from labeler.wire.host_protocol import Failed as Refused
+from labeler.wire.host_protocol import AskFailed as Refused
 from labeler.wire.host_protocol import Frames, Stop, frame
 from labeler.wire.job_protocol import Done, EvaluateSpec, Told, TrainSpec, decode_from_job
 from labeler.worker.training_job import register, train

@@ -8,7 +8,7 @@ from labeler.core.measures.agreement import MATCHED_FROM, Overlaps, compare
 from labeler.core.records import Annotation, Candidate
 
 
-class Tally(Struct, frozen=True):
+class AgreementTally(Struct, frozen=True):
     """Counts of matched, missed and extra objects, and the sums over the matched pairs."""
 
     matched: int = 0
@@ -21,8 +21,8 @@ class Tally(Struct, frozen=True):
     dice: float = 0.0
     """The sum of Dice over the matched pairs."""
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
+    def __add__(self, other: "AgreementTally") -> "AgreementTally":
+        return AgreementTally(
             self.matched + other.matched,
             self.missed + other.missed,
             self.extra + other.extra,
@@ -30,8 +30,8 @@ class Tally(Struct, frozen=True):
             self.dice + other.dice,
         )
 
-    def __sub__(self, other: "Tally") -> "Tally":
-        return Tally(
+    def __sub__(self, other: "AgreementTally") -> "AgreementTally":
+        return AgreementTally(
             self.matched - other.matched,
             self.missed - other.missed,
             self.extra - other.extra,
@@ -69,13 +69,13 @@ class ImageMeasure(Struct, frozen=True):
     """How one image and one model agree."""
 
     image_id: int
-    categories: dict[int, Tally]
+    categories: dict[int, AgreementTally]
     worst_id: int | None = None
     """The annotation of the matched pair with the lowest IoU."""
     worst_iou: float | None = None
 
     @property
-    def total(self) -> Tally:
+    def total(self) -> AgreementTally:
         """Over all categories."""
         return summed(self.categories.values())
 
@@ -97,18 +97,20 @@ def measure(
     accepted = {annotation.prediction_id for annotation in annotations}
     meant = [c for c in predictions if c.category_id or c.id in accepted]
     found = compare(annotations, meant, overlaps=Overlaps(size), threshold=threshold)
-    tallies: dict[int, Tally] = {}
+    tallies: dict[int, AgreementTally] = {}
     for annotation in annotations:
         pair = found.pairs.get(annotation.id)
-        one = Tally(missed=1) if pair is None else Tally(1, 0, 0, pair[1].iou, pair[1].dice)
-        tallies[annotation.category_id] = tallies.get(annotation.category_id, Tally()) + one
+        one = AgreementTally(missed=1) if pair is None else AgreementTally(1, 0, 0, pair[1].iou, pair[1].dice)
+        tallies[annotation.category_id] = tallies.get(annotation.category_id, AgreementTally()) + one
     for candidate in found.extra:
-        tallies[candidate.category_id] = tallies.get(candidate.category_id, Tally()) + Tally(extra=1)
+        tallies[candidate.category_id] = tallies.get(
+            candidate.category_id, AgreementTally()
+        ) + AgreementTally(extra=1)
     worst = min(found.pairs, key=lambda key: (found.pairs[key][1].iou, key), default=None)
     return ImageMeasure(image_id, tallies, worst, None if worst is None else found.pairs[worst][1].iou)
 
 
-def summed(tallies: Iterable[Tally]) -> Tally:
+def summed(tallies: Iterable[AgreementTally]) -> AgreementTally:
     """The sum of tallies."""
     matched = missed = extra = 0
     iou = dice = 0.0
@@ -118,12 +120,12 @@ def summed(tallies: Iterable[Tally]) -> Tally:
         extra += tally.extra
         iou += tally.iou
         dice += tally.dice
-    return Tally(matched, missed, extra, iou, dice)
+    return AgreementTally(matched, missed, extra, iou, dice)
 
 
-def by_category(measures: Iterable[ImageMeasure]) -> dict[int, Tally]:
+def by_category(measures: Iterable[ImageMeasure]) -> dict[int, AgreementTally]:
     """What each category comes to over a set; category id to its sum."""
-    parts: dict[int, list[Tally]] = {}
+    parts: dict[int, list[AgreementTally]] = {}
     for one in measures:
         for category_id, tally in one.categories.items():
             parts.setdefault(category_id, []).append(tally)
@@ -137,24 +139,24 @@ def worst_first(measures: Iterable[ImageMeasure], *, category_id: int | None = N
     """
     ranked = []
     for one in measures:
-        tally = one.total if category_id is None else one.categories.get(category_id, Tally())
+        tally = one.total if category_id is None else one.categories.get(category_id, AgreementTally())
         quality = tally.quality
         if quality is not None:
             ranked.append((quality, -(tally.missed + tally.extra), one.image_id))
     return [image_id for _, _, image_id in sorted(ranked)]
 
 
-class Moment(Struct, frozen=True):
+class AgreementMoment(Struct, frozen=True):
     """What a set came to at some time."""
 
     time: float
     """Seconds since 1970."""
-    tally: Tally
+    tally: AgreementTally
     images: tuple[int, ...]
     """Ids of the images that were measured since the moment before."""
 
 
-def course(rows: Iterable[tuple[float, int, Tally]], *, points: int = 100) -> list[Moment]:
+def course(rows: Iterable[tuple[float, int, AgreementTally]], *, points: int = 100) -> list[AgreementMoment]:
     """How the sum over a set went, from (time, image id, tally) in order of time.
 
     Each row replaces the one before of its image. At most `points` moments are given, which divide the
@@ -165,16 +167,16 @@ def course(rows: Iterable[tuple[float, int, Tally]], *, points: int = 100) -> li
         return []
     begin = listed[0][0]
     width = max((listed[-1][0] - begin) / points, 1e-9)
-    last: dict[int, Tally] = {}
-    moments: list[Moment] = []
-    total, touched, at = Tally(), dict[int, None](), begin
+    last: dict[int, AgreementTally] = {}
+    moments: list[AgreementMoment] = []
+    total, touched, at = AgreementTally(), dict[int, None](), begin
     for when, image_id, tally in listed:
         if touched and int((when - begin) / width) > int((at - begin) / width):
-            moments.append(Moment(at, total, tuple(touched)))
+            moments.append(AgreementMoment(at, total, tuple(touched)))
             touched = {}
-        total = total - last.get(image_id, Tally()) + tally
+        total = total - last.get(image_id, AgreementTally()) + tally
         last[image_id] = tally
         touched[image_id] = None
         at = when
-    moments.append(Moment(at, total, tuple(touched)))
+    moments.append(AgreementMoment(at, total, tuple(touched)))
     return moments[-points:]

@@ -23,27 +23,29 @@ from labeler.formats.coco.panoptic import is_panoptic, unfolded
 from labeler.formats.gates import BAD_JSON
 from labeler.formats.json_text import no_collection, parsed, read_bytes
 from labeler.formats.label_kinds import what_is
-from labeler.formats.report import Note
+from labeler.formats.report import FieldNote
 
 RawText: TypeAlias = Raw | bytes
 
 LISTS = ("images", "annotations", "categories")
 
 
-class Head(Struct, frozen=True, gc=False):
+class AnnotationHead(Struct, frozen=True, gc=False):
     """What is read of every annotation at once; None where it is missing or no whole number."""
 
     image_id: int | None = None
     id: int | None = None
 
 
-class Document:
+class CocoDocument:
     """A COCO file, opened: all of it is known to be JSON, and its annotations are indexed by image.
 
     The items themselves, raw JSON texts that share the file's buffer, are cut out when first asked for.
     """
 
-    def __init__(self, name: str, data: bytes, heads: list[Head], notes: tuple[Note, ...]) -> None:
+    def __init__(
+        self, name: str, data: bytes, heads: list[AnnotationHead], notes: tuple[FieldNote, ...]
+    ) -> None:
         self.name = name
         self.heads = heads
         """One for each annotation."""
@@ -79,15 +81,15 @@ class Document:
         return {key: raw for key, raw in _FIELDS.decode(self._rest).items() if key not in LISTS}
 
     @cached_property
-    def notes(self) -> tuple[Note, ...]:
+    def notes(self) -> tuple[FieldNote, ...]:
         """What is wrong with the file as a whole, put right where that could be done."""
         notes = self._notes
         for name in LISTS:
             if getattr(self._top, name) is None:
-                notes += (Note("repaired", "file", None, name, "Has no such list; taken as empty."),)
+                notes += (FieldNote("repaired", "file", None, name, "Has no such list; taken as empty."),)
             if len(re.findall(rb'"%s"\s*:\s*\[' % name.encode(), self._rest)) > 1:
                 sentence = "The key occurs twice at the top; only the last list was taken."
-                notes += (Note("refused", "file", None, name, sentence),)
+                notes += (FieldNote("refused", "file", None, name, sentence),)
         return notes
 
     def encode(self) -> bytes:
@@ -112,7 +114,7 @@ class Document:
 
 class _Index(Struct):
     images: list[Raw]
-    annotations: list[Head] | None = None
+    annotations: list[AnnotationHead] | None = None
     categories: list[Raw] | None = None
 
 
@@ -126,10 +128,10 @@ _INDEX = msgspec.json.Decoder(_Index)
 _TOP = msgspec.json.Decoder(_Top)
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
-_HEAD = msgspec.json.Decoder(Head)
+_HEAD = msgspec.json.Decoder(AnnotationHead)
 
 
-def open_document(path: Path, *, encoding: str = "") -> Document:
+def open_document(path: Path, *, encoding: str = "") -> CocoDocument:
     """Open a COCO file, whose `encoding` is found out where none is named.
 
     Raises FormatError, one sentence, when it is not JSON or not COCO.
@@ -142,10 +144,10 @@ def open_document(path: Path, *, encoding: str = "") -> Document:
             index = _INDEX.decode(data)
         except BAD_JSON:
             return _open_slowly(path, data)
-    return _unfolded(Document(path.name, data, index.annotations or [], ()), path)
+    return _unfolded(CocoDocument(path.name, data, index.annotations or [], ()), path)
 
 
-def _open_slowly(path: Path, data: bytes) -> Document:
+def _open_slowly(path: Path, data: bytes) -> CocoDocument:
     """Open a file of which something is wrong, item by item, or say what it is."""
     with no_collection():
         try:
@@ -160,10 +162,10 @@ def _open_slowly(path: Path, data: bytes) -> Document:
                 f"“{path}” has no list “images”, so it is no COCO annotations file.{what_is(data)}"
             )
         heads = [_head(raw) for raw in top.annotations or ()]
-        return _unfolded(Document(path.name, data, heads, notes), path)
+        return _unfolded(CocoDocument(path.name, data, heads, notes), path)
 
 
-def _unfolded(document: Document, path: Path) -> Document:
+def _unfolded(document: CocoDocument, path: Path) -> CocoDocument:
     """A panoptic file with an annotation for each segment; any other as it is."""
     if not is_panoptic(document.annotations):
         return document
@@ -172,10 +174,10 @@ def _unfolded(document: Document, path: Path) -> Document:
         images=document.images, annotations=rows, categories=document.categories, extra=document.extra
     )
     heads = [_head(Raw(row)) for row in rows]
-    return Document(document.name, data, heads, document.notes + notes)
+    return CocoDocument(document.name, data, heads, document.notes + notes)
 
 
-def open_list(path: Path, *, encoding: str = "") -> tuple[list[Raw], tuple[Note, ...]]:
+def open_list(path: Path, *, encoding: str = "") -> tuple[list[Raw], tuple[FieldNote, ...]]:
     """The items of a file that is one JSON list (COCO results), whose `encoding` is found out if not named.
 
     Raises FormatError, one sentence.
@@ -204,11 +206,11 @@ def encode(
     return b"".join([b"{", *members, b"}\n"])
 
 
-def _head(raw: Raw) -> Head:
+def _head(raw: Raw) -> AnnotationHead:
     try:
         return _HEAD.decode(raw)
     except BAD_JSON:
-        return Head()
+        return AnnotationHead()
 
 
 def _without(data: bytes, lists: Iterable[Sequence[Raw]]) -> bytes:

@@ -17,11 +17,11 @@ from labeler.core.companions import moved
 from labeler.core.records import Annotation, Category, Image
 from labeler.errors import ImportStoppedError
 from labeler.formats.coco import facts
-from labeler.formats.coco.coco_file import Document, open_document
-from labeler.formats.coco.file_ids import Ids, Key, is_missing, key_of, number_of, with_original
+from labeler.formats.coco.coco_file import CocoDocument, open_document
+from labeler.formats.coco.file_ids import FileIds, Key, is_missing, key_of, number_of, with_original
 from labeler.formats.coco.frames import (
     Choice,
-    Frame,
+    CoordinateFrame,
     Seen,
     extent,
     fields_as_box,
@@ -112,7 +112,7 @@ def read_coco(
 
 
 def dataset_of(
-    document: Document,
+    document: CocoDocument,
     *,
     image_sizes: ImageSizes | None = None,
     turns: Turns | None = None,
@@ -147,7 +147,7 @@ def dataset_of(
 _NAMED: Kind[Fields] = Kind(dict[str, Raw], "an object")
 
 
-def file_names(document: Document) -> tuple[str, ...]:
+def file_names(document: CocoDocument) -> tuple[str, ...]:
     """The images' file names, of those that have one."""
     names = []
     for raw in document.images:
@@ -171,14 +171,14 @@ class _Reader:
     ) -> None:
         self._should_stop = should_stop
         self.ledger = Ledger()
-        self.images: Ids[Image] = Ids("image")
-        self.categories: Ids[Category] = Ids("category")
+        self.images: FileIds[Image] = FileIds("image")
+        self.categories: FileIds[Category] = FileIds("category")
         self.annotations: list[Annotation] = []
         self.places: dict[str, list[int | None]] = {"images": [], "categories": [], "annotations": []}
         self._image_sizes = image_sizes
         self._turns = turns
         self._seen: dict[int, Seen] = {}
-        self._frames: dict[int, Frame] = {}
+        self._frames: dict[int, CoordinateFrame] = {}
         self._corners = False
         self._lacks_categories = False
         self._palette = Palette()

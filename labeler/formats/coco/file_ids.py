@@ -61,7 +61,7 @@ def is_missing(fields: Fields, name: str) -> bool:
     return name not in fields or bytes(fields[name]).strip() == _NULL
 
 
-class Ids(Generic[R]):
+class FileIds(Generic[R]):
     """The records of one list, found by the ids that the file has for them."""
 
     def __init__(self, kind: str) -> None:
@@ -76,12 +76,12 @@ class Ids(Generic[R]):
         self._by_name: dict[str, int] | None = None
 
     @classmethod
-    def of(cls, kind: str, records: Mapping[Key, Any] | Mapping[int, Any]) -> "Ids[Any]":
+    def of(cls, kind: str, records: Mapping[Key, Any] | Mapping[int, Any]) -> "FileIds[Any]":
         """Records by the ids that a file of ours has for them, and by the texts that they came with.
 
         A text that two of them came with means neither.
         """
-        made: Ids[Any] = cls(kind)
+        made: FileIds[Any] = cls(kind)
         for key, record in records.items():
             made.add(key, record)
         given = set(made._places)

@@ -44,7 +44,7 @@ class Seen(Struct, frozen=True):
     """Its EXIF orientation."""
 
 
-class Frame(Struct, frozen=True):
+class CoordinateFrame(Struct, frozen=True):
     """How coordinates of one image become those of the displayed image."""
 
     size: Size | None
@@ -195,7 +195,7 @@ def one_factor(said: Size, real: Size) -> float | None:
 
 def frames_of(
     images: Mapping[int, Seen], reach: Mapping[int, Extent], *, normalised: bool, choice: Choice
-) -> dict[int, Frame]:
+) -> dict[int, CoordinateFrame]:
     """The frame of each image, `reach` being how far the shapes of those go whose size is in question.
 
     What is certain for other photos of the file holds for those that could be either; without any, what the
@@ -277,47 +277,51 @@ def _frame_by_fit(seen: Seen, reach: Extent) -> str:
     return "displayed" if in_shown and not in_stored else ""
 
 
-def _turned(seen: Seen, reach: Extent, fit: str, choice: Choice) -> Frame:
+def _turned(seen: Seen, reach: Extent, fit: str, choice: Choice) -> CoordinateFrame:
     assert seen.real is not None, "asked only of images that were seen"
     stored = stored_size(seen)
     if choice == "stored" or (choice == "auto" and fit == "stored"):
         if choice == "auto" and not reach.fits(stored):
-            return Frame(seen.real, refusal=_neither(stored, seen.real), real=seen.real, turn=seen.turn)
+            return CoordinateFrame(
+                seen.real, refusal=_neither(stored, seen.real), real=seen.real, turn=seen.turn
+            )
         sentence = (
             f"Was in the frame of the photo as stored, {stored[0]} by {stored[1]}; turned as its EXIF "
             "orientation shows it (--frame displayed leaves it)."
         )
-        return Frame(stored, turning(seen.turn, *stored), sentence, real=seen.real, turn=seen.turn)
+        return CoordinateFrame(stored, turning(seen.turn, *stored), sentence, real=seen.real, turn=seen.turn)
     if choice == "auto" and _says_stored(seen) and not reach.fits(seen.real):
-        return Frame(seen.real, refusal=_neither(stored, seen.real), real=seen.real, turn=seen.turn)
+        return CoordinateFrame(seen.real, refusal=_neither(stored, seen.real), real=seen.real, turn=seen.turn)
     if seen.said in (None, stored, seen.real) or choice == "displayed":
-        return Frame(seen.real, real=seen.real, turn=seen.turn)
+        return CoordinateFrame(seen.real, real=seen.real, turn=seen.turn)
     scaled = _scaled(seen, reach, choice)
     turned = _scaled(Seen(seen.said, stored), reach, choice)
     if scaled.refusal and not turned.refusal and turned.change is not None:
         change = turning(seen.turn, *stored).after(turned.change)
-        return Frame(turned.size, change, turned.sentence, real=seen.real, turn=seen.turn)
-    return Frame(scaled.size, scaled.change, scaled.sentence, scaled.refusal, seen.real, seen.turn)
+        return CoordinateFrame(turned.size, change, turned.sentence, real=seen.real, turn=seen.turn)
+    return CoordinateFrame(scaled.size, scaled.change, scaled.sentence, scaled.refusal, seen.real, seen.turn)
 
 
-def _scaled(seen: Seen, reach: Extent, choice: Choice) -> Frame:
+def _scaled(seen: Seen, reach: Extent, choice: Choice) -> CoordinateFrame:
     said, real = seen.said, seen.real
     if said is None or real is None or choice == "displayed" or _is_close(said, real):
-        return Frame(real or said, real=real, turn=seen.turn)
+        return CoordinateFrame(real or said, real=real, turn=seen.turn)
     factor = one_factor(said, real)
     fits_said = reach.fits(said) and reach.masks <= {said}
     if not fits_said and reach.fits(real) and reach.masks <= {real}:
         # the size is what is wrong: the shapes would not lie in such an image
-        return Frame(real, real=real, turn=seen.turn)
+        return CoordinateFrame(real, real=real, turn=seen.turn)
     if factor is not None and fits_said:
         sentence = (
             f"Was on a copy of {said[0]} by {said[1]}; scaled to the image's {real[0]} by {real[1]} "
             "(--frame displayed leaves it)."
         )
-        return Frame(said, scaling(real[0] / said[0], real[1] / said[1]), sentence, real=real, turn=seen.turn)
+        return CoordinateFrame(
+            said, scaling(real[0] / said[0], real[1] / said[1]), sentence, real=real, turn=seen.turn
+        )
     if not (reach.masks or reach.x1 or reach.y1):
-        return Frame(real, real=real, turn=seen.turn)
-    return Frame(real, refusal=_neither(said, real), real=real, turn=seen.turn)
+        return CoordinateFrame(real, real=real, turn=seen.turn)
+    return CoordinateFrame(real, refusal=_neither(said, real), real=real, turn=seen.turn)
 
 
 def _is_close(said: Size, real: Size) -> bool:
@@ -332,10 +336,10 @@ def _neither(said: Size, real: Size) -> str:
     )
 
 
-def _unit(seen: Seen, choice: Choice) -> Frame:
+def _unit(seen: Seen, choice: Choice) -> CoordinateFrame:
     size = seen.real or seen.said
     if size is None:
-        return Frame(
+        return CoordinateFrame(
             None,
             refusal="Its coordinates are fractions of the image's sides, and the image's size is not known.",
         )
@@ -344,10 +348,10 @@ def _unit(seen: Seen, choice: Choice) -> Frame:
         stored = stored_size(seen)
         change = turning(seen.turn, *stored).after(scaling(*stored))
     sentence = f"Was in fractions of the image's sides; scaled by {size[0]} and {size[1]}."
-    return Frame((1, 1), change, sentence, real=size, turn=seen.turn)
+    return CoordinateFrame((1, 1), change, sentence, real=size, turn=seen.turn)
 
 
-def mask_change(frame: Frame, size: Size) -> Affine | None:
+def mask_change(frame: CoordinateFrame, size: Size) -> Affine | None:
     """What takes a run-length mask of a size of its own to the displayed image.
 
     Raises RefusalError where nothing does.

@@ -17,7 +17,7 @@ from labeler.errors import ImageError
 from labeler.formats.folder_layouts import those_there
 from labeler.formats.gates import BAD_JSON, Fields, packed
 from labeler.formats.image_paths import Folder
-from labeler.formats.report import Note
+from labeler.formats.report import FieldNote
 
 _ENTRY = msgspec.json.Decoder(dict[str, Raw])
 _SEGMENTS = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -28,7 +28,7 @@ def is_panoptic(annotations: Iterable[Raw]) -> bool:
     return any(b'"segments_info"' in bytes(raw) for raw in list(annotations)[:1])
 
 
-def unfolded(labels: Path, annotations: Iterable[Raw]) -> tuple[list[bytes], tuple[Note, ...]]:
+def unfolded(labels: Path, annotations: Iterable[Raw]) -> tuple[list[bytes], tuple[FieldNote, ...]]:
     """Each segment as an annotation with its mask; entries whose PNG is not found stay as they are."""
     folders = those_there(_folders(labels))[0]
     found: list[bytes] = []
@@ -38,7 +38,7 @@ def unfolded(labels: Path, annotations: Iterable[Raw]) -> tuple[list[bytes], tup
         read += segments is not None
         found += [bytes(raw)] if segments is None else segments
     sentence = f"Is a panoptic file; the masks of {read} images were read from their PNGs."
-    return found, (Note("repaired", "file", None, "", sentence),) if read else ()
+    return found, (FieldNote("repaired", "file", None, "", sentence),) if read else ()
 
 
 def _folders(labels: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from msgspec import Raw
 from labeler.core.affine import Affine
 from labeler.core.geometry import bounds
 from labeler.core.records import Shape
-from labeler.formats.coco.frames import Frame, mask_change, mask_size
+from labeler.formats.coco.frames import CoordinateFrame, mask_change, mask_size
 from labeler.formats.coco.shapes import MaskBudget
 from labeler.formats.gates import Fields, RefusalError, Repairs
 
@@ -13,7 +13,7 @@ _NONE = Raw(b"null")
 
 
 def read_placed(
-    budget: MaskBudget, fields: Fields, frame: Frame, repairs: Repairs
+    budget: MaskBudget, fields: Fields, frame: CoordinateFrame, repairs: Repairs
 ) -> tuple[Shape, Affine | None]:
     """The shape on the displayed image, and how its coordinates were changed, None where they were not.
 
@@ -33,7 +33,7 @@ def read_placed(
 
 
 def _other_mask(
-    budget: MaskBudget, fields: Fields, frame: Frame, size: tuple[int, int], repairs: Repairs
+    budget: MaskBudget, fields: Fields, frame: CoordinateFrame, size: tuple[int, int], repairs: Repairs
 ) -> tuple[Shape, Affine | None]:
     """A mask whose size is not that of the frame; the bbox where it cannot be fitted."""
     found: Repairs = []

@@ -12,12 +12,12 @@ from msgspec import Raw
 from labeler.core.records import Candidate, Category, Image
 from labeler.errors import ImportStoppedError
 from labeler.formats.coco.coco_file import open_list
-from labeler.formats.coco.file_ids import Ids, Key
-from labeler.formats.coco.frames import Frame
+from labeler.formats.coco.file_ids import FileIds, Key
+from labeler.formats.coco.frames import CoordinateFrame
 from labeler.formats.coco.placed_shapes import read_placed
 from labeler.formats.coco.shapes import MaskBudget
 from labeler.formats.gates import NUMBER, Fields, RefusalError, Repairs, fields_of
-from labeler.formats.report import Ledger, Note, Report
+from labeler.formats.report import FieldNote, Ledger, Report
 
 KIND = "results"
 _SCORE_SLACK = 1e-6
@@ -51,7 +51,7 @@ def read_results(
 def results_of(
     name: str,
     items: Sequence[Raw],
-    notes: tuple[Note, ...],
+    notes: tuple[FieldNote, ...],
     *,
     images: Mapping[int, Image] | Mapping[Key, Image],
     categories: Mapping[int, Category] | Mapping[Key, Category],
@@ -63,7 +63,7 @@ def results_of(
     ledger.extend(notes)
     candidates: list[Candidate] = []
     budget = MaskBudget()
-    image_ids, category_ids = Ids.of("image", images), Ids.of("category", categories)
+    image_ids, category_ids = FileIds.of("image", images), FileIds.of("category", categories)
     for index, raw in enumerate(items):
         if index % 256 == 0 and should_stop():
             raise ImportStoppedError("Nothing was imported: it was stopped.")
@@ -74,7 +74,7 @@ def results_of(
             category = category_ids.find(fields, "category_id", repairs)
             confidence = _confidence(fields, repairs)
             size = (image.width, image.height) if image.width else None
-            shape, _ = read_placed(budget, fields, Frame(size), repairs)
+            shape, _ = read_placed(budget, fields, CoordinateFrame(size), repairs)
         except RefusalError as refusal:
             ledger.note("refused", KIND, index, refusal.field, refusal.sentence)
             continue

@@ -15,7 +15,7 @@ from labeler.gui.session.session import Changed
 _KEYS = {tool.name: tool.key for tool in TOOLS}
 
 
-class Progress(QObject):
+class InProgress(QObject):
     """Knows the drag under way and what each tool has half done, and keeps that while one is elsewhere."""
 
     changed = Signal()

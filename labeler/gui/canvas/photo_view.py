@@ -15,7 +15,7 @@ from labeler.core.records import Annotation, Box, Category, Change
 from labeler.gui.canvas.areas import Areas
 from labeler.gui.canvas.chooser import Chooser, place_beside
 from labeler.gui.canvas.gestures import Gestures
-from labeler.gui.canvas.in_progress import Progress
+from labeler.gui.canvas.in_progress import InProgress
 from labeler.gui.canvas.layers import ink
 from labeler.gui.canvas.layers.active_layer import ActiveLayer
 from labeler.gui.canvas.layers.drawing import ANNOTATION
@@ -89,7 +89,7 @@ class PhotoView(QWidget):
         self._chooser = Chooser(self)
         self._gestures = Gestures(self._stage, self.pan)
         self._tools = self._make_tools()
-        self._progress = Progress(self._stage, self._gestures, self._tools, self)
+        self._progress = InProgress(self._stage, self._gestures, self._tools, self)
         self._shown_size = (0, 0)
         self._fits = True
         self._peeks = False

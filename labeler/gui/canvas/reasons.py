@@ -9,12 +9,12 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from labeler.core.colors import rgb
-from labeler.core.filtering import Step
+from labeler.core.filtering import SuppressionStep
 from labeler.core.records import Candidate
 from labeler.gui.canvas.layers import ink
 from labeler.gui.canvas.layers.drawing import CHOSEN, DROPPED, OUTLINE, REASON, Rgb
 from labeler.gui.canvas.layers.layer import PredictionLayer
-from labeler.gui.canvas.layers.sprite import Job, Sprite, rough_bounds
+from labeler.gui.canvas.layers.sprite import Sprite, SpriteJob, rough_bounds
 from labeler.gui.canvas.layers.tags import Tag, TagPictures
 from labeler.gui.canvas.stage import Stage
 from labeler.gui.predictions.predictions import Predictions
@@ -58,24 +58,24 @@ class Reasons:
         found = self._predictions.candidates
         return [found[key] for key in sorted(self._predictions.selection) if key in found]
 
-    def _selected(self) -> Iterator[Job]:
+    def _selected(self) -> Iterator[SpriteJob]:
         look = OUTLINE if self._predictions.comparison.is_shown else CHOSEN
-        return (Job(one.shape, self._color(one), look) for one in self._chosen())
+        return (SpriteJob(one.shape, self._color(one), look) for one in self._chosen())
 
-    def _hovered(self) -> Iterator[Job]:
+    def _hovered(self) -> Iterator[SpriteJob]:
         link = self._hovered_link()
         if link is not None:
-            yield Job(link.target.shape, self._color(link.target), REASON)
-            yield Job(link.source.shape, rgb(theme.DARK.bad), DROPPED)
+            yield SpriteJob(link.target.shape, self._color(link.target), REASON)
+            yield SpriteJob(link.source.shape, rgb(theme.DARK.bad), DROPPED)
 
-    def _stepped(self) -> Iterator[Job]:
+    def _stepped(self) -> Iterator[SpriteJob]:
         step = self._predictions.step
         if step is None:
             return
         found = self._predictions.candidates
         for key, _ in step.dropped:
-            yield Job(found[key].shape, rgb(theme.DARK.bad), DROPPED)
-        yield Job(found[step.picked].shape, self._color(found[step.picked]), REASON)
+            yield SpriteJob(found[key].shape, rgb(theme.DARK.bad), DROPPED)
+        yield SpriteJob(found[step.picked].shape, self._color(found[step.picked]), REASON)
 
     def _hovered_link(self) -> _Link | None:
         predictions = self._predictions
@@ -95,7 +95,7 @@ class Reasons:
         if step is not None:
             yield from self._step_links(step)
 
-    def _step_links(self, step: Step) -> Iterator[_Link]:
+    def _step_links(self, step: SuppressionStep) -> Iterator[_Link]:
         found = self._predictions.candidates
         # the closest calls first
         for key, iou in sorted(step.dropped, key=lambda each: each[1]):

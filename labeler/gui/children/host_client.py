@@ -21,9 +21,9 @@ from labeler.wire.host_protocol import (
     Ahead,
     Answered,
     Ask,
+    AskFailed,
     Beat,
     Embedded,
-    Failed,
     FromHost,
     Hello,
     Log,
@@ -263,7 +263,7 @@ class HostClient(QObject):
                 self._on_embedded(message)
             case Answered():
                 self._on_answered(message)
-            case Failed():
+            case AskFailed():
                 self._on_failed(message)
             case Log(level=level, text=text):
                 _log.log(level, "host: %s", text)
@@ -309,7 +309,7 @@ class HostClient(QObject):
         proposals = tuple(unpack(packed) for packed in message.proposals)
         self.proposed.emit(Answer(message.id, message.key, message.hover, proposals, message.milliseconds))
 
-    def _on_failed(self, message: Failed) -> None:
+    def _on_failed(self, message: AskFailed) -> None:
         if message.id:
             if not self._settle(message.id):
                 return

@@ -17,8 +17,8 @@ from labeler.wire.host_protocol import (
     EXIT_MEMORY,
     EXIT_TOLD,
     VERSION,
+    AskFailed,
     Beat,
-    Failed,
     Hello,
     Log,
 )
@@ -214,7 +214,7 @@ class JobClient(QObject):
                     self._miss(image_id, sentence)
                     self._say_progress()
                     self._give_up_when_alike(sentence)
-            case Failed(sentence=sentence):
+            case AskFailed(sentence=sentence):
                 self._reason = sentence
             case Done():
                 self._on_done()

@@ -10,7 +10,7 @@ from msgspec import Struct
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from labeler.gui.children.child_process import ChildProcess, Clocks
-from labeler.wire.host_protocol import EXIT_MEMORY, EXIT_TOLD, VERSION, Beat, Failed, Hello, Log, Stop
+from labeler.wire.host_protocol import EXIT_MEMORY, EXIT_TOLD, VERSION, AskFailed, Beat, Hello, Log, Stop
 from labeler.wire.job_protocol import (
     Done,
     EvaluateSpec,
@@ -123,7 +123,7 @@ class TaskClient(QObject):
                 self._clocks.start("beat", self._limits.beat)
             case Told(event=event):
                 self.told.emit(event)
-            case Failed(sentence=sentence):
+            case AskFailed(sentence=sentence):
                 self._reason = sentence
             case Done():
                 self._finish()

@@ -37,7 +37,7 @@ Index = QModelIndex | QPersistentModelIndex
 Value = float | int | None
 
 
-class Line(Struct, frozen=True, eq=False):
+class CategoryRow(Struct, frozen=True, eq=False):
     """A row of the table, of one model."""
 
     figures: Figures
@@ -50,7 +50,7 @@ class Line(Struct, frozen=True, eq=False):
 class _Column(Struct, frozen=True):
     title: str
     told: str
-    value: Callable[[Line], Value]
+    value: Callable[[CategoryRow], Value]
     masks_only: bool = False
 
 
@@ -87,7 +87,7 @@ class NumbersModel(QAbstractTableModel):
         super().__init__(parent)
         self._session = session
         self._view = view
-        self._lines: list[dict[int | None, Line]] = []
+        self._lines: list[dict[int | None, CategoryRow]] = []
         self.columns: tuple[_Column, ...] = COLUMNS
         self.order: list[int | None] = []
         self._sorted: tuple[int, Qt.SortOrder] = (FIRST, Qt.SortOrder.DescendingOrder)
@@ -118,7 +118,7 @@ class NumbersModel(QAbstractTableModel):
         last = self.index(len(self.order) - 1, self.columnCount() - 1)
         self.dataChanged.emit(self.index(0, 0), last)
 
-    def line(self, place: int, key: int | None) -> Line:
+    def line(self, place: int, key: int | None) -> CategoryRow:
         """What a model comes to in a category, or in all."""
         return self._lines[place][key]
 
@@ -184,7 +184,7 @@ class NumbersModel(QAbstractTableModel):
             return words if column == -FIRST else f"{self.name(key)}: {title}{words}"
         return None
 
-    def _words(self, key: int | None, column: int, lines: Sequence[Line]) -> str:
+    def _words(self, key: int | None, column: int, lines: Sequence[CategoryRow]) -> str:
         if column == -FIRST:
             return self.name(key)
         if column < 0:
@@ -271,16 +271,16 @@ def _paint_bar(painter: QPainter, area: QRectF, rates: Rates) -> None:
     paint_parts(painter, parts, QRectF(area.left() + 4, area.center().y() - 4, area.width() - 12, 8))
 
 
-def _lines(summary: Summary, total: Rates, categories: Sequence[Rates]) -> dict[int | None, Line]:
-    lines: dict[int | None, Line] = {None: _all(summary, total)}
+def _lines(summary: Summary, total: Rates, categories: Sequence[Rates]) -> dict[int | None, CategoryRow]:
+    lines: dict[int | None, CategoryRow] = {None: _all(summary, total)}
     for place, (result, rates) in enumerate(zip(summary.categories, categories, strict=True)):
-        lines[place] = Line(result.figures, result.truths, rates, result.pixel_iou, result.pixel_dice)
+        lines[place] = CategoryRow(result.figures, result.truths, rates, result.pixel_iou, result.pixel_dice)
     return lines
 
 
-def _all(summary: Summary, total: Rates) -> Line:
+def _all(summary: Summary, total: Rates) -> CategoryRow:
     """All categories together; their pixel figures are the means over the categories that have them."""
-    return Line(
+    return CategoryRow(
         summary.figures,
         summary.truths,
         total,
@@ -294,11 +294,11 @@ def _mean(results: Sequence[CategoryResult], value: Callable[[CategoryResult], f
     return sum(known) / len(known) if known else None
 
 
-def _moved(line: Line, rates: Rates) -> Line:
-    return Line(line.figures, line.truths, rates, line.pixel_iou, line.pixel_dice)
+def _moved(line: CategoryRow, rates: Rates) -> CategoryRow:
+    return CategoryRow(line.figures, line.truths, rates, line.pixel_iou, line.pixel_dice)
 
 
-def _counts(line: Line) -> int:
+def _counts(line: CategoryRow) -> int:
     return line.truths + line.rates.hits + line.rates.false_alarms
 
 

@@ -13,12 +13,12 @@ from labeler.core.model_titles import titles
 from labeler.core.records import Annotation, Candidate, Image, Model
 from labeler.evaluation import findings
 from labeler.evaluation.findings import Evaluation
-from labeler.evaluation.items import Item
+from labeler.evaluation.items import ObjectItem
 from labeler.gui.children.task_client import TaskClient
 from labeler.gui.evaluation.files import (
+    EvaluationFiles,
     FileWriter,
     Material,
-    Written,
     read_ignored,
     read_material,
 )
@@ -32,7 +32,7 @@ from labeler.gui.toolkit.courier import Courier, run_in_pool
 T = TypeVar("T")
 
 
-class Outcome(Struct, frozen=True, eq=False):
+class EvaluationOutcome(Struct, frozen=True, eq=False):
     """An evaluation of one or two models on the same images."""
 
     asked: Asked
@@ -83,7 +83,7 @@ class EvaluationDesk(QObject):
         self._courier = Courier(self)
         self._sweep: Sweep[Material | None] = Sweep(session, self)
         self._work: _Work | None = None
-        self._written: Written | None = None
+        self._written: EvaluationFiles | None = None
         self._kept_folder: TemporaryDirectory[str] | None = None
         self._wanted: tuple[int, int | None, int | None] | None = None
         self.plan = EvaluationPlan(session, self)
@@ -91,7 +91,7 @@ class EvaluationDesk(QObject):
         self.task.done.connect(self._load)
         self.task.failed.connect(self._fail)
         self.task.lost.connect(lambda sentence: self._fail(f"{sentence} Evaluate again."))
-        self.outcome: Outcome | None = None
+        self.outcome: EvaluationOutcome | None = None
         self.is_stale = False
         """Whether labels or predictions changed since `outcome` was begun."""
         session.project_changed.connect(self._take_project)
@@ -174,7 +174,7 @@ class EvaluationDesk(QObject):
         self._in_pool(work, lambda: writer.write(work.read), self._evaluate)
         self.changed.emit()
 
-    def _evaluate(self, written: Written) -> None:
+    def _evaluate(self, written: EvaluationFiles) -> None:
         self._written = written
         self.task.start(written.spec, title="The evaluation")
 
@@ -189,7 +189,7 @@ class EvaluationDesk(QObject):
             return
         self._forget_outcome()
         self._work, self._written, self._kept_folder = None, None, work.folder
-        self.outcome = Outcome(
+        self.outcome = EvaluationOutcome(
             asked=work.asked,
             scope=work.scope,
             models=work.models,
@@ -253,7 +253,7 @@ class EvaluationDesk(QObject):
 
     # --- what is behind the numbers ---------------------------------------------------------------
 
-    def open(self, item: Item, *, place: int) -> None:
+    def open(self, item: ObjectItem, *, place: int) -> None:
         """Open the image of an item of the outcome's model at that place, and select what it is about."""
         outcome = self.outcome
         if outcome is None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from labeler.evaluation.items import Item, images_of
+from labeler.evaluation.items import ObjectItem, images_of
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.results_view import KINDS, EvaluationView
 from labeler.gui.session.session import Session
@@ -56,7 +56,7 @@ class ItemsModel(RowsModel):
             tooltip="\n".join(told),
         )
 
-    def _kind(self, item: Item, true: int | None, predicted: int | None) -> tuple[str, str]:
+    def _kind(self, item: ObjectItem, true: int | None, predicted: int | None) -> tuple[str, str]:
         colors = theme.colors()
         if item.prediction_id is None:
             return "missed", colors.middling

@@ -39,7 +39,7 @@ class Material(Struct, frozen=True, eq=False):
     """Model id to what it said, raw."""
 
 
-class Written(Struct, frozen=True, eq=False):
+class EvaluationFiles(Struct, frozen=True, eq=False):
     """The files of an evaluation, and how to find one's way back from them."""
 
     spec: EvaluateSpec
@@ -94,7 +94,7 @@ class FileWriter:
         self._wanted = replace(wanted, confidence=0.0, top_k=_ALL)
         self._by = by
 
-    def write(self, materials: Sequence[Material]) -> Written:
+    def write(self, materials: Sequence[Material]) -> EvaluationFiles:
         """Write everything. Raises FormatError where the disk refuses."""
         sized = [replace(one, image=_plain_image(one.image, self._root)) for one in materials]
         labels = self._folder / "labels.json"
@@ -114,7 +114,7 @@ class FileWriter:
             said = f"{self._folder} cannot be written to ({error.strerror})"
             raise FormatError(f"{said}: {remedy(error)}, and evaluate again.") from error
         spec = EvaluateSpec(str(labels), tuple(results), str(self._folder / "evaluation.bin"), self._by)
-        return Written(spec, tuple(candidates), tuple(uncategorised))
+        return EvaluationFiles(spec, tuple(candidates), tuple(uncategorised))
 
     def _labels(self, materials: Iterable[Material]) -> bytes:
         materials = list(materials)

@@ -7,8 +7,8 @@ import numpy as np
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from labeler.gui.evaluation.results_view import EvaluationView
-from labeler.gui.evaluation.scopes import EvaluationPlan, Moment
-from labeler.gui.toolkit.curve_plot import Axis, Curve, CurvePlot, Floats, line_color
+from labeler.gui.evaluation.scopes import EvaluationPlan, HistoryEntry
+from labeler.gui.toolkit.curve_plot import Axis, CurvePlot, Floats, PlotCurve, line_color
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
 
@@ -23,7 +23,7 @@ class HistoryPage(QWidget):
         super().__init__(parent)
         self._plan = plan
         self._view = view
-        self.moments: list[Moment] = []
+        self.moments: list[HistoryEntry] = []
         self._places: dict[str, list[int]] = {}
         self.plot = CurvePlot(
             "AP over the evaluations", x=Axis("evaluation"), y=Axis("AP", 0.0, 1.0), parent=self
@@ -56,7 +56,7 @@ class HistoryPage(QWidget):
             values = _column([self.moments[n].ap for n in places])
             self._places[title] = places
             x = np.array(places, dtype=np.float64) + 1
-            curves.append(Curve(title, line_color(number), x, values, dots=True))
+            curves.append(PlotCurve(title, line_color(number), x, values, dots=True))
         self.plot.set_x(Axis("", 0.5, max(len(self.moments), 1) + 0.5, ticks=_ticks(self.moments)))
         self.plot.show_curves(curves, note="Each evaluation adds a point here.")
         if self.moments:
@@ -67,7 +67,7 @@ class HistoryPage(QWidget):
     def _tell(self, title: str, place: int) -> None:
         self._tell_moment(self.moments[self._places[title][place]])
 
-    def _tell_moment(self, one: Moment) -> None:
+    def _tell_moment(self, one: HistoryEntry) -> None:
         figures = ", ".join(
             f"{name} {value:.3f}" for name, value in (("AP", one.ap), ("AP50", one.ap50)) if value is not None
         )
@@ -76,7 +76,7 @@ class HistoryPage(QWidget):
         self.line.setText(f"{_when(one.created)}: {one.title}, {on}, {kind}: {figures}")
 
 
-def _ticks(moments: Sequence[Moment]) -> tuple[tuple[float, str], ...]:
+def _ticks(moments: Sequence[HistoryEntry]) -> tuple[tuple[float, str], ...]:
     """The times of a few of the moments, the last one among them."""
     step = max(-(-len(moments) // _TICKS), 1)
     places = range(len(moments) - 1, -1, -step)

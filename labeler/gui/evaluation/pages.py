@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from labeler.core.measures.set_agreement import ImageMeasure, Tally
+from labeler.core.measures.set_agreement import AgreementTally, ImageMeasure
 from labeler.evaluation.curves import Curve as Ranking
 from labeler.gui.evaluation.confusion_view import ConfusionMatrix
 from labeler.gui.evaluation.results_view import THRESHOLD, EvaluationView
@@ -23,7 +23,7 @@ from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.bars import paint_parts
 from labeler.gui.toolkit.cards import ElidedLabel
-from labeler.gui.toolkit.curve_plot import Axis, Curve, CurvePlot, Floats, line_color
+from labeler.gui.toolkit.curve_plot import Axis, CurvePlot, Floats, PlotCurve, line_color
 from labeler.gui.toolkit.rows import Index, Row, RowDelegate, RowsModel, RowsView
 from labeler.gui.toolkit.words import counted
 
@@ -121,7 +121,7 @@ class CurvesPage(QWidget):
         precision, recall, f1 = _rates(found)
         x = found.confidences[self._places]
         curves = [
-            Curve(name, line_color(place), x, values[self._places], dashed=name == "F1")
+            PlotCurve(name, line_color(place), x, values[self._places], dashed=name == "F1")
             for place, (name, values) in enumerate((("precision", precision), ("recall", recall), ("F1", f1)))
         ]
         if len(view.titles) > 1:
@@ -130,7 +130,7 @@ class CurvesPage(QWidget):
             values = _rates(other)[2][places]
             name = f"F1 of {view.titles[1 - view.place]}"
             color = theme.colors().quiet
-            curves.append(Curve(name, color, other.confidences[places], values, width=1.5, dashed=True))
+            curves.append(PlotCurve(name, color, other.confidences[places], values, width=1.5, dashed=True))
         self.rates.show_curves(curves, note=self._why_empty(found))
 
     def _draw_ranking(self) -> None:
@@ -148,7 +148,7 @@ class CurvesPage(QWidget):
             self._shown[name] = place, threshold, places
             color = line_color((0, 3, 1)[number])
             width = 2.0 if threshold == THRESHOLD else 1.2
-            curves.append(Curve(name, color, found.recall[places], found.precision[places], width=width))
+            curves.append(PlotCurve(name, color, found.recall[places], found.precision[places], width=width))
         self.ranking.show_curves(curves, note=self._why_empty(first))
 
     def _why_empty(self, found: Ranking) -> str:
@@ -281,17 +281,17 @@ class ConfusionPage(QWidget):
             matrix.choose(None)
 
 
-class ImagesModel(RowsModel):
+class WorstImagesModel(RowsModel):
     """Image ids, each with what is wrong on it and its quality."""
 
     def __init__(self, session: Session, parent: QWidget) -> None:
         super().__init__(parent)
         self._session = session
-        self.tallies: dict[int, Tally] = {}
+        self.tallies: dict[int, AgreementTally] = {}
 
     def row(self, item_id: int) -> Row:
         """The row of an image."""
-        image, tally = self._session.find_image(item_id), self.tallies.get(item_id, Tally())
+        image, tally = self._session.find_image(item_id), self.tallies.get(item_id, AgreementTally())
         path = image.path if image is not None else "no image any more"
         quality = tally.quality or 0.0
         counts = f"{tally.matched:,} hits, {tally.missed:,} missed, {tally.extra:,} false alarms"
@@ -315,8 +315,8 @@ class _BarDelegate(RowDelegate):
         """The number, and left of it the bar."""
         end = super().paint_trailing(painter, rect, row, option, index)
         model = index.model()
-        assert isinstance(model, ImagesModel)
-        tally = model.tallies.get(model.ids[index.row()], Tally())
+        assert isinstance(model, WorstImagesModel)
+        tally = model.tallies.get(model.ids[index.row()], AgreementTally())
         width = max(rect.width() * 0.4, 60.0)
         colors = theme.colors()
         parts = ((tally.matched, colors.good), (tally.missed, colors.middling), (tally.extra, colors.bad))
@@ -333,7 +333,7 @@ class ImagesPage(QWidget):
         self._view = view
         self.line = QLabel("", self)
         self.line.setObjectName("quiet")
-        self.model = ImagesModel(session, self)
+        self.model = WorstImagesModel(session, self)
         self.rows = RowsView("Images, worst first", self)
         self.rows.setItemDelegate(_BarDelegate(self.rows))
         self.rows.setModel(self.model)
@@ -368,10 +368,10 @@ class ImagesPage(QWidget):
         rest = f" {counted(empty, 'image')} without any object." if empty else ""
         self.line.setText(f"{self._view.category_name()}: worst first.{rest}")
 
-    def _tally(self, one: ImageMeasure) -> Tally:
+    def _tally(self, one: ImageMeasure) -> AgreementTally:
         if self._view.category is None:
             return one.total
-        return one.categories.get(self._view.categories[self._view.category].id, Tally())
+        return one.categories.get(self._view.categories[self._view.category].id, AgreementTally())
 
     def _open(self, index: QModelIndex) -> None:
         if index.isValid():

@@ -30,7 +30,7 @@ from labeler.gui.evaluation.results_view import EvaluationView, told_of
 from labeler.gui.evaluation.scopes import REVIEWED, SHOWN, Asked
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.cards import Card, Choice, EmptyState
-from labeler.gui.toolkit.layouts import Folding, Holder, Segments
+from labeler.gui.toolkit.layouts import Folding, ScrollHolder, Segments
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
 
@@ -182,7 +182,7 @@ class EvaluationPanel(Card):
         self._scroll = QScrollArea(self, widgetResizable=True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._holder = Holder(self._results)
+        self._holder = ScrollHolder(self._results)
         self._scroll.setWidget(self._holder)
         self._scroll.viewport().setAutoFillBackground(False)
         self._holder.setAutoFillBackground(False)

@@ -12,9 +12,9 @@ from labeler.evaluation import curves, items
 from labeler.evaluation.by_image import by_image
 from labeler.evaluation.confusion import Confusion, confusion
 from labeler.evaluation.findings import CategoryResult, Evaluation
-from labeler.evaluation.items import Item
-from labeler.evaluation.operating_points import Operating, Rates, Sweep
-from labeler.gui.evaluation.desk import EvaluationDesk, Outcome
+from labeler.evaluation.items import ObjectItem
+from labeler.evaluation.operating_points import Operating, Rates, ThresholdSweep
+from labeler.gui.evaluation.desk import EvaluationDesk, EvaluationOutcome
 from labeler.gui.evaluation.scopes import Asked
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
@@ -32,7 +32,7 @@ class Listing(Struct, frozen=True):
     """Objects that a person may step through."""
 
     title: str
-    items: tuple[Item, ...] = ()
+    items: tuple[ObjectItem, ...] = ()
     kind: Kind | None = None
     """Where they are all of a kind at the confidence that is looked at."""
     start: int = -1
@@ -53,14 +53,14 @@ class EvaluationView(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.outcome: Outcome | None = None
+        self.outcome: EvaluationOutcome | None = None
         self.place = 0
         """The model that is looked at: 0, or 1 for the second one."""
         self.category: int | None = None
         """The place of a category; None for all."""
         self.confidence = FIRST_CONFIDENCE
         self.listing = Listing("")
-        self._sweeps: list[Sweep] = []
+        self._sweeps: list[ThresholdSweep] = []
         self._confusions: dict[tuple[int, float], Confusion] = {}
         self._settle = timer(self, self._settled, milliseconds=_SETTLE_MS)
 
@@ -118,7 +118,7 @@ class EvaluationView(QObject):
         assert self.evaluation is not None
         return by_image(self.evaluation, confidence=self.confidence)
 
-    def categories_of(self, item: Item) -> tuple[int | None, int | None]:
+    def categories_of(self, item: ObjectItem) -> tuple[int | None, int | None]:
         """The ids of the true and of the predicted category of an item; None for background."""
         evaluation = self.evaluation
         if evaluation is None:
@@ -136,14 +136,16 @@ class EvaluationView(QObject):
 
     # --- choosing ---------------------------------------------------------------------------------
 
-    def show(self, outcome: Outcome | None) -> None:
+    def show(self, outcome: EvaluationOutcome | None) -> None:
         """Look at another outcome; the category stays where there still is one of that id."""
         if outcome is self.outcome:
             return
         kept = self.categories[self.category].id if self.category is not None else None
         self.outcome, self.place = outcome, 0
         self._confusions.clear()
-        self._sweeps = [Sweep(e, threshold=THRESHOLD) for e in outcome.evaluations] if outcome else []
+        self._sweeps = (
+            [ThresholdSweep(e, threshold=THRESHOLD) for e in outcome.evaluations] if outcome else []
+        )
         ids = [category.id for category in self.categories]
         self.category = ids.index(kept) if kept in ids else None
         self.changed.emit()
@@ -223,7 +225,7 @@ class EvaluationView(QObject):
         evaluation = self.evaluation
         if evaluation is None:
             return
-        found: list[Item] = []
+        found: list[ObjectItem] = []
         for find in (items.false_alarms, items.missed, items.hits):
             every = find(evaluation, confidence=self.confidence, category=self.category, threshold=THRESHOLD)
             found.extend(item for item in every if item.image_id == image_id)
@@ -234,7 +236,7 @@ class EvaluationView(QObject):
         self.listed.emit()
 
 
-def _ranked(found: Sequence[Item], kind: Kind) -> tuple[Item, ...]:
+def _ranked(found: Sequence[ObjectItem], kind: Kind) -> tuple[ObjectItem, ...]:
     """What tells most comes first: sure false alarms, and hits that overlap least."""
     if kind == "hits":
         return tuple(sorted(found, key=lambda item: item.iou or 0.0))

@@ -45,7 +45,7 @@ class Scope(Struct, frozen=True):
     """Ids, in the project's order."""
 
 
-class Moment(Struct, frozen=True):
+class HistoryEntry(Struct, frozen=True):
     """What an evaluation came to, as the history keeps it."""
 
     created: float
@@ -64,7 +64,7 @@ class _Known(Struct, frozen=True):
     seen: dict[int, frozenset[int]]
     masked: frozenset[int]
     held_out: tuple[Scope, ...]
-    history: tuple[Moment, ...]
+    history: tuple[HistoryEntry, ...]
 
 
 class EvaluationPlan(QObject):
@@ -92,7 +92,7 @@ class EvaluationPlan(QObject):
         return [model for model in reversed(self._session.models) if self.seen(model.id)]
 
     @property
-    def history(self) -> tuple[Moment, ...]:
+    def history(self) -> tuple[HistoryEntry, ...]:
         """Earlier evaluations of this project, oldest first."""
         return self._known.history
 
@@ -128,7 +128,7 @@ class EvaluationPlan(QObject):
             return images, ()
         return tuple(i for i in images if i in seen), tuple(i for i in images if i not in seen)
 
-    def remember(self, moments: Sequence[Moment]) -> None:
+    def remember(self, moments: Sequence[HistoryEntry]) -> None:
         """Add to the history, in the project too where it can be written to."""
         history = (*self.history, *moments)[-MOMENTS_KEPT:]
         self._known = msgspec.structs.replace(self._known, history=history)
@@ -161,9 +161,9 @@ class EvaluationPlan(QObject):
             self.look()
 
 
-def moment(scope: str, model: Model, title: str, summary: Summary) -> Moment:
+def moment(scope: str, model: Model, title: str, summary: Summary) -> HistoryEntry:
     """What the history keeps of an evaluation."""
-    return Moment(
+    return HistoryEntry(
         created=time.time(),
         scope=scope,
         model_id=model.id,
@@ -215,10 +215,10 @@ def key_of_run(run_id: int) -> str:
     return f"run {run_id}"
 
 
-def _history(store: Store) -> tuple[Moment, ...]:
+def _history(store: Store) -> tuple[HistoryEntry, ...]:
     """What was kept; nothing where a newer version has written something else."""
     try:
-        return msgspec.json.decode(store.meta(HISTORY) or "[]", type=tuple[Moment, ...])
+        return msgspec.json.decode(store.meta(HISTORY) or "[]", type=tuple[HistoryEntry, ...])
     except msgspec.DecodeError:
         return ()
 

@@ -20,7 +20,7 @@ from labeler.gui.toolkit.settings import Settings
 from labeler.gui.toolkit.words import counted
 
 if TYPE_CHECKING:
-    from labeler.formats.report import Note, Report
+    from labeler.formats.report import FieldNote, Report
     from labeler.training.labels_out import Delivery, Order
 
 KEY = "export"
@@ -103,7 +103,7 @@ class Exporter(QObject):
         text += f" {of if first.index is not None else ''}{first.sentence}{more}"
         tell(text, action="Reasons…", run=lambda: self.show(report, delivery.where, folder), key=KEY)
 
-    def show(self, report: Report, where: Callable[[Note], str], folder: Path) -> None:
+    def show(self, report: Report, where: Callable[[FieldNote], str], folder: Path) -> None:
         """All there is to know of an export, in a window of its own, and the way to its files."""
         from labeler.gui.exchange.report_dialog import ImportReportDialog  # noqa: PLC0415
 

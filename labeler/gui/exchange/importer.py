@@ -16,7 +16,7 @@ from labeler.errors import ImportStoppedError, UnclearIdsError
 from labeler.project.store import Store
 
 if TYPE_CHECKING:
-    from labeler.formats.exchange import Plan
+    from labeler.formats.exchange import ImportPlan
     from labeler.formats.folder_layouts import Layout
     from labeler.formats.report import Report
     from labeler.gui.session.project_link import Ask
@@ -28,7 +28,7 @@ _TRIES = 3
 """Times that a file is matched anew because edits came meanwhile, before the writer does it itself."""
 
 
-class Labels(Protocol):
+class LabelsFile(Protocol):
     """A labels file on its way: see `labeler.formats.exchange.Importing`, which is one."""
 
     labels: Path
@@ -38,8 +38,8 @@ class Labels(Protocol):
     def look(self, project: Store) -> None: ...
     def read(self, should_stop: Callable[[], bool]) -> None: ...
     def touched(self) -> list[int]: ...
-    def plan(self, annotations: Callable[[int], Sequence[Annotation]]) -> Plan: ...
-    def carry_out(self, project: Store, plan: Plan) -> bool: ...
+    def plan(self, annotations: Callable[[int], Sequence[Annotation]]) -> ImportPlan: ...
+    def carry_out(self, project: Store, plan: ImportPlan) -> bool: ...
     def finish(self, project: Store) -> Report: ...
 
 
@@ -94,7 +94,7 @@ class Importer(QObject):
         """Whether a file is on its way; one that was overtaken while it was written is not."""
         return self._is_busy
 
-    def labels(self, source: Labels, *, asking: bool = True) -> None:
+    def labels(self, source: LabelsFile, *, asking: bool = True) -> None:
         """Take a labels file in; with `asking`, `few_found` comes first where few images are there.
 
         `frame_unclear` comes before anything is written where that is so.
@@ -150,10 +150,10 @@ class Importer(QObject):
         self._is_busy = True
         return self._turn, self._stop
 
-    def _match(self, source: Labels, turn: int, stop: threading.Event, tries: int) -> None:
+    def _match(self, source: LabelsFile, turn: int, stop: threading.Event, tries: int) -> None:
         """Match with what the project has, and have it written, unless edits came in between."""
 
-        def plan(call: Ask) -> Plan:
+        def plan(call: Ask) -> ImportPlan:
             call(source.look)
             found: dict[int, tuple[Annotation, ...]] = {}
             wanted = source.touched()
@@ -164,7 +164,7 @@ class Importer(QObject):
                 found |= call(partial(_annotations, ids=chunk))
             return source.plan(lambda image_id: found.get(image_id, ()))
 
-        def write(made: Plan) -> None:
+        def write(made: ImportPlan) -> None:
             if turn != self._turn:
                 return
 

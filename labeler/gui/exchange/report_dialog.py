@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from labeler.core.files import atomic_write
 from labeler.formats.coco.shapes import ANEW
-from labeler.formats.report import Group, Note, Report
+from labeler.formats.report import FieldNote, Group, Report
 
 _WORDS = {
     "refused": "not taken",
@@ -53,7 +53,7 @@ class ImportReportDialog(QDialog):
         report: Report,
         parent: QWidget | None = None,
         *,
-        where: Callable[[Note], str] = lambda note: note.place,
+        where: Callable[[FieldNote], str] = lambda note: note.place,
     ) -> None:
         super().__init__(parent)
         self._report = report

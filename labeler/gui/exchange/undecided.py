@@ -12,7 +12,7 @@ from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.toolkit.settings import Settings
 from labeler.project.keeping import homes, kept
 from labeler.project.keeping.leftovers import take_up
-from labeler.project.photos.folder import Place
+from labeler.project.photos.folder import ProjectPlace
 
 
 class UndecidedOffers:
@@ -42,7 +42,7 @@ class UndecidedOffers:
         else:
             self._notifier.error(found.sentence, key="undecided")
 
-    def offer_place(self, place: Place) -> None:
+    def offer_place(self, place: ProjectPlace) -> None:
         """Say where the labels of a folder are, and offer to move them in, or to open its other project."""
         if place.movable:
             self._notifier.info(
@@ -59,7 +59,7 @@ class UndecidedOffers:
         else:
             self._notifier.info(place.message)
 
-    def move_in(self, place: Place) -> None:
+    def move_in(self, place: ProjectPlace) -> None:
         """Make the project in the data folder the folder's own, and open it there."""
 
         def moved(target: Path) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
 from labeler.errors import LabelerError
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.models.files import weights
-from labeler.models.files.catalog import Entry, with_needs
+from labeler.models.files.catalog import CatalogEntry, with_needs
 
 _PERIOD_MS = 100
 """Between two looks at how far the downloads are."""
@@ -61,7 +61,7 @@ class Downloads(QObject):
         """How far a running download is; None before its first byte."""
         return self._running[entry_id].pace if entry_id in self._running else None
 
-    def start(self, entry: Entry) -> None:
+    def start(self, entry: CatalogEntry) -> None:
         """Fetch an entry; nothing happens where it is being fetched."""
         if entry.id in self._running:
             return
@@ -103,9 +103,9 @@ class Downloads(QObject):
         self._forget(entry_id)
         self.finished.emit(entry_id, path)
 
-    def _fail(self, entry: Entry, error: Exception) -> None:
+    def _fail(self, entry: CatalogEntry, error: Exception) -> None:
         self._forget(entry.id)
-        if isinstance(error, weights.StoppedError):
+        if isinstance(error, weights.FetchStoppedError):
             self.failed.emit(entry.id, "")
             return
         known = isinstance(error, LabelerError)
@@ -116,7 +116,7 @@ class Downloads(QObject):
 class _Fetching:
     """One entry and what it needs, one after the other, on a thread of the pool."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: CatalogEntry) -> None:
         self.stop = Event()
         self.pace: Pace | None = None
         """How far it is; read by the window's thread."""

@@ -25,7 +25,7 @@ CONFIDENT = 0.25
 """Candidates below are mostly noise: their classes are not worth asking a person about."""
 
 
-class Choice(Struct, frozen=True):
+class RunChoice(Struct, frozen=True):
     """What a person asked for."""
 
     name: str
@@ -47,14 +47,14 @@ class _Run(Struct, frozen=True, eq=False):
     begun: float
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> RunChoice:
         return self.wanted.choice
 
 
 class Waiting(Struct, frozen=True, eq=False):
     """A run that begins when those before it are over."""
 
-    choice: Choice
+    choice: RunChoice
     images: tuple[int, ...]
     """Ids of what it was asked for, as that was then."""
 
@@ -85,7 +85,7 @@ class Batch(QObject):
     ended = Signal(str)
     """How it came out, in one sentence."""
     completed = Signal(object)
-    """The `Choice` of a run that went through to its end, or whose images were all seen before."""
+    """The `RunChoice` of a run that went through to its end, or whose images were all seen before."""
     queued = Signal(str)
     """One sentence: what was asked for waits for what is going on."""
     exhausted = Signal()
@@ -137,7 +137,7 @@ class Batch(QObject):
 
     # --- asking -----------------------------------------------------------------------------------
 
-    def start(self, choice: Choice) -> None:
+    def start(self, choice: RunChoice) -> None:
         """Run a model, after the run that is going on; that of a single image before others that wait.
 
         Images that this very version has seen are left out, unless asked for again.
@@ -373,7 +373,7 @@ def _is_named(change: Change) -> bool:
     return isinstance(after, Category) and not (isinstance(before, Category) and before.name == after.name)
 
 
-def identity(choice: Choice) -> tuple[str, str]:
+def identity(choice: RunChoice) -> tuple[str, str]:
     """Name and version that a run's candidates are kept under: another text or masks make another version."""
     spec = choice.spec
     version = spec.version or (spec.fingerprint[:8] if spec.weights else "")

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.filtering import Columns, Filter, Filtered, ImageFilter, Step, columns, steps
+from labeler.core.filtering import CandidateFilter, Columns, Filter, Filtered, SuppressionStep, columns, steps
 from labeler.core.records import Annotation, Candidate, Model
 from labeler.gui.predictions.comparison import Comparison
 from labeler.gui.predictions.set_counts import SetCounts
@@ -47,12 +47,12 @@ class Predictions(QObject):
         self._faint: Faint = "suppressed"
         self._candidates: dict[int, Candidate] = {}
         self._columns = columns(())
-        self._image_filter = ImageFilter(self._columns)
+        self._image_filter = CandidateFilter(self._columns)
         self._filtered = self._image_filter.apply(self._filter)
         self._done: frozenset[int] = frozenset()
         self._selection: frozenset[int] = frozenset()
         self._hovered: int | None = None
-        self._walk: tuple[Step, ...] | None = None
+        self._walk: tuple[SuppressionStep, ...] | None = None
         self._at = 0
         self.set_counts = SetCounts(session, self)
         self.set_counts.changed.connect(self.counts_changed)
@@ -204,7 +204,7 @@ class Predictions(QObject):
     # --- the step mode ----------------------------------------------------------------------------
 
     @property
-    def walk(self) -> tuple[Step, ...] | None:
+    def walk(self) -> tuple[SuppressionStep, ...] | None:
         """The steps of the algorithm on this image; None while the step mode is off."""
         return self._walk
 
@@ -214,7 +214,7 @@ class Predictions(QObject):
         return self._at
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> SuppressionStep | None:
         """The step that was done last; None at the start, and while the step mode is off."""
         return self._walk[self._at - 1] if self._walk and self._at else None
 
@@ -237,7 +237,7 @@ class Predictions(QObject):
             self._walk, self._at = None, 0
             self.walked.emit()
 
-    def _walked(self) -> tuple[Step, ...]:
+    def _walked(self) -> tuple[SuppressionStep, ...]:
         return steps(self._image_filter, self._filter)
 
     # --- following the session --------------------------------------------------------------------
@@ -300,7 +300,7 @@ class Predictions(QObject):
         }
         if not _same(ours, self._candidates):
             self._columns = columns(ours.values())
-            self._image_filter = ImageFilter(self._columns, suppressed=not self.needs_suppression)
+            self._image_filter = CandidateFilter(self._columns, suppressed=not self.needs_suppression)
         self._candidates = ours
         accepted = {annotation.prediction_id for annotation in session.annotations.values()}
         judged = (key for key, one in ours.items() if one.verdict or key in accepted)

@@ -109,14 +109,14 @@ class RunPanel(Card):
             self.model.setCurrentIndex(self.model.findData(name))
             self._remember()
 
-    def choice(self) -> runs.Choice | None:
+    def choice(self) -> runs.RunChoice | None:
         """What would be run; None where there is no model, or no text for one that reads."""
         name = self.model.currentData()
         spec = self._models.get(name)
         text = " ".join(self.text.text().split())
         if spec is None or (spec.reads_text and not text):
             return None
-        return runs.Choice(
+        return runs.RunChoice(
             name=name,
             spec=spec,
             scope=self.scope.currentData(),

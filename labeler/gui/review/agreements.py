@@ -11,9 +11,9 @@ from labeler.core.geometry import bounds
 from labeler.core.measures.agreement import MATCHED_FROM
 from labeler.core.measures.effort import Effort
 from labeler.core.measures.set_agreement import (
+    AgreementMoment,
+    AgreementTally,
     ImageMeasure,
-    Moment,
-    Tally,
     by_category,
     course,
     measure,
@@ -26,7 +26,7 @@ from labeler.gui.session.browsing import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.timing import timer
-from labeler.project.agreement_history import Known
+from labeler.project.agreement_history import KnownModel
 from labeler.project.store import Store
 
 _SETTLE_MS = 300
@@ -96,7 +96,7 @@ class Ruler:
         return measure(image.id, annotations, meant, size=size, threshold=self._threshold)
 
 
-class Agreements(QObject):
+class SetAgreements(QObject):
     """The agreement of every labelled image with every model. All methods return at once."""
 
     changed = Signal()
@@ -157,15 +157,15 @@ class Agreements(QObject):
         """How many images are measured of those that are to be, while that goes on; else (0, 0)."""
         return self._sweep.progress
 
-    def total(self) -> Tally:
+    def total(self) -> AgreementTally:
         """Over the set."""
         return summed(one.total for one in self.measures.values())
 
-    def categories(self) -> dict[int, Tally]:
+    def categories(self) -> dict[int, AgreementTally]:
         """Over the set, by category id."""
         return by_category(self.measures.values())
 
-    def versions(self) -> list[tuple[Model, Tally]]:
+    def versions(self) -> list[tuple[Model, AgreementTally]]:
         """The set by each model that was measured, in order of first use."""
         return [
             (model, summed(one.total for one in self._measures[model.id].values()))
@@ -182,7 +182,7 @@ class Agreements(QObject):
         found = ((key, one.total.quality) for key, one in self.measures.items())
         return {key: quality for key, quality in found if quality is not None}
 
-    def ask_history(self, done: Callable[[list[Moment]], None]) -> None:
+    def ask_history(self, done: Callable[[list[AgreementMoment]], None]) -> None:
         """Hand over soon how the set went over time by the present settings."""
         model, ruler = self.model, self._ruler
         if model is not None and model.id in ruler.model_ids:
@@ -222,7 +222,7 @@ class Agreements(QObject):
             return
         turn = self._turn
 
-        def look_up(store: Store) -> dict[int, Known]:
+        def look_up(store: Store) -> dict[int, KnownModel]:
             if not store.read_only:
                 for key in ruler.model_ids:
                     store.agreements.forget_old_settings(key)
@@ -234,7 +234,7 @@ class Agreements(QObject):
         """Measure every image again, as after a model's classes were mapped to other categories."""
         self.touch([key for known in self._measures.values() for key in known])
 
-    def _take_known(self, turn: int, known: Mapping[int, Known]) -> None:
+    def _take_known(self, turn: int, known: Mapping[int, KnownModel]) -> None:
         if turn != self._turn:
             return
         self._measures = {key: dict(one.measures) for key, one in known.items()}

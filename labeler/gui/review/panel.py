@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from labeler.core.review_order import Order, Pace
+from labeler.core.review_order import Order, ReviewPace
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
@@ -340,7 +340,7 @@ class ItemCard(QWidget):
         painter.drawText(QRectF(0, 27, room, 17), _LEFT, _elided(small, self._quiet, room))
 
 
-def pace_text(pace: Pace) -> str:
+def pace_text(pace: ReviewPace) -> str:
     """As "18 a minute, about 5 min left."."""
     left = pace.seconds_left
     if left < 90:

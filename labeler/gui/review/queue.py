@@ -12,15 +12,15 @@ from labeler.core.measures.overlap import box_iou
 from labeler.core.records import Annotation, Candidate, Image, Model
 from labeler.core.review_order import (
     Order,
-    Pace,
     QueueItem,
+    ReviewPace,
     corners,
     ordered,
     pace,
     without_repeats,
 )
 from labeler.errors import ProjectError
-from labeler.gui.review.agreements import Agreements, Filtering
+from labeler.gui.review.agreements import Filtering, SetAgreements
 from labeler.gui.review.decisions import Categories, Reviewing
 from labeler.gui.session.browsing import Changed
 from labeler.gui.session.session import Session
@@ -45,7 +45,7 @@ class ReviewQueue(QObject):
         session: Session,
         filtering: Filtering,
         reviewing: Reviewing,
-        agreements: Agreements,
+        agreements: SetAgreements,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -123,7 +123,7 @@ class ReviewQueue(QObject):
         there = self.is_on_open_image and session.pixels is not None
         return item is not None and there and item.candidate_id in session.candidates
 
-    def pace(self) -> Pace | None:
+    def pace(self) -> ReviewPace | None:
         """How fast the last decisions came; None before there are three."""
         return pace(self._times, remaining=self.remaining)
 

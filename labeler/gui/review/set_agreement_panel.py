@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.core.measures.effort import Effort
-from labeler.core.measures.set_agreement import Moment, Tally
+from labeler.core.measures.set_agreement import AgreementMoment, AgreementTally
 from labeler.core.model_titles import titles
 from labeler.gui.models.model_choice import ModelChoice
-from labeler.gui.review.agreements import Agreements
+from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.bars import Bar, Bars, Line, Plot, Share
@@ -41,7 +41,7 @@ _REFRESH_MS = 150
 class WorstModel(RowsModel):
     """Image ids, each shown with what is wrong on it and its quality."""
 
-    def __init__(self, session: Session, agreements: Agreements, parent: QWidget) -> None:
+    def __init__(self, session: Session, agreements: SetAgreements, parent: QWidget) -> None:
         super().__init__(parent)
         self._session = session
         self._agreements = agreements
@@ -71,12 +71,12 @@ class SetAgreementPanel(Card):
     opened = Signal(tuple, str)
     """The ids of the images that are now the order, and in words what they are."""
 
-    def __init__(self, session: Session, agreements: Agreements, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, agreements: SetAgreements, parent: QWidget | None = None) -> None:
         super().__init__("Set agreement", parent)
         self.unfolded.connect(self.refresh)
         self._session = session
         self._agreements = agreements
-        self._moments: list[Moment] = []
+        self._moments: list[AgreementMoment] = []
         self._effort = Effort()
         self._empty = EmptyState("", parent=self)
         self._scroll = QScrollArea(self, widgetResizable=True)
@@ -208,7 +208,7 @@ class SetAgreementPanel(Card):
             return "Run a model or import its results, to see how it and your labels agree."
         return "Label or review an image that the model has seen, to see how it and you agree."
 
-    def _show_numbers(self, total: Tally) -> None:
+    def _show_numbers(self, total: AgreementTally) -> None:
         self.iou.show_value(total.mean_iou)
         self.dice.show_value(total.mean_dice)
         self.f1.show_value(total.f1)
@@ -256,7 +256,7 @@ class SetAgreementPanel(Card):
             times = [moment.time for moment in self._moments]
             self._plot([moment.tally for moment in self._moments], _when(times))
 
-    def _plot(self, tallies: Sequence[Tally], places: list[str]) -> None:
+    def _plot(self, tallies: Sequence[AgreementTally], places: list[str]) -> None:
         colors = theme.colors()
         lines = (
             Line("IoU", theme.agreement_color(0.9), tuple(tally.mean_iou for tally in tallies)),
@@ -264,7 +264,7 @@ class SetAgreementPanel(Card):
         )
         self.plot.show_lines(lines, places, ends=(places[0], places[-1]) if places else ("", ""))
 
-    def _take_history(self, moments: list[Moment]) -> None:
+    def _take_history(self, moments: list[AgreementMoment]) -> None:
         self._moments = moments
         if self.course.currentData() == "time":
             self._show_course()
@@ -339,7 +339,7 @@ class SetAgreementPanel(Card):
             self._later.start()
 
 
-def _told(tally: Tally) -> str:
+def _told(tally: AgreementTally) -> str:
     mean = "" if tally.mean_iou is None else f", mean IoU {tally.mean_iou:.3f}, Dice {tally.mean_dice:.3f}"
     return f"{tally.matched} matched, {tally.missed} missed, {tally.extra} extra{mean}"
 

@@ -20,7 +20,7 @@ class Act:
         """Set on the writer's thread; 0 before, and for what was not written."""
 
 
-class Shown(NamedTuple):
+class ShownChanges(NamedTuple):
     """Changes that the screen shows, and the writer has not answered yet."""
 
     number: int
@@ -39,7 +39,7 @@ class Acts:
         """Whether the end of the journal is being read."""
         self.miscounted: set[int] = set()
         """Images on which something else was done than shown: what was counted on them is counted again."""
-        self._shown: list[Shown] = []
+        self._shown: list[ShownChanges] = []
         self._done: list[Act] = []
         self._undone: list[Act] = []
         self.learn(tail or Tail())
@@ -106,7 +106,7 @@ class Acts:
 
     def show(self, number: int, changes: tuple[Change, ...]) -> None:
         """These are shown, and are what the writer is asked for under that number."""
-        self._shown.append(Shown(number, changes))
+        self._shown.append(ShownChanges(number, changes))
 
     def after(self, number: int) -> Iterator[Change]:
         """What was shown later, in order: to be shown on top of what was read at that number."""

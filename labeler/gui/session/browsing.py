@@ -15,7 +15,7 @@ from labeler.gui.session.acts import Acts
 from labeler.gui.session.document import Changed, Document
 from labeler.gui.session.loader import PixelLoader
 from labeler.gui.session.open_photo import OpenPhoto
-from labeler.gui.session.project_link import OpenedProject, ProjectLink, View
+from labeler.gui.session.project_link import OpenedProject, ProjectLink, ProjectView
 from labeler.gui.session.strangers import Strangers, can_be
 from labeler.project.photos.folder import Sync, said_of
 from labeler.project.photos.survey import CHANGED, Stranger
@@ -214,7 +214,7 @@ class Browsing(QObject):
         """Find what was added to the folder, went from it, moved in it or was replaced."""
         self._link.look_at_folder()
 
-    def _take_view(self, view: View, number: int) -> None:
+    def _take_view(self, view: ProjectView, number: int) -> None:
         """Show what was read from a project: another one, or the same after it changed underneath.
 
         `number` is that of the last thing asked of the writer before it was read.

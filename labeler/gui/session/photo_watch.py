@@ -27,7 +27,7 @@ _CHUNK = 32
 """Photos that are read between two writes."""
 
 
-class Line(Protocol):
+class WriterLine(Protocol):
     """What is needed of the line to the writer: see `ProjectLink`."""
 
     def read(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None: ...
@@ -56,7 +56,7 @@ class PhotoWatch(QObject):
     """A `Sync`: what has changed, written down already."""
     told = Signal(str)
 
-    def __init__(self, line: Line, parent: QObject | None = None) -> None:
+    def __init__(self, line: WriterLine, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._line = line
         self._courier = Courier(self)

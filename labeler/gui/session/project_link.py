@@ -21,7 +21,7 @@ from labeler.project.ids import Ids, Kind
 from labeler.project.keeping.kept import kept_copies
 from labeler.project.keeping.rescue_file import Step, put_aside_files
 from labeler.project.keeping.snapshots import DamagedProjectError
-from labeler.project.photos.folder import Place, Sync, find_images, locate, take_survey
+from labeler.project.photos.folder import ProjectPlace, Sync, find_images, locate, take_survey
 from labeler.project.photos.survey import survey
 from labeler.project.settlement import Tail
 from labeler.project.store import Store
@@ -54,7 +54,7 @@ class Undecided(Struct, frozen=True):
     """Files of edits that did not fit."""
 
 
-class View(Struct, frozen=True, eq=False):
+class ProjectView(Struct, frozen=True, eq=False):
     """All that the window shows of a project beside the open image, read in one go."""
 
     opened: OpenedProject
@@ -76,7 +76,7 @@ class ProjectLink(QObject):
     leaving = Signal()
     """Another project is about to take the place of the open one, which can still be written to."""
     viewed = Signal(object, int)
-    """A `View`: another project was opened, or this one was read anew; and `asked` when that began."""
+    """A `ProjectView`: another project was opened, or this one was read anew; and `asked` when that began."""
     refused = Signal(object)
     """The exception that says why a project was not opened."""
     synced = Signal(object)
@@ -84,7 +84,7 @@ class ProjectLink(QObject):
     saved_changed = Signal(str)
     told = Signal(str)
     placed = Signal(object)
-    """A `Place`: what a person should know about where the project is that was just opened."""
+    """A `ProjectPlace`: what a person should know about where the project is that was just opened."""
     undecided = Signal(object)
     """An `Undecided`: a person has to say what becomes of it."""
 
@@ -129,7 +129,7 @@ class ProjectLink(QObject):
 
     def _open_now(
         self, path: Path, here: Writer | None, *, read_only: bool, take_over: bool
-    ) -> tuple[Writer, View, Place]:
+    ) -> tuple[Writer, ProjectView, ProjectPlace]:
         """On another thread: everything up to the first view, so that the window can show it at once."""
         place = locate(path)
         if here is not None and here.path == place.project:
@@ -160,11 +160,11 @@ class ProjectLink(QObject):
                 writer.close()
             raise
 
-    def _view(self, store: Store, opened: OpenedProject, start: Path | None) -> View:
+    def _view(self, store: Store, opened: OpenedProject, start: Path | None) -> ProjectView:
         """On the writer's thread: read everything."""
         images = store.images()
         model = Model(0, *self._segmenter) if opened.read_only else store.ensure_model(*self._segmenter)
-        return View(
+        return ProjectView(
             opened=opened,
             images=images,
             categories=store.categories(),
@@ -176,7 +176,7 @@ class ProjectLink(QObject):
             start=_image_at(start, opened.root, images),
         )
 
-    def _take(self, turn: int, writer: Writer, view: View, place: Place) -> None:
+    def _take(self, turn: int, writer: Writer, view: ProjectView, place: ProjectPlace) -> None:
         if turn != self._opening:
             # a newer request came while this one was being read
             if writer is not self._writer:
@@ -215,12 +215,12 @@ class ProjectLink(QObject):
         if self._opened is not None:
             opened, asked = self._opened, self.asked
 
-            def work(store: Store) -> View:
+            def work(store: Store) -> ProjectView:
                 return structs.replace(self._view(store, opened, None), start=start)
 
             self.read(work, lambda view: self._show(opened, view, asked))
 
-    def _show(self, opened: OpenedProject, view: View | None, asked: int) -> None:
+    def _show(self, opened: OpenedProject, view: ProjectView | None, asked: int) -> None:
         if view is not None and opened is self._opened:
             self.viewed.emit(view, asked)
 

@@ -12,9 +12,9 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QToolTip, QVBoxLayout, QWidget
 
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.curves_canvas import Axis, Canvas, Curve, Floats
+from labeler.gui.toolkit.curves_canvas import Axis, Floats, PlotCanvas, PlotCurve
 
-__all__ = ["Axis", "Curve", "CurvePlot", "Floats", "line_color"]
+__all__ = ["Axis", "CurvePlot", "Floats", "PlotCurve", "line_color"]
 
 _REACH = 14.0
 """Pixels from a point or the line within which it is meant."""
@@ -42,7 +42,7 @@ class CurvePlot(QWidget):
     def __init__(self, name: str, *, x: Axis, y: Axis, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.name = name
-        self.curves: list[Curve] = []
+        self.curves: list[PlotCurve] = []
         self.line: float | None = None
         """Where the line stands; None for no line."""
         self.at: tuple[str, int] | None = None
@@ -51,7 +51,7 @@ class CurvePlot(QWidget):
         self._line_label = ""
         self._marks: list[tuple[float, float, str]] = []
         self._dragged = False
-        self._canvas: Canvas | None = None
+        self._canvas: PlotCanvas | None = None
         self._legend = QLabel(self, wordWrap=True)
         self._legend.setObjectName("quiet")
         self._legend.setTextFormat(Qt.TextFormat.RichText)
@@ -72,7 +72,7 @@ class CurvePlot(QWidget):
 
     # --- what it shows ----------------------------------------------------------------------------
 
-    def show_curves(self, curves: Sequence[Curve], *, note: str = "") -> None:
+    def show_curves(self, curves: Sequence[PlotCurve], *, note: str = "") -> None:
         """Show these instead; `note` is said where there is no point at all."""
         self.curves = list(curves)
         if self.at is not None and self._point(*self.at) is None:
@@ -228,7 +228,7 @@ class CurvePlot(QWidget):
         assert self._canvas is not None
         return self._canvas.viewport
 
-    def _nearest(self, curve: Curve, at: QPointF) -> tuple[int, float]:
+    def _nearest(self, curve: PlotCurve, at: QPointF) -> tuple[int, float]:
         if self._canvas is None or not len(curve.x):
             return 0, np.inf
         columns, rows = self._canvas.pixels(curve.x, curve.y)
@@ -312,7 +312,7 @@ class CurvePlot(QWidget):
         """The plot itself is made now."""
         super().showEvent(event)
         if self._canvas is None:
-            self._canvas = Canvas(self)
+            self._canvas = PlotCanvas(self)
             self._stack.addWidget(self._canvas.widget)
             self._draw()
 
@@ -335,7 +335,7 @@ class CurvePlot(QWidget):
             self._canvas.show_focus(False)
 
 
-def _legend_entry(curve: Curve) -> str:
+def _legend_entry(curve: PlotCurve) -> str:
     dash = "┅" if curve.dashed else "━"
     words = (curve.label or curve.name).replace("&", "&amp;").replace("<", "&lt;").replace(" ", "&nbsp;")
     return f'<span style="color: {curve.color}">{dash}</span>&nbsp;{words}'

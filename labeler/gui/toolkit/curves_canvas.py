@@ -29,7 +29,7 @@ class Axis(Struct, frozen=True):
     """(place, words) of its marks; () for round numbers."""
 
 
-class Curve(Struct, frozen=True, eq=False):
+class PlotCurve(Struct, frozen=True, eq=False):
     """One curve; `x` rises or stays, and both are (N,). A y that is NaN leaves a gap."""
 
     name: str
@@ -45,7 +45,7 @@ class Curve(Struct, frozen=True, eq=False):
     """What the legend says; "" is the name, and a space is nothing."""
 
 
-class Canvas:
+class PlotCanvas:
     """The surface of a plot. Making one imports pyqtgraph."""
 
     def __init__(self, plot: QWidget) -> None:
@@ -79,7 +79,7 @@ class Canvas:
         for points in (self._marks, self._cursor):
             self._box.addItem(points, ignoreBounds=True)
 
-    def draw(self, curves: Sequence[Curve], x: Axis, y: Axis) -> None:
+    def draw(self, curves: Sequence[PlotCurve], x: Axis, y: Axis) -> None:
         """The curves and axes anew; what is drawn already takes other points."""
         for name in self._drawn.keys() - {curve.name for curve in curves}:
             self._item.removeItem(self._drawn.pop(name))
@@ -94,7 +94,7 @@ class Canvas:
         self._axes = x, y
         self._set_ends()
 
-    def _draw_curve(self, drawn: Any, curve: Curve) -> None:
+    def _draw_curve(self, drawn: Any, curve: PlotCurve) -> None:
         style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
         drawn.setPen(self._library.mkPen(curve.color, width=curve.width, style=style))
         symbol = "o" if curve.dots or len(curve.x) == 1 else None

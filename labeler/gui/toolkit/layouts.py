@@ -65,7 +65,7 @@ class Segments(QWidget):
             super().keyPressEvent(event)
 
 
-class Holder(QWidget):
+class ScrollHolder(QWidget):
     """Gives a widget all its room, and asks a scroll area for a least height and no width.
 
     A scroll area would give a layout with words that wrap the height that it likes best.

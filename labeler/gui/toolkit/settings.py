@@ -35,7 +35,7 @@ CLOSED = (
 """The panels that are not shown at first."""
 
 
-class Whereabouts(msgspec.Struct, frozen=True):
+class LastPlace(msgspec.Struct, frozen=True):
     """Where a person was in a project; names rather than ids, which an import may give anew."""
 
     image: str = ""
@@ -90,7 +90,7 @@ class Settings(msgspec.Struct):
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
     detectors: dict[str, str] = {}
     """The detector that was chosen last to run in a project, by the project's file."""
-    places: dict[str, Whereabouts] = {}
+    places: dict[str, LastPlace] = {}
     """Where one was in a project, by its file, the one left last at the end."""
 
     others_told: dict[str, str] = {}
@@ -101,7 +101,7 @@ class Settings(msgspec.Struct):
         name = str(path)
         self.recent = [name, *(other for other in self.recent if other != name)][:RECENT]
 
-    def keep_place(self, project: str, here: Whereabouts) -> None:
+    def keep_place(self, project: str, here: LastPlace) -> None:
         """Keep where one is in a project; of very many, the one left longest ago is forgotten."""
         _keep_last(self.places, project, here)
 

@@ -21,7 +21,7 @@ from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
 from labeler.gui.training import files
 from labeler.gui.training.course import Course
-from labeler.gui.training.files import Labels, ReadRun
+from labeler.gui.training.files import ReadRun, RunLabels
 from labeler.gui.training.planner import Planner, Scope
 from labeler.gui.training.run_list import RunList, sentence_of
 from labeler.project.runs import Run, own_folder, runs_folder
@@ -182,7 +182,7 @@ class TrainingDesk(QObject):
         path = runs_folder() / files.folder_name(project, spec)
         images = tuple(image for image in map(session.find_image, image_ids) if image is not None)
         flat = tuple(annotation for one in annotations for annotation in one)
-        labels, root = Labels(images, tuple(session.categories.values()), flat), session.root
+        labels, root = RunLabels(images, tuple(session.categories.values()), flat), session.root
 
         def made(folder: RunFolder) -> None:
             run = Run(0, str(folder.path), spec.name, spec.trainer, len(images), spec.created)

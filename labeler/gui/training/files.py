@@ -17,7 +17,7 @@ from labeler.training.disk import remedy
 from labeler.training.run import Outcome, RunFolder, RunSpec
 
 
-class Labels(Struct, frozen=True, eq=False):
+class RunLabels(Struct, frozen=True, eq=False):
     """What goes into a run."""
 
     images: tuple[Image, ...]
@@ -41,7 +41,7 @@ def folder_name(project: Path, spec: RunSpec) -> str:
     return f"{words[:60]}-{spec.id}"
 
 
-def make_run(path: Path, spec: RunSpec, labels: Labels, *, root: Path) -> RunFolder:
+def make_run(path: Path, spec: RunSpec, labels: RunLabels, *, root: Path) -> RunFolder:
     """A new run's folder with its labels; the images' paths are relative to `root`, and absolute in there."""
     from labeler.formats.coco.coco_reading import Dataset  # noqa: PLC0415 - 50 ms that a start need not pay
     from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - 50 ms that a start need not pay

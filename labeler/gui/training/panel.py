@@ -28,7 +28,7 @@ from labeler.gui.training.course import Course
 from labeler.gui.training.desk import TrainingDesk
 from labeler.gui.training.learner import Learner
 from labeler.gui.training.option_fields import quiet_label, walk_by_tab
-from labeler.gui.training.run_curves import CourseCurves, FiguresTable, Shown
+from labeler.gui.training.run_curves import CourseCurves, FiguresTable, ShownRun
 from labeler.gui.training.runs_view import RunsList
 from labeler.gui.training.sample_view import SampleViewer
 from labeler.gui.training.setup import TrainingSetup
@@ -110,13 +110,13 @@ class TrainingPanel(Card):
             self.samples.show_course(Path(), None)
         self._show_state()
 
-    def _shown(self, run: Run) -> Shown | None:
+    def _shown(self, run: Run) -> ShownRun | None:
         course = self._desk.course_of(run.id)
         if course is None:
             return None
         spec, names = self._desk.trainer(run.trainer), course.metric_names
         wanted = (spec.metric if spec is not None else "", *names)
-        return Shown(run.name, course, next((name for name in wanted if name in names), ""))
+        return ShownRun(run.name, course, next((name for name in wanted if name in names), ""))
 
     def _show_state(self) -> None:
         """The lines over the curves: where the run is, or what came of it."""

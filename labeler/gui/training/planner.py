@@ -26,7 +26,7 @@ _AT_ONCE = 16
 """Images whose fingerprints are made in one go, before others may use the thread."""
 
 
-class Plan(Struct, frozen=True):
+class TrainingPlan(Struct, frozen=True):
     """What goes into a training."""
 
     images: tuple[int, ...] = ()
@@ -44,7 +44,7 @@ def planned(
     names: Mapping[int, str],
     *,
     scope: Scope,
-) -> Plan:
+) -> TrainingPlan:
     """The plan for a scope; `counts` gives an image's objects by category id, `names` the categories'."""
     chosen: list[int] = []
     objects: Counter[int] = Counter()
@@ -57,7 +57,9 @@ def planned(
             chosen.append(image.id)
             objects.update(here)
     found = {category_id: number for category_id, number in objects.most_common() if number > 0}
-    return Plan(tuple(chosen), found, _warnings(chosen, found, names), _problem(chosen, found, labelled))
+    return TrainingPlan(
+        tuple(chosen), found, _warnings(chosen, found, names), _problem(chosen, found, labelled)
+    )
 
 
 def _problem(chosen: Sequence[int], objects: Mapping[int, int], labelled: int) -> str:
@@ -110,7 +112,7 @@ class Planner(QObject):
         self.needs_masks = False
         self.share = 0.2
         self.seed = 0
-        self.plan = Plan()
+        self.plan = TrainingPlan()
         self.sizes: dict[Scope, int] = {"reviewed": 0, "labelled": 0}
         """Images of each scope."""
         self.held_out: frozenset[int] | None = None
@@ -144,7 +146,7 @@ class Planner(QObject):
         self.seed = self.seed if seed is None else seed
         self._plan_anew()
 
-    def plan_of(self, scope: Scope) -> Plan:
+    def plan_of(self, scope: Scope) -> TrainingPlan:
         """The plan for a scope, as the labels are now."""
         names = {category.id: category.name for category in self._session.categories.values()}
         return planned(self._session.images, self._session.counts, names, scope=scope)

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.gui.toolkit.cards import Choice
-from labeler.gui.toolkit.curve_plot import Axis, Curve, CurvePlot, line_color
+from labeler.gui.toolkit.curve_plot import Axis, CurvePlot, PlotCurve, line_color
 from labeler.gui.training.course import Course
 
 _TOTAL = "loss"
 
 
-class Shown(Struct, frozen=True, eq=False):
+class ShownRun(Struct, frozen=True, eq=False):
     """A run whose curves are shown."""
 
     name: str
@@ -36,7 +36,7 @@ class CourseCurves(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._runs: list[Shown] = []
+        self._runs: list[ShownRun] = []
         self.loss = CurvePlot("Losses", x=Axis("epoch"), y=Axis("loss"), parent=self)
         self.score = CurvePlot("Metrics", x=Axis("epoch"), y=Axis("", 0.0, 1.0), parent=self)
         self.metric_choice = Choice("Metric that is shown", parent=self)
@@ -53,7 +53,7 @@ class CourseCurves(QWidget):
         self._box.addWidget(self.loss, 1)
         self._box.addWidget(right, 1)
 
-    def show_runs(self, runs: Sequence[Shown]) -> None:
+    def show_runs(self, runs: Sequence[ShownRun]) -> None:
         """Show these runs; one with all its losses, several with their totals."""
         self._runs = list(runs)
         self._fill_metrics()
@@ -85,7 +85,7 @@ class CourseCurves(QWidget):
         self.score.set_x(Axis("epoch", 0.0, 1.0) if alone else Axis("epoch"))
         self.score.show_curves(scores, note="Metrics are drawn after the first epoch.")
 
-    def _losses(self) -> list[Curve]:
+    def _losses(self) -> list[PlotCurve]:
         """Of one run: the total in front, its parts behind."""
         if not self._runs:
             return []
@@ -97,10 +97,10 @@ class CourseCurves(QWidget):
         for place, name in enumerate(names):
             x, y = steps[name].arrays
             width = 2.0 if place == 0 else 1.2
-            made.append(Curve(name, line_color(place), x, y, width=width, dashed=place > 0))
+            made.append(PlotCurve(name, line_color(place), x, y, width=width, dashed=place > 0))
         return made
 
-    def _scores(self) -> list[Curve]:
+    def _scores(self) -> list[PlotCurve]:
         if not self._runs:
             return []
         run = self._runs[0]
@@ -109,22 +109,22 @@ class CourseCurves(QWidget):
         made = []
         for place, name in enumerate(names):
             x, y = run.course.metric(name)
-            made.append(Curve(name, line_color(place), x, y, dots=len(x) <= 40))
+            made.append(PlotCurve(name, line_color(place), x, y, dots=len(x) <= 40))
         return made
 
-    def _totals(self) -> list[Curve]:
+    def _totals(self) -> list[PlotCurve]:
         made = []
         for place, (name, run) in enumerate(zip(_unlike(self._runs), self._runs, strict=True)):
             series = run.course.steps.get(_TOTAL)
             if series is not None:
-                made.append(Curve(name, line_color(place), *series.arrays))
+                made.append(PlotCurve(name, line_color(place), *series.arrays))
         return made
 
-    def _mains(self) -> list[Curve]:
+    def _mains(self) -> list[PlotCurve]:
         made = []
         for place, (name, run) in enumerate(zip(_unlike(self._runs), self._runs, strict=True)):
             x, y = run.course.metric(self.metric_choice.currentData() or run.metric)
-            made.append(Curve(name, line_color(place), x, y, dots=len(x) <= 40))
+            made.append(PlotCurve(name, line_color(place), x, y, dots=len(x) <= 40))
         return made
 
     def set_beside(self, beside: bool) -> None:
@@ -157,7 +157,7 @@ class FiguresTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setMinimumSectionSize(64)
 
-    def show_runs(self, runs: Sequence[Shown]) -> None:
+    def show_runs(self, runs: Sequence[ShownRun]) -> None:
         """A column for each run; the best figure of a row is marked."""
         names = list(dict.fromkeys(name for run in runs for name in run.course.figures))
         self.clear()
@@ -192,7 +192,7 @@ def _ordered(names: Sequence[str], first: str) -> list[str]:
     return sorted(names, key=lambda name: name != first)
 
 
-def _unlike(runs: Sequence[Shown]) -> list[str]:
+def _unlike(runs: Sequence[ShownRun]) -> list[str]:
     """Names that tell the runs apart where two are called the same."""
     made: list[str] = []
     for run in runs:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.records import Model
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.scopes import Asked, key_of_run
-from labeler.gui.predictions.batch import Choice
+from labeler.gui.predictions.batch import RunChoice
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.training.desk import TrainingDesk
@@ -45,7 +45,7 @@ class Loop(QObject):
         self._desk = desk
         self._registry: Registry | None = None
         self._courier = Courier(self)
-        self._then: list[tuple[Choice, Callable[[Model], None]]] = []
+        self._then: list[tuple[RunChoice, Callable[[Model], None]]] = []
         self._asked: Asked | None = None
         self.training = TrainingDesk(session, self)
         self.learner = Learner(session, self.training, desk.batch, self)
@@ -143,7 +143,7 @@ class Loop(QObject):
             return
 
         def begin(spec: ModelSpec) -> None:
-            choice = Choice(path, spec, images=images)
+            choice = RunChoice(path, spec, images=images)
             self._then.append((choice, then))
             self._desk.batch.start(choice)
 
@@ -154,7 +154,7 @@ class Loop(QObject):
             failed=lambda error: self.told.emit(str(error)),
         )
 
-    def _go_on(self, choice: Choice) -> None:
+    def _go_on(self, choice: RunChoice) -> None:
         model = self._desk.batch.model
         asked = [then for one, then in self._then if one is choice]
         # those whose run was called off are never gone on with

@@ -8,9 +8,9 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.geometry import bounds
 from labeler.core.records import Candidate
 from labeler.gui.children.predict_client import JobClient
-from labeler.gui.predictions.batch import Batch, Choice, Scope
+from labeler.gui.predictions.batch import Batch, RunChoice, Scope
 from labeler.gui.predictions.predictions import Predictions
-from labeler.gui.review.agreements import Agreements
+from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
@@ -32,7 +32,7 @@ class PredictionDesk(QObject):
         self._session = session
         self.predictions = Predictions(session, self)
         self.reviewing = Reviewing(session, self.predictions, self)
-        self.agreements = Agreements(session, self.predictions, self)
+        self.agreements = SetAgreements(session, self.predictions, self)
         self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
         self.jobs = JobClient(self)
         self.batch = Batch(session, self.jobs, self)
@@ -43,7 +43,7 @@ class PredictionDesk(QObject):
         self.queue.show_item.connect(self._show_item)
         self.predictions.selection_changed.connect(self._point_at)
         self._outcome = ""
-        self.detector: Callable[[], Choice | None] = lambda: None
+        self.detector: Callable[[], RunChoice | None] = lambda: None
         """The choice that the run panel shows; None while no detector is at hand."""
 
     def handlers(self) -> dict[str, Callable[..., object]]:

@@ -5,7 +5,7 @@ from PySide6.QtCore import QObject, QTimer
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.images.panel import ImageFilter, ImagesPanel
 from labeler.gui.session.session import Session
-from labeler.gui.toolkit.settings import Settings, Whereabouts
+from labeler.gui.toolkit.settings import LastPlace, Settings
 
 PAUSE_MS = 3000
 """After this pause on an image the place is kept on disk too, should the app not get to its end."""
@@ -24,7 +24,7 @@ class Resuming(QObject):
         super().__init__(parent)
         self._session, self._canvas, self._images = session, canvas, images
         self._settings = settings
-        self._awaited: Whereabouts | None = None
+        self._awaited: LastPlace | None = None
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self.keep)
         session.leaving.connect(self.keep)
@@ -42,7 +42,7 @@ class Resuming(QObject):
         kept = session.categories.get(wanted.category_id)
         # a view that has not been shown yet is still the one to come back to
         waits = self._awaited is not None and self._awaited.image == image.path
-        here = Whereabouts(
+        here = LastPlace(
             image=image.path,
             view=self._awaited.view if self._awaited is not None and waits else self._canvas.sight(),
             tool=self._canvas.tool,

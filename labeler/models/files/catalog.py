@@ -16,7 +16,7 @@ DEFAULT_DETECTOR = "yolo11n"
 """The entry that is offered first to somebody who wants objects found."""
 
 
-class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CatalogEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of weights that its publisher offers to everybody."""
 
     id: str
@@ -46,17 +46,17 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Listing(Struct, frozen=True, forbid_unknown_fields=True):
-    models: tuple[Entry, ...]
+    models: tuple[CatalogEntry, ...]
 
 
 @cache
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CatalogEntry, ...]:
     """Everything that can be had, in the order in which it is shown."""
     text = (paths.resources() / "models" / "catalog.toml").read_bytes()
     return msgspec.toml.decode(text, type=_Listing).models
 
 
-def entry(entry_id: str) -> Entry:
+def entry(entry_id: str) -> CatalogEntry:
     """The entry of that id; ModelError, naming those there are, when there is none."""
     for one in entries():
         if one.id == entry_id:
@@ -65,6 +65,6 @@ def entry(entry_id: str) -> Entry:
     raise ModelError(f"There is no model “{entry_id}” to be had; there are: {known}.")
 
 
-def with_needs(wanted: Entry) -> tuple[Entry, ...]:
+def with_needs(wanted: CatalogEntry) -> tuple[CatalogEntry, ...]:
     """An entry and those that it needs, itself first."""
     return (wanted, *(entry(name) for name in wanted.needs))

@@ -55,7 +55,7 @@ class FetchError(ModelError):
     """A file that could not be fetched; the message is the reason alone, without where and what to do."""
 
 
-class StoppedError(ModelError):
+class FetchStoppedError(ModelError):
     """The work was called off."""
 
 
@@ -165,7 +165,7 @@ class _Transfer:
         with self._part.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 if self._is_stopped():
-                    raise StoppedError("The download was called off.")
+                    raise FetchStoppedError("The download was called off.")
                 self._digest.update(chunk)
         self._done = have
 
@@ -209,7 +209,7 @@ class _Stream:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self._is_stopped():
-                raise StoppedError("The download was called off.")
+                raise FetchStoppedError("The download was called off.")
             with contextlib.suppress(queue.Empty):
                 return self._items.get(timeout=_TICK)
         return TimeoutError()
@@ -318,7 +318,7 @@ def _pause(seconds: float, is_stopped: Callable[[], bool]) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if is_stopped():
-            raise StoppedError("The download was called off.")
+            raise FetchStoppedError("The download was called off.")
         time.sleep(_TICK)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from labeler.errors import ModelError
 from labeler.models.files import catalog, weights
-from labeler.models.files.catalog import Entry
+from labeler.models.files.catalog import CatalogEntry
 from labeler.models.protocols import ModelSpec
 
 State: TypeAlias = Literal["embedded", "installed", "available"]
@@ -32,7 +32,7 @@ class Listed(Struct, frozen=True, kw_only=True):
     """Embedded in the app or a plugin, a file in the folder of weights, or one that can be downloaded."""
     path: Path | None = None
     """The file, of an installed one."""
-    entry: Entry | None = None
+    entry: CatalogEntry | None = None
     spec: ModelSpec | None = None
     """The model, where it is open already."""
 
@@ -76,7 +76,7 @@ def _embedded(spec: ModelSpec) -> Listed:
     )
 
 
-def _of_catalogue(entry: Entry, there: Mapping[str, weights.Installed]) -> Listed:
+def _of_catalogue(entry: CatalogEntry, there: Mapping[str, weights.Installed]) -> Listed:
     found = there.get(entry.file)
     missing = [one for one in catalog.with_needs(entry)[1:] if one.file not in there]
     return Listed(

@@ -21,15 +21,15 @@ from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
 from labeler.models.files import catalog, fetch
-from labeler.models.files.catalog import Entry
+from labeler.models.files.catalog import CatalogEntry
 from labeler.models.files.checkpoints import check_pickles
-from labeler.models.files.fetch import Progress, StoppedError
+from labeler.models.files.fetch import FetchStoppedError, Progress
 from labeler.models.protocols import ModelSpec, Weights
 
 __all__ = [
     "DownloadError",
+    "FetchStoppedError",
     "Installed",
-    "StoppedError",
     "download",
     "folder",
     "import_file",
@@ -62,7 +62,7 @@ class Installed(Struct, frozen=True):
     path: Path
     size: int
     """In bytes."""
-    entry: Entry | None = None
+    entry: CatalogEntry | None = None
     """What it is in the catalogue; None for a file of the person's own."""
 
     @property
@@ -100,7 +100,7 @@ def folder() -> Path:
     return made
 
 
-def path_of(entry: Entry) -> Path:
+def path_of(entry: CatalogEntry) -> Path:
     """Where an entry's file is, or would be."""
     return folder() / entry.file
 
@@ -172,7 +172,7 @@ def verified(path: Path) -> Weights:
 
 
 def download(
-    entry: Entry,
+    entry: CatalogEntry,
     *,
     progress: Progress = lambda _done, _total: None,
     is_stopped: Callable[[], bool] = lambda: False,
@@ -239,7 +239,7 @@ def remove(path: Path) -> None:
     _keep_pin(path.name, None)
 
 
-def _failed(entry: Entry, reason: str) -> DownloadError:
+def _failed(entry: CatalogEntry, reason: str) -> DownloadError:
     return DownloadError(
         f"{entry.title} could not be downloaded ({reason}): fetch {entry.url} by hand "
         f"and put it into {folder()}.",
@@ -248,7 +248,7 @@ def _failed(entry: Entry, reason: str) -> DownloadError:
     )
 
 
-def _check(entry: Entry, digest: str, part: Path) -> None:
+def _check(entry: CatalogEntry, digest: str, part: Path) -> None:
     """Whether a downloaded file is the published one, or the one of the first time."""
     pin = _read_pins().get(entry.file)
     if entry.sha256:

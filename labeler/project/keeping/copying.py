@@ -20,7 +20,7 @@ def never() -> bool:
     return False
 
 
-class StoppedError(ProjectError):
+class CopyStoppedError(ProjectError):
     """A copy that was not finished because somebody waits; nothing is left of it."""
 
 
@@ -47,11 +47,11 @@ class Pinned:
         self._db.close()
 
     def copy_to(self, target: Path, *, stop: Callable[[], bool]) -> None:
-        """Write all of it to a new file; raises `StoppedError` once `stop` gives True."""
+        """Write all of it to a new file; raises `CopyStoppedError` once `stop` gives True."""
 
         def look(*_: int) -> None:
             if stop():
-                raise StoppedError(f"The snapshot of {self.project.name} was not finished.")
+                raise CopyStoppedError(f"The snapshot of {self.project.name} was not finished.")
 
         schema.make_file(target, like=self.project)
         with closing(schema.connect(target, mode="rw")) as copy:
@@ -96,7 +96,7 @@ def keep(
 ) -> Path:
     """Write a snapshot, check it, publish it, and let old ones go; gives its path.
 
-    `midway` is called when the copy is written but not yet published. Raises `StoppedError` once `stop`
+    `midway` is called when the copy is written but not yet published. Raises `CopyStoppedError` once `stop`
     gives True, `DamagedProjectError` where what was copied is not whole, and what the disk raises.
     """
     project = pinned.project
@@ -132,7 +132,7 @@ def _check(project: Path, copy: Path, stop: Callable[[], bool]) -> None:
         reason = schema.damage(copy, stop=stop)
     except ProjectError as error:
         if stop():
-            raise StoppedError(f"The snapshot of {project.name} was not finished.") from error
+            raise CopyStoppedError(f"The snapshot of {project.name} was not finished.") from error
         raise
     if reason:
         raise snapshots.DamagedProjectError(project, reason, snapshots.newest_good(project))

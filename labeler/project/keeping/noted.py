@@ -11,7 +11,7 @@ from labeler.paths import data_dir
 _NOTE = struct.Struct("<q8s")
 
 
-class Note:
+class NotedRevision:
     """Where the last revision of a project is noted; what cannot be noted is no reason to stop."""
 
     def __init__(self, project: Path) -> None:
@@ -36,7 +36,7 @@ class Note:
 
 def note(project: Path, revision: int) -> None:
     """Note a revision of a project that nobody has open."""
-    one = Note(project)
+    one = NotedRevision(project)
     one.write(revision)
     one.close()
 

@@ -19,7 +19,7 @@ from labeler.project.store import Store
 logger = logging.getLogger(__name__)
 
 
-class Outcome(Struct, frozen=True):
+class StepOutcome(Struct, frozen=True):
     """What came of a step."""
 
     did: bool
@@ -50,11 +50,11 @@ class Replay:
                 return bool(self._undone) and not self._undone[-1]
         return False
 
-    def work(self, step: Step) -> Callable[[Store], Outcome]:
+    def work(self, step: Step) -> Callable[[Store], StepOutcome]:
         """What does the step."""
-        return lambda store: Outcome(did=False) if self.is_void(step) else _do(store, step)
+        return lambda store: StepOutcome(did=False) if self.is_void(step) else _do(store, step)
 
-    def note(self, step: Step, outcome: Outcome) -> None:
+    def note(self, step: Step, outcome: StepOutcome) -> None:
         """A step was taken up, in whole or in part, or refused for good."""
         if step == "undo":
             self._undone.append(self._done.pop() if self._done else outcome.did)
@@ -100,7 +100,7 @@ class TakingUp:
         self._left = len(found)
         return found
 
-    def took(self, step: Step, outcome: Outcome) -> None:
+    def took(self, step: Step, outcome: StepOutcome) -> None:
         """A step is in the project, as far as it fits."""
         self._settle(step, outcome)
 
@@ -109,7 +109,7 @@ class TakingUp:
         logger.warning("A rescued edit of %s was refused: %s", self._project, error)
         self._settle(step, refusal(step))
 
-    def _settle(self, step: Step, outcome: Outcome) -> None:
+    def _settle(self, step: Step, outcome: StepOutcome) -> None:
         self.replay.note(step, outcome)
         self._left -= 1
         dropped = self.replay.dropped
@@ -126,15 +126,15 @@ class TakingUp:
         )
 
 
-def refusal(step: Step) -> Outcome:
+def refusal(step: Step) -> StepOutcome:
     """What comes of a step that was refused as a whole."""
-    return Outcome(did=False, left=step if isinstance(step, Edit) else None)
+    return StepOutcome(did=False, left=step if isinstance(step, Edit) else None)
 
 
-def _do(store: Store, step: Step) -> Outcome:
+def _do(store: Store, step: Step) -> StepOutcome:
     if step == "undo":
-        return Outcome(did=store.undo() is not None)
+        return StepOutcome(did=store.undo() is not None)
     if step == "redo":
-        return Outcome(did=store.redo() is not None)
+        return StepOutcome(did=store.redo() is not None)
     edit_id, left = store.take_up(step)
-    return Outcome(did=edit_id != 0, left=left if left.changes else None)
+    return StepOutcome(did=edit_id != 0, left=left if left.changes else None)

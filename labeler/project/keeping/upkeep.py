@@ -109,7 +109,7 @@ class Upkeep:
         """Whether it worked. The labels are safe without it, so a failure is only noted."""
         try:
             upkeep()
-        except (copying.StoppedError, AwayError) as error:
+        except (copying.CopyStoppedError, AwayError) as error:
             # the one is made at the next opening, the other the writer sees to
             logger.info("%s", error)
             return False

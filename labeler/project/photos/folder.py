@@ -147,7 +147,7 @@ def _photos(count: int) -> str:
 # --- where the project is ---------------------------------------------------------------------
 
 
-class Place(Struct, frozen=True):
+class ProjectPlace(Struct, frozen=True):
     """Where a project is, and the images it is about."""
 
     project: Path
@@ -165,7 +165,7 @@ class Place(Struct, frozen=True):
     """How many it has."""
 
 
-def locate(path: Path) -> Place:
+def locate(path: Path) -> ProjectPlace:
     """The project of a folder, of the folder an image is in, or of a project file; nothing is made in it.
 
     It is the one that has the folder's labels, wherever the folder stands by now: `labels.labeler` in it,
@@ -191,7 +191,7 @@ def locate(path: Path) -> Place:
     return _of_project(inside) if at_home is None else _of_two(folder, inside, at_home)
 
 
-def _at_home(folder: Path, project: Path) -> Place:
+def _at_home(folder: Path, project: Path) -> ProjectPlace:
     obstacle = _obstacle(folder)
     if obstacle:
         message = f"The folder {folder.name} {obstacle}, so its labels are kept in {project}."
@@ -200,10 +200,10 @@ def _at_home(folder: Path, project: Path) -> Place:
             f"The labels of {folder.name} are kept in {project}, from when the folder could not take them. "
             "They can be moved into it."
         )
-    return Place(project, folder.resolve(), read_only_reason="", message=message, movable=not obstacle)
+    return ProjectPlace(project, folder.resolve(), read_only_reason="", message=message, movable=not obstacle)
 
 
-def _of_two(folder: Path, inside: Path, at_home: Path) -> Place:
+def _of_two(folder: Path, inside: Path, at_home: Path) -> ProjectPlace:
     """The project with labels of two; where both have some, the one that can be written to."""
     labels, labels_at_home = homes.labels_in(inside), homes.labels_in(at_home)
     if labels_at_home < 0:
@@ -222,7 +222,7 @@ def _of_two(folder: Path, inside: Path, at_home: Path) -> Place:
     return replace(chosen, message=message, movable=False, other=other, other_labels=counts[other])
 
 
-def _of_project(project: Path) -> Place:
+def _of_project(project: Path) -> ProjectPlace:
     if not project.parent.is_dir():
         raise ProjectError(f"There is no folder {project.parent} for a project. Make it first.")
     root = _root_of(project)
@@ -232,7 +232,7 @@ def _of_project(project: Path) -> Place:
     if not obstacle and project.exists() and not os.access(project, os.W_OK):
         obstacle = "is read-only"
     reason = f"The project can only be looked at: its folder {obstacle}." if obstacle else ""
-    return Place(project=project, root=root, read_only_reason=reason, message=reason)
+    return ProjectPlace(project=project, root=root, read_only_reason=reason, message=reason)
 
 
 def _root_of(project: Path) -> Path:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from labeler.core.records import Bits
 from labeler.training.instant.cells import LEVELS, WINDOW, Floats, Indices, Projection, cells, windows
 from labeler.training.instant.head import Config, Head
-from labeler.training.instant.targets import Example, View, view
+from labeler.training.instant.targets import Example, TrainingView, view
 
 _POOL = 64
 """Views that are kept; each step one of them makes room for another."""
@@ -45,7 +45,7 @@ Progress = Callable[[int, dict[str, float]], None]
 
 
 class _Pooled(Struct, eq=False):
-    view: View
+    view: TrainingView
     hard: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
 
@@ -156,7 +156,7 @@ class Fitting:
         warm = min(1.0, (step + 1) / _WARM_UP)
         return _RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * step / self._steps)))
 
-    def _next_view(self) -> View:
+    def _next_view(self) -> TrainingView:
         """Of each image in turn, in an order that changes from round to round."""
         if not self._order:
             self._order = self._random.permutation(len(self._examples)).tolist()

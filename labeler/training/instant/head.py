@@ -49,7 +49,7 @@ class Config(Struct, frozen=True):
     """The fingerprint of the model whose embeddings it was trained on."""
 
 
-class Found(Struct, frozen=True, eq=False):
+class CellFindings(Struct, frozen=True, eq=False):
     """What N cells say."""
 
     boxes: Boxes
@@ -72,7 +72,7 @@ class Head:
         self.names = names
         self.config = config
 
-    def look(self, features: Floats, size: tuple[int, int]) -> Found:
+    def look(self, features: Floats, size: tuple[int, int]) -> CellFindings:
         """What the cells inside an image of size (H, W) say of its embedding (256, 64, 64)."""
         seen = np.concatenate(
             [
@@ -94,12 +94,12 @@ class Head:
         seen: Floats = total.T + self.weights["window.bias"] + self.weights["level"][number]
         return seen
 
-    def _said(self, seen: Floats, chosen: Indices) -> Found:
+    def _said(self, seen: Floats, chosen: Indices) -> CellFindings:
         hidden = np.maximum(self._norm(seen, "first"), 0)
         hidden = hidden + np.maximum(self._norm(self._linear(hidden, "hidden"), "second"), 0)
         logits = self._linear(hidden, "category")
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return Found(
+        return CellFindings(
             boxes_of(np.logaddexp(0, self._linear(hidden, "box")), chosen),
             np.asarray(1 / (1 + np.exp(-self._linear(hidden, "objectness")[:, 0])), dtype=np.float32),
             shares / shares.sum(axis=1, keepdims=True),

@@ -22,7 +22,7 @@ from labeler.core.suppression import suppress
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.models.threads import all_threads
 from labeler.training.instant.cells import scale_of
-from labeler.training.instant.head import Found, Head
+from labeler.training.instant.head import CellFindings, Head
 
 _FLOOR = 0.2
 """The least confidence of a cell that is worth a mask, which costs some 30 ms."""
@@ -91,7 +91,7 @@ def _all_drawn(segmenter: Segmenter, embedding: Embedding, corners: Boxes) -> li
         return list(side_by_side.map(lambda one: _drawn(segmenter, embedding, one), corners.tolist()))
 
 
-def _likely(found: Found, size: tuple[int, int]) -> _Boxes:
+def _likely(found: CellFindings, size: tuple[int, int]) -> _Boxes:
     """The head's boxes in image pixels that are worth a mask."""
     height, width = size
     corners = found.boxes / scale_of(size)

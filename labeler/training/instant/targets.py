@@ -59,7 +59,7 @@ class Targets(Struct, frozen=True, eq=False):
     """Cells at which no object is centred."""
 
 
-class View(Struct, frozen=True, eq=False):
+class TrainingView(Struct, frozen=True, eq=False):
     """A training image as it is shown once."""
 
     maps: tuple[Floats, ...]
@@ -69,7 +69,7 @@ class View(Struct, frozen=True, eq=False):
     targets: Targets
 
 
-def view(example: Example, random: np.random.Generator) -> View:
+def view(example: Example, random: np.random.Generator) -> TrainingView:
     """The image at a size and place by chance."""
     zoom, shift = 1.0, np.zeros(2)
     projected = example.projected.astype(np.float32)
@@ -86,7 +86,7 @@ def view(example: Example, random: np.random.Generator) -> View:
     boxes, categories = boxes[kept], example.categories[kept]
     inside = np.concatenate([shift, shift + np.array(example.extent) * zoom])
     targets = assigned(boxes, inside, np.concatenate([example.unclear * zoom + corner, moved[~kept]]))
-    return View(pooled(np.ascontiguousarray(projected)), boxes, categories, targets)
+    return TrainingView(pooled(np.ascontiguousarray(projected)), boxes, categories, targets)
 
 
 def _areas(boxes: Boxes) -> NDArray[np.float64]:

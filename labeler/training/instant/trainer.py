@@ -28,7 +28,7 @@ from labeler.training.instant.cells import Projection, fit_projection, scale_of
 from labeler.training.instant.head import Config, Head, save
 from labeler.training.instant.objects import objects
 from labeler.training.instant.targets import Example
-from labeler.training.precision import Judged, precision
+from labeler.training.precision import JudgedImage, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 from labeler.training.specs import StoppedError
@@ -165,7 +165,7 @@ class _Training:
         for number, image in enumerate(held_out.images[:_JUDGED], 1):
             self._go_on()
             found = self._instant.objects(head, image.path)
-            judged.append(Judged(image.size, image.annotations, found))
+            judged.append(JudgedImage(image.size, image.annotations, found))
             if number <= _SAMPLES:
                 self._show(image, found, number)
         return precision(judged, {category.name: category.id for category in held_out.categories})

@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that everyone know
 from labeler.training.unet.label_maps import UNKNOWN
 
 
-class Weights(Struct, frozen=True):
+class LossWeights(Struct, frozen=True):
     """How much each loss counts in the sum; 0 leaves it out."""
 
     cross_entropy: float = 1.0
@@ -124,7 +124,7 @@ def _distances(target: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
 
 
 def weighted_sum(
-    logits: Tensor, target: Tensor, weights: Weights, *, by_class: Tensor | None = None
+    logits: Tensor, target: Tensor, weights: LossWeights, *, by_class: Tensor | None = None
 ) -> dict[str, Tensor]:
     """Each loss that counts, by its name, and "loss", their sum by `weights`.
 

@@ -23,7 +23,7 @@ _MUCH_MEMORY = 12 << 30
 """Bytes of a GPU from which on a network of twice the width is trained."""
 
 
-class Plan(Struct, frozen=True):
+class NetworkPlan(Struct, frozen=True):
     """The sizes of a network, and of what it is trained on."""
 
     tile: int
@@ -36,7 +36,7 @@ class Plan(Struct, frozen=True):
     norm: str
 
 
-def planned(data: LabelledSet, options: Mapping[str, Value], *, memory: int, gpu: bool) -> Plan:
+def planned(data: LabelledSet, options: Mapping[str, Value], *, memory: int, gpu: bool) -> NetworkPlan:
     """The plan for the training images; what the options set to anything but 0 or "auto" is kept.
 
     `memory` is what the device has left, in bytes. Depth: deep enough that the lowest level sees the usual
@@ -60,7 +60,7 @@ def planned(data: LabelledSet, options: Mapping[str, Value], *, memory: int, gpu
     batch = int(options["batch"]) or max(1, min(16 if gpu else 4, memory // 3 // held))
     # the last batch may be a single tile: where that is one pixel at the lowest level it has no spread
     norm = "batch" if batch >= _FOR_BATCH_NORM and tile > 2**depth else "group"
-    return Plan(tile=tile, whole=whole, batch=batch, width=width, depth=depth, norm=norm)
+    return NetworkPlan(tile=tile, whole=whole, batch=batch, width=width, depth=depth, norm=norm)
 
 
 def _fitting(side: int, multiple: int) -> int:

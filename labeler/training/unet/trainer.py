@@ -35,7 +35,7 @@ from labeler.training.unet.augmentation import NONE, Augmentation, varied, windo
 from labeler.training.unet.label_maps import UNKNOWN, LabelMap, label_map
 from labeler.training.unet.network import Architecture, Segmenting, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe, scaled_size
-from labeler.training.unet.plan import Plan, planned
+from labeler.training.unet.plan import NetworkPlan, planned
 
 METRIC = "IoU"
 """The mean over the categories; its best epoch is kept."""
@@ -57,7 +57,7 @@ def train(folder: RunFolder, options: Mapping[str, Value], report: Report, shoul
     """
     learnt = folder.train_set()
     _check_outlines(learnt, report)
-    if not any(float(options[name]) > 0 for name in losses.Weights.__struct_fields__):
+    if not any(float(options[name]) > 0 for name in losses.LossWeights.__struct_fields__):
         raise LabelerError("Every loss counts 0, so nothing would be learnt; set one of them above 0.")
     where = device()
     gpu = where.type == "cuda"
@@ -92,7 +92,7 @@ def _check_outlines(learnt: LabelledSet, report: Report) -> None:
 class Pictures:
     """The images of a part at the size they are learnt from, with their label maps; kept where they fit."""
 
-    def __init__(self, data: LabelledSet, plan: Plan, *, seams: bool, memory: int) -> None:
+    def __init__(self, data: LabelledSet, plan: NetworkPlan, *, seams: bool, memory: int) -> None:
         self._data = data
         self._plan = plan
         self._seams = seams
@@ -166,7 +166,7 @@ class SegmentationTask:
         self,
         learnt: LabelledSet,
         held_out: LabelledSet,
-        plan: Plan,
+        plan: NetworkPlan,
         options: Mapping[str, Value],
         *,
         number: int,
@@ -174,8 +174,8 @@ class SegmentationTask:
         self._learnt, self._held_out, self._plan = learnt, held_out, plan
         self._seed = number
         self._rate = float(options["learning_rate"])
-        self._weights = losses.Weights(
-            **{name: float(options[name]) for name in losses.Weights.__struct_fields__}
+        self._weights = losses.LossWeights(
+            **{name: float(options[name]) for name in losses.LossWeights.__struct_fields__}
         )
         seams = bool(options["seams"])
         memory = psutil.virtual_memory().available // 4

@@ -40,7 +40,7 @@ _LEAST_AREA = 1e-9
 _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
-class Written(Struct, frozen=True):
+class WrittenSet(Struct, frozen=True):
     """What was written."""
 
     yaml: Path
@@ -60,7 +60,7 @@ def write(
     side: int,
     masks: bool,
     should_stop: Callable[[], bool],
-) -> Written:
+) -> WrittenSet:
     """Write both parts into `folder`, which is new or empty, with images of at most `side` pixels.
 
     With `masks` each object is its outline, else its tight box. Crowds are left out: the format has no way
@@ -83,7 +83,7 @@ def write(
             f"The data for training cannot be written to {folder} ({said}): {remedy(error)}."
         ) from error
     wanted, learnt = _objects(train, masks=False), _objects(train, masks=masks)
-    return Written(yaml, learnt, wanted - learnt, judged)
+    return WrittenSet(yaml, learnt, wanted - learnt, judged)
 
 
 def _objects(part: LabelledSet, *, masks: bool) -> int:

@@ -49,7 +49,7 @@ _SHORT = 1000
 """Steps up to which a run is short: what the weights know already is disturbed as little as can be."""
 
 
-class Plan(Struct, frozen=True):
+class YoloPlan(Struct, frozen=True):
     """How to train."""
 
     weights: Path
@@ -70,7 +70,7 @@ class Plan(Struct, frozen=True):
     """Processes that read images; -1 for none on a CPU and some on a GPU."""
 
 
-def train(folder: RunFolder, plan: Plan, report: Report, should_stop: ShouldStop) -> Path:
+def train(folder: RunFolder, plan: YoloPlan, report: Report, should_stop: ShouldStop) -> Path:
     """Train as planned, or go on from the folder's checkpoint; gives the file of the final weights.
 
     Reports `Started`, `Step`, `Epoch`, `Sample` and `Note`; the epoch 0 is the model as it was. Raises
@@ -89,7 +89,7 @@ class _NotFiniteError(Exception):
 class _Sitting:
     """One go at a run."""
 
-    def __init__(self, folder: RunFolder, plan: Plan, report: Report, should_stop: ShouldStop) -> None:
+    def __init__(self, folder: RunFolder, plan: YoloPlan, report: Report, should_stop: ShouldStop) -> None:
         self._folder = folder
         self._plan = plan
         self._report = report
@@ -173,7 +173,7 @@ class _Sitting:
         finally:
             torch.set_num_threads(threads)
 
-    def _check(self, written: yolo_files.Written, *, masks: bool) -> None:
+    def _check(self, written: yolo_files.WrittenSet, *, masks: bool) -> None:
         if written.without_outline:
             self._report(
                 Note(

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.core.measures.set_agreement import (
+    AgreementTally,
     ImageMeasure,
-    Tally,
     by_category,
     course,
     measure,
@@ -14,7 +14,7 @@ from labeler.core.measures.set_agreement import (
 from labeler.core.records import Annotation, Box, Candidate
 
 tallies = st.builds(
-    Tally,
+    AgreementTally,
     matched=st.integers(0, 50),
     missed=st.integers(0, 50),
     extra=st.integers(0, 50),
@@ -48,8 +48,8 @@ def test_an_image_by_hand():
         ],
         size=(500, 500),
     )
-    assert found.categories[1] == Tally(2, 0, 1, pytest.approx(1.8), pytest.approx(160 / 180 + 1))
-    assert found.categories[2] == Tally(0, 1, 1)
+    assert found.categories[1] == AgreementTally(2, 0, 1, pytest.approx(1.8), pytest.approx(160 / 180 + 1))
+    assert found.categories[2] == AgreementTally(0, 1, 1)
     assert (found.worst_id, found.worst_iou) == (1, pytest.approx(0.8))
     total = found.total
     assert (total.matched, total.missed, total.extra) == (2, 1, 2)
@@ -68,11 +68,11 @@ def test_an_accepted_prediction_is_a_pair_however_far_it_was_moved_and_of_whatev
 def test_the_threshold_decides_what_a_pair_is():
     pair = [annotation(1, Box(0, 0, 10, 10))], [candidate(11, Box(0, 0, 10, 6))]
     assert measure(1, *pair, size=(9, 9), threshold=0.6).total.matched == 1
-    assert measure(1, *pair, size=(9, 9), threshold=0.61).total == Tally(0, 1, 1)
+    assert measure(1, *pair, size=(9, 9), threshold=0.61).total == AgreementTally(0, 1, 1)
 
 
 def test_nothing_has_no_numbers():
-    empty = Tally()
+    empty = AgreementTally()
     assert (empty.mean_iou, empty.mean_dice, empty.f1, empty.quality) == (None, None, None, None)
 
 
@@ -82,25 +82,35 @@ def image(key, tally, category=1):
 
 def test_the_set_and_its_categories_are_sums():
     measures = [
-        image(1, Tally(1, 0, 0, 0.5, 0.6)),
-        image(2, Tally(3, 1, 0, 2.5, 2.7)),
-        image(3, Tally(0, 2), 2),
+        image(1, AgreementTally(1, 0, 0, 0.5, 0.6)),
+        image(2, AgreementTally(3, 1, 0, 2.5, 2.7)),
+        image(3, AgreementTally(0, 2), 2),
     ]
     sums = by_category(measures)
-    assert sums[1] == Tally(4, 1, 0, 3.0, pytest.approx(3.3))
-    assert sums[2] == Tally(0, 2)
+    assert sums[1] == AgreementTally(4, 1, 0, 3.0, pytest.approx(3.3))
+    assert sums[2] == AgreementTally(0, 2)
     assert sums[1].mean_iou == 0.75
 
 
 def test_worst_first_of_all_and_of_a_category():
-    good, half, bad = Tally(4, 0, 0, 4.0, 4.0), Tally(2, 2, 0, 1.5, 1.6), Tally(0, 1)
-    measures = [image(1, good), image(2, half), image(3, bad), image(4, Tally()), image(5, Tally(0, 3))]
+    good, half, bad = (
+        AgreementTally(4, 0, 0, 4.0, 4.0),
+        AgreementTally(2, 2, 0, 1.5, 1.6),
+        AgreementTally(0, 1),
+    )
+    measures = [
+        image(1, good),
+        image(2, half),
+        image(3, bad),
+        image(4, AgreementTally()),
+        image(5, AgreementTally(0, 3)),
+    ]
     assert worst_first(measures) == [5, 3, 2, 1]
     assert worst_first([image(1, bad), image(2, bad, 7)], category_id=7) == [2]
 
 
 def test_a_course_replaces_what_an_image_was_before():
-    first, second = Tally(1, 0, 0, 0.5, 0.6), Tally(1, 0, 0, 0.9, 0.95)
+    first, second = AgreementTally(1, 0, 0, 0.5, 0.6), AgreementTally(1, 0, 0, 0.9, 0.95)
     moments = course([(0.0, 1, first), (10.0, 2, first), (20.0, 1, second)])
     assert [m.time for m in moments] == [0.0, 10.0, 20.0]
     assert [m.tally.matched for m in moments] == [1, 2, 2]
@@ -117,4 +127,4 @@ def test_the_last_moment_is_the_sum_of_the_last_of_each_image(rows):
     last = {image_id: tally for _, image_id, tally in rows}
     if rows:
         assert moments[-1].tally == summed(last.values())
-        assert sum(last.values(), Tally()) == summed(last.values())
+        assert sum(last.values(), AgreementTally()) == summed(last.values())

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Box, Candidate, Change, Mask
-from labeler.evaluation.items import Item
+from labeler.evaluation.items import ObjectItem
 from labeler.evaluation.operating_points import at
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.scopes import HISTORY, REVIEWED, SHOWN, Asked
@@ -147,19 +147,19 @@ def test_an_item_is_opened_and_selected(qtbot, session, predictions, labelled, d
     seen = []
     desk.look_at.connect(seen.append)
     # a miss on another image: its annotation, as soon as it is read
-    desk.open(Item(images[1], truth_id=truths[1]), place=0)
+    desk.open(ObjectItem(images[1], truth_id=truths[1]), place=0)
     qtbot.waitUntil(lambda: session.selection == {truths[1]})
     assert session.image.id == images[1]
     # a hit: both
     evaluation = outcome.evaluations[0]
     hit = int(evaluation.predictions.ids[0])
-    desk.open(Item(images[0], prediction_id=hit, truth_id=truths[0]), place=0)
+    desk.open(ObjectItem(images[0], prediction_id=hit, truth_id=truths[0]), place=0)
     qtbot.waitUntil(lambda: session.selection == {truths[0]})
     assert predictions.selection == {outcome.candidates[0][hit - 1]}
     assert seen[-1] == Box(0, 0, 100, 100)
     # a false alarm
     alarm = int(evaluation.predictions.ids[1])
-    desk.open(Item(images[0], prediction_id=alarm), place=0)
+    desk.open(ObjectItem(images[0], prediction_id=alarm), place=0)
     assert not session.selection
     assert predictions.selection == {outcome.candidates[0][alarm - 1]}
     assert seen[-1] == Box(300, 0, 400, 100)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from labeler import plugins
 from labeler.core.records import Box, Change
 from labeler.gui.children.predict_client import JobClient, JobLimits
-from labeler.gui.predictions.batch import Batch, Choice, identity
+from labeler.gui.predictions.batch import Batch, RunChoice, identity
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.words import duration
 from labeler.gui.window.prediction_desk import PredictionDesk
@@ -93,11 +93,11 @@ def batch(session: Session, model: Path) -> Iterator[Batch]:
     jobs.close()
 
 
-def choice(name: str = "bright", **options) -> Choice:
-    return Choice(name, plugins.discover().model(name), **options)
+def choice(name: str = "bright", **options) -> RunChoice:
+    return RunChoice(name, plugins.discover().model(name), **options)
 
 
-def ended(qtbot, batch: Batch, ask: Choice) -> str:
+def ended(qtbot, batch: Batch, ask: RunChoice) -> str:
     """Run until the end; what was told."""
     with qtbot.waitSignal(batch.ended, timeout=60_000) as told:
         batch.start(ask)
@@ -265,7 +265,7 @@ def test_cancelled_and_taken_up_again(qtbot, session, batch, model) -> None:
 def test_a_run_asked_for_during_another_waits_and_stops_nothing(qtbot, session, batch, model) -> None:
     (model / "seconds").write_text("0.05")
     ends: list[str] = []
-    completed: list[Choice] = []
+    completed: list[RunChoice] = []
     batch.ended.connect(ends.append)
     batch.completed.connect(completed.append)
     first, second = choice(), choice("reader", text="a dog", images=(2, 5))
@@ -367,7 +367,7 @@ def test_another_text_is_another_version_of_the_model(qtbot, session, batch, mod
 
 def test_masks_and_weights_are_told_apart() -> None:
     spec = plugins.discover(safe_mode=True).model("mobilesam")
-    plain, masked = identity(Choice("m", spec)), identity(Choice("m", spec, masks=True))
+    plain, masked = identity(RunChoice("m", spec)), identity(RunChoice("m", spec, masks=True))
     assert plain == (spec.title, spec.fingerprint[:8])
     assert masked == (spec.title, f"{spec.fingerprint[:8]} + masks")
 

@@ -4,9 +4,9 @@ from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Filter
-from labeler.core.measures.set_agreement import Tally
+from labeler.core.measures.set_agreement import AgreementTally
 from labeler.core.records import Annotation, Box, Candidate, Change
-from labeler.gui.review.agreements import Agreements, Ruler
+from labeler.gui.review.agreements import Ruler, SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.session.session import Session
 
@@ -30,7 +30,7 @@ def candidate(x, confidence=0.9):
 
 
 def made(qtbot, session, owner, sliders=None):
-    agreements = Agreements(session, sliders or Sliders(), owner)
+    agreements = SetAgreements(session, sliders or Sliders(), owner)
     with qtbot.waitSignal(agreements.changed):
         pass
     return agreements
@@ -44,7 +44,7 @@ def settled(agreements, **wanted):
 def test_it_follows_accepting_dragging_and_undoing(qtbot, session, owner, predict):
     predict({image.id: [candidate(0), candidate(200, 0.6)] for image in session.images})
     agreements = made(qtbot, session, owner)
-    assert agreements.total() == Tally()
+    assert agreements.total() == AgreementTally()
     assert agreements.seen == 3
     (first, _) = sorted(session.candidates)
     Reviewing(session, Sliders(), owner).accept([first])
@@ -92,7 +92,7 @@ def test_a_restart_reads_what_was_measured(qtbot, session, owner, predict, photo
     monkeypatch.setattr(Ruler, "measure", None)
     again = Session()
     again.open(photos)
-    kept = Agreements(again, Sliders(), owner)
+    kept = SetAgreements(again, Sliders(), owner)
     qtbot.waitUntil(lambda: dict(kept.measures) == before, timeout=20_000)
     history = []
     kept.ask_history(history.append)

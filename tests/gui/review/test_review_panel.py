@@ -5,9 +5,9 @@ from msgspec import structs
 from PySide6.QtCore import Qt
 
 from labeler.core.records import Annotation, Box, Candidate, Change
-from labeler.core.review_order import Pace
+from labeler.core.review_order import ReviewPace
 from labeler.gui.predictions.predictions import Predictions
-from labeler.gui.review.agreements import Agreements
+from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.panel import ReviewPanel, pace_text
 from labeler.gui.review.queue import ReviewQueue
@@ -20,7 +20,7 @@ def candidate(x, confidence, category=1, label="person"):
 @pytest.fixture
 def panel(qtbot, session, owner, shown):
     predictions = Predictions(session, owner)
-    agreements = Agreements(session, predictions, owner)
+    agreements = SetAgreements(session, predictions, owner)
     reviewing = Reviewing(session, predictions, owner)
     queue = ReviewQueue(session, predictions, reviewing, agreements, owner)
     made = ReviewPanel(session, reviewing, queue)
@@ -210,9 +210,9 @@ def test_accept_all_from_a_confidence(qtbot, session, run, panel):
 
 
 def test_pace_in_words():
-    assert pace_text(Pace(18.2, 45.0)) == "18 a minute, about 45 s left."
-    assert pace_text(Pace(18.2, 600.0)) == "18 a minute, about 10 min left."
-    assert pace_text(Pace(18.2, 9000.0)) == "18 a minute, about 2.5 h left."
+    assert pace_text(ReviewPace(18.2, 45.0)) == "18 a minute, about 45 s left."
+    assert pace_text(ReviewPace(18.2, 600.0)) == "18 a minute, about 10 min left."
+    assert pace_text(ReviewPace(18.2, 9000.0)) == "18 a minute, about 2.5 h left."
 
 
 def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypatch):

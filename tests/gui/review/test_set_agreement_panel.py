@@ -5,7 +5,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 
 from labeler.core.records import Annotation, Box, Candidate, Change
 from labeler.gui.predictions.predictions import Predictions
-from labeler.gui.review.agreements import Agreements
+from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.set_agreement_panel import SetAgreementPanel
 from labeler.gui.toolkit.bars import Bar, Bars, Line, Plot
@@ -22,7 +22,7 @@ def predictions(session, owner):
 
 @pytest.fixture
 def panel(session, owner, predictions, shown):
-    return shown(SetAgreementPanel(session, Agreements(session, predictions, owner)), height=700)
+    return shown(SetAgreementPanel(session, SetAgreements(session, predictions, owner)), height=700)
 
 
 def draw(session, image_id, box, category=1):

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from labeler.gui.evaluation.confusion_view import ConfusionMatrix
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.curve_plot import Axis, Curve, CurvePlot, line_color
+from labeler.gui.toolkit.curve_plot import Axis, CurvePlot, PlotCurve, line_color
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -22,7 +22,7 @@ def plot(shown):
         CurvePlot("Rates", x=Axis("confidence", 0.0, 1.0), y=Axis("", 0.0, 1.0)), width=400, height=240
     )
     x = np.linspace(0, 1, 11)
-    made.show_curves([Curve("rise", line_color(0), x, x), Curve("fall", line_color(1), x, 1 - x)])
+    made.show_curves([PlotCurve("rise", line_color(0), x, x), PlotCurve("fall", line_color(1), x, 1 - x)])
     QApplication.processEvents()
     return made
 
@@ -113,7 +113,7 @@ def test_the_wheel_is_left_to_what_the_plot_scrolls_in(plot):
 
 
 def test_other_curves_take_the_place_of_the_first(plot):
-    plot.show_curves([Curve("loss", line_color(0), np.arange(3.0), np.array([3.0, np.nan, 1.0]))])
+    plot.show_curves([PlotCurve("loss", line_color(0), np.arange(3.0), np.array([3.0, np.nan, 1.0]))])
     plot.set_y(Axis("loss"))
     QApplication.processEvents()
     high, low = plot.pixel_of(0, 3).y(), plot.pixel_of(2, 1).y()
@@ -193,7 +193,7 @@ def test_small_values_are_written_as_they_are_however_often_they_are_drawn(shown
     plot = shown(CurvePlot("Losses", x=Axis("epoch"), y=Axis("loss")), width=400, height=240)
     x = np.linspace(0.08, 0.12, 11)
     for _ in range(3):
-        plot.show_curves([Curve("loss", line_color(0), x, 5 * x)])
+        plot.show_curves([PlotCurve("loss", line_color(0), x, 5 * x)])
         QApplication.processEvents()
     item = plot._canvas.widget.getPlotItem()
     for place, value in (("bottom", 0.1), ("left", 0.5)):

@@ -7,8 +7,8 @@ from labeler.formats.write_options import Writing
 from labeler.gui.toolkit.settings import (
     RECENT,
     ExportHabits,
+    LastPlace,
     Settings,
-    Whereabouts,
     load_settings,
     settings_file,
 )
@@ -46,7 +46,7 @@ def test_what_only_a_newer_version_knows_costs_nothing_else() -> None:
         threads=3,
         recent=["/photos"],
         export=ExportHabits(Writing(masks="rle"), share=0.3),
-        places={"/a": Whereabouts(image="x.jpg")},
+        places={"/a": LastPlace(image="x.jpg")},
         filters={"model": {"kind": "new"}},
     )
     assert settings_file().exists()

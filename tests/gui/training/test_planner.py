@@ -47,7 +47,7 @@ def used(qtbot, session: Session, path: Path, seed: int, *, needs_masks: bool) -
     found: list[tuple[Annotation, ...]] = []
     session.ask(lambda store: tuple(store.all_annotations()), found.append)
     qtbot.waitUntil(lambda: bool(found))
-    labels = files.Labels(tuple(session.images), tuple(session.categories.values()), found[0])
+    labels = files.RunLabels(tuple(session.images), tuple(session.categories.values()), found[0])
     folder: RunFolder = files.make_run(path, RunSpec("any", "Any", seed=seed), labels, root=session.root)
     prepare(folder, folder.record, lambda: False, needs_masks=needs_masks)
     return {image.name for image in folder.held_out_set().images}

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from labeler.core.records import Box
 from labeler.gui import app
 from labeler.gui.images.panel import ImageFilter
-from labeler.gui.toolkit.settings import PLACES, Settings, Whereabouts, load_settings, settings_file
+from labeler.gui.toolkit.settings import PLACES, LastPlace, Settings, load_settings, settings_file
 from labeler.gui.window.main_window import MainWindow
 from labeler.project.photos import folder
 
@@ -107,7 +107,7 @@ def test_what_has_gone_holds_nothing_up(opened: MainWindow, photos: Path, reopen
     opened.close()
     settings = load_settings()
     (project,) = settings.places
-    gone = Whereabouts(
+    gone = LastPlace(
         image="gone.jpg",
         view=(1e9, -5.0, 3.0),
         tool="lasso",
@@ -146,8 +146,8 @@ def test_the_place_is_kept_while_one_works(qtbot: QtBot, opened: MainWindow) -> 
 def test_the_places_of_very_many_projects_do_not_pile_up() -> None:
     settings = Settings()
     for number in range(PLACES + 5):
-        settings.keep_place(f"/{number}", Whereabouts(image="a.jpg"))
-    settings.keep_place("/6", Whereabouts(image="b.jpg"))
+        settings.keep_place(f"/{number}", LastPlace(image="a.jpg"))
+    settings.keep_place("/6", LastPlace(image="b.jpg"))
     assert len(settings.places) == PLACES
     assert list(settings.places)[-1] == "/6"
     assert "/4" not in settings.places

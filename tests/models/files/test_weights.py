@@ -16,7 +16,7 @@ import pytest
 
 from labeler.errors import ModelError
 from labeler.models.files import catalog, fetch, weights
-from labeler.models.files.catalog import Entry
+from labeler.models.files.catalog import CatalogEntry
 from labeler.models.protocols import ModelSpec
 from tests.file_server import FileServer, serving
 
@@ -225,7 +225,7 @@ def test_a_download_is_called_off_and_gone_on_with(server) -> None:
     stop = threading.Event()
     threading.Timer(0.4, stop.set).start()
     begun = time.monotonic()
-    with pytest.raises(weights.StoppedError):
+    with pytest.raises(weights.FetchStoppedError):
         weights.download(server.entry(), is_stopped=stop.is_set)
     assert time.monotonic() - begun < 2
     assert files() == [".model.pt.part"]
@@ -267,7 +267,7 @@ def test_two_at_once_don_t_meet(server) -> None:
     def first() -> None:
         try:
             weights.download(server.entry(), progress=lambda *_: begun.set(), is_stopped=stop.is_set)
-        except weights.StoppedError as error:
+        except weights.FetchStoppedError as error:
             ends.append(error)
 
     thread = threading.Thread(target=first)
@@ -426,7 +426,7 @@ def test_only_files_of_the_folder_are_removed(tmp_path) -> None:
 
 
 def test_a_file_that_is_gone_is_one_sentence() -> None:
-    gone: Entry = FileServer(CONTENT).entry()
+    gone: CatalogEntry = FileServer(CONTENT).entry()
     with pytest.raises(ModelError, match="cannot be read"):
         weights.verified(weights.path_of(gone))
     with pytest.raises(ModelError, match="cannot be copied"):

@@ -9,7 +9,7 @@ import torch
 from labeler.core.measures.overlap import soft_dice
 from labeler.training.unet import losses
 from labeler.training.unet.label_maps import UNKNOWN
-from labeler.training.unet.losses import Weights
+from labeler.training.unet.losses import LossWeights
 
 
 def logits_of(*probabilities):
@@ -74,12 +74,16 @@ def test_distances_are_negative_inside():
 
 
 def test_a_sum_names_its_parts():
-    weights = Weights(cross_entropy=0.5, dice=2.0, focal=1.0, boundary=0.25)
+    weights = LossWeights(cross_entropy=0.5, dice=2.0, focal=1.0, boundary=0.25)
     found = losses.weighted_sum(logits_of(0.8, 0.4), truth(1, 0), weights)
     assert set(found) == {"cross-entropy", "Dice", "focal", "boundary", "loss"}
     total = 0.5 * found["cross-entropy"] + 2 * found["Dice"] + found["focal"] + 0.25 * found["boundary"]
     assert found["loss"].item() == pytest.approx(total.item())
-    assert set(losses.weighted_sum(logits_of(0.8), truth(1), Weights())) == {"cross-entropy", "Dice", "loss"}
+    assert set(losses.weighted_sum(logits_of(0.8), truth(1), LossWeights())) == {
+        "cross-entropy",
+        "Dice",
+        "loss",
+    }
 
 
 EACH = {

@@ -11,7 +11,7 @@ from labeler.core.records import Annotation, Box, Category
 from labeler.errors import ModelError
 from labeler.models.input_pixels import blended, candidates, objects
 from labeler.training.data import LabelledImage, LabelledSet
-from labeler.training.unet.losses import Weights, weighted_sum
+from labeler.training.unet.losses import LossWeights, weighted_sum
 from labeler.training.unet.network import Architecture, UNet, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe
 from labeler.training.unet.plan import planned
@@ -77,7 +77,7 @@ def test_signals_neither_fade_nor_grow_with_depth():
 def test_every_parameter_is_learnt():
     module = build(SMALL).train()
     target = torch.randint(0, 3, (2, 16, 16))
-    weighted_sum(module(pictures(2, 3, 16, 16)), target, Weights())["loss"].backward()
+    weighted_sum(module(pictures(2, 3, 16, 16)), target, LossWeights())["loss"].backward()
     assert all(one.grad is not None and one.grad.any() for one in module.parameters())
 
 
@@ -94,7 +94,7 @@ def test_two_images_are_learnt_by_heart(norm):
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
     for _ in range(60):
         optimizer.zero_grad()
-        loss = weighted_sum(module(image), truth, Weights())["loss"]
+        loss = weighted_sum(module(image), truth, LossWeights())["loss"]
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1

@@ -11,7 +11,7 @@ from labeler.core.measures.overlap import Agreement
 from labeler.core.records import Annotation, Candidate, Polygons
 from labeler.gui.canvas.layers import ink
 from labeler.gui.canvas.layers.drawing import AMONG, COMPARED, PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
-from labeler.gui.canvas.layers.sprite import Job, Sprite, rough_bounds
+from labeler.gui.canvas.layers.sprite import Sprite, SpriteJob, rough_bounds
 from labeler.gui.canvas.layers.tags import CROWDED, HEIGHT, Tag, TagPictures, arranged
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.scene import Scene
@@ -79,7 +79,7 @@ class ActiveLayer(QObject):
 
     # --- what is selected -------------------------------------------------------------------------
 
-    def _selected_jobs(self, tool: Tool) -> list[Job]:
+    def _selected_jobs(self, tool: Tool) -> list[SpriteJob]:
         stage, jobs = self._stage, []
         active = stage.active()
         # the areas of a comparison are to be seen in their own colours
@@ -90,14 +90,16 @@ class ActiveLayer(QObject):
         painted = tool.target_id if isinstance(tool, BrushTool) else None
         for annotation in active:
             if annotation.id != painted:
-                jobs.append(Job(annotation.shape, stage.scene.color(annotation.category_id), look))
+                jobs.append(SpriteJob(annotation.shape, stage.scene.color(annotation.category_id), look))
         return jobs
 
-    def _reference_jobs(self) -> list[Job]:
+    def _reference_jobs(self) -> list[SpriteJob]:
         reference = self.reference()
         if reference is None:
             return []
-        return [Job(reference.shape, _lightened(self._stage.scene.color(reference.category_id)), REFERENCE)]
+        return [
+            SpriteJob(reference.shape, _lightened(self._stage.scene.color(reference.category_id)), REFERENCE)
+        ]
 
     def reference(self) -> Candidate | None:
         """What the one selected annotation is measured against, where it differs from it."""
@@ -166,9 +168,9 @@ class ActiveLayer(QObject):
         color = rgb(category.color if category is not None else theme.PROPOSAL)
         jobs = []
         if prompting.current is not None:
-            jobs.append(Job(prompting.current.mask, color, PROPOSAL))
+            jobs.append(SpriteJob(prompting.current.mask, color, PROPOSAL))
         elif prompting.preview is not None and not prompting.pending:
-            jobs.append(Job(prompting.preview.mask, color, PREVIEW))
+            jobs.append(SpriteJob(prompting.preview.mask, color, PREVIEW))
         fading = self._fade.state() == QVariantAnimation.State.Running
         painter.setOpacity(float(self._fade.currentValue()) if fading else 1.0)
         self._proposed.paint(painter, jobs, self._stage.view, size, ratio)

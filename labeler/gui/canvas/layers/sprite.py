@@ -15,7 +15,7 @@ from labeler.gui.canvas.layers.qimages import shared_overlay
 from labeler.gui.canvas.viewport import Rect, Viewport, clipped, united
 
 
-class Job(Struct, frozen=True, eq=False):
+class SpriteJob(Struct, frozen=True, eq=False):
     """A shape to be drawn in a colour and a look."""
 
     shape: Shape
@@ -47,7 +47,7 @@ class Sprite:
     """The picture of some jobs, as large as they are on the screen."""
 
     def __init__(self) -> None:
-        self._jobs: tuple[Job, ...] = ()
+        self._jobs: tuple[SpriteJob, ...] = ()
         self._for: tuple[Viewport, tuple[int, int], float] | None = None
         self._buffer = np.zeros((0, 0, 4), dtype=np.uint8)
         self._image: QImage | None = None
@@ -55,7 +55,12 @@ class Sprite:
         self._corner = QPointF()
 
     def paint(
-        self, painter: QPainter, jobs: Sequence[Job], view: Viewport, size: tuple[int, int], ratio: float
+        self,
+        painter: QPainter,
+        jobs: Sequence[SpriteJob],
+        view: Viewport,
+        size: tuple[int, int],
+        ratio: float,
     ) -> None:
         """Paint the jobs for a widget's view and size (width, height)."""
         wanted = (view, size, ratio)
@@ -82,7 +87,7 @@ class Sprite:
         self._corner = QPointF(x0 / ratio, y0 / ratio)
 
 
-def _same(a: Sequence[Job], b: Sequence[Job]) -> bool:
+def _same(a: Sequence[SpriteJob], b: Sequence[SpriteJob]) -> bool:
     """Whether the same shapes (not equal ones: those would cost to compare) are to look the same."""
     return len(a) == len(b) and all(
         one.shape is other.shape and one.color == other.color and one.look is other.look
