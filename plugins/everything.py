@@ -6,20 +6,20 @@ CPU (69 to 76 ms a point in batches of 4 and 16, 64 ms one by one), so points go
 
 from functools import partial
 
-from labeler import plugins
+from labeler.api import Plugin
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.models.point_grid import LABEL, Grid, everything
 from labeler.models.protocols import ModelSpec, Rgb, Segmenter
 from labeler.models.threads import all_threads
-from labeler.plugins import Plugin
+from labeler.registry import discover
 
 
 class Everything:
     """A detector out of the promptable model that comes with the app."""
 
     def __init__(self, grid: Grid) -> None:
-        segmenter = plugins.discover(safe_mode=True).model("mobilesam").load()
+        segmenter = discover(safe_mode=True).model("mobilesam").load()
         if not isinstance(segmenter, Segmenter):
             raise ModelError(
                 "The embedded MobileSAM is no promptable model; install Labeler again to restore it."

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from labeler import paths, plugins
+from labeler import paths
+from labeler.api import Plugin
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.models.embedder import Embedder
@@ -10,7 +11,7 @@ from labeler.models.embeddings import EmbeddingCache
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import check_unchanged, hashed
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Segmenter, Weights
-from labeler.plugins import Plugin
+from labeler.registry import discover
 from labeler.training.events import Report, ShouldStop
 from labeler.training.instant import head as instant_head
 from labeler.training.instant import trainer as instant_trainer
@@ -41,7 +42,7 @@ class InstantModel:
 
 
 def _instant() -> instant_trainer.Instant:
-    spec = plugins.discover(safe_mode=True).model("mobilesam")
+    spec = discover(safe_mode=True).model("mobilesam")
     segmenter = spec.load()
     if not isinstance(segmenter, Segmenter):
         raise ModelError(

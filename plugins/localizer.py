@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from labeler.api import Plugin
 from labeler.core.records import Candidate
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
-from labeler.plugins import Plugin
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings

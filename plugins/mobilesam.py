@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler import paths
+from labeler.api import Plugin
 from labeler.core.records import Prompt, Proposal
 from labeler.errors import ModelError
 from labeler.models.protocols import (
@@ -22,7 +23,6 @@ from labeler.models.protocols import (
 )
 from labeler.models.sam.frame import FRAME, LOGITS, frame_size, mask_of, prompt_arrays
 from labeler.models.threads import all_threads
-from labeler.plugins import Plugin
 
 _FOLDER = paths.resources() / "models" / "mobilesam"
 _ENCODER = Weights(

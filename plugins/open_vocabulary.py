@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models.detections import FLOOR, Letterbox, corners_of, letterbox, to_candidates, upsampled
@@ -19,7 +20,6 @@ from labeler.models.protocols import Detector, FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.sam.torch_segmenters import best_device, running, to_numpy
 from labeler.models.text_encoders import EXTRA, Encode, load_encoder, phrases_of, phrases_told
 from labeler.models.ultralytics_home import load_checkpoint
-from labeler.plugins import Plugin
 
 _SIDE = 640
 _STRIDE = 32

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.api import Plugin
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.models.detections import FLOOR, to_candidates
@@ -14,7 +15,6 @@ from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashe
 from labeler.models.onnx_export import TorchNetwork
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
-from labeler.plugins import Plugin
 
 _MODEL = "ultralytics.nn.tasks.RTDETRDetectionModel"
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models.detections import FLOOR, Letterbox, corners_of, to_candidates, upsampled_whole
@@ -14,7 +15,6 @@ from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.sam.concepts import Sam3Sizes, build, sizes_of
 from labeler.models.sam.torch_segmenters import running, to_numpy
 from labeler.models.text_encoders import phrases_told, tokenizer
-from labeler.plugins import Plugin
 
 _MIDDLE = 127.5
 """Pixels are shifted and scaled by it to -1 to 1."""

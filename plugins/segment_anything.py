@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labeler.api import Plugin
 from labeler.core.records import Prompt, Proposal
 from labeler.errors import ModelError
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
@@ -21,7 +22,6 @@ from labeler.models.sam.torch_segmenters import (
     running,
     to_numpy,
 )
-from labeler.plugins import Plugin
 
 _MEAN = [123.675, 116.28, 103.53]
 _DEVIATION = [58.395, 57.12, 57.375]

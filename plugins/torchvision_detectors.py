@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models.detections import FLOOR, MASK_FLOOR, Letterbox, to_candidates, upsampled
@@ -25,7 +26,6 @@ from labeler.models.files.pickles import (
     tensor_shapes,
 )
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
-from labeler.plugins import Plugin
 from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from labeler.api import Plugin
 from labeler.core.records import Mask, Prompt, Proposal
 from labeler.errors import ModelError
 from labeler.models.detections import Letterbox, upsampled_whole
@@ -23,7 +24,6 @@ from labeler.models.sam.torch_segmenters import (
     to_numpy,
 )
 from labeler.models.ultralytics_home import import_ultralytics
-from labeler.plugins import Plugin
 
 _OF_MEMORY = ("no_obj_embed_spatial", "obj_ptr_tpos_proj.weight", "obj_ptr_tpos_proj.bias")
 """What 2.1 has more than 2, for videos only; the builder leaves room for it by the file's name alone."""

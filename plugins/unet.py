@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from labeler.api import Plugin
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import check_unchanged, guarded, hashed
 from labeler.models.protocols import FileSpec, ModelSpec, Weights
-from labeler.plugins import Plugin
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings

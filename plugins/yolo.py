@@ -7,6 +7,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import LabelerError, ModelError
 from labeler.models.detections import FLOOR, Letterbox, letterbox, to_candidates, upsampled
@@ -15,7 +16,6 @@ from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashe
 from labeler.models.onnx_export import TorchNetwork, fast_network
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
-from labeler.plugins import Plugin
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings

@@ -9,7 +9,7 @@ import pytest
 from labeler.cli import VERBS
 from labeler.core.records import Prompt
 from labeler.gui.window.actions import ACTIONS, TOOLS
-from labeler.plugins import discover
+from labeler.registry import discover
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
 

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from labeler import __version__, paths
@@ -31,8 +32,8 @@ VERBS = {
 _HELP = """\
 labeler [PATH]     open the window, on a folder of images, an image, a project or a COCO file
 labeler demo       open the window on photos that come with the installed packages
-labeler import     COCO labels or results into a project
-labeler export     a project's labels to COCO JSON
+labeler import     COCO labels or results, or a plugin's format, into a project
+labeler export     a project's labels to COCO JSON or to a plugin's format
 labeler convert    between projects and COCO JSON, and COCO JSON to clean COCO JSON
 labeler rescue     edits that could not be saved: show them, take them up
 labeler segment    prompt a model on labelled images and measure its masks
@@ -63,6 +64,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"labeler: {said}\n")
     try:
         _choose_plugins(options)
+        if words[0] != "open":  # the window has its own way, once it is there
+            _offer_formats()
         code = int(options.run(options))
         sys.stdout.flush()
     except LabelerError as error:
@@ -106,7 +109,7 @@ def _choose_plugins(options: argparse.Namespace) -> None:
     """Say by the environment, which children inherit, which plugins are used."""
     if not (options.plugins or options.safe_mode):
         return
-    from labeler.plugins import FOLDERS_VARIABLE, SAFE_MODE_VARIABLE  # noqa: PLC0415 - it imports numpy
+    from labeler.registry import FOLDERS_VARIABLE, SAFE_MODE_VARIABLE  # noqa: PLC0415 - it imports numpy
 
     for folder in options.plugins:
         if not folder.is_dir():
@@ -115,6 +118,19 @@ def _choose_plugins(options: argparse.Namespace) -> None:
         os.environ[FOLDERS_VARIABLE] = os.pathsep.join(str(folder.resolve()) for folder in options.plugins)
     if options.safe_mode:
         os.environ[SAFE_MODE_VARIABLE] = "1"
+
+
+def _offer_formats() -> None:
+    """Let labels files be of any format that a plugin brings; one is asked for when a file is not COCO."""
+    from labeler.formats import spec  # noqa: PLC0415 - it imports numpy
+
+    @cache
+    def formats() -> tuple[spec.FormatSpec, ...]:
+        from labeler.registry import discover  # noqa: PLC0415 - plugins, which COCO does without
+
+        return discover().formats
+
+    spec.come_from(formats)
 
 
 def _start_log(level: str) -> None:

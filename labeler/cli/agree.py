@@ -18,10 +18,11 @@ from labeler.core.measures.set_agreement import (
     worst_first,
 )
 from labeler.core.records import Annotation, Candidate, Image
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import exported_ids
 from labeler.formats.coco.results import read_results
 from labeler.formats.report import Report
+from labeler.formats.spec import Dataset
 
 WORST = 5
 """So many of the worst images are told."""

@@ -17,7 +17,6 @@ from labeler.cli.labels import (
     delivered,
     is_project,
     tell,
-    write,
 )
 from labeler.core.photos.patience import said_silent, silent_disk
 from labeler.errors import FormatError
@@ -25,8 +24,9 @@ from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.image_paths import Folder
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Ledger, Report
+from labeler.formats.spec import format_to_write
 from labeler.formats.write_options import Writing
-from labeler.training.labels_out import Order, said_there
+from labeler.training.labels_out import Order, said_there, write_labels
 
 NO_SIZE = "Its size is not in the file and no such image is found."
 
@@ -35,11 +35,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the verb."""
     parser = subparsers.add_parser(
         "convert",
-        help="between COCO JSON and projects",
+        help="between COCO JSON, plugins' formats and projects",
         description=(
             "Convert by the files' endings: .json to .labeler, .labeler to .json, or .json to .json, which "
             "writes the file again with what can be repaired repaired; where the photos are at hand, in the "
-            "frame in which they are displayed, as an import."
+            "frame in which they are displayed, as an import. For .json stands any format that a plugin brings."
         ),
     )
     parser.add_argument("source", type=Path, metavar="IN")
@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         over = None if args.force else frozenset[Path]()
         report = delivered(source, Order(out, writing_of(args), over=over)).report
     else:
+        format_to_write(out)
         if out.exists() and not args.force:
             raise FormatError(f"{said_there([out])}; use --force to write over it.")
         report = _clean(args, writing_of(args))
@@ -100,7 +101,7 @@ def _clean(args: argparse.Namespace, writing: Writing) -> Report:
             ledger.note("refused", "images", places.images[place], "width", sentence)
     sized = tuple(image for image in dataset.images if image.width)
     data, written = write_coco(replace(dataset, images=sized), source=read.source, writing=writing)
-    write(args.out, data)
+    write_labels(args.out, data)
     for note in written.items:
         index = places.annotations[note.index] if note.index is not None else None
         ledger.note(note.verdict, note.kind, index, note.field, note.sentence)

@@ -20,12 +20,13 @@ from labeler.evaluation.findings import Evaluation
 from labeler.evaluation.html_report import write_report
 from labeler.evaluation.operating_points import Operating, Rates, ThresholdSweep
 from labeler.evaluation.tables import confused, table
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import exported_ids
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.image_paths import Folder
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
+from labeler.formats.spec import Dataset
 
 _AS_VALIDATED = Filter(confidence=0.001, iou=0.7, kind="class-wise", top_k=300)
 """What a detector's results are evaluated with: nearly all that it finds."""

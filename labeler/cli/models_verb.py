@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.progress import ProgressLine
 from labeler.errors import ModelError
 from labeler.models.files import weights
 from labeler.models.files.catalog import CatalogEntry, entry, with_needs
 from labeler.models.files.listing import Listed, listing, megabytes
+from labeler.registry import discover
 
 _NAMES = f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)})"
 _ACTIONS = ("list", "get", "import", "remove")
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(*, as_json: bool) -> int:
-    registry = plugins.discover()
+    registry = discover()
     found = listing(registry.models, kinds=registry.kinds, open_file=registry.open_file)
     if as_json:
         print_json([_facts(one) for one in found], indent=2)
@@ -116,7 +116,7 @@ def _download(wanted: CatalogEntry) -> None:
 
 
 def _import(name: str) -> list[Path]:
-    registry = plugins.discover()
+    registry = discover()
     return [weights.import_file(Path(name), open_file=registry.open_file).path]
 
 

@@ -11,7 +11,6 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option, write
 from labeler.cli.progress import ProgressLine
@@ -25,11 +24,13 @@ from labeler.core.photos.photo_files import photos_below
 from labeler.core.records import Candidate, Mask
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ImageError, ModelError
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.image_paths import folded, last_part
+from labeler.formats.spec import Dataset
 from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.prediction import Masks, load_detector, predict
 from labeler.models.protocols import Detector, ModelSpec, Segmenter
+from labeler.registry import discover
 
 _SEGMENTER = "mobilesam"
 
@@ -101,7 +102,7 @@ def run_model(
     Ids are those of `dataset`, where there is one. Raises LabelerError with one sentence.
     """
     files, told = _files(paths, dataset)
-    spec = plugins.discover().resolve(name)
+    spec = discover().resolve(name)
     if text and not spec.reads_text:
         raise ModelError(f"{spec.title} does not read what to look for; leave --text out.")
     if spec.reads_text and not text:
@@ -294,7 +295,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 def _masks() -> Masks:
     """The step from boxes to masks, by the segmenter that comes with the app."""
-    spec = plugins.discover().model(_SEGMENTER)
+    spec = discover().model(_SEGMENTER)
     segmenter = spec.load()
     if not isinstance(segmenter, Segmenter):
         raise ModelError(f"{spec.title} is no promptable model; install Labeler again to restore it.")

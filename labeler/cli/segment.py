@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct, structs
 
-from labeler import paths, plugins
+from labeler import paths
 from labeler.cli.labels import add_encoding_option, check_folder_of_images, write
 from labeler.cli.progress import ProgressLine
 from labeler.core.geometry import bounds, rasterise, to_bits
@@ -21,13 +21,14 @@ from labeler.core.photos.patience import said_together
 from labeler.core.records import Annotation, Image, Mask, Prompt, Proposal
 from labeler.core.rle import compress, mask_to_rle
 from labeler.errors import FormatError, ImageError, ModelError
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.image_paths import Folder
 from labeler.formats.placement import read_placed_coco
+from labeler.formats.spec import Dataset
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.models.simulated import Click, innermost_point, next_click
+from labeler.registry import discover
 
 SMALLEST = 1024
 """Objects of fewer pixels are not asked for: in them, a pixel of the outline is a matter of taste."""
@@ -180,7 +181,7 @@ def _step(click: int, proposals: Sequence[Proposal], truth: Mask) -> PromptStep:
 
 
 def _model(name: str) -> tuple[Segmenter, Embedder]:
-    spec = plugins.discover().resolve(name)
+    spec = discover().resolve(name)
     model = spec.load()
     if not isinstance(model, Segmenter):
         raise ModelError(f"{spec.title} is no promptable model; it cannot be measured with prompts.")

@@ -12,12 +12,11 @@ from typing import Any, Self
 
 import msgspec
 
-from labeler import plugins
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option
 from labeler.cli.progress import ProgressLine
 from labeler.errors import LabelerError
-from labeler.plugins import Registry
+from labeler.registry import Registry, discover
 from labeler.training.events import (
     Doing,
     Epoch,
@@ -83,7 +82,7 @@ def _share(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Train; gives 0, 130 when it was stopped. Raises LabelerError with the sentence of a run that failed."""
-    registry = plugins.discover()
+    registry = discover()
     if args.list:
         if args.json:
             print_json([_described(one) for one in registry.trainers])

@@ -16,8 +16,8 @@ from labeler.core import geometry
 from labeler.core.records import Annotation, Box, Candidate, Mask, Polygons, Shape
 from labeler.core.rle import mask_to_rle
 from labeler.evaluation.findings import By, Flags, Floats, Ids, Places
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import exported_ids
+from labeler.formats.spec import Dataset
 
 LIMIT = 100
 """The most predictions of an image and category that count: the most confident ones."""

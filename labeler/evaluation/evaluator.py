@@ -24,11 +24,11 @@ from labeler.evaluation.findings import (
 )
 from labeler.evaluation.meetings import Meetings, matched, meetings
 from labeler.evaluation.operating_points import ThresholdSweep
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import exported_ids
 from labeler.formats.coco.results import read_results
 from labeler.formats.json_text import no_collection
 from labeler.formats.report import Report
+from labeler.formats.spec import Dataset
 
 
 def evaluate(

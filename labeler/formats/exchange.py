@@ -14,7 +14,7 @@ from labeler.core.photos.images import Header
 from labeler.core.photos.photo_files import Fingerprint
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.formats.coco.coco_file import CocoDocument, open_document, open_list
-from labeler.formats.coco.coco_reading import Area, Dataset, dataset_of, file_names
+from labeler.formats.coco.coco_reading import Area, dataset_of, file_names
 from labeler.formats.coco.frames import IN_DOUBT, Choice
 from labeler.formats.coco.results import results_of
 from labeler.formats.folder_layouts import Layout, layout_of
@@ -24,6 +24,7 @@ from labeler.formats.intake import Edited, IdGiver, KnownProject, Taking
 from labeler.formats.json_text import no_collection
 from labeler.formats.placement import Placing
 from labeler.formats.report import Ledger, Report
+from labeler.formats.spec import Dataset
 from labeler.formats.whose_ids import Meant, meant_by, meant_in
 
 TOP_LEVEL = "coco"

@@ -8,12 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.records import Image
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import exported_ids, write_coco
 from labeler.formats.exchange import TOP_LEVEL, Project
 from labeler.formats.json_text import no_collection
 from labeler.formats.photo_checks import Photo, looked_at
 from labeler.formats.report import FieldNote, Ledger, Report, Verdict
+from labeler.formats.spec import Dataset
 from labeler.formats.write_options import FOR_OTHERS, Writing
 
 Parting = Callable[[Sequence[Image]], Mapping[int, str]]

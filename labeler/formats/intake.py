@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from labeler.core.colors import Palette, next_key
 from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.shapes import AREA_KEY, same_shape
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import folded, placeholder
 from labeler.formats.placement import Placing
 from labeler.formats.report import Ledger
+from labeler.formats.spec import Dataset
 
 R = TypeVar("R", Image, Category)
 Edited: TypeAlias = Literal["keep", "replace"]

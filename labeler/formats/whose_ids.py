@@ -13,11 +13,11 @@ from msgspec import Raw, Struct
 
 from labeler.core.records import Category, Image
 from labeler.errors import UnclearIdsError
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import exported_ids
 from labeler.formats.coco.file_ids import Key, key_of, number_of, original_of
 from labeler.formats.gates import BAD_JSON, RefusalError
 from labeler.formats.image_paths import folded
+from labeler.formats.spec import Dataset
 
 R = TypeVar("R", Image, Category)
 

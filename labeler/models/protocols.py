@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from msgspec import Struct
@@ -182,18 +182,6 @@ class FileSpec(Struct, frozen=True):
     is in the file, and raises nothing but OSError."""
     open: Callable[[Path], ModelSpec]
     """The model that is in the file; raises ModelError with one sentence. Imports nothing heavy."""
-
-
-class FormatSpec(Struct, frozen=True):
-    """A labels format that a plugin offers: records in and out, never a half result."""
-
-    id: str
-    title: str
-    suffixes: tuple[str, ...]
-    sniff: Callable[[Path], bool]
-    """Whether a file of one of the suffixes is of this format; reads as little as it can."""
-    read: Callable[[Path], Any]
-    write: Callable[[Any, Path], None]
 
 
 def verify(weights: Weights) -> None:

@@ -14,9 +14,11 @@ from labeler.core.files import atomic_write
 from labeler.core.photos.patience import resolved
 from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
-from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.coco.coco_file import document_in
+from labeler.formats.coco.coco_reading import dataset_of, read_coco
 from labeler.formats.export import export_files
 from labeler.formats.report import FieldNote, Report
+from labeler.formats.spec import format_to_write, write_by
 from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from labeler.training.run import RunFolder
@@ -87,6 +89,8 @@ def deliver(project: Path, order: Order) -> Delivery:
         raise FormatError(f"“{project}” does not exist.")
     if not order.parts:
         _ask_leave([order.out], order)
+    if not is_project_name(order.out):
+        format_to_write(order.out)
     with Store.open(project, read_only=True) as store:
         parting = _parting(order, store.root) if order.parts else None
         exported = export_files(
@@ -95,11 +99,23 @@ def deliver(project: Path, order: Order) -> Delivery:
     files = {part_path(order.out, name): data for name, data in exported.files.items()}
     _ask_leave(files, order)
     for path, data in files.items():
-        try:
-            atomic_write(path, data)
-        except OSError as error:
-            raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
+        write_labels(path, data)
     return Delivery(tuple(files), replace(exported.report, source=order.out.name), exported.where)
+
+
+def write_labels(path: Path, data: bytes) -> None:
+    """Write a COCO file's bytes to `path`, as the format that its ending names.
+
+    FormatError, one sentence, where nothing writes that ending or the disk does not take it.
+    """
+    spec = format_to_write(path)
+    if spec is not None:
+        write_by(spec, dataset_of(document_in(data, path))[0], path)
+        return
+    try:
+        atomic_write(path, data)
+    except OSError as error:
+        raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
 
 
 def _ask_leave(paths: Iterable[Path], order: Order) -> None:

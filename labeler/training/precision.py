@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from labeler.core.records import Annotation, Candidate, Category, Image
 from labeler.evaluation.evaluator import evaluate
-from labeler.formats.coco.coco_reading import Dataset
+from labeler.formats.spec import Dataset
 
 
 class JudgedImage(Struct, frozen=True, eq=False):

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import paths, plugins
+from labeler import paths
 from labeler.errors import LabelerError, ModelError
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Embedding, InterruptedWorkError, ModelSpec, Segmenter
 from labeler.models.threads import all_threads
+from labeler.registry import discover
 from labeler.wire.host_protocol import (
     EXIT_TOLD,
     VERSION,
@@ -150,7 +151,7 @@ def _since(begun: float) -> float:
 
 def load(model_id: str) -> tuple[ModelSpec, Segmenter]:
     """Find the model by its id or file and load it. Raises LabelerError with one sentence."""
-    spec = plugins.discover().resolve(model_id)
+    spec = discover().resolve(model_id)
     if spec.task != "segmenter":
         raise ModelError(f"{spec.title} is no promptable model.")
     model = guarded("be loaded", spec.load)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 
-from labeler import plugins
 from labeler.core.records import Candidate
 from labeler.errors import LabelerError
 from labeler.models import prediction
@@ -19,6 +18,7 @@ from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.prediction import Masks, load_detector, predict
 from labeler.models.protocols import Detector, FileDetector, ModelSpec, Rgb, Segmenter
 from labeler.models.threads import THREADS_VARIABLE, all_threads
+from labeler.registry import discover
 from labeler.training.events import Event
 from labeler.training.run import RunFolder
 from labeler.wire.host_protocol import EXIT_TOLD, VERSION, AskFailed, Beat, Frames, Hello, ProtocolError, Stop
@@ -117,13 +117,13 @@ def bound_threads(number: int) -> None:
 
 def load(name: str) -> tuple[ModelSpec, Detector]:
     """The detector of a model's id or file. Raises LabelerError with one sentence."""
-    spec = plugins.discover().resolve(name)
+    spec = discover().resolve(name)
     return spec, guarded("be loaded", lambda: load_detector(spec))
 
 
 def load_masker() -> Masks:
     """What gives candidates the masks that the embedded segmenter sees in their boxes."""
-    model = guarded("be loaded", plugins.discover().model(MASKER).load)
+    model = guarded("be loaded", discover().model(MASKER).load)
     assert isinstance(model, Segmenter), "the embedded model is one"
     return lambda rgb, candidates: boxes_to_masks(model, rgb, candidates)
 
@@ -156,7 +156,7 @@ def _train(
         advance()
 
     try:
-        train(RunFolder(Path(spec.folder)), plugins.discover(), report, should_stop)
+        train(RunFolder(Path(spec.folder)), discover(), report, should_stop)
     except LabelerError as error:
         channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)

@@ -9,7 +9,8 @@ from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.evaluation.evaluator import evaluate_all
 from labeler.evaluation.findings import Evaluation, Figures
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.spec import Dataset
 from labeler.models.prediction import load_detector, predict
 from labeler.models.protocols import ModelSpec
 from labeler.training.events import Counted, Report, ShouldStop, unheard

@@ -14,7 +14,7 @@ from labeler.errors import LabelerError, ModelError
 from labeler.evaluation import findings
 from labeler.models.files import weights
 from labeler.models.protocols import ModelSpec
-from labeler.plugins import Registry
+from labeler.registry import Registry
 from labeler.training.disk import unwritable
 from labeler.training.events import (
     Doing,

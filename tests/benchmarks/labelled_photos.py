@@ -5,9 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
-from labeler import paths, plugins
+from labeler import paths
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
+from labeler.registry import discover
 from labeler.training.data import LabelledImage, LabelledSet, read_set
 from labeler.training.instant.trainer import Instant
 from labeler.training.run import RunFolder, RunSpec
@@ -21,7 +22,7 @@ def read(folder: Path) -> LabelledSet:
 
 def instant() -> Instant:
     """The embedded segmenter with the cache of the home in force."""
-    spec = plugins.discover(safe_mode=True).model("mobilesam")
+    spec = discover(safe_mode=True).model("mobilesam")
     segmenter = spec.load()
     cache = EmbeddingCache(paths.cache_dir() / "embeddings")
     return Instant(segmenter, Embedder(segmenter, spec.fingerprint, cache), spec.fingerprint)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.filtering import CandidateFilter, Filter
 from labeler.core.photos.images import read_pixels
 from labeler.models.detections import letterbox
 from labeler.models.prediction import load_detector, predict
 from labeler.models.threads import all_threads
+from labeler.registry import discover
 from tests.benchmarks.harness import compare, report
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
@@ -30,7 +30,7 @@ def files(shared) -> list[Path]:
 
 @pytest.fixture
 def spec(weights):
-    return plugins.discover(safe_mode=True).open_file(weights)
+    return discover(safe_mode=True).open_file(weights)
 
 
 def torch_network(weights: Path):

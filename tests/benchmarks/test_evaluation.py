@@ -25,7 +25,8 @@ from labeler.evaluation.confusion import confusion
 from labeler.evaluation.evaluator import evaluate, read_predictions
 from labeler.evaluation.findings import By
 from labeler.evaluation.operating_points import ThresholdSweep
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.spec import Dataset
 from tests.benchmarks.harness import report
 from tests.evaluation.making import labels_and_results
 

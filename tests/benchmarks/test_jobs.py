@@ -9,12 +9,12 @@ import psutil
 import pytest
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 
-from labeler import plugins
 from labeler.core.records import Prompt
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.children.predict_client import JobClient, JobLimits
 from labeler.gui.predictions.batch import Batch, RunChoice
 from labeler.gui.session.session import Session
+from labeler.registry import discover
 from tests.benchmarks.harness import compare, report
 
 pytestmark = pytest.mark.benchmark
@@ -47,7 +47,7 @@ def batch(qtbot, session: Session, shared: Path) -> Iterator[Batch]:
     path = shared / "models" / "yolo" / "yolov8n-coco.pt"
     jobs = JobClient(limits=JobLimits(beat=600.0))
     made = Batch(session, jobs)
-    made.start(RunChoice(str(path), plugins.discover().resolve(str(path))))
+    made.start(RunChoice(str(path), discover().resolve(str(path))))
     qtbot.waitUntil(lambda: made.progress is not None and made.progress.done >= 3, timeout=120_000)
     yield made
     jobs.close()

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Prompt
@@ -21,6 +20,7 @@ from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Interrupt, InterruptedWorkError, Segmenter
 from labeler.models.sam.frame import prompt_arrays
 from labeler.models.threads import all_threads
+from labeler.registry import discover
 from tests.benchmarks.harness import MIN_ROUNDS, compare, report
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
@@ -30,7 +30,7 @@ SIZE = (2560, 3840)
 
 @pytest.fixture(scope="module")
 def spec():
-    return plugins.discover(safe_mode=True).model("mobilesam")
+    return discover(safe_mode=True).model("mobilesam")
 
 
 @pytest.fixture(scope="module")

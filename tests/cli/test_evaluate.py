@@ -97,7 +97,7 @@ def test_a_model_is_run_and_judged(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(
         "from labeler.core.records import Box, Candidate\n"
         "from labeler.models.protocols import ModelSpec\n"
-        "from labeler.plugins import Plugin\n"
+        "from labeler.api import Plugin\n"
         "class One:\n"
         "    def detect(self, image, text=None):\n"
         "        return (Candidate(0, 0, 0, 0, Box(0, 200, 800, 800), 0.9, 'object'),)\n"

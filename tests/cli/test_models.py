@@ -12,7 +12,7 @@ import pytest
 from labeler import cli
 from labeler.errors import ModelError, PluginError
 from labeler.models.files import catalog, weights
-from labeler.plugins import discover
+from labeler.registry import discover
 from tests.file_server import FileServer, serving
 
 CONTENT = random.Random(5).randbytes(300_000)

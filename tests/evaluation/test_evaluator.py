@@ -23,7 +23,8 @@ from labeler.evaluation.evaluator import evaluate, evaluate_all, kind_of, read_p
 from labeler.evaluation.findings import Evaluation, load, save
 from labeler.evaluation.items import around, false_alarms, hits, images_of, missed
 from labeler.evaluation.operating_points import ThresholdSweep, at
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.spec import Dataset
 from labeler.wire.job_protocol import EvaluateSpec
 from labeler.worker.evaluation_job import evaluate_files
 from tests.evaluation.making import labels_and_results, run_lengths

@@ -17,9 +17,10 @@ from labeler.core.geometry import area, bounds, rasterise, translated
 from labeler.core.records import Annotation, Box, Category, Image, Mask, Part, Polygons, Shape
 from labeler.core.rle import decompress, rle_to_mask
 from labeler.formats.coco.coco_file import AnnotationHead, open_document
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import exported_ids, write_coco
 from labeler.formats.coco.shapes import OUTLINES
+from labeler.formats.spec import Dataset
 from tests.coco_values import completed
 
 Coco = Callable[..., Path]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-scree
     ("make", "late"),
     [
         ("_make_frame", {"numpy", "cv2", "PIL", "labeler.project"}),
-        ("make_window", {"torch", "onnxruntime", "urllib.request", "importlib.metadata", "labeler.plugins"}),
+        ("make_window", {"torch", "onnxruntime", "urllib.request", "importlib.metadata", "labeler.registry"}),
     ],
 )
 def test_what_a_window_imports_later(make: str, late: set[str]) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_overlap
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate, Mask
 from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.protocols import Embedding, Segmenter
+from labeler.registry import discover
 
 PERSON = Box(48, 398, 248, 905)
 BUS = Box(10, 230, 805, 750)
@@ -19,7 +19,7 @@ BUS = Box(10, 230, 805, 750)
 
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
-    return plugins.discover(safe_mode=True).model("mobilesam").load()
+    return discover(safe_mode=True).model("mobilesam").load()
 
 
 @pytest.fixture(scope="module")

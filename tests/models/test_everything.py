@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from labeler import plugins
 from labeler.core.geometry import bounds, contains
 from labeler.core.measures.overlap import box_iou, mask_overlap
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate, Mask, Prompt, Proposal
 from labeler.models.point_grid import Grid, everything, grid_points, stability_of
 from labeler.models.protocols import Detector, Embedding, Segmenter
+from labeler.registry import discover
 
 COARSE = Grid(side=5)
 
@@ -40,7 +40,7 @@ class Remembering:
 
 @pytest.fixture(scope="module")
 def segmenter() -> Remembering:
-    return Remembering(plugins.discover(safe_mode=True).model("mobilesam").load())
+    return Remembering(discover(safe_mode=True).model("mobilesam").load())
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_one_by_one_gives_the_same(segmenter, bus) -> None:
 
 
 def test_the_plugin_offers_detectors_that_need_no_download() -> None:
-    registry = plugins.discover(safe_mode=True)
+    registry = discover(safe_mode=True)
     specs = [registry.model(name) for name in ("everything", "everything-fine")]
     for spec in specs:
         assert (spec.task, spec.needs_suppression, spec.reads_text) == ("detector", True, False)
@@ -144,7 +144,7 @@ def test_the_plugin_offers_detectors_that_need_no_download() -> None:
 
 @pytest.mark.slow
 def test_the_plugin_finds_the_people_of_a_photo(bus) -> None:
-    found = plugins.discover(safe_mode=True).model("everything").load()
+    found = discover(safe_mode=True).model("everything").load()
     assert isinstance(found, Detector)
     candidates = found.detect(bus)
     # the two that are whole: of the third, cut by the image's edge, MobileSAM gives parts at any prompt

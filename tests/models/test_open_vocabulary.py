@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import bounds
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Mask
@@ -18,6 +17,7 @@ from labeler.models.files.catalog import entry
 from labeler.models.protocols import Detector
 from labeler.models.text_encoders import load_encoder, phrases_of
 from labeler.models.ultralytics_home import import_ultralytics
+from labeler.registry import discover
 
 TEXT = "a red bicycle, a bus"
 PHRASES = ("a red bicycle", "a bus")
@@ -108,7 +108,7 @@ def vectors(phrases):
 
 def told(path: Path) -> Detector:
     """The model in a file, with `vectors` for its text encoder."""
-    model = plugins.discover(safe_mode=True).open_file(path).load()
+    model = discover(safe_mode=True).open_file(path).load()
     model._encode = vectors
     return model
 
@@ -119,7 +119,7 @@ def test_phrases_are_divided_by_commas_stops_and_lines() -> None:
 
 
 def test_checkpoints_are_known_by_what_is_in_them(world, yoloe) -> None:
-    registry = plugins.discover(safe_mode=True)
+    registry = discover(safe_mode=True)
     for path in (world, yoloe):
         spec = registry.open_file(path)
         assert (spec.id, spec.task, spec.licence) == (path.stem, "detector", "AGPL-3.0")
@@ -181,7 +181,7 @@ def test_yoloe_must_be_told(yoloe, pixels) -> None:
 @pytest.mark.parametrize("which", ["world", "yoloe"])
 def test_a_missing_text_encoder_is_one_sentence(which, request, pixels) -> None:
     name = {"world": "clip-vit-b-32", "yoloe": "mobileclip-blt"}[which]
-    model = plugins.discover(safe_mode=True).open_file(request.getfixturevalue(which)).load()
+    model = discover(safe_mode=True).open_file(request.getfixturevalue(which)).load()
     with pytest.raises(ModelError, match=f"labeler models get {name}`, or put https://.* into ") as raised:
         model.detect(pixels, TEXT)
     assert str(weights.folder()) in str(raised.value)
@@ -222,7 +222,7 @@ def test_a_torchscript_text_encoder_turns_phrases_into_unit_vectors(tmp_path) ->
 def test_without_transformers_it_is_one_sentence(kind, tmp_path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
     (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    spec = plugins.discover(safe_mode=True).open_file(tmp_path / "model.safetensors")
+    spec = discover(safe_mode=True).open_file(tmp_path / "model.safetensors")
     assert (spec.id, spec.reads_text) == (tmp_path.name, True)
     assert spec.needs_suppression is (kind == "owlv2")
     with pytest.raises(ModelError, match=r"transformers is needed; install labeler\[open-vocabulary\]"):
@@ -296,7 +296,7 @@ def test_transformers_models_give_what_their_own_processor_does(make, kind, tmp_
     from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
     make(tmp_path)
-    spec = plugins.discover(safe_mode=True).open_file(tmp_path / "model.safetensors")
+    spec = discover(safe_mode=True).open_file(tmp_path / "model.safetensors")
     assert (spec.task, spec.reads_text, spec.needs_suppression) == ("detector", True, kind == "owlv2")
     model = spec.load()
     found = model.detect(pixels, TEXT)

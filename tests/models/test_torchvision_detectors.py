@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import bounds, to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Candidate, Mask
@@ -13,6 +12,7 @@ from labeler.core.suppression import suppress
 from labeler.errors import ModelError
 from labeler.models.detections import Letterbox, upsampled
 from labeler.models.protocols import ModelSpec
+from labeler.registry import discover
 
 QUICK = ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
 SLOW = ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "fcos_resnet50_fpn"]
@@ -42,7 +42,7 @@ def small(photo) -> Path:
 
 
 def opened(path: Path) -> ModelSpec:
-    return plugins.discover(safe_mode=True).open_file(path)
+    return discover(safe_mode=True).open_file(path)
 
 
 def corners(candidates: list[Candidate]) -> np.ndarray:

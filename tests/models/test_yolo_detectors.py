@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import bounds, to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Candidate, Mask
 from labeler.core.suppression import suppress
 from labeler.errors import ModelError
 from labeler.models.protocols import EvaluatedDetector, ModelSpec
+from labeler.registry import discover
 
 CHILD = Path(__file__).with_name("ultralytics_child.py")
 BACKBONE = "backbone:\n" + "  - [-1, 1, Conv, [16, 3, 2]]\n" * 5
@@ -82,7 +82,7 @@ def coco_weights() -> Path:
 
 
 def opened(path: Path) -> ModelSpec:
-    return plugins.discover(safe_mode=True).open_file(path)
+    return discover(safe_mode=True).open_file(path)
 
 
 def kept(candidates: tuple[Candidate, ...], *, confidence: float, iou: float) -> list[Candidate]:

@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 
+from labeler.api import API, Plugin
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate
 from labeler.models.files import safetensors_file
 from labeler.models.protocols import FileSpec, ModelSpec
-from labeler.plugins import API, Plugin
 from labeler.training.specs import Option, TrainerSpec
 
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import bounds
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Candidate
 from labeler.errors import LabelerError
 from labeler.models.protocols import Detector
+from labeler.registry import discover
 from labeler.training import events
 from labeler.training.precision import JudgedImage, precision
 from labeler.training.specs import StoppedError
@@ -38,7 +38,7 @@ def detection():
 
 
 def trainer(name: str):
-    return plugins.discover(safe_mode=True).trainer(name)
+    return discover(safe_mode=True).trainer(name)
 
 
 def of_kind(run, kind: type) -> list:
@@ -153,7 +153,7 @@ def test_a_stopped_run_goes_on_and_its_file_is_a_detector(tmp_path) -> None:
     assert {"AP", "AP50"} <= epoch.metrics.keys()
     assert any("learns from nothing" in one.sentence for one in of_kind(run, events.Note))
     assert {path.name: path.read_bytes() for path in run.images.iterdir()} == originals
-    spec = plugins.discover(safe_mode=True).open_file(path)
+    spec = discover(safe_mode=True).open_file(path)
     assert (spec.title, spec.categories, spec.task) == ("Shapes", NAMES, "detector")
     model = spec.load()
     assert isinstance(model, Detector)
@@ -168,7 +168,7 @@ def test_masks_are_learnt_from_outlines_only(tmp_path) -> None:
     (epoch,) = of_kind(run, events.Epoch)
     assert "mask" in epoch.losses
     assert {"AP", "mask AP", "mask AP50"} <= epoch.metrics.keys()
-    spec = plugins.discover(safe_mode=True).open_file(path)
+    spec = discover(safe_mode=True).open_file(path)
     found = spec.load().detect(read_pixels(run.held_out_set().images[0].path).rgb)
     assert all(0 <= bounds(one.shape).x0 <= SIZE[1] for one in found)
 

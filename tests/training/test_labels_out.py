@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from labeler.core.photos.photo_files import fingerprint
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
 from labeler.errors import LabelerError
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
+from labeler.formats.spec import Dataset
 from labeler.project.store import Store
 from labeler.training.labels_out import (
     Delivery,

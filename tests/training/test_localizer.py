@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import bounds
 from labeler.core.photos.images import read_pixels
 from labeler.errors import LabelerError, ModelError
+from labeler.registry import discover
 from labeler.training import events
 from labeler.training.specs import StoppedError
 from tests.training.shapes import NAMES, make_run
@@ -33,7 +33,7 @@ def localizer():
 
 
 def trainer():
-    return plugins.discover(safe_mode=True).trainer("localizer")
+    return discover(safe_mode=True).trainer("localizer")
 
 
 # --- worked numbers -----------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_it_learns_where_and_what_and_its_file_is_a_detector(tmp_path) -> None:
     assert any("(lambda)" in event.sentence for event in told if isinstance(event, events.Note))
     best = max(epoch.metrics["IoU"] for epoch in epochs)
     assert best > 0.2
-    spec = plugins.discover(safe_mode=True).open_file(path)
+    spec = discover(safe_mode=True).open_file(path)
     assert (spec.title, spec.categories, spec.needs_suppression) == ("Shapes", NAMES, False)
     model = spec.load()
     overlaps = []
@@ -160,7 +160,7 @@ def test_a_file_that_does_not_say_what_it_finds_is_refused(tmp_path) -> None:
     path = tmp_path / "mute.safetensors"
     safetensors_file.save(path, {"a": np.zeros(1, np.float32)}, {safetensors_file.MAKER: "localizer"})
     with pytest.raises(ModelError, match=r"“mute\.safetensors” does not say what it was trained for"):
-        plugins.discover(safe_mode=True).open_file(path)
+        discover(safe_mode=True).open_file(path)
 
 
 def test_it_starts_from_a_backbone_and_says_when_images_have_several_objects(localizer, tmp_path) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from labeler import plugins
+from labeler.registry import discover
 from labeler.training.run import RunFolder
 
 pytest.importorskip("torch")
@@ -93,7 +93,7 @@ def options(trainer: str, yolo: Path) -> list[str]:
 
 
 def test_every_trainer_is_tried_here() -> None:
-    assert {one.id for one in plugins.discover(safe_mode=True).trainers} == set(QUICK)
+    assert {one.id for one in discover(safe_mode=True).trainers} == set(QUICK)
 
 
 _LARGE = pytest.mark.slow  # the same loop as the others, in a large network

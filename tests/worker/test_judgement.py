@@ -6,7 +6,7 @@ import pytest
 from labeler.core.geometry import from_bits
 from labeler.core.records import Annotation, Box, Candidate, Category, Image
 from labeler.evaluation.evaluator import evaluate
-from labeler.formats.coco.coco_reading import Dataset
+from labeler.formats.spec import Dataset
 from labeler.worker.judgement import judged
 
 

@@ -22,8 +22,8 @@ from labeler.errors import LabelerError
 from labeler.evaluation import findings
 from labeler.models.files import safetensors_file
 from labeler.models.files.weights import folder as weights_folder
-from labeler.plugins import discover
 from labeler.project.keeping import lock
+from labeler.registry import discover
 from labeler.training.events import (
     Doing,
     Epoch,

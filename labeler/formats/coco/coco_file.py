@@ -24,6 +24,7 @@ from labeler.formats.gates import BAD_JSON
 from labeler.formats.json_text import no_collection, parsed, read_bytes
 from labeler.formats.label_kinds import what_is
 from labeler.formats.report import FieldNote
+from labeler.formats.spec import FormatSpec, format_of, read_by
 
 RawText: TypeAlias = Raw | bytes
 
@@ -136,7 +137,20 @@ def open_document(path: Path, *, encoding: str = "") -> CocoDocument:
 
     Raises FormatError, one sentence, when it is not JSON or not COCO.
     """
+    if path.suffix.lower() != ".json" and (spec := format_of(path)) is not None:
+        return _taken_over(spec, path)
     data = read_bytes(path, encoding=encoding)
+    try:
+        return document_in(data, path)
+    except FormatError:
+        spec = format_of(path) if path.suffix.lower() == ".json" else None
+        if spec is None:
+            raise
+        return _taken_over(spec, path)
+
+
+def document_in(data: bytes, path: Path) -> CocoDocument:
+    """The COCO file whose bytes these are, of `path`; see `open_document`."""
     with no_collection():
         try:
             if not data.isascii():
@@ -145,6 +159,14 @@ def open_document(path: Path, *, encoding: str = "") -> CocoDocument:
         except BAD_JSON:
             return _open_slowly(path, data)
     return _unfolded(CocoDocument(path.name, data, index.annotations or [], ()), path)
+
+
+def _taken_over(spec: FormatSpec, path: Path) -> CocoDocument:
+    """A file of another format as the COCO file that says the same."""
+    from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - the exporting half, which needs this one
+
+    data, _ = write_coco(read_by(spec, path), source=path.name)
+    return document_in(data, path)
 
 
 def _open_slowly(path: Path, data: bytes) -> CocoDocument:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from labeler.core.colors import Palette, next_key
@@ -50,6 +50,7 @@ from labeler.formats.gates import (
 from labeler.formats.json_text import no_collection
 from labeler.formats.label_kinds import why_no_object
 from labeler.formats.report import Ledger, Report, Verdict
+from labeler.formats.spec import Dataset, Places
 
 ImageSizes: TypeAlias = Callable[[str], tuple[int, int] | None]
 """The displayed (width, height) of a file name, or None where there is no such image."""
@@ -70,28 +71,6 @@ _CATEGORY_KEYS = frozenset({"id", "name", "supercategory"})
 _PLAIN_KEYS = GEOMETRY | {"id", "image_id", "category_id", "iscrowd"}
 _BARE = frozenset({"segmentation", "bbox"})
 _ANNOTATION_KEYS = _PLAIN_KEYS | {"attributes"}
-
-
-class Places(Struct, frozen=True):
-    """Where in the lists of the file the records of a data set are; None for what the file has not."""
-
-    images: tuple[int | None, ...] = ()
-    categories: tuple[int | None, ...] = ()
-    annotations: tuple[int | None, ...] = ()
-
-
-class Dataset(Struct, frozen=True):
-    """What a labels file holds, with ids of our own (from 1) and the file's in `file_id`.
-
-    `Image.path` is the file's name for it, which nobody has checked: resolve it with `image_paths`.
-    """
-
-    images: tuple[Image, ...]
-    categories: tuple[Category, ...]
-    annotations: tuple[Annotation, ...]
-    extra: bytes = b""
-    """A JSON object of the other top-level keys: info, licenses and unknown ones."""
-    places: Places = Places()
 
 
 def read_coco(

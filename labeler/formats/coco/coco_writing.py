@@ -9,10 +9,10 @@ from msgspec import Raw
 from labeler.core.records import Annotation, Category, Image
 from labeler.formats.coco import facts
 from labeler.formats.coco.coco_file import encode
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.shape_writing import Geometry, write_shape
 from labeler.formats.gates import RefusalError, packed, unpacked
 from labeler.formats.report import Ledger, Report
+from labeler.formats.spec import Dataset
 from labeler.formats.write_options import AS_THEY_ARE, Writing
 
 Own: TypeAlias = Callable[[Image | Category | Annotation], facts.Members]

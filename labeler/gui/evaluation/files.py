@@ -17,11 +17,11 @@ from labeler.core.records import Annotation, Box, Candidate, Category, Image, Mo
 from labeler.core.review_order import predictions_of
 from labeler.errors import FormatError, ProjectError
 from labeler.evaluation.findings import By
-from labeler.formats.coco.coco_reading import Dataset
 from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.coco.shape_writing import write_shape
 from labeler.formats.gates import RefusalError
 from labeler.formats.placement import header_of
+from labeler.formats.spec import Dataset
 from labeler.project.store import Store
 from labeler.training.disk import remedy
 from labeler.wire.job_protocol import EvaluateSpec

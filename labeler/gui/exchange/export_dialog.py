@@ -24,6 +24,8 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.core.records import Image
+from labeler.errors import FormatError
+from labeler.formats.spec import format_to_write
 from labeler.formats.write_options import Writing
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.cards import Choice
@@ -290,6 +292,7 @@ class ExportDialog(QDialog):
             (os.path.isdir(out), f"{_short(out)} is a folder: add a file name."),
             (not os.path.isdir(out.parent), f"The folder {_short(out.parent)} does not exist."),
             (is_project_name(out), f"{_short(Path(out.name))} is the name of a project: end it in .json."),
+            (bool(ending := _ending_trouble(out)), ending),
             (order.parts == "run" and not is_run, "Choose the folder of a run: it has a file run.json."),
             (
                 order.reviewed_only and not self._images(order),
@@ -315,7 +318,7 @@ class ExportDialog(QDialog):
         self.accept()
 
     def _browse(self) -> None:
-        dialog = QFileDialog(self, "Export COCO", self.path.text(), "COCO JSON (*.json)")
+        dialog = QFileDialog(self, "Export COCO", self.path.text(), "COCO JSON (*.json);;Other formats (*)")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("json")
         dialog.fileSelected.connect(self.take_file)
@@ -341,6 +344,15 @@ def _words(parent: QWidget) -> QLabel:
     policy.setHeightForWidth(True)
     label.setSizePolicy(policy)
     return label
+
+
+def _ending_trouble(out: Path) -> str:
+    """Why a file of that ending cannot be written, or ""."""
+    try:
+        format_to_write(out)
+    except FormatError as error:
+        return str(error)
+    return ""
 
 
 def _short(path: Path) -> str:

@@ -32,7 +32,7 @@ from labeler.models.files.listing import Listed, listing, megabytes
 
 if TYPE_CHECKING:
     from labeler.models.protocols import ModelSpec
-    from labeler.plugins import Registry
+    from labeler.registry import Registry
 
 _TASKS = (("All models", ""), ("Detectors", "detector"), ("Segmenters", "segmenter"))
 _SURE_MS = 4000

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from labeler.gui.toolkit import theme
-from labeler.plugins import LeftOut, Registry, user_folder
+from labeler.registry import LeftOut, Registry, user_folder
 
 
 class PluginsDialog(QDialog):

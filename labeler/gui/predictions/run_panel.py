@@ -32,7 +32,7 @@ from labeler.models.protocols import ModelSpec
 
 if TYPE_CHECKING:
     from labeler.core.filtering import Filter
-    from labeler.plugins import Registry
+    from labeler.registry import Registry
 
 _MASKS = "SAM draws the object in each box of at least a middling confidence; every image takes longer."
 _PROGRESS = 1000

@@ -30,7 +30,7 @@ from labeler.training.run import Outcome, RunFolder, RunSpec
 from labeler.wire.job_protocol import TrainSpec
 
 if TYPE_CHECKING:
-    from labeler.plugins import Registry
+    from labeler.registry import Registry
     from labeler.training.specs import TrainerSpec
 
 Phase: TypeAlias = Literal["", "preparing", "running", "stopping"]

@@ -43,8 +43,8 @@ def folder_name(project: Path, spec: RunSpec) -> str:
 
 def make_run(path: Path, spec: RunSpec, labels: RunLabels, *, root: Path) -> RunFolder:
     """A new run's folder with its labels; the images' paths are relative to `root`, and absolute in there."""
-    from labeler.formats.coco.coco_reading import Dataset  # noqa: PLC0415 - 50 ms that a start need not pay
     from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - 50 ms that a start need not pay
+    from labeler.formats.spec import Dataset  # noqa: PLC0415 - 50 ms that a start need not pay
 
     placed = tuple(_placed(image, root) for image in labels.images)
     data, _ = write_coco(Dataset(placed, labels.categories, labels.annotations), source=spec.name)

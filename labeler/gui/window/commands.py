@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMainWindow
 
 from labeler.errors import CannotWriteError, LabelerError, ProjectLockedError
+from labeler.formats.spec import endings
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.exchange.desk import LabelsDesk
@@ -126,7 +127,7 @@ class Commands(QObject):
 
     def open(self, path: Path, *, read_only: bool = False) -> None:
         """Open a folder, image or project; a COCO file goes into the open project, or its folder's."""
-        if path.suffix.lower() == ".json":
+        if path.suffix.lower() in endings():
             if self._session.project is not None:
                 self.labels_desk.take(path)
             else:
@@ -235,7 +236,7 @@ class Commands(QObject):
 
     def _ask_json(self, title: str) -> Path | None:
         chosen, _ = QFileDialog.getOpenFileName(
-            self._window, title, str(self._session.root), "COCO JSON (*.json)"
+            self._window, title, str(self._session.root), "COCO JSON (*.json);;Other formats (*)"
         )
         return Path(chosen) if chosen else None
 

@@ -21,7 +21,7 @@ from labeler.gui.window.prediction_desk import PredictionDesk
 
 if TYPE_CHECKING:
     from labeler.models.protocols import ModelSpec
-    from labeler.plugins import Registry
+    from labeler.registry import Registry
     from labeler.training.run import RunFolder
 
 

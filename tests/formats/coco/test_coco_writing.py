@@ -17,10 +17,11 @@ from labeler.core.records import Annotation, Box, Category, Image, Mask, Part, P
 from labeler.core.rle import decompress, rle_to_mask
 from labeler.core.seams import seamed
 from labeler.formats.coco.coco_file import open_document
-from labeler.formats.coco.coco_reading import Dataset, dataset_of, read_coco
+from labeler.formats.coco.coco_reading import dataset_of, read_coco
 from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.coco.own_shape import SHAPE_KEY
 from labeler.formats.report import Report
+from labeler.formats.spec import Dataset
 from labeler.formats.write_options import AS_THEY_ARE, FOR_OTHERS, Writing
 
 Coco = Callable[..., Path]

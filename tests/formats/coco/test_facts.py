@@ -8,10 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
-from labeler.formats.coco.coco_reading import Dataset, read_coco
+from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
 from labeler.formats.export import export_coco
+from labeler.formats.spec import Dataset
 from labeler.formats.write_options import AS_THEY_ARE, FOR_OTHERS
 from labeler.project.store import Store
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from labeler.core.records import Mask, Proposal
 from labeler.models.protocols import Embedding, ModelSpec
-from labeler.plugins import Plugin
+from labeler.api import Plugin
 
 HERE = Path(__file__).parent
 

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from labeler.core.records import Box, Candidate
 from labeler.models.protocols import ModelSpec
-from labeler.plugins import Plugin
+from labeler.api import Plugin
 
 HERE = Path(__file__).parent
 

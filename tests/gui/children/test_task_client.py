@@ -15,7 +15,7 @@ TRAINEE = """
 import os, signal, time
 from pathlib import Path
 from labeler.models.protocols import ModelSpec
-from labeler.plugins import Plugin
+from labeler.api import Plugin
 
 class Faulty:
     def detect(self, image, text=None):

@@ -8,11 +8,11 @@ from pytestqt.qtbot import QtBot
 
 from labeler.gui.models.menu import ModelMenu
 from labeler.gui.models.plugins_dialog import PluginsDialog
-from labeler.plugins import discover
+from labeler.registry import discover
 
 FLOOD = """
 from labeler.models.protocols import ModelSpec
-from labeler.plugins import Plugin
+from labeler.api import Plugin
 
 plugin = Plugin(api=1, name="Flood", version="2", models=(ModelSpec("flood", "Flood", "segmenter", dict),))
 """

@@ -10,12 +10,13 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QLabel
 
+from labeler.api import Plugin
 from labeler.gui.models.dialog import ModelRow, ModelsDialog
 from labeler.gui.models.downloads import Downloads, Pace
 from labeler.gui.toolkit import theme
 from labeler.models.files import catalog, fetch, weights
 from labeler.models.protocols import FileSpec, ModelSpec
-from labeler.plugins import Plugin, Registry
+from labeler.registry import Registry
 from tests.file_server import FileServer, serving
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")

@@ -12,7 +12,6 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from labeler import plugins
 from labeler.core.records import Box, Change
 from labeler.gui.children.predict_client import JobClient, JobLimits
 from labeler.gui.predictions.batch import Batch, RunChoice, identity
@@ -20,6 +19,7 @@ from labeler.gui.session.session import Session
 from labeler.gui.toolkit.words import duration
 from labeler.gui.window.prediction_desk import PredictionDesk
 from labeler.project.store import Store
+from labeler.registry import discover
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ import os, signal, sys, time
 from pathlib import Path
 from labeler.core.records import Box, Candidate
 from labeler.models.protocols import ModelSpec
-from labeler.plugins import Plugin
+from labeler.api import Plugin
 
 HERE = Path(__file__).parent
 
@@ -94,7 +94,7 @@ def batch(session: Session, model: Path) -> Iterator[Batch]:
 
 
 def choice(name: str = "bright", **options) -> RunChoice:
-    return RunChoice(name, plugins.discover().model(name), **options)
+    return RunChoice(name, discover().model(name), **options)
 
 
 def ended(qtbot, batch: Batch, ask: RunChoice) -> str:
@@ -366,7 +366,7 @@ def test_another_text_is_another_version_of_the_model(qtbot, session, batch, mod
 
 
 def test_masks_and_weights_are_told_apart() -> None:
-    spec = plugins.discover(safe_mode=True).model("mobilesam")
+    spec = discover(safe_mode=True).model("mobilesam")
     plain, masked = identity(RunChoice("m", spec)), identity(RunChoice("m", spec, masks=True))
     assert plain == (spec.title, spec.fingerprint[:8])
     assert masked == (spec.title, f"{spec.fingerprint[:8]} + masks")

@@ -8,12 +8,12 @@ from msgspec import structs
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
-from labeler import plugins
 from labeler.gui.children.predict_client import JobClient
 from labeler.gui.predictions.batch import Batch
 from labeler.gui.predictions.mapping_dialog import MappingDialog
 from labeler.gui.predictions.run_panel import RunPanel, _pace
 from labeler.gui.session.session import Session
+from labeler.registry import Registry, discover
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from labeler.core.records import Box, Candidate
 from labeler.models.protocols import ModelSpec
-from labeler.plugins import Plugin
+from labeler.api import Plugin
 
 class Fixed:
     def detect(self, image, text=None):
@@ -55,7 +55,7 @@ def batch(session: Session, model: Path) -> Iterator[Batch]:
 
 @pytest.fixture
 def panel(qtbot, session: Session, batch: Batch) -> RunPanel:
-    made = RunPanel(session, batch, plugins.discover())
+    made = RunPanel(session, batch, discover())
     qtbot.addWidget(made)
     made.resize(300, 300)
     made.show()
@@ -69,7 +69,7 @@ def click(qtbot, button: QPushButton) -> None:
 
 
 def test_without_a_detector_there_is_one_line_and_a_way_to_get_one(qtbot, session, batch) -> None:
-    empty = RunPanel(session, batch, plugins.Registry())
+    empty = RunPanel(session, batch, Registry())
     qtbot.addWidget(empty)
     empty.show()
     assert not empty.button.isVisible()
@@ -151,7 +151,7 @@ def test_the_detector_chosen_last_is_remembered_by_project(qtbot, session, batch
     made = RunPanel(session, batch)
     qtbot.addWidget(made)
     made.remember_in(kept)
-    made.set_registry(plugins.discover())
+    made.set_registry(discover())
     qtbot.waitUntil(lambda: made.model.currentData() == "reader", timeout=30_000)
     row = made.model.findData("fixed")
     made.model.setCurrentIndex(row)
@@ -234,7 +234,7 @@ def test_paces(rate, words) -> None:
 
 
 def test_a_model_picked_elsewhere_is_the_one_that_runs(qtbot, session, batch) -> None:
-    registry = plugins.discover()
+    registry = discover()
     made = RunPanel(session, batch)
     qtbot.addWidget(made)
     made.choose(registry.model("reader"))

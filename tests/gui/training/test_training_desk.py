@@ -14,7 +14,7 @@ from labeler.gui.session.session import Session
 from labeler.gui.training.desk import RESTARTS, TrainingDesk, Wish, verdict
 from labeler.gui.training.learner import NAME, Learner
 from labeler.gui.training.planner import FEW, UNEVEN, planned
-from labeler.plugins import discover
+from labeler.registry import discover
 from labeler.training import preparation
 from labeler.training.run import Judged, Outcome, RunFolder
 

@@ -20,8 +20,8 @@ from labeler.gui.training.option_fields import OptionFields
 from labeler.gui.training.panel import TrainingPanel
 from labeler.gui.training.setup import split_words
 from labeler.gui.window.panel_docks import BENCH_LEAST
-from labeler.plugins import discover
 from labeler.project.runs import Run, runs_folder
+from labeler.registry import discover
 from labeler.training import events
 from labeler.training.run import Judged, Outcome, RunFolder, RunSpec
 from labeler.training.specs import Option

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from labeler.api import Plugin
 from labeler.core.files import atomic_write
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate
 from labeler.models.protocols import FileSpec, ModelSpec
-from labeler.plugins import Plugin
 from labeler.training.events import Epoch, Sample, Started, Step
 from labeler.training.specs import Option, StoppedError, TrainerSpec
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QCoreApplication
 from labeler.core.records import Annotation, Box, Change
 from labeler.gui.session.session import Session
 from labeler.gui.training.desk import TrainingDesk, Wish
-from labeler.plugins import discover
+from labeler.registry import discover
 
 
 def say(*words: object) -> None:

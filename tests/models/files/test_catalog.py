@@ -8,7 +8,7 @@ import pytest
 
 from labeler.errors import ModelError
 from labeler.models.files import catalog
-from labeler.plugins import discover
+from labeler.registry import discover
 
 
 def test_every_entry_is_complete_and_told_apart() -> None:

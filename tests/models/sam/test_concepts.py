@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Mask
@@ -17,6 +16,7 @@ from labeler.models.files.pickles import load_state_dict, tensor_shapes
 from labeler.models.protocols import Detector
 from labeler.models.sam import concepts
 from labeler.models.ultralytics_home import import_ultralytics
+from labeler.registry import discover
 
 SMALL = concepts.Sam3Sizes(128, 4, 592, 64, 2, 200, 32, 336)
 """The published one is (1024, 32, 4736, 1024, 24, 49408, 32, 1008)."""
@@ -75,7 +75,7 @@ def loaded(path: Path) -> Detector:
     """As the plugin loads it, with `tokens` for the tokenizer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("labeler.models.text_encoders.import_module", lambda _: _Module)
-        model = plugins.discover(safe_mode=True).open_file(path).load()
+        model = discover(safe_mode=True).open_file(path).load()
     assert isinstance(model, Detector)
     return model
 
@@ -89,7 +89,7 @@ class _Module:
 
 
 def test_a_checkpoint_is_known_by_what_is_in_it(checkpoint) -> None:
-    spec = plugins.discover(safe_mode=True).open_file(checkpoint)
+    spec = discover(safe_mode=True).open_file(checkpoint)
     assert (spec.title, spec.task, spec.reads_text) == ("SAM 3 (sam3)", "detector", True)
     assert concepts.sizes_of(tensor_shapes(checkpoint)) == SMALL
 
@@ -137,7 +137,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(checkpoint, tmp_path) -> Non
 
 @pytest.mark.skipif(importlib.util.find_spec("open_clip") is not None, reason="open_clip is installed")
 def test_without_a_tokenizer_it_is_one_sentence(checkpoint) -> None:
-    spec = plugins.discover(safe_mode=True).open_file(checkpoint)
+    spec = discover(safe_mode=True).open_file(checkpoint)
     with pytest.raises(ModelError, match=r"open_clip, which is not installed; install labeler\[open-vocab"):
         spec.load()
 

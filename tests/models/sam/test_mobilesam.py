@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import paths, plugins
+from labeler import paths
 from labeler.core.geometry import contains
 from labeler.core.measures.overlap import mask_overlap
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Prompt
 from labeler.errors import ModelError
 from labeler.models.protocols import Interrupt, InterruptedWorkError, Segmenter, Weights, verify
+from labeler.registry import discover
 
 
 @pytest.fixture(scope="module")
 def spec():
-    return plugins.discover(safe_mode=True).model("mobilesam")
+    return discover(safe_mode=True).model("mobilesam")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Prompt
@@ -13,6 +12,7 @@ from labeler.errors import ModelError
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Embedding, Interrupt, InterruptedWorkError, ModelSpec, Segmenter
 from labeler.models.sam.architecture import architecture_of
+from labeler.registry import discover
 
 
 def tiny_sam(side: int = 1024):
@@ -66,7 +66,7 @@ def checkpoint(sam, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def spec(checkpoint) -> ModelSpec:
-    return plugins.discover(safe_mode=True).open_file(checkpoint)
+    return discover(safe_mode=True).open_file(checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_encoding_can_be_called_off(model, pixels) -> None:
 def test_a_sam_of_another_frame_a_changed_and_a_damaged_file_are_one_sentence(tmp_path, checkpoint) -> None:
     import torch
 
-    registry = plugins.discover(safe_mode=True)
+    registry = discover(safe_mode=True)
     small = tmp_path / "small.pth"
     torch.save(tiny_sam(256).state_dict(), small)
     with pytest.raises(ModelError, match=r"small\.pth” is a SAM for images of 256 pixels"):

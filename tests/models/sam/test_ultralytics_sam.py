@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Prompt
@@ -15,6 +14,7 @@ from labeler.errors import ModelError
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Embedding, Interrupt, InterruptedWorkError, Segmenter
 from labeler.models.ultralytics_home import import_ultralytics
+from labeler.registry import discover
 
 LONE = Prompt(np.array([[400.0, 500.0]]), np.array([True]))
 SAID = Prompt(np.array([[400.0, 500.0], [150.0, 650.0]]), np.array([True, False]), Box(10, 230, 805, 750))
@@ -30,7 +30,7 @@ class Case:
         from ultralytics.models.sam.modules.sam import SAM2Model
 
         self.path = path
-        self.spec = plugins.discover(safe_mode=True).open_file(path)
+        self.spec = discover(safe_mode=True).open_file(path)
         model = self.spec.load()
         assert isinstance(model, Segmenter)
         self.model = model
@@ -186,6 +186,6 @@ def test_a_checkpoint_of_other_sizes_is_one_sentence(mobile, tmp_path) -> None:
     state["mask_decoder.iou_token.weight"] = torch.zeros(1, 3)
     odd = tmp_path / "odd.pt"
     torch.save(state, odd)
-    spec = plugins.discover(safe_mode=True).open_file(odd)
+    spec = discover(safe_mode=True).open_file(odd)
     with pytest.raises(ModelError, match=r"odd\.pt” could not be loaded \(RuntimeError"):
         spec.load()

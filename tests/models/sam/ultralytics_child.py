@@ -19,10 +19,10 @@ import PIL.Image  # noqa: E402
 
 pillow_open = PIL.Image.open
 
-from labeler import plugins  # noqa: E402
 from labeler.core.photos.images import read_pixels  # noqa: E402
+from labeler.registry import discover  # noqa: E402
 
-spec = plugins.discover(safe_mode=True).open_file(Path(sys.argv[1]))
+spec = discover(safe_mode=True).open_file(Path(sys.argv[1]))
 found = spec.load().detect(read_pixels(Path(sys.argv[2])).rgb)
 torch = sys.modules.get("torch")
 seen = {

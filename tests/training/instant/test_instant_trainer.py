@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from labeler import paths, plugins
+from labeler import paths
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_overlap
 from labeler.core.photos.images import read_pixels
@@ -19,6 +19,7 @@ from labeler.models.embeddings import EmbeddingCache, content_digest
 from labeler.models.files import safetensors_file
 from labeler.models.prediction import load_detector, predict
 from labeler.models.protocols import FileDetector
+from labeler.registry import discover
 from labeler.training.events import Epoch, Sample, Started, Step
 from labeler.training.instant import cells as instant_cells
 from labeler.training.instant import head as instant_head
@@ -257,7 +258,7 @@ def run(made, home, tmp_path, monkeypatch) -> RunFolder:
 
 
 def trained(run: RunFolder, events: list, should_stop=lambda: False) -> Path:
-    return plugins.discover(safe_mode=True).trainer("instant").train(run, events.append, should_stop)
+    return discover(safe_mode=True).trainer("instant").train(run, events.append, should_stop)
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +285,7 @@ def test_a_training_says_how_it_goes(first) -> None:
 
 
 def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run, first) -> None:
-    spec = plugins.discover(safe_mode=True).open_file(first[0])
+    spec = discover(safe_mode=True).open_file(first[0])
     assert (spec.title, spec.categories, spec.task) == ("discs and blocks", KINDS, "detector")
     model = load_detector(spec)
     assert isinstance(model, FileDetector)
@@ -300,7 +301,7 @@ def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run, 
 
 def test_the_same_seed_gives_the_same_weights_and_no_image_is_encoded_again(run, first, monkeypatch) -> None:
     before = instant_head.load(first[0])
-    model = load_detector(plugins.discover(safe_mode=True).open_file(first[0]))
+    model = load_detector(discover(safe_mode=True).open_file(first[0]))
     monkeypatch.setattr(embedder, "read_pixels", lambda *_: pytest.fail("its pixels are read to be encoded"))
     image = run.train_set().images[0].path
     assert model.detect_file(image, read_pixels(image).rgb)
@@ -310,10 +311,10 @@ def test_the_same_seed_gives_the_same_weights_and_no_image_is_encoded_again(run,
 
 
 def test_an_image_that_was_not_encoded_is_and_stays_so(run, first) -> None:
-    model = load_detector(plugins.discover(safe_mode=True).open_file(first[0]))
+    model = load_detector(discover(safe_mode=True).open_file(first[0]))
     other = run.path / "other.png"
     drawn_image(other, np.random.default_rng(11))
-    fingerprint = plugins.discover(safe_mode=True).model("mobilesam").fingerprint
+    fingerprint = discover(safe_mode=True).model("mobilesam").fingerprint
     cache = EmbeddingCache(paths.cache_dir() / "embeddings")
     assert cache.get(fingerprint, content_digest(other)) is None
     by_file = model.detect_file(other, read_pixels(other).rgb)
@@ -329,7 +330,7 @@ def test_it_stops_when_told(run) -> None:
         if isinstance(event, Started):
             told.set()
 
-    trainer = plugins.discover(safe_mode=True).trainer("instant")
+    trainer = discover(safe_mode=True).trainer("instant")
     with pytest.raises(StoppedError):
         trainer.train(run, report, told.is_set)
     assert not list(run.path.glob("*.safetensors"))
@@ -355,7 +356,7 @@ def test_images_with_nothing_on_them_and_crowds_are_taken(run) -> None:
 def test_a_head_of_other_embeddings_is_refused(tmp_path) -> None:
     path = tmp_path / "old.safetensors"
     instant_head.save(some_head(), path, "old")
-    spec = plugins.discover(safe_mode=True).open_file(path)
+    spec = discover(safe_mode=True).open_file(path)
     with pytest.raises(ModelError, match="another version of MobileSAM"):
         load_detector(spec)
 

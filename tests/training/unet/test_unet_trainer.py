@@ -14,7 +14,7 @@ from labeler.errors import LabelerError, ModelError
 from labeler.models.files import safetensors_file
 from labeler.models.prediction import load_detector
 from labeler.models.protocols import Detector, ModelSpec, SemanticSegmenter
-from labeler.plugins import discover
+from labeler.registry import discover
 from labeler.training.events import Epoch, Finished, Note, Sample, Started, Step
 from labeler.training.run import RunFolder, RunSpec
 from labeler.training.specs import StoppedError, settings

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from labeler import plugins
 from labeler.core.geometry import rasterise, to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Mask, Part, Polygons
 from labeler.errors import LabelerError
 from labeler.models.files.checkpoints import check_pickles
+from labeler.registry import discover
 from labeler.training import events
 from labeler.training.run import RunFolder
 from labeler.training.specs import StoppedError
@@ -64,7 +64,7 @@ def tiny(home, tmp_path_factory) -> dict[str, Path]:
 
 
 def trained(run: RunFolder, told: list[events.Event], *, should_stop=lambda: False) -> Path:
-    return plugins.discover(safe_mode=True).trainer("yolo").train(run, told.append, should_stop)
+    return discover(safe_mode=True).trainer("yolo").train(run, told.append, should_stop)
 
 
 def of_kind(told: list[events.Event], kind: type) -> list:
@@ -120,7 +120,7 @@ def test_a_run_begins_as_good_as_its_weights_and_ends_as_a_model_of_ours(tiny, t
 
     check_pickles(path)
     assert str(tmp_path).encode() not in path.read_bytes(), "the weights name a path of this machine"
-    spec = plugins.discover(safe_mode=True).open_file(path)
+    spec = discover(safe_mode=True).open_file(path)
     assert (spec.title, spec.categories) == ("Shapes", NAMES)
     spec.load().detect(read_pixels(run.held_out_set().images[0].path).rgb)
 
@@ -130,7 +130,7 @@ def test_masks_are_learnt_from_outlines(tiny, tmp_path) -> None:
     told: list[events.Event] = []
     path = trained(run, told)
     assert {"mask AP", "mask AP50"} <= of_kind(told, events.Epoch)[-1].metrics.keys()
-    assert plugins.discover(safe_mode=True).open_file(path).categories == NAMES
+    assert discover(safe_mode=True).open_file(path).categories == NAMES
     boxes = make_run(tmp_path / "boxes", "yolo", masks=False, weights=str(tiny["segment"]), **QUICK)
     with pytest.raises(LabelerError, match="no outlines"):
         trained(boxes, told)

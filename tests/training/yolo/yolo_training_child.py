@@ -15,9 +15,9 @@ def recorded(host: object, *_: object, **__: object) -> list[object]:
 
 socket.getaddrinfo = recorded  # type: ignore[assignment]
 
-from labeler import plugins  # noqa: E402
+from labeler.registry import discover  # noqa: E402
 from labeler.training.run import RunFolder  # noqa: E402
 
 run = RunFolder(Path(sys.argv[1]))
-path = plugins.discover(safe_mode=True).trainer("yolo").train(run, lambda _: None, lambda: False)
+path = discover(safe_mode=True).trainer("yolo").train(run, lambda _: None, lambda: False)
 sys.stdout.write(json.dumps({"lookups": lookups, "weights": path.name}))

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from labeler import plugins
 from labeler.errors import PluginError
-from labeler.plugins import discover, user_folder
+from labeler.registry import discover, user_folder
 
-GOOD = "from labeler.plugins import Plugin\nplugin = Plugin(api=1, name='{name}', version='1')\n"
+GOOD = "from labeler.api import Plugin\nplugin = Plugin(api=1, name='{name}', version='1')\n"
 MODEL = (
     "from labeler.models.protocols import ModelSpec\n"
-    "from labeler.plugins import Plugin\n"
+    "from labeler.api import Plugin\n"
     "plugin = Plugin(api=1, name={name!r}, version='1',\n"
     "    models=(ModelSpec(id={id!r}, title='T', task='segmenter', load=object),))\n"
 )
@@ -99,7 +98,7 @@ def test_an_installed_one_is_found_by_its_entry_point(tmp_path, monkeypatch) -> 
 @pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 9)", "os.abort()"])
 def test_one_that_takes_the_process_down_is_left_out_of_the_next_start(folder, death, expect_log) -> None:
     (folder / "deadly.py").write_text(f"import os; {death}")
-    child = [sys.executable, "-c", "from labeler import plugins; plugins.discover()"]
+    child = [sys.executable, "-c", "from labeler.registry import discover; discover()"]
     assert subprocess.run(child, check=False, capture_output=True).returncode != 0
     expect_log("crashed the last start")
     (left_out,) = discover().left_out
@@ -112,7 +111,7 @@ def test_two_processes_that_import_at_once_do_not_blame_each_other(folder) -> No
     (folder / "slow.py").write_text(
         "import sys\nprint('importing', flush=True)\nsys.stdin.readline()\n" + GOOD.format(name="slow")
     )
-    child = [sys.executable, "-c", "from labeler import plugins; plugins.discover()"]
+    child = [sys.executable, "-c", "from labeler.registry import discover; discover()"]
     with subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "importing\n"
@@ -125,4 +124,4 @@ def test_a_model_that_is_not_there_is_told_with_those_that_are(folder, expect_lo
     (folder / "broken.py").write_text("raise RuntimeError('no')")
     expect_log("broken.py")
     with pytest.raises(PluginError, match=r"no model named “nothing”; there are: .*mobilesam.*broken\.py"):
-        plugins.discover().model("nothing")
+        discover().model("nothing")

@@ -16,13 +16,12 @@ import psutil
 from msgspec import Struct
 
 from labeler import paths
+from labeler.api import API, Plugin
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError, ModelError, PluginError
-from labeler.models.protocols import FileSpec, FormatSpec, ModelSpec, Task
+from labeler.formats.spec import FormatSpec
+from labeler.models.protocols import ModelSpec, Task
 from labeler.training.specs import TrainerSpec
-
-API = 1
-"""The version of the plugin contract."""
 
 GROUP = "labeler.plugins"
 """The entry-point group of installed plugins; each entry names a module with `plugin`, or that object."""
@@ -34,33 +33,6 @@ SAFE_MODE_VARIABLE = "LABELER_SAFE_MODE"
 """Set to anything, only the shipped plugins are imported; in the environment for the children's sake."""
 
 _log = logging.getLogger(__name__)
-
-
-class Plugin(Struct, frozen=True):
-    """The one name, `plugin`, that a plugin module has."""
-
-    api: int
-    name: str
-    version: str
-    models: tuple[ModelSpec, ...] = ()
-    trainers: tuple[TrainerSpec, ...] = ()
-    formats: tuple[FormatSpec, ...] = ()
-    files: tuple[FileSpec, ...] = ()
-
-    @property
-    def offers(self) -> list[str]:
-        """The ids of everything it offers; a trainer and the kind of file that it makes may share one."""
-        return list(dict.fromkeys(id_ for _, id_ in self.offers_by_kind))
-
-    @property
-    def offers_by_kind(self) -> list[tuple[str, str]]:
-        """The kind and id of everything it offers: an id is taken among its own kind only."""
-        return [
-            *(("model", spec.id) for spec in self.models),
-            *(("trainer", spec.id) for spec in self.trainers),
-            *(("format", spec.id) for spec in self.formats),
-            *(("file", spec.id) for spec in self.files),
-        ]
 
 
 class LeftOut(Struct, frozen=True):

@@ -1,0 +1,114 @@
+"""Formats of plugins: read through the gates of COCO, written whole or not at all, their mistakes told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labeler.core.records import Annotation, Box, Category, Image
+from labeler.errors import FormatError
+from labeler.formats import spec
+from labeler.formats.coco.coco_file import open_document
+from labeler.formats.coco.coco_reading import dataset_of, read_coco
+from labeler.formats.spec import Dataset, FormatSpec
+from labeler.training.labels_out import write_labels
+
+ONE = Dataset(
+    (Image(1, "a.png", 40, 30),), (Category(1, "cat", "#ff0000"),), (Annotation(1, 1, 1, Box(2, 3, 10, 8)),)
+)
+
+
+def toy(**changes: object) -> FormatSpec:
+    """A format whose files begin with "toy"."""
+    given = {
+        "id": "toy",
+        "title": "Toy",
+        "suffixes": (".toy",),
+        "sniff": lambda path: path.read_bytes().startswith(b"toy"),
+        "read": lambda _: ONE,
+        "write": lambda dataset, path: path.write_text(f"toy {len(dataset.annotations)}"),
+    }
+    return FormatSpec(**given | changes)
+
+
+@pytest.fixture
+def offered() -> Iterator[list[FormatSpec]]:
+    """The formats there are."""
+    found: list[FormatSpec] = []
+    spec.come_from(lambda: found)
+    yield found
+    spec.come_from(tuple)
+
+
+def test_a_file_is_read_by_the_format_that_knows_it(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    offered.append(toy())
+    path = tmp_path / "labels.toy"
+    path.write_text("toy")
+    dataset, report = read_coco(path)
+    assert [image.path for image in dataset.images] == ["a.png"]
+    (box,) = [one.shape for one in dataset.annotations]
+    assert isinstance(box, Box)
+    assert (box.x0, box.y0, box.x1, box.y1) == (2, 3, 10, 8)
+    assert report.source == "labels.toy"
+
+
+def test_what_a_format_gives_goes_through_the_gates(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    lost = Annotation(2, 9, 1, Box(0, 0, 1, 1))  # on an image that there is not
+    wild = Annotation(3, 1, 1, Box(float("nan"), 0, 1, 1))
+    offered.append(toy(read=lambda _: Dataset(ONE.images, ONE.categories, (*ONE.annotations, lost, wild))))
+    path = tmp_path / "labels.toy"
+    path.write_text("toy")
+    dataset, _ = dataset_of(open_document(path))
+    assert len(dataset.annotations) == 1
+
+
+def test_json_that_is_no_coco_may_be_of_another_format(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text('{"toy": 1}')
+    with pytest.raises(FormatError, match="images"):
+        open_document(path)
+    offered.append(toy(suffixes=(".json",), sniff=lambda path: b"toy" in path.read_bytes()))
+    assert len(dataset_of(open_document(path))[0].annotations) == 1
+
+
+def test_a_file_is_written_as_its_ending_says(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    offered.append(toy())
+    source = tmp_path / "in.toy"
+    source.write_text("toy")
+    document = open_document(source)
+    from labeler.formats.coco.coco_writing import write_coco
+
+    data, _ = write_coco(dataset_of(document)[0])
+    write_labels(tmp_path / "out.toy", data)
+    assert (tmp_path / "out.toy").read_text() == "toy 1"
+    write_labels(tmp_path / "out.json", data)
+    assert len(read_coco(tmp_path / "out.json")[0].annotations) == 1
+
+
+def test_an_ending_that_nothing_writes_is_refused_by_name(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    offered.append(toy())
+    with pytest.raises(FormatError, match=r"“\.xyz”.*\.json \(COCO\), \.toy \(Toy\)"):
+        write_labels(tmp_path / "out.xyz", b"{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError("two\nlines"), KeyError("x"), OSError(28, "No space left")])
+def test_what_a_format_raises_is_a_sentence_and_leaves_no_file(
+    tmp_path: Path, offered: list[FormatSpec], error: Exception
+) -> None:
+    def broken(_: Dataset, path: Path) -> None:
+        path.write_text("half")
+        raise error
+
+    def unread(_: Path) -> Dataset:
+        raise error
+
+    offered.append(toy(write=broken, read=unread))
+    out = tmp_path / "out.toy"
+    out.write_text("toy, as it was")
+    with pytest.raises(FormatError, match=r"cannot be read"):
+        open_document(out)
+    with pytest.raises(FormatError, match=r"cannot be written"):
+        write_labels(out, b'{"images": [], "annotations": [], "categories": []}')
+    assert out.read_text() == "toy, as it was"
+    assert list(tmp_path.iterdir()) == [out]
