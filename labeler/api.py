@@ -6,7 +6,7 @@ is one module with one name, `plugin`; `docs/adding.md` has a model, a trainer a
 
 from msgspec import Struct
 
-from labeler.core.geometry import from_bits
+from labeler.core.geometry import bounds, from_bits
 from labeler.core.records import (
     Annotation,
     Box,
@@ -82,6 +82,7 @@ __all__ = [
     "TrainerSpec",
     "Value",
     "Weights",
+    "bounds",
     "from_bits",
     "read_set",
     "settings",

@@ -1,0 +1,69 @@
+"""What docs/adding.md says: each of its code blocks, put where its first line says, adds what it promises."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labeler.cli import run
+from labeler.formats.coco.coco_reading import read_coco
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "adding.md").read_text("utf-8")
+BLOCKS = {
+    code.partition(":")[0].removeprefix("# "): code
+    for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+}
+
+
+@pytest.fixture
+def added(tmp_path: Path) -> Path:
+    """The folder of the page's plugins."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    for name, code in BLOCKS.items():
+        if name.startswith("plugins/"):
+            (folder / name.removeprefix("plugins/")).write_text(code)
+    return folder
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """A COCO file of twelve photos, each with a box in its left upper quarter."""
+    cv2 = pytest.importorskip("cv2")
+    images, annotations = [], []
+    for number in range(1, 13):
+        pixels = np.full((60, 80, 3), number * 20, np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), pixels)
+        images.append({"id": number, "file_name": f"{number}.png", "width": 80, "height": 60})
+        box = {"id": number, "image_id": number, "category_id": 1, "bbox": [8, 6, 32, 24], "area": 768}
+        annotations.append(box | {"iscrowd": 0, "segmentation": []})
+    path = tmp_path / "labels.json"
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cell"}]}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_format_reads_and_writes(tmp_path: Path, added: Path, labels: Path) -> None:
+    extra = ["--plugins", str(added)]
+    assert run(["convert", str(labels), str(tmp_path / "out.lines"), *extra]) == 0
+    lines = (tmp_path / "out.lines").read_text().splitlines()
+    assert len(lines) == 12
+    assert lines[0] == "1.png 80 60 cell 8 6 40 30"
+    assert run(["import", str(tmp_path / "out.lines"), str(tmp_path / "p.labeler"), *extra]) == 0
+    assert run(["export", str(tmp_path / "p.labeler"), str(tmp_path / "again.lines"), *extra]) == 0
+    assert (tmp_path / "again.lines").read_text().splitlines() == lines
+    assert run(["convert", str(tmp_path / "again.lines"), str(tmp_path / "again.json"), *extra]) == 0
+    assert len(read_coco(tmp_path / "again.json")[0].annotations) == 12
+
+
+def test_the_trainer_trains_and_its_model_predicts(tmp_path: Path, added: Path, labels: Path) -> None:
+    extra = ["--plugins", str(added)]
+    out = tmp_path / "run"
+    assert run(["train", str(labels), "--model", "usual", "--out", str(out), *extra]) == 0
+    results = tmp_path / "results.json"
+    assert run(["predict", str(tmp_path), "--model", str(out), "--out", str(results), *extra]) == 0
+    found = json.loads(results.read_text())
+    assert len(found) == 12
+    assert found[0]["bbox"] == pytest.approx([8, 6, 32, 24])
