@@ -32,14 +32,16 @@ def added(tmp_path: Path) -> Path:
 def labels(tmp_path: Path) -> Path:
     """A COCO file of twelve photos, each with a box in its left upper quarter."""
     cv2 = pytest.importorskip("cv2")
+    photos = tmp_path / "photos"
+    photos.mkdir()
     images, annotations = [], []
     for number in range(1, 13):
         pixels = np.full((60, 80, 3), number * 20, np.uint8)
-        cv2.imwrite(str(tmp_path / f"{number}.png"), pixels)
+        cv2.imwrite(str(photos / f"{number}.png"), pixels)
         images.append({"id": number, "file_name": f"{number}.png", "width": 80, "height": 60})
         box = {"id": number, "image_id": number, "category_id": 1, "bbox": [8, 6, 32, 24], "area": 768}
         annotations.append(box | {"iscrowd": 0, "segmentation": []})
-    path = tmp_path / "labels.json"
+    path = photos / "labels.json"
     content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cell"}]}
     path.write_text(json.dumps(content))
     return path
@@ -63,7 +65,7 @@ def test_the_trainer_trains_and_its_model_predicts(tmp_path: Path, added: Path, 
     out = tmp_path / "run"
     assert run(["train", str(labels), "--model", "usual", "--out", str(out), *extra]) == 0
     results = tmp_path / "results.json"
-    assert run(["predict", str(tmp_path), "--model", str(out), "--out", str(results), *extra]) == 0
+    assert run(["predict", str(labels.parent), "--model", str(out), "--out", str(results), *extra]) == 0
     found = json.loads(results.read_text())
     assert len(found) == 12
     assert found[0]["bbox"] == pytest.approx([8, 6, 32, 24])
