@@ -8,7 +8,7 @@ import pytest
 
 from labeler.cli import VERBS
 from labeler.core.records import Prompt
-from labeler.gui.window.actions import ACTIONS, TOOLS
+from labeler.gui.window.actions import ACTIONS, TOOL_ACTIONS
 from labeler.registry import discover
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
@@ -33,7 +33,7 @@ def test_every_verb_is_told() -> None:
 
 
 def test_the_keys_it_tells_are_the_keys() -> None:
-    known = {key for spec in (*TOOLS, *ACTIONS) for key in spec.keys}
+    known = {key for spec in (*TOOL_ACTIONS, *ACTIONS) for key in spec.keys}
     told = "V R P B E Q W D A Ctrl+Return Ctrl+Z Ctrl+Shift+Z Del Ctrl+C Ctrl+V Ctrl+D F Ctrl+0 F1 Ctrl+E"
     assert set(told.split()) <= known
 

@@ -44,13 +44,13 @@ def _tour(photos: Path, souvenirs: Path) -> int:
     from labeler.gui.window.tour import Tour  # noqa: PLC0415
 
     window = app.make_window()
-    window.resize(1440, 900)
-    window.show()
+    window.frame.resize(1440, 900)
+    window.frame.show()
     window.start_host()
     try:
         left = Tour(window, lambda line: print(line, flush=True)).run(photos, souvenirs)
     finally:
-        window.close()
+        window.frame.close()
     print(f"{left.objects} objects labelled with the embedded MobileSAM.")
     print(f"screenshot: {left.screenshot}")
     print(f"COCO file:  {left.coco}")

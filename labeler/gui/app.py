@@ -1,5 +1,7 @@
 """Starts the application: Qt, fonts, theme, crash log, and the window."""
 
+from __future__ import annotations
+
 import faulthandler
 import gc
 import logging
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
@@ -19,7 +22,10 @@ from labeler import __version__, paths
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.garbage import Collector
 from labeler.gui.toolkit.settings import flush_settings, load_settings
-from labeler.gui.window.main_window import MainWindow
+from labeler.gui.window.frame import Frame
+
+if TYPE_CHECKING:
+    from labeler.gui.window.main_window import MainWindow
 
 _log = logging.getLogger(__name__)
 _QT_LEVELS = {
@@ -53,27 +59,32 @@ def make_application() -> QApplication:
 
 def make_window() -> MainWindow:
     """The main window with the saved settings, ready to work; not yet shown."""
-    window = _make_frame()
-    window.furnish()
-    return window
+    return furnish(_make_frame())
+
+
+def furnish(frame: Frame) -> MainWindow:
+    """Put all that works into a frame; its import takes longer than the frame needs to be on the screen."""
+    from labeler.gui.window.main_window import MainWindow  # noqa: PLC0415
+
+    return MainWindow(frame)
 
 
 def run(path: Path | None, *, read_only: bool = False) -> int:
     """Show the window until it is closed; gives the exit code."""
-    window = _make_frame()
-    _catch_crashes(window)
+    frame = _make_frame()
+    _catch_crashes(frame)
     if said := paths.unwritable():
-        window.notifier.error(said, key="home", lasting=True)
+        frame.notifier.error(said, key="home", lasting=True)
 
     def begin() -> None:
         with _quick_imports():
-            window.furnish()
+            window = furnish(frame)
         if path is not None:
             window.open(path, read_only=read_only)
         window.start_host()
 
-    window.appeared.connect(begin)
-    window.show()
+    frame.appeared.connect(begin)
+    frame.show()
     try:
         return QApplication.exec()
     finally:
@@ -102,17 +113,17 @@ def _quick_imports() -> Iterator[None]:
             os.environ.pop(threads, None)
 
 
-def _make_frame() -> MainWindow:
+def _make_frame() -> Frame:
     app = make_application()
     settings = load_settings()
     settings.hand_to_children()
     theme.apply(app, settings.theme)
-    window = MainWindow(settings)
-    Collector(window)
-    return window
+    frame = Frame(settings)
+    Collector(frame)
+    return frame
 
 
-def _catch_crashes(window: MainWindow) -> None:
+def _catch_crashes(frame: Frame) -> None:
     """Whatever goes wrong is in the log and told in a sentence; the window lives on."""
     try:
         # kept open for the life of the process: the interpreter writes to it when it dies
@@ -123,10 +134,10 @@ def _catch_crashes(window: MainWindow) -> None:
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            window.close()
+            frame.close()
             return
         _log.error("unexpected", exc_info=(kind, error, trace))
-        window.notifier.error(
+        frame.notifier.error(
             f"Something unexpected went wrong ({kind.__name__}: {error}). Your labels are safe; "
             f"what happened is in {paths.log_dir() / 'labeler.log'}.",
             key="crash",

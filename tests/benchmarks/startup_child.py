@@ -44,20 +44,22 @@ def bare() -> int:
 
 def labeler(folder: str) -> int:
     from labeler.__main__ import main
-    from labeler.gui.window.main_window import MainWindow
+    from labeler.gui import app
 
-    build, start_host = MainWindow.__init__, MainWindow.start_host
+    make_frame, furnish = app._make_frame, app.furnish
+    watches: list[Watch] = []
 
-    def building(window: MainWindow, *arguments: object) -> None:
-        build(window, *arguments)
-        window.watch = Watch(window)
+    def making() -> app.Frame:
+        frame = make_frame()
+        watches.append(Watch(frame))
+        return frame
 
-    def starting(window: MainWindow) -> None:
-        window.watch.furnished()
-        start_host(window)
+    def furnishing(frame: app.Frame) -> object:
+        window = furnish(frame)
+        watches[0].furnished(window)
+        return window
 
-    MainWindow.__init__ = building  # type: ignore[method-assign]
-    MainWindow.start_host = starting  # type: ignore[method-assign]
+    app._make_frame, app.furnish = making, furnishing  # type: ignore[assignment]
     sys.argv = ["labeler", folder]
     return main()
 
@@ -65,19 +67,21 @@ def labeler(folder: str) -> int:
 class Watch:
     """Notes when the window, its photo and its thumbnails are painted first, and then closes it."""
 
-    def __init__(self, window) -> None:
-        self._window = window
+    def __init__(self, frame) -> None:
+        self._frame = frame
         self._seen: dict[str, float] = {}
         self._thumbnails: list[int] = []
-        self._paints = Paints(window, self._look)
-        window.appeared.connect(lambda: self._note("window"))
+        self._paints = Paints(frame, self._look)
+        frame.appeared.connect(lambda: self._note("window"))
 
-    def furnished(self) -> None:
+    def furnished(self, window) -> None:
         """The rest of the window is there; it works from now on."""
-        window = self._window
+        from labeler.gui.images.film_strip import FilmStrip
+
+        self._window = window
         self._note("furnished")
-        self._strip = window.panels.film_strip.viewport()
-        window.panels.film_strip._thumbnails.ready.connect(self._thumbnails.append)
+        self._strip = window.panels[FilmStrip].viewport()
+        window.panels[FilmStrip]._thumbnails.ready.connect(self._thumbnails.append)
         for widget in (window.canvas, self._strip):
             widget.installEventFilter(self._paints)
 
@@ -94,10 +98,10 @@ class Watch:
     def _note(self, what: str) -> None:
         self._seen.setdefault(what, time.monotonic())
         self._seen.setdefault(f"{what} cpu", time.process_time())
-        if self._seen.keys() >= {"window", "image", "strip"} and self._window.isVisible():
+        if self._seen.keys() >= {"window", "image", "strip"} and self._frame.isVisible():
             heavy = [name for name in HEAVY if name in sys.modules]
             print(json.dumps({**self._seen, "heavy": heavy}))
-            self._window.close()
+            self._frame.close()
             QApplication.quit()
 
 

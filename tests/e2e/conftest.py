@@ -29,10 +29,10 @@ def start(
         window = app.make_window()
         user = User(qtbot, window)
         users.append(user)
-        window.resize(1440, 900)
-        window.show()
-        window.activateWindow()
-        qtbot.waitUntil(window.isActiveWindow)
+        window.frame.resize(1440, 900)
+        window.frame.show()
+        window.frame.activateWindow()
+        qtbot.waitUntil(window.frame.isActiveWindow)
         if host:
             window.start_host()
         if path is not None:
@@ -41,8 +41,8 @@ def start(
 
     yield begin
     for user in users:
-        user.window.close()
-        user.window.deleteLater()
+        user.window.frame.close()
+        user.window.frame.deleteLater()
     left = [child for user in users[:1] for child in user.hosts()]
     assert not left, f"model processes outlived their window: {left}"
 

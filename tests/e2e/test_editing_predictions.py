@@ -19,7 +19,7 @@ def with_a_prediction(user: User) -> Candidate:
     )
     user.wait(lambda: any(model.name == "detector" for model in session.models) and session.candidates)
     session.choose_model(next(model for model in session.models if model.name == "detector"))
-    user.wait(lambda: user.window.desk.predictions.kept)
+    user.wait(lambda: user.window.bench.predictions.kept)
     return next(iter(session.candidates.values()))
 
 
@@ -27,7 +27,7 @@ def test_dragging_a_selected_prediction_accepts_and_moves_it(user: User) -> None
     predicted = with_a_prediction(user)
     user.key("V")
     user.click_at(300, 500)
-    assert user.window.desk.predictions.selection == {predicted.id}
+    assert user.window.bench.predictions.selection == {predicted.id}
     assert not user.session.annotations
     user.drag((300, 500), (340, 500))
     (made,) = user.session.annotations.values()
@@ -44,5 +44,5 @@ def test_a_click_on_a_prediction_only_selects_it(user: User) -> None:
     user.key("V")
     for _ in range(2):
         user.click_at(300, 500)
-    assert user.window.desk.predictions.selection == {predicted.id}
+    assert user.window.bench.predictions.selection == {predicted.id}
     assert not user.session.annotations

@@ -8,6 +8,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 
 from labeler.core.records import Annotation, Polygons
+from labeler.gui.labelling.categories_panel import CategoriesPanel
+from labeler.gui.labelling.objects_panel import AnnotationsPanel
 from tests.e2e.user import LEFT, User
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -58,7 +60,7 @@ def test_redo_does_not_reach_below_what_is_in_progress(user: User, earlier: Anno
     user.undo()
     assert user.annotations() == []
     _begin_polygon(user)
-    assert not user.window.actions_by_id["redo"].isEnabled()
+    assert not user.window.actions["redo"].isEnabled()
     user.key("Ctrl+Shift+Z")
     user.read_all()
     assert user.annotations() == []
@@ -68,18 +70,18 @@ def test_redo_does_not_reach_below_what_is_in_progress(user: User, earlier: Anno
 
 
 def test_what_changes_labels_is_done_once_a_press(user: User) -> None:
-    repeated = {name for name, action in user.window.actions_by_id.items() if action.autoRepeat()}
+    repeated = {name for name, action in user.window.actions.by_id.items() if action.autoRepeat()}
     assert {"next", "previous", "zoom-in", "brush-larger"} <= repeated
     assert not repeated & {"undo", "redo", "delete", "reviewed-next", "accept-image", "duplicate", "paste"}
 
 
 def test_undo_is_there_for_a_polygon_where_nothing_was_ever_done(user: User) -> None:
-    assert not user.window.actions_by_id["undo"].isEnabled()
+    assert not user.window.actions["undo"].isEnabled()
     _begin_polygon(user, 2)
     user.key("Ctrl+Z")
     assert _points(user) == 1
     user.key("Ctrl+Z")
-    assert not user.window.actions_by_id["undo"].isEnabled()
+    assert not user.window.actions["undo"].isEnabled()
 
 
 def test_delete_takes_a_point_back_and_leaves_the_selected_box(user: User, earlier: Annotation) -> None:
@@ -103,7 +105,7 @@ def test_a_digit_names_what_is_drawn_and_not_what_was_drawn_before(user: User, e
 
 def test_a_click_on_a_category_does_the_same_and_enter_still_closes(user: User, earlier: Annotation) -> None:
     _begin_polygon(user)
-    view = user.window.panels.categories.view
+    view = user.window.panels[CategoriesPanel].view
     QTest.mouseClick(view.viewport(), LEFT, pos=view.visualRect(view.model().index(1, 0)).center())
     user.key("Return")
     assert user.annotations()[0] == earlier
@@ -158,8 +160,8 @@ def test_in_the_middle_of_a_drag_keys_wait_and_undo_takes_the_drag(user: User, e
     for key in ("D", "Ctrl+A", "Ctrl+D", "Ctrl+V", "Ctrl+R", "P", "Ctrl+Return", "Ctrl+W"):
         user.key(key)
     assert (user.image, user.canvas.tool, user.canvas.dragging) == ("bus.jpg", "select", True)
-    assert not user.window.actions_by_id["reviewed"].isChecked()
-    assert user.window.actions_by_id["select"].isChecked()
+    assert not user.window.actions["reviewed"].isChecked()
+    assert user.window.actions["select"].isChecked()
     assert user.said().startswith("Let go of the mouse button first")
     user.key("Ctrl+Z")
     user.wait(lambda: not user.said().startswith("Let go"))
@@ -170,13 +172,13 @@ def test_in_the_middle_of_a_drag_keys_wait_and_undo_takes_the_drag(user: User, e
 
 def test_enter_in_a_text_field_is_the_fields(user: User) -> None:
     _begin_polygon(user)
-    panel = user.window.panels.categories
+    panel = user.window.panels[CategoriesPanel]
     QTest.mouseClick(panel.add_button, LEFT)
     user.type("pear", panel.name_field)
     user.key("Return")
     assert [one.name for one in user.session.categories.values()] == ["pear"]
     assert _points(user) == 4
-    assert isinstance(user.window.focusWidget(), QLineEdit)
+    assert isinstance(user.window.frame.focusWidget(), QLineEdit)
     user.canvas.setFocus()
     user.key("Return")
     assert user.category_of(user.selected()) == "pear"
@@ -184,7 +186,7 @@ def test_enter_in_a_text_field_is_the_fields(user: User) -> None:
 
 def test_enter_closes_the_polygon_wherever_the_focus_is(user: User) -> None:
     _begin_polygon(user)
-    user.window.panels.annotations.view.setFocus()
+    user.window.panels[AnnotationsPanel].view.setFocus()
     user.key("Backspace")
     assert _points(user) == 3
     user.key("Return")
@@ -209,8 +211,8 @@ def test_the_window_stays_where_what_is_half_done_cannot_be_kept(user: User, hom
     _begin_polygon(user)
     (home / "data" / "begun").write_text("no folder")
     user.close()
-    assert user.window.isVisible()
+    assert user.window.frame.isVisible()
     assert "cannot be kept" in user.said()
     (home / "data" / "begun").unlink()
     user.close()
-    assert not user.window.isVisible()
+    assert not user.window.frame.isVisible()

@@ -8,6 +8,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
+from labeler.gui.images.panel import ImagesPanel
+from labeler.gui.labelling.categories_panel import CategoriesPanel
 from labeler.gui.window.dialogs.shortcuts_dialog import ShortcutsDialog
 from tests.e2e.user import LEFT, User
 
@@ -76,10 +78,10 @@ def test_letters_and_digits_are_text_where_one_types(user: User) -> None:
         user.add_category(name)
     made = user.draw_box(100, 300, 300, 500)
     user.window.panels.docks["Images"].toggleViewAction().trigger()
-    panel = user.window.panels.categories
-    user.wait(user.window.panels.images.search.isVisible)
-    _typed_everything(user, user.window.panels.images.search)
-    user.window.panels.images.clear_filter()
+    panel = user.window.panels[CategoriesPanel]
+    user.wait(user.window.panels[ImagesPanel].search.isVisible)
+    _typed_everything(user, user.window.panels[ImagesPanel].search)
+    user.window.panels[ImagesPanel].clear_filter()
     QTest.mouseClick(panel.add_button, LEFT)
     _typed_everything(user, panel.name_field)
     assert user.annotations() == [made]
@@ -89,7 +91,7 @@ def test_a_category_is_renamed_in_place(user: User) -> None:
     for name in ("person", "bus"):
         user.add_category(name)
     made = user.draw_box(100, 300, 300, 500)
-    panel = user.window.panels.categories
+    panel = user.window.panels[CategoriesPanel]
     user.double_click_row(panel.view, 0)
     editor = panel.view.findChild(QLineEdit)
     assert editor is not None
@@ -110,7 +112,7 @@ def test_merging_two_categories_is_one_undo(user: User) -> None:
         user.add_category(name)
     user.key("1")
     made = user.draw_box(100, 300, 300, 500)
-    panel = user.window.panels.categories
+    panel = user.window.panels[CategoriesPanel]
     panel.ask_merge(*user.session.categories)
     assert panel.question is not None
     user.wait(panel.question.isActiveWindow)

@@ -30,10 +30,10 @@ def coco_of_the_bus(path: Path) -> Path:
 
 def test_a_folder_is_dropped_on_the_welcome_page(start: Start, photos: Path) -> None:
     user = start()
-    assert user.window.welcome.isVisible()
+    assert user.window.frame.welcome.isVisible()
     user.drop(photos)
     user.wait_shown()
-    assert not user.window.welcome.isVisible()
+    assert not user.window.frame.welcome.isVisible()
     assert user.image == "bus.jpg"
     assert (photos / "labels.labeler").is_file()
 
@@ -72,7 +72,7 @@ def test_a_file_of_another_kind_is_refused_in_a_sentence(start: Start, tmp_path:
     user.drop(tmp_path / "notes.txt")
     user.wait(user.said)
     assert "notes.txt" in user.said()
-    assert user.window.welcome.isVisible()
+    assert user.window.frame.welcome.isVisible()
 
 
 def test_a_broken_coco_file_changes_nothing(user: User, tmp_path: Path) -> None:
@@ -88,13 +88,13 @@ def test_recent_projects_are_offered_on_the_welcome_page(start: Start, photos: P
     first.draw_box(100, 300, 300, 500)
     first.close()
     user = start()
-    (row,) = user.window.welcome.rows
+    (row,) = user.window.frame.welcome.rows
     assert row.path == photos
     QTest.mouseClick(row, LEFT)
     user.wait(user.annotations)
     user.key("Ctrl+Shift+W")
-    assert user.window.welcome.isVisible()
-    assert [row.path for row in user.window.welcome.rows] == [photos]
+    assert user.window.frame.welcome.isVisible()
+    assert [row.path for row in user.window.frame.welcome.rows] == [photos]
 
 
 def test_a_recent_project_that_is_gone_says_so(start: Start, photos: Path) -> None:
@@ -102,11 +102,11 @@ def test_a_recent_project_that_is_gone_says_so(start: Start, photos: Path) -> No
     first.close()
     shutil.rmtree(photos)
     user = start()
-    (row,) = user.window.welcome.rows
+    (row,) = user.window.frame.welcome.rows
     user.wait(lambda: not row.is_there())
     QTest.mouseClick(row.remove_button, LEFT)
-    assert not user.window.welcome.rows
-    assert not start().window.welcome.rows
+    assert not user.window.frame.welcome.rows
+    assert not start().window.frame.welcome.rows
 
 
 def test_a_second_window_is_refused_and_may_look(start: Start, photos: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_second_window_is_refused_and_may_look(start: Start, photos: Path) -> 
     second.window.open(photos)
     second.wait(lambda: "is open on this computer" in second.said())
     assert second.session.project is None
-    button = second.window._welcome_toast.action_button
+    button = second.window.frame.welcome_toast.action_button
     assert button.text() == "Open read-only"
     QTest.mouseClick(button, LEFT)
     second.wait(second.annotations)
@@ -145,7 +145,7 @@ def test_a_read_only_project_refuses_every_edit_in_a_sentence(start: Start, phot
         user.wait(lambda: user.said().startswith("Nothing was changed."))
         assert user.annotations() == [made]
     assert not user.session.images[0].reviewed
-    assert not user.window.actions_by_id["reviewed"].isChecked()
+    assert not user.window.actions["reviewed"].isChecked()
 
 
 def test_an_empty_folder_opens_and_says_so(start: Start, tmp_path: Path) -> None:
@@ -154,6 +154,6 @@ def test_an_empty_folder_opens_and_says_so(start: Start, tmp_path: Path) -> None
     empty.mkdir()
     user.drop(empty)
     user.wait(lambda: user.session.project is not None)
-    assert "no images" in user.window.where.text()
+    assert "no images" in user.window.frame.top.where.text()
     for keys in ("Q", "R", "D", "Return", "Ctrl+Return", "Del", "F", "Tab"):
         user.key(keys)

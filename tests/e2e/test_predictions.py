@@ -16,6 +16,11 @@ from PySide6.QtWidgets import QSlider
 
 from labeler import paths
 from labeler.core.records import Annotation, Box
+from labeler.gui.predictions.explorer_panel import ExplorerPanel
+from labeler.gui.predictions.panel import PredictionsPanel
+from labeler.gui.predictions.run_panel import RunPanel
+from labeler.gui.review.panel import ReviewPanel
+from labeler.gui.review.set_agreement_panel import SetAgreementPanel
 from labeler.gui.toolkit.cards import UNBROKEN
 from labeler.gui.toolkit.figures import Figure
 from labeler.project.store import Store
@@ -162,7 +167,7 @@ def test_a_run_over_the_folder_and_categories_for_its_classes(asker: User) -> No
     user.key("Ctrl+B")
     user.wait(lambda: "predicted 4 images" in user.said())
     user.wait(lambda: "2 classes that are no category here yet" in user.said())
-    assert window.panels.run.classes.text() == "2 new classes…"
+    assert window.panels[RunPanel].classes.text() == "2 new classes…"
     assert not window.panels.docks["Predictions"].isHidden()
     assert not user.annotations()
     user.map_classes()
@@ -186,10 +191,10 @@ def test_predicting_one_image_leaves_the_others(asker: User, detector: Path) -> 
 
 
 def test_a_cancelled_run_keeps_what_it_has_and_goes_on_later(asker: User, detector: Path) -> None:
-    user, run = asker, asker.window.panels.run
+    user, run = asker, asker.window.panels[RunPanel]
     (detector / "seconds").write_text("0.4")
     user.press_button(run.button)
-    user.wait(lambda: user.window.desk.batch.progress and user.window.desk.batch.progress.done)
+    user.wait(lambda: user.window.bench.batch.progress and user.window.bench.batch.progress.done)
     assert run.button.text() == "Cancel"
     user.press_button(run.button)
     user.wait(lambda: "was stopped after" in user.said())
@@ -206,8 +211,8 @@ def test_a_cancelled_run_keeps_what_it_has_and_goes_on_later(asker: User, detect
 
 def test_closing_the_window_ends_a_run(asker: User, detector: Path) -> None:
     (detector / "seconds").write_text("60")
-    asker.press_button(asker.window.panels.run.button)
-    asker.wait(lambda: asker.window.desk.batch.progress)
+    asker.press_button(asker.window.panels[RunPanel].button)
+    asker.wait(lambda: asker.window.bench.batch.progress)
     asker.wait(asker.hosts)
     began = time.monotonic()
     asker.close()
@@ -218,7 +223,7 @@ def test_closing_the_window_ends_a_run(asker: User, detector: Path) -> None:
 def test_labelling_goes_on_during_a_run(asker: User, detector: Path) -> None:
     (detector / "seconds").write_text("0.4")
     asker.add_category("lamp")
-    asker.press_button(asker.window.panels.run.button)
+    asker.press_button(asker.window.panels[RunPanel].button)
     drawn = asker.draw_box(100, 100, 130, 130)
     asker.wait(lambda: "predicted 4 images" in asker.said())
     assert asker.annotations() == [drawn]
@@ -229,7 +234,7 @@ def test_labelling_goes_on_during_a_run(asker: User, detector: Path) -> None:
 
 
 def test_the_sliders_move_what_is_kept_at_once(user: User) -> None:
-    panel = user.window.panels.predictions
+    panel = user.window.panels[PredictionsPanel]
     assert sure(user) == [0.9, 0.6, 0.45, 0.3]
     assert "6 candidates → 4 kept, 2 suppressed" in panel.counts.text()
     user.wait(lambda: "set: 24 → 16" in panel.counts.text().replace(UNBROKEN, " "))
@@ -254,7 +259,7 @@ def test_the_sliders_move_what_is_kept_at_once(user: User) -> None:
 
 
 def test_a_suppressed_box_says_which_box_suppressed_it(user: User) -> None:
-    predictions = user.window.desk.predictions
+    predictions = user.window.bench.predictions
     bare = picture(user)
     user.move_to(63.5, 40)  # at the right edge of the near copy, 4 px beyond the lamp
     hovered = predictions.hovered
@@ -271,7 +276,7 @@ def test_a_suppressed_box_says_which_box_suppressed_it(user: User) -> None:
 
 
 def test_the_step_mode_walks_the_suppression(user: User) -> None:
-    panel = user.window.panels.predictions
+    panel = user.window.panels[PredictionsPanel]
     user.press_button(panel.steps_button)
     assert panel.step_note.text() == "step 0 of 4"
     assert "6 candidates at or over 0.25" in panel.sentence.text()
@@ -311,8 +316,8 @@ def test_one_is_accepted_and_one_rejected_and_a_new_run_changes_neither(user: Us
     assert verdicts(user) == judged
     assert sure(user) == [0.45, 0.3]
 
-    user.press_button(user.window.panels.run.button)
-    user.wait(lambda: user.window.panels.run.button.text() == "Run again")
+    user.press_button(user.window.panels[RunPanel].button)
+    user.wait(lambda: user.window.panels[RunPanel].button.text() == "Run again")
     assert seen(detector) == IMAGES
     user.run_detector()
     assert seen(detector) == 2 * IMAGES
@@ -328,7 +333,7 @@ def test_one_is_accepted_and_one_rejected_and_a_new_run_changes_neither(user: Us
 
 
 def test_all_above_a_confidence_are_accepted_and_undone_as_one_step(user: User) -> None:
-    review = user.window.panels.review
+    review = user.window.panels[ReviewPanel]
     user.open_panel("Review")
     review.from_box.setValue(0.5)
     user.press_button(review.on_set)
@@ -347,7 +352,7 @@ def test_all_above_a_confidence_are_accepted_and_undone_as_one_step(user: User) 
 
 
 def test_a_review_by_keys(user: User) -> None:
-    queue, review = user.window.desk.queue, user.window.panels.review
+    queue, review = user.window.bench.queue, user.window.panels[ReviewPanel]
     user.open_panel("Review")
     user.press_button(review._start._button)
     user.wait(lambda: queue.current is not None)
@@ -381,10 +386,10 @@ def test_a_review_by_keys(user: User) -> None:
 
 
 def test_reviewed_and_next_goes_where_the_review_goes(user: User) -> None:
-    queue = user.window.desk.queue
+    queue = user.window.bench.queue
     user.key("Ctrl+Shift+R")
     user.wait(lambda: queue.current is not None and user.image == "1.png")
-    user.wait(lambda: user.window.desk.predictions.selection)
+    user.wait(lambda: user.window.bench.predictions.selection)
     user.key("Ctrl+Return")
     image = user.session.find_image(1)
     assert image is not None
@@ -418,7 +423,7 @@ def test_the_agreement_of_an_accepted_box_moves_while_it_is_dragged(user: User) 
 
 
 def test_the_agreement_of_the_set_follows_an_edit(user: User) -> None:
-    panel = user.window.panels.set_agreement
+    panel = user.window.panels[SetAgreementPanel]
     user.open_panel("Set agreement")
     _accept_lamp(user)
     user.wait(lambda: panel.iou.text() == "1.00")
@@ -438,7 +443,7 @@ def _plain(rich: str) -> str:
 
 
 def test_the_explorer_measures_two_selected_objects(user: User) -> None:
-    panel = user.window.panels.explorer
+    panel = user.window.panels[ExplorerPanel]
     user.open_panel("IoU explorer")
     user.wait(panel.isVisible)
     _accept_lamp(user)
@@ -479,7 +484,7 @@ def test_yolo_over_photos_from_run_to_annotations(start: Start, photos: Path, sh
     found = [(one.label, one.confidence) for one in user.kept()]
     assert sum(label == "person" for label, _ in found) == 4
     assert ("bus", pytest.approx(0.87, abs=0.03)) in found
-    assert len(user.window.desk.predictions.filtered.suppressed) > 10
+    assert len(user.window.bench.predictions.filtered.suppressed) > 10
     user.key("Ctrl+Shift+Return")
     user.wait(lambda: len(user.annotations()) == len(found))
     assert sorted(user.category_of(one) for one in user.annotations()) == sorted(label for label, _ in found)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from labeler.core.records import Box, Candidate
+from labeler.gui.review.panel import ReviewPanel
 from labeler.project.store import Store
 
 from .user import SHIFT, User
@@ -42,7 +43,7 @@ def reviewer(user: User) -> User:
     session.reload()
     user.wait(lambda: len(session.candidates) == 2)
     session.choose_model(next(model for model in session.models if model.name == "detector"))
-    user.wait(lambda: len(user.window.desk.predictions.kept) == 2)
+    user.wait(lambda: len(user.window.bench.predictions.kept) == 2)
     user.key("V")
     user.key("Ctrl+Shift+R")
     user.wait(lambda: confidence(user) == 0.5 and selected(user) == [0.5])
@@ -51,13 +52,13 @@ def reviewer(user: User) -> User:
 
 def confidence(user: User) -> float | None:
     """That of the item which the review asks about."""
-    current = user.window.desk.queue.current
+    current = user.window.bench.queue.current
     return None if current is None else current.confidence
 
 
 def selected(user: User) -> list[float]:
     """The confidences of the selected predictions."""
-    predictions = user.window.desk.predictions
+    predictions = user.window.bench.predictions
     return [predictions.candidates[key].confidence for key in predictions.selection]
 
 
@@ -78,7 +79,7 @@ WAITING = {0.5: "", 0.64: "", 0.45: ""}
 def test_enter_accepts_the_prediction_that_was_clicked_and_the_review_goes_back(reviewer: User) -> None:
     reviewer.click_at(*RIGHT_ONE)
     assert confidence(reviewer) == 0.64
-    reviewer.wait(lambda: "person" in reviewer.window.panels.review.item.text())
+    reviewer.wait(lambda: "person" in reviewer.window.panels[ReviewPanel].item.text())
     reviewer.key("Return")
     assert verdicts(reviewer) == WAITING | {0.64: "accepted"}
     # what the click came before is asked about again, on the same image
@@ -111,7 +112,7 @@ def test_nothing_is_decided_on_an_image_that_is_not_shown(reviewer: User, key: s
 
 
 def test_the_card_does_not_decide_on_an_image_that_is_not_shown_either(reviewer: User) -> None:
-    review = reviewer.window.panels.review
+    review = reviewer.window.panels[ReviewPanel]
     first = reviewer.session.image
     reviewer.key("D")
     reviewer.key("D")
@@ -153,8 +154,8 @@ def _by_project(user: User) -> None:
 def test_a_review_ends_with_its_card(reviewer: User, end: Callable[[User], None]) -> None:
     assert reviewer.window.panels.docks["Review"].isVisible()
     end(reviewer)
-    assert not reviewer.window.desk.queue.active
-    assert not reviewer.window.actions_by_id["review"].isChecked()
+    assert not reviewer.window.bench.queue.active
+    assert not reviewer.window.actions["review"].isChecked()
 
 
 def test_after_its_end_keys_act_on_what_is_clicked_again(reviewer: User) -> None:
@@ -167,9 +168,9 @@ def test_after_its_end_keys_act_on_what_is_clicked_again(reviewer: User) -> None
 
 
 def test_a_minimised_window_does_not_end_the_review(reviewer: User) -> None:
-    reviewer.window.hide()
-    reviewer.window.show()
-    assert reviewer.window.desk.queue.active
+    reviewer.window.frame.hide()
+    reviewer.window.frame.show()
+    assert reviewer.window.bench.queue.active
     assert reviewer.window.panels.docks["Review"].isVisible()
 
 
@@ -177,13 +178,13 @@ def test_the_first_esc_belongs_to_the_selected_object(reviewer: User) -> None:
     reviewer.draw_box(300, 200, 400, 300)
     reviewer.key("Esc")
     assert not reviewer.session.selection
-    assert reviewer.window.desk.queue.active
+    assert reviewer.window.bench.queue.active
     reviewer.key("Esc")
-    assert not reviewer.window.desk.queue.active
+    assert not reviewer.window.bench.queue.active
 
 
 def test_back_by_its_button_and_its_key(reviewer: User) -> None:
-    review = reviewer.window.panels.review
+    review = reviewer.window.panels[ReviewPanel]
     assert "⇧⇥" in review.back_button.text()
     assert "Shift+Tab" in review.back_button.toolTip()
     reviewer.key("Tab")
@@ -199,7 +200,7 @@ def test_back_by_its_button_and_its_key(reviewer: User) -> None:
 def test_accept_all_says_how_many_and_its_undo_stays_where_the_person_is(reviewer: User) -> None:
     reviewer.go_to(reviewer.session.images[2].path)
     reviewer.wait_shown()
-    reviewer.window.actions_by_id["accept-set"].trigger()
+    reviewer.window.actions["accept-set"].trigger()
     reviewer.wait(lambda: reviewer.said().startswith("Accepted 3 predictions on 2 images"))
     assert set(verdicts(reviewer).values()) == {"accepted"}
     here = reviewer.session.image
@@ -258,7 +259,7 @@ def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: Us
     reviewer.key("P")
     reviewer.click_at(300, 500)
     reviewer.click_at(450, 500)
-    queue = reviewer.window.desk.queue
+    queue = reviewer.window.bench.queue
     while reviewer.session.image == first:
         queue.next_item()
     assert _points(reviewer) == 0
@@ -296,7 +297,7 @@ def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User
 
 def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     """The current item goes as another run replaces it, and what waits then is on another image."""
-    session, queue = reviewer.session, reviewer.window.desk.queue
+    session, queue = reviewer.session, reviewer.window.bench.queue
     first = session.image
     assert first is not None
     model = session.model
@@ -305,7 +306,7 @@ def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     session.ask(lambda store: store.predictions.record_run(model.id, first.id, []), done.append)  # type: ignore[arg-type, return-value]
     reviewer.wait(lambda: done)
     session.refresh_candidates(first.id)
-    reviewer.window.desk.take_stored((first.id,))
+    reviewer.window.bench.take_stored((first.id,))
     reviewer.wait(lambda: confidence(reviewer) == 0.45)
     assert session.image == first
     reviewer.key("Return")

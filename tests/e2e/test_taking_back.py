@@ -54,7 +54,7 @@ def test_closing_waits_for_the_writer_but_not_for_ever(user: User, monkeypatch: 
     user.session.ask(lambda _: gate.wait(120), lambda _: None)
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "close", noting)
-        assert user.window.close()
+        assert user.window.frame.close()
         assert not gate.is_set()
     gate.set()
     longest = [seconds for seconds in waited if seconds]

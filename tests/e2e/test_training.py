@@ -13,6 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from labeler.core.records import Annotation
+from labeler.gui.evaluation.panel import EvaluationPanel
+from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.training.learner import NAME
 from labeler.gui.training.panel import TrainingPanel
 from labeler.project.runs import Run
@@ -95,9 +97,9 @@ def label(user: User, images: int, *, outlines: bool = False) -> None:
 def open_training(user: User, trainer: str, **options: str) -> TrainingPanel:
     """Ctrl+T, the trainer, and what is typed into its fields."""
     user.window.model_menu.look_up()
-    user.wait(lambda: user.window.loop.training.trainers)
+    user.wait(lambda: user.window.bench.training.trainers)
     user.key("Ctrl+T")
-    panel = user.window.panels.training
+    panel = user.window.panels[TrainingPanel]
     user.wait(panel.isVisible)
     setup = panel.setup
     setup.model.choose(trainer)
@@ -109,7 +111,7 @@ def open_training(user: User, trainer: str, **options: str) -> TrainingPanel:
         field.selectAll()
         QTest.keyClicks(field, text)
     setup.fold(False)
-    user.wait(lambda: user.window.loop.training.planner.held_out is not None)
+    user.wait(lambda: user.window.bench.training.planner.held_out is not None)
     return panel
 
 
@@ -117,7 +119,7 @@ def train(user: User, panel: TrainingPanel) -> Run:
     """The Train button, and wait until the model is there."""
     user.press_button(panel.setup.button)
     user.wait(lambda: "is ready" in user.said(), LONG)
-    (run, *_) = user.window.loop.training.list.runs
+    (run, *_) = user.window.bench.training.list.runs
     assert run.state == "finished"
     user.wait(lambda: panel.use.isVisible() and panel.use.isEnabled())
     return run
@@ -159,10 +161,10 @@ def trained(start: Start, scenes: Path) -> User:
 
 def test_label_train_predict_accept_and_judge(trained: User) -> None:
     user, window = trained, trained.window
-    panel, queue = window.panels.training, window.desk.queue
-    held_out = window.loop.training.planner.held_out
+    panel, queue = window.panels[TrainingPanel], window.bench.queue
+    held_out = window.bench.training.planner.held_out
     assert held_out
-    assert window.panels.images._model.held_out == held_out
+    assert window.panels[ImagesPanel]._model.held_out == held_out
     waiting = unlabelled(user)
     assert len(waiting) == IMAGES - LABELLED
 
@@ -178,7 +180,7 @@ def test_label_train_predict_accept_and_judge(trained: User) -> None:
 
 
 def _accept_the_most_uncertain(user: User) -> None:
-    queue = user.window.desk.queue
+    queue = user.window.bench.queue
     assert queue.remaining >= 2
     first, left = queue.current, queue.remaining
     assert first is not None
@@ -207,12 +209,12 @@ def _accept_the_most_uncertain(user: User) -> None:
 
 
 def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
-    loop = user.window.loop
-    if not user.window.panels.training.isVisible():
+    loop = user.window.bench
+    if not user.window.panels[TrainingPanel].isVisible():
         user.key("Ctrl+T")
-    user.press_button(user.window.panels.training.judge)
+    user.press_button(user.window.panels[TrainingPanel].judge)
     user.wait(lambda: loop.evaluation.outcome is not None, LONG)
-    page = user.window.panels.evaluation
+    page = user.window.panels[EvaluationPanel]
     user.wait(lambda: page.isVisible() and page.view.evaluation is not None)
     evaluation = page.view.evaluation
     assert evaluation is not None
@@ -242,7 +244,7 @@ def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
 def test_a_unet_is_stopped_and_resumed_and_then_offered(start: Start, scenes: Path) -> None:
     user = start(scenes)
     label(user, 4, outlines=True)
-    desk = user.window.loop.training
+    desk = user.window.bench.training
     panel = open_training(user, "unet", epochs="4", width="8", depth="2", tile="64", batch="4")
     user.press_button(panel.setup.button)
     user.wait(lambda: desk.course is not None and len(desk.course.epochs) >= 1, LONG)
@@ -275,7 +277,7 @@ def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:
     user = start(scenes)
     label(user, 3)
     user.window.model_menu.look_up()
-    learner = user.window.loop.learner
+    learner = user.window.bench.learner
     user.wait(lambda: learner.is_available)
     user.key("Ctrl+Shift+L")
     assert learner.is_on
@@ -307,7 +309,7 @@ def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:
 def test_closing_the_window_ends_a_training_that_can_be_resumed(start: Start, scenes: Path) -> None:
     user = start(scenes)
     label(user, 3, outlines=True)
-    desk = user.window.loop.training
+    desk = user.window.bench.training
     panel = open_training(user, "unet", epochs="500", width="8", depth="2", tile="64", batch="4")
     user.press_button(panel.setup.button)
     user.wait(lambda: desk.course is not None and desk.course.done >= 1, LONG)
@@ -317,10 +319,10 @@ def test_closing_the_window_ends_a_training_that_can_be_resumed(start: Start, sc
     assert not user.hosts()
 
     again = start(scenes)
-    runs = again.window.loop.training.list
+    runs = again.window.bench.training.list
     again.wait(lambda: runs.runs and runs.runs[0].state == "interrupted")
-    if not again.window.panels.training.isVisible():  # it may be open as it was left
+    if not again.window.panels[TrainingPanel].isVisible():  # it may be open as it was left
         again.key("Ctrl+T")
-    shown = again.window.panels.training.runs
+    shown = again.window.panels[TrainingPanel].runs
     again.wait(lambda: shown.resume.isVisible() and shown.resume.isEnabled() and shown.ids)
-    again.wait(lambda: (course := again.window.loop.training.course_of(shown.ids[0])) and course.done >= 1)
+    again.wait(lambda: (course := again.window.bench.training.course_of(shown.ids[0])) and course.done >= 1)

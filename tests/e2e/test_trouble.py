@@ -12,6 +12,7 @@ import pytest
 
 from labeler.core.geometry import contains
 from labeler.core.records import Annotation, Box, Change, Edit
+from labeler.gui.images.film_strip import FilmStrip
 from labeler.project.keeping.kept import kept_copies
 from labeler.project.keeping.rescue_file import RescueFile
 from labeler.project.store import Store
@@ -91,7 +92,7 @@ def test_a_project_replaced_under_the_window_costs_no_edit(
     again.wait(lambda: "Say which of them goes on" in again.said())
     assert again.annotations() == []
     (copy,) = kept_copies(photos / "labels.labeler")
-    again.window.commands.offers.decide(photos / "labels.labeler", copy, mine=mine)
+    again.window.bench.offers.decide(photos / "labels.labeler", copy, mine=mine)
     again.wait(lambda: again.session.project is not None)
     again.wait_shown()
     again.wait(lambda: again.annotations() == (made if mine else []))
@@ -109,7 +110,7 @@ def test_which_file_is_the_project_can_be_said_in_the_window_that_has_it(
     made = _replaced_under(user, photos, tmp_path)
     made.append(user.draw_box(500, 300, 600, 500))
     (copy,) = kept_copies(photos / "labels.labeler")
-    user.window.commands.offers.decide(photos / "labels.labeler", copy, mine=mine)
+    user.window.bench.offers.decide(photos / "labels.labeler", copy, mine=mine)
     user.wait(lambda: user.session.project == photos / "labels.labeler")
     user.wait_shown()
     user.wait(lambda: user.annotations() == (made if mine else []))
@@ -161,7 +162,7 @@ def test_a_cut_off_photo_is_shown_with_a_note(start: Start, photos: Path) -> Non
     assert user.session.image is not None
     assert user.session.image.note.startswith("damaged")
     assert user.window.status_line._note.text() == user.session.image.note
-    strip = user.window.panels.film_strip
+    strip = user.window.panels[FilmStrip]
     column = [one.path for one in user.session.images].index("cut.jpg")
     assert "damaged" in str(strip.model().index(0, column).data(3))  # its tool tip
     assert user.draw_box(100, 100, 200, 200) in user.annotations()

@@ -12,7 +12,11 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Annotation, Box, Candidate
 from labeler.gui.exchange.export_dialog import ExportDialog
+from labeler.gui.images.film_strip import FilmStrip
+from labeler.gui.labelling.agreement_panel import AgreementPanel
+from labeler.gui.labelling.categories_panel import CategoriesPanel
 from labeler.gui.predictions.mapping_dialog import MappingDialog
+from labeler.gui.predictions.run_panel import RunPanel
 from labeler.gui.toolkit.figures import Figure
 from labeler.gui.window.main_window import MainWindow
 
@@ -57,7 +61,7 @@ class User:
 
     def wait_encoded(self) -> None:
         """A click is answered at once from now on."""
-        self.wait(lambda: self.window.host.state.encoded)
+        self.wait(lambda: self.window.bench.host.state.encoded)
 
     def read_all(self) -> None:
         """Whatever was asked of the project's thread so far is answered."""
@@ -75,7 +79,7 @@ class User:
 
     def go_to(self, name: str) -> None:
         """Click the image's thumbnail in the film strip."""
-        strip, session = self.window.panels.film_strip, self.session
+        strip, session = self.window.panels[FilmStrip], self.session
         column = [session.find_image(i).path for i in session.order].index(name)  # type: ignore[union-attr]
         index = strip.model().index(0, column)
         strip.scrollTo(index)
@@ -86,18 +90,18 @@ class User:
         """Drag something from a file manager onto the window."""
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(path))])
-        spot = QPointF(self.window.width() / 2, self.window.height() / 2)
+        spot = QPointF(self.window.frame.width() / 2, self.window.frame.height() / 2)
         copy = Qt.DropAction.CopyAction
         entering = QDragEnterEvent(spot.toPoint(), copy, mime, LEFT, NONE)
-        QApplication.sendEvent(self.window, entering)
+        QApplication.sendEvent(self.window.frame, entering)
         assert entering.isAccepted()
         dropping = QDropEvent(spot, copy, mime, LEFT, NONE)
-        QApplication.sendEvent(self.window, dropping)
+        QApplication.sendEvent(self.window.frame, dropping)
         assert dropping.isAccepted()
 
     def close(self) -> None:
         """Close the window as its cross does."""
-        self.window.close()
+        self.window.frame.close()
 
     # --- the mouse, in image pixels ---------------------------------------------------------------
 
@@ -194,8 +198,8 @@ class User:
 
     def come_to_front(self) -> None:
         """The keys are the window's: off the screen there is no window manager to see to that."""
-        self.window.activateWindow()
-        self.wait(self.window.isActiveWindow)
+        self.window.frame.activateWindow()
+        self.wait(self.window.frame.isActiveWindow)
 
     def undo(self) -> None:
         """Ctrl+Z, and wait for it."""
@@ -207,7 +211,7 @@ class User:
 
     def _history(self, action: str, keys: str) -> None:
         self.come_to_front()
-        self.wait(self.window.actions_by_id[action].isEnabled)
+        self.wait(self.window.actions[action].isEnabled)
         with self._qtbot.waitSignal(self.session.changed, timeout=PATIENCE):
             self.key(keys)
         self.wait_saved()
@@ -217,7 +221,7 @@ class User:
 
     def add_category(self, name: str) -> None:
         """The plus of the categories panel, the name, Enter, Esc."""
-        panel = self.window.panels.categories
+        panel = self.window.panels[CategoriesPanel]
         QTest.mouseClick(panel.add_button, LEFT)
         self.type(name, panel.name_field)
         self.key("Return")
@@ -282,16 +286,16 @@ class User:
         """Open the panel and pick a detector, once the plugins and the files are looked up."""
         self.window.model_menu.look_up()
         self.window.panels.open("Pre-annotate")
-        picker = self.window.panels.run.model
+        picker = self.window.panels[RunPanel].model
         self.wait(lambda: picker.findText(title) >= 0)
         picker.setCurrentIndex(picker.findText(title))
 
     def run_detector(self) -> str:
         """The Run button, and wait for the end; what the panel says then."""
         ends: list[str] = []
-        batch = self.window.desk.batch
+        batch = self.window.bench.batch
         batch.ended.connect(ends.append)
-        self.press_button(self.window.panels.run.button)
+        self.press_button(self.window.panels[RunPanel].button)
         self.wait(lambda: ends and not batch.is_running)
         batch.ended.disconnect(ends.append)
         self.read_all()
@@ -299,30 +303,30 @@ class User:
 
     def map_classes(self) -> None:
         """The table of classes: create a category for each that has none, and save."""
-        self.press_button(self.window.panels.run.classes)
-        (dialog,) = (one for one in self.window.findChildren(MappingDialog) if one.isVisible())
+        self.press_button(self.window.panels[RunPanel].classes)
+        (dialog,) = (one for one in self.window.frame.findChildren(MappingDialog) if one.isVisible())
         self.press_button(dialog.create_button)
         self.press_button(dialog.save_button)
-        self.wait(lambda: not self.window.desk.batch.unmapped)
-        self.window.activateWindow()
-        self.wait(self.window.isActiveWindow)
+        self.wait(lambda: not self.window.bench.batch.unmapped)
+        self.window.frame.activateWindow()
+        self.wait(self.window.frame.isActiveWindow)
         self.canvas.setFocus()
         self.wait_saved()
         self.read_all()
 
     def kept(self) -> list[Candidate]:
         """The predictions of the open image, the most confident first."""
-        predictions = self.window.desk.predictions
+        predictions = self.window.bench.predictions
         return [predictions.candidates[key] for key in predictions.kept]
 
     def looks_at(self, candidate_id: int) -> bool:
         """Whether this prediction alone is selected."""
-        return self.window.desk.predictions.selection == {candidate_id}
+        return self.window.bench.predictions.selection == {candidate_id}
 
     def chosen_prediction(self) -> Candidate:
         """The only selected prediction."""
-        (key,) = self.window.desk.predictions.selection
-        return self.window.desk.predictions.candidates[key]
+        (key,) = self.window.bench.predictions.selection
+        return self.window.bench.predictions.candidates[key]
 
     # --- what a person sees -----------------------------------------------------------------------
 
@@ -334,7 +338,7 @@ class User:
 
     def said(self) -> str:
         """The sentence at the foot of the canvas, or of the welcome page."""
-        toasts = (self.window.toast, self.window._welcome_toast)
+        toasts = (self.window.toast, self.window.frame.welcome_toast)
         return next((toast.text for toast in toasts if toast.isVisible()), "")
 
     def annotations(self) -> list[Annotation]:
@@ -352,7 +356,7 @@ class User:
 
     def figures(self) -> dict[str, str]:
         """The numbers of the agreement panel by name, as a screen reader would read them."""
-        figures = self.window.panels.agreement.findChildren(Figure)
+        figures = self.window.panels[AgreementPanel].findChildren(Figure)
         said = [figure.accessibleName().split() for figure in figures]
         return {words[0]: words[1] for words in said}
 

@@ -67,10 +67,10 @@ def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
 def window(qtbot: QtBot) -> Iterator[MainWindow]:
     """A window with nothing open."""
     made = app.make_window()
-    made.show()
+    made.frame.show()
     yield made
-    made.close()
-    made.deleteLater()
+    made.frame.close()
+    made.frame.deleteLater()
 
 
 @pytest.fixture

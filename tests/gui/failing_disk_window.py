@@ -34,7 +34,7 @@ class Hand:
 
     def __init__(self, folder: Path) -> None:
         self.window = app.make_window()
-        self.window.show()
+        self.window.frame.show()
         self.window.open(folder)
         self.session = self.window.session
         self.until(lambda: self.session.pixels is not None)
@@ -100,7 +100,7 @@ def live(folder: Path, *, files: list[str], fault: dict, then: str) -> None:
         hand.look()
     while then == "kill":
         time.sleep(1)
-    hand.window.close()
+    hand.window.frame.close()
     say("closed")
 
 

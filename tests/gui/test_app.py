@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from labeler.gui import app
 from labeler.gui.toolkit.settings import Settings
+from labeler.gui.window.frame import Frame
 from labeler.gui.window.main_window import MainWindow
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -44,52 +45,53 @@ def test_what_a_window_imports_later(make: str, late: set[str]) -> None:
 
 def test_a_frame_can_be_seen_resized_and_closed(qtbot: QtBot) -> None:
     app.make_application()
-    window = MainWindow(Settings())
-    with qtbot.waitSignal(window.appeared):
-        window.show()
-    assert window.welcome.isVisible()
-    window.resize(900, 600)
-    window.notifier.error("The disk is gone.")
-    assert window._welcome_toast.isVisible()
-    assert window.close()
-    window.deleteLater()
+    frame = Frame(Settings())
+    with qtbot.waitSignal(frame.appeared):
+        frame.show()
+    assert frame.welcome.isVisible()
+    frame.resize(900, 600)
+    frame.notifier.error("The disk is gone.")
+    assert frame.welcome_toast.isVisible()
+    assert frame.close()
+    frame.deleteLater()
 
 
 def test_nothing_moves_when_the_frame_is_furnished(qtbot: QtBot, tmp_path: Path) -> None:
     app.make_application()
-    window = MainWindow(Settings(recent=[str(tmp_path)]))
-    with qtbot.waitSignal(window.appeared):
-        window.show()
-    row = window.welcome.rows[0]
+    frame = Frame(Settings(recent=[str(tmp_path)]))
+    with qtbot.waitSignal(frame.appeared):
+        frame.show()
+    row = frame.welcome.rows[0]
     qtbot.waitUntil(lambda: row._when.text() != "")
-    before = window.grab().toImage()
-    window.furnish()
+    before = frame.grab().toImage()
+    app.furnish(frame)
     QApplication.processEvents()
-    assert window.grab().toImage() == before
-    window.close()
-    window.deleteLater()
+    assert frame.grab().toImage() == before
+    frame.close()
+    frame.deleteLater()
 
 
 def test_a_folder_is_opened_once_the_window_is_furnished(
     qtbot: QtBot, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    windows: list[MainWindow] = []
-    monkeypatch.setattr(app, "_catch_crashes", windows.append)
+    frames: list[Frame] = []
+    monkeypatch.setattr(app, "_catch_crashes", frames.append)
     monkeypatch.setattr(MainWindow, "start_host", lambda _: None)
 
     def wait() -> int:
-        window = windows[0]
-        assert not hasattr(window, "session")
-        with qtbot.waitSignal(window.appeared):
+        frame = frames[0]
+        assert frame.findChild(MainWindow) is None
+        with qtbot.waitSignal(frame.appeared):
             pass
+        window = frame.findChild(MainWindow)
         qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
-        window.close()
+        frame.close()
         return 7
 
     monkeypatch.setattr(QApplication, "exec", wait)
     assert app.run(photos) == 7
-    assert windows[0].windowTitle() == "Labeler"
+    assert frames[0].windowTitle() == "Labeler"
     assert "OPENBLAS_NUM_THREADS" not in os.environ
     gc.unfreeze()
-    windows[0].deleteLater()
+    frames[0].deleteLater()

@@ -28,10 +28,14 @@ from labeler.core.rebase import rebased
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Image, Mask, Record
 from labeler.formats.exchange import import_coco
 from labeler.gui.canvas.view import Canvas
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.review.agreements import SetAgreements
+from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.window.keys import Keys
-from labeler.gui.window.prediction_desk import PredictionDesk
+from labeler.gui.window.verdicts import Verdicts
 
 SIZE = (200, 150)
 NO_KEY = Qt.KeyboardModifier.NoModifier
@@ -176,9 +180,15 @@ class TwoAtOnce(RuleBasedStateMachine):
         self.session.open(self.folder)
         until(lambda: self.session.pixels is not None, "the first photo")
         self.window = QMainWindow()
-        self.desk = PredictionDesk(self.session, self.window)
-        self.canvas = Canvas(self.session, None, self.desk.predictions)
-        self.canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
+        session, window = self.session, self.window
+        self.predictions = predictions = Predictions(session, window)
+        reviewing, agreements = (
+            Reviewing(session, predictions, window),
+            SetAgreements(session, predictions, window),
+        )
+        queue = ReviewQueue(session, predictions, reviewing, agreements, window)
+        self.verdicts = Verdicts(session, predictions, reviewing, queue, window)
+        self.canvas = Canvas(session, None, predictions, accept_to_edit=reviewing.accept_to_edit)
         self.canvas.resize(420, 320)
         self.canvas.show()
         self.canvas.fit()
@@ -187,7 +197,6 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     def take_down(self) -> None:
         """Close what `build` has made."""
-        self.desk.close()
         self.canvas.hide()
         self.session.shut_down()
         for made in (self.canvas, self.window, self.session):
@@ -416,10 +425,10 @@ class TwoAtOnce(RuleBasedStateMachine):
         """Enter or Backspace on a prediction that is shown and selected."""
         if self.canvas.dragging:
             return
-        kept = sorted(self.desk.predictions.kept)
+        kept = sorted(self.predictions.kept)
         if kept:
-            self.desk.predictions.select([kept[which % len(kept)]])
-            (self.desk.accept if accepts else self.desk.reject)()
+            self.predictions.select([kept[which % len(kept)]])
+            (self.verdicts.accept if accepts else self.verdicts.reject)()
 
     @rule()
     def reviewed(self) -> None:

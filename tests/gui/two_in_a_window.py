@@ -25,7 +25,7 @@ from labeler.gui import app
 from labeler.gui.children.host_client import Answer, HostClient
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier
-from labeler.gui.window import furniture
+from labeler.gui.window import workbench
 from labeler.training.labels_out import Order, deliver
 
 TYPED = ("1", "2", "A", "D", "Ctrl+Z", "Ctrl+Shift+Z", "Return", "Backspace", "Esc", "Del", "Ctrl+R", "Tab")
@@ -69,24 +69,24 @@ class TwoInAWindow(TwoAtOnce):
     """See the module."""
 
     def build(self) -> None:
-        own, furniture.HostClient = furniture.HostClient, Segmenter
+        own, workbench.HostClient = workbench.HostClient, Segmenter
         try:
             self.window = app.make_window()
         finally:
-            furniture.HostClient = own
+            workbench.HostClient = own
         window = self.window
-        self.session, self.desk, self.canvas, self.keys = (
+        self.session, self.bench, self.canvas, self.keys = (
             window.session,
-            window.desk,
+            window.bench,
             window.canvas,
             window.keys,
         )
-        window.resize(1000, 700)
-        window.show()
-        window.activateWindow()
+        window.frame.resize(1000, 700)
+        window.frame.show()
+        window.frame.activateWindow()
         window.open(self.folder)
         until(lambda: self.session.pixels is not None, "the first photo")
-        until(window.isActiveWindow, "the window in front")
+        until(window.frame.isActiveWindow, "the window in front")
         self.numbers = itertools.count(1)
         self.begun: dict[int, tuple] = {}
         self.place = self.session.image.id
@@ -95,8 +95,8 @@ class TwoInAWindow(TwoAtOnce):
         self.moved_away: list[str] = []
 
     def take_down(self) -> None:
-        self.window.close()
-        shiboken6.delete(self.window)
+        self.window.frame.close()
+        shiboken6.delete(self.window.frame)
         QApplication.processEvents()
 
     # --- what must hold ---------------------------------------------------------------------------
@@ -168,7 +168,7 @@ class TwoInAWindow(TwoAtOnce):
         """Clicks with a tool: corners of a polygon, prompts, strokes."""
         if self.canvas.dragging:
             return
-        self.window.actions_by_id[tool].trigger()
+        self.window.actions[tool].trigger()
         for spot in spots:
             self.press(spot)
             self.release(spot)
@@ -177,7 +177,7 @@ class TwoInAWindow(TwoAtOnce):
     # --- a review -----------------------------------------------------------------------------------
 
     def come_to_rest(self) -> None:
-        watch, queue = self.session._link._watch, self.desk.queue
+        watch, queue = self.session._link._watch, self.bench.queue
         until(lambda: watch._round is None, "the look at the folder")
         until(lambda: not (queue._sweep.running or queue._again.isActive()), "the queue")
 
@@ -185,7 +185,7 @@ class TwoInAWindow(TwoAtOnce):
     def review(self) -> None:
         """A review begins, and goes to its first item; or ends."""
         self.let_go()
-        self.window.actions_by_id["review"].trigger()
+        self.window.actions["review"].trigger()
         self.ask(lambda store: None)
         self.come_to_rest()
 
@@ -193,14 +193,14 @@ class TwoInAWindow(TwoAtOnce):
     def review_goes(self, back) -> None:
         if self.canvas.dragging:
             return
-        (self.desk.queue.previous_item if back else self.desk.queue.next_item)()
+        (self.bench.queue.previous_item if back else self.bench.queue.next_item)()
 
     @rule(accepts=st.booleans())
     def review_decides(self, accepts) -> None:
         """The buttons of the card."""
         if self.canvas.dragging:
             return
-        queue = self.desk.queue
+        queue = self.bench.queue
         (queue.accept_current if accepts else queue.reject_current)()
 
     @rule()
@@ -208,7 +208,7 @@ class TwoInAWindow(TwoAtOnce):
         if self.canvas.dragging:
             return
         self.window.panels.docks["Review"].close()
-        assert not self.desk.queue.active, "a review goes on unseen"
+        assert not self.bench.queue.active, "a review goes on unseen"
 
     @rule(place=places)
     def arrives_stored(self, place) -> None:
@@ -216,7 +216,7 @@ class TwoInAWindow(TwoAtOnce):
         image = self.session.image.id
         self.arrives_run(place, waits=True)
         with self.undisturbed():
-            self.desk.take_stored((image,))
+            self.bench.take_stored((image,))
             QApplication.processEvents()
 
     # --- files that come and go -----------------------------------------------------------------------
@@ -241,7 +241,7 @@ class TwoInAWindow(TwoAtOnce):
         (self.folder / image.path).unlink(missing_ok=True)
         with self.settled():
             self.begun.pop(image.id, None)
-            self.window.photo_desk.remove([image.id])
+            self.window.bench.photo_desk.remove([image.id])
             until(lambda: self.session.find_image(image.id) is None, "the image is gone")
             self.begun.pop(image.id, None)
 
@@ -255,7 +255,7 @@ class TwoInAWindow(TwoAtOnce):
         aside = self.folder.parent / f"aside{next(self.numbers)}.png"
         with self.settled():
             shutil.move(source, aside)
-            self.window.photo_desk.locate(image.id, aside)
+            self.window.bench.photo_desk.locate(image.id, aside)
             until(lambda: self.session.find_image(image.id).path == str(aside), "the photo was located")
 
     @rule(place=places)
@@ -276,7 +276,7 @@ class TwoInAWindow(TwoAtOnce):
         }
         file.write_text(json.dumps(data))
         known = {edit_id for edit_id, _ in self.ask(lambda store: store.tail()).done}
-        desk, reports = self.window.commands.labels_desk, []
+        desk, reports = self.window.bench.labels_desk, []
         desk.importer.finished.connect(reports.append)
         desk.importer.failed.connect(reports.append)
         desk.importer.few_found.connect(reports.append)

@@ -23,13 +23,9 @@ from labeler.gui.canvas.layers.image_layer import ImageLayer
 from labeler.gui.canvas.layers.overlay import Overlay
 from labeler.gui.canvas.prompting import Prompting
 from labeler.gui.canvas.reasons import Reasons
-from labeler.gui.canvas.stage import Options, Stage
+from labeler.gui.canvas.stage import AcceptToEdit, Options, Stage, accepts_nothing
 from labeler.gui.canvas.tools.base import Tool
-from labeler.gui.canvas.tools.box import BoxTool
-from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
-from labeler.gui.canvas.tools.polygon import PolygonTool
-from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
-from labeler.gui.canvas.tools.select import SelectTool
+from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.canvas.viewport import LARGEST, SMALLEST, Viewport, fitted, looking_at
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
@@ -68,6 +64,8 @@ class PhotoView(QWidget):
         host: HostClient | None,
         predictions: Predictions | None = None,
         parent: QWidget | None = None,
+        *,
+        accept_to_edit: AcceptToEdit = accepts_nothing,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("canvas")
@@ -78,7 +76,8 @@ class PhotoView(QWidget):
         self.setMinimumSize(240, 180)
         self._session = session
         self.predictions = predictions if predictions is not None else Predictions(session, self)
-        self._stage = Stage(session, self.predictions, self)
+        self._stage = Stage(session, self.predictions, self, accept_to_edit=accept_to_edit)
+        self.comparison = self._stage.comparison
         self._layer = self._stage.layer
         self._image = ImageLayer(self)
         self._overlay = Overlay([(self._stage.scene, ANNOTATION)])
@@ -103,11 +102,7 @@ class PhotoView(QWidget):
         return self._progress.tool
 
     def _make_tools(self) -> dict[str, Tool]:
-        stage, prompting = self._stage, self._prompting
-        own = (SelectTool, BoxTool, PolygonTool, BrushTool, EraserTool)
-        tools: list[Tool] = [kind(stage) for kind in own]
-        tools += [PromptTool(stage, prompting), PromptBoxTool(stage, prompting)]
-        return {tool.name: tool for tool in tools}
+        return {spec.name: spec.kind(self._stage, self._prompting) for spec in TOOLS}
 
     def _connect(self) -> None:
         session = self._session
@@ -116,13 +111,12 @@ class PhotoView(QWidget):
         session.changed.connect(self._take_changes)
         session.selection_changed.connect(self._take_selection)
         session.draft_changed.connect(self._active.forget_measure)
-        predictions, comparison = self.predictions, self.predictions.comparison
+        predictions = self.predictions
         predictions.changed.connect(self._take_predictions)
         predictions.selection_changed.connect(self._show_predictions)
         predictions.walked.connect(self._show_predictions)
         predictions.hovered_changed.connect(self.update)
-        comparison.use_drafts(lambda: self._stage.drafts)
-        comparison.changed.connect(self.update)
+        self.comparison.changed.connect(self.update)
         session.category_changed.connect(self.update)
         for signal in (session.category_changed, session.selection_changed, session.changed):
             signal.connect(self.outlook_changed)
@@ -376,8 +370,7 @@ class PhotoView(QWidget):
             ink.paint_crosshair(painter, pointer.sx, pointer.sy, *size)
 
     def _paint_comparison(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
-        comparison = self.predictions.comparison
-        sides = comparison.sides() if comparison.is_shown else None
+        sides = self.comparison.sides() if self.comparison.is_shown else None
         if sides is not None:
             self._areas.paint(painter, (sides[0].shape, sides[1].shape), self.view, size, ratio)
 

@@ -59,7 +59,7 @@ class Reasons:
         return [found[key] for key in sorted(self._predictions.selection) if key in found]
 
     def _selected(self) -> Iterator[SpriteJob]:
-        look = OUTLINE if self._predictions.comparison.is_shown else CHOSEN
+        look = OUTLINE if self._stage.comparison.is_shown else CHOSEN
         return (SpriteJob(one.shape, self._color(one), look) for one in self._chosen())
 
     def _hovered(self) -> Iterator[SpriteJob]:

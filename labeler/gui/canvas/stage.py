@@ -11,6 +11,7 @@ from labeler.core.records import Annotation, Box, Shape
 from labeler.gui.canvas.layers.layer import PredictionLayer
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
+from labeler.gui.predictions.comparison import Comparison
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.session.session import Session
 
@@ -64,6 +65,17 @@ Drag: TypeAlias = Generator[None, Pointer, None]
 """One press, all moves and the release: each is sent in; `close()` takes it back."""
 
 
+AcceptToEdit: TypeAlias = Callable[[int, str], Annotation | None]
+"""Makes a prediction (its candidate's id) an annotation that is about to be changed, by whom.
+
+None where that may not be.
+"""
+
+
+def accepts_nothing(candidate_id: int, by: str) -> None:
+    """Predictions are only looked at."""
+
+
 class Stage(QObject):
     """The state that the canvas and its tools share."""
 
@@ -74,20 +86,27 @@ class Stage(QObject):
     moved = Signal(object)
     """Only shapes within this image Box, and their tags, look different."""
 
-    def __init__(self, session: Session, predictions: Predictions, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        predictions: Predictions,
+        parent: QObject | None = None,
+        *,
+        accept_to_edit: AcceptToEdit = accepts_nothing,
+    ) -> None:
         super().__init__(parent)
         self.session = session
         self.predictions = predictions
         self.layer = PredictionLayer(session, predictions, self)
         """The predictions on the open image."""
-        self.accept_to_edit: Callable[[int, str], Annotation | None] = lambda *_: None
-        """Makes a prediction (its candidate's id) an annotation that is about to be changed, by whom."""
+        self.accept_to_edit = accept_to_edit
         self.options = Options()
         self.view = Viewport()
         self.scene = Scene()
         """The annotations of the open image."""
         self.drafts: dict[int, Annotation] = {}
         """Uncommitted versions of what is being dragged, by id."""
+        self.comparison = Comparison(session, predictions, self, drafts=lambda: self.drafts)
         self.pointer: Pointer | None = None
         """Where the mouse is over the canvas."""
 

@@ -13,12 +13,16 @@ from PySide6.QtGui import (
     QMouseEvent,
     QWheelEvent,
 )
+from PySide6.QtWidgets import QWidget
 
 from labeler.core.geometry import translated
 from labeler.core.records import Annotation, Change, Proposal
 from labeler.gui.canvas.photo_view import PhotoView
-from labeler.gui.canvas.stage import BY
+from labeler.gui.canvas.stage import BY, AcceptToEdit, accepts_nothing
 from labeler.gui.canvas.tools.brush import BrushTool
+from labeler.gui.children.host_client import HostClient
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.session.session import Session
 
 _COMMANDS = (
     Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
@@ -44,15 +48,23 @@ class Canvas(PhotoView):
     sign_typed = Signal(str)
     """One of `SIGNS`, by whatever keys it was typed."""
 
-    step_elsewhere: Callable[[int], bool] = staticmethod(lambda _: False)
-    """What Tab does first with nothing pending, by +1 or -1; False lets it step through the objects."""
+    def __init__(
+        self,
+        session: Session,
+        host: HostClient | None,
+        predictions: Predictions | None = None,
+        parent: QWidget | None = None,
+        *,
+        accept_to_edit: AcceptToEdit = accepts_nothing,
+        step_elsewhere: Callable[[int], bool] = lambda _: False,
+        leave_elsewhere: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """With nothing pending, Tab does first what `step_elsewhere` does by +1 or -1, unless it gives False.
 
-    leave_elsewhere: Callable[[], bool] = staticmethod(lambda: False)
-    """What Esc does with nothing pending and no object selected; False lets it drop what is selected."""
-
-    def use_acceptance(self, accept_to_edit: Callable[[int, str], Annotation | None]) -> None:
-        """Say how a prediction becomes an annotation when a person starts to change it."""
-        self._stage.accept_to_edit = accept_to_edit
+        So does Esc what `leave_elsewhere` does, where no object is selected.
+        """
+        super().__init__(session, host, predictions, parent, accept_to_edit=accept_to_edit)
+        self._step_elsewhere, self._leave_elsewhere = step_elsewhere, leave_elsewhere
 
     # --- tools and options ------------------------------------------------------------------------
 
@@ -174,7 +186,7 @@ class Canvas(PhotoView):
         if not self._gestures.cancel() and not self._tool.drop():
             if self.predictions.walk is not None:
                 self.predictions.stop_walk()
-            elif self._session.selection or not self.leave_elsewhere():
+            elif self._session.selection or not self._leave_elsewhere():
                 self._session.select(())
                 self.predictions.select(())
         self._after_key()
@@ -302,7 +314,7 @@ class Canvas(PhotoView):
         if self.in_progress:
             if self._tool.pending and not self.dragging:
                 self.step_proposal(by)
-        elif not self.step_elsewhere(by):
+        elif not self._step_elsewhere(by):
             self.step_object(by)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -96,13 +96,20 @@ class ImagesPanel(Card):
     narrowed_changed = Signal()
     """`narrowed` says something else."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        parent: QWidget | None = None,
+        *,
+        worst_first: Callable[[], list[int]] | None = None,
+    ) -> None:
+        """`worst_first` gives image ids by how they agree with a model; those not measured come last."""
         super().__init__("Images", parent)
         self._session = session
         self._names: dict[int, str] = {}
         self._total = 0
         self._listed: list[tuple[str, str, int]] = []
-        self._worst_first: Callable[[], list[int]] = list
+        self._worst_first = worst_first
         self._only: list[int] | None = None
         self._title = ""
         self._typed = timer(self, self.apply, milliseconds=TYPING_MS)
@@ -125,12 +132,6 @@ class ImagesPanel(Card):
         session.order_changed.connect(self._take_order)
         session.changed.connect(lambda _: self._fill_categories())
         self._on_project()
-
-    def add_worst_first(self, worst_first: Callable[[], list[int]]) -> None:
-        """Offer the order of images by how they agree with a model; those not measured come last."""
-        self._worst_first = worst_first
-        with QSignalBlocker(self.sorting):
-            self.sorting.addItem("Worst agreement first", "worst")
 
     def mark_held_out(self, image_ids: frozenset[int]) -> None:
         """Say at these images that a training would be judged on them."""
@@ -237,7 +238,10 @@ class ImagesPanel(Card):
         for status in STATUSES:
             self.status.addItem(status.capitalize(), status)
         self.category = self._choice("Category in the images", [("Category", 0)])
-        self.sorting = self._choice("Order of the images", list(_SORTINGS))
+        sortings: list[tuple[str, object]] = list(_SORTINGS)
+        if self._worst_first is not None:
+            sortings.append(("Worst agreement first", "worst"))
+        self.sorting = self._choice("Order of the images", sortings)
         self._refresh = QPushButton("Update", self)
         self._refresh.hide()
         self._refresh.setToolTip("Some images changed since they were filtered and sorted")
@@ -283,7 +287,8 @@ class ImagesPanel(Card):
             case "fewest":
                 images.sort(key=lambda image: sum(counts(image.id).values()))
             case "worst":
-                places = {image_id: place for place, image_id in enumerate(self._worst_first())}
+                worst = self._worst_first() if self._worst_first is not None else []
+                places = {image_id: place for place, image_id in enumerate(worst)}
                 images.sort(key=lambda image: places.get(image.id, len(places)))
             case "folder":
                 pass

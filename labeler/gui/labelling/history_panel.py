@@ -1,10 +1,9 @@
 """The journal: what was done, newest first, and the way back to any point of it."""
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 
-from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
@@ -24,6 +23,9 @@ _BEGINNING = 0
 class HistoryModel(RowsModel):
     """Journal entries, newest first, and the beginning; more are fetched as one scrolls down."""
 
+    wanted = Signal()
+    """More entries, up to `limit`, which was raised."""
+
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
@@ -32,8 +34,6 @@ class HistoryModel(RowsModel):
         """The last edit that is done."""
         self.limit = PAGE
         self.complete = True
-        self.wanted: Callable[[], None] = _nobody
-        """Called when more entries are wanted, with `limit` raised."""
 
     def show_entries(self, entries: list[JournalEntry]) -> None:
         """Show these, newest first."""
@@ -53,7 +53,7 @@ class HistoryModel(RowsModel):
         # until the answer is here, do not ask again
         self.complete = True
         self.limit += PAGE
-        self.wanted()
+        self.wanted.emit()
 
     def row(self, item_id: int) -> Row:
         """The row of an entry."""
@@ -99,7 +99,7 @@ class HistoryPanel(Card):
         self._session = session
         self._asked = 0
         self._model = HistoryModel(session, self)
-        self._model.wanted = self.load
+        self._model.wanted.connect(self.load)
         self.view = RowsView("History", self, most_rows=5)
         self.view.setModel(self._model)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -197,7 +197,3 @@ class HistoryPanel(Card):
 
 def _mark_color(present: bool) -> str:
     return theme.colors().accent if present else theme.colors().quiet
-
-
-def _nobody() -> None:
-    """Nobody fetches more entries yet."""

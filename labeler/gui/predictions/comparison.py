@@ -1,9 +1,7 @@
 """Two objects side by side: which ones, and by how much they overlap, live while one is dragged."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
@@ -11,11 +9,9 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import Overlap, shape_overlap
 from labeler.core.records import Annotation, Candidate, Shape
+from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.session.browsing import Changed
 from labeler.gui.session.session import Session
-
-if TYPE_CHECKING:
-    from labeler.gui.predictions.predictions import Predictions
 
 Key: TypeAlias = tuple[Literal["annotation", "candidate"], int]
 
@@ -61,21 +57,25 @@ class Comparison(QObject):
     changed = Signal()
     """Other objects, or one of them has another shape: every frame of a drag."""
 
-    def __init__(self, session: Session, predictions: Predictions) -> None:
-        super().__init__(predictions)
+    def __init__(
+        self,
+        session: Session,
+        predictions: Predictions,
+        parent: QObject | None = None,
+        *,
+        drafts: Callable[[], Mapping[int, Annotation]],
+    ) -> None:
+        """`drafts` gives the uncommitted versions of all annotations that are dragged, by id."""
+        super().__init__(parent)
         self._session, self._predictions = session, predictions
         self._pair: tuple[Key, Key] | None = None
         self._watched = False
         self._measured: tuple[Shape, Shape, Compared] | None = None
-        self._drafts: Callable[[], Mapping[int, Annotation]] = self._session_draft
+        self._drafts = drafts
         session.selection_changed.connect(self._take_selection)
         predictions.selection_changed.connect(self._take_selection)
         session.draft_changed.connect(self._tell)
         session.changed.connect(self._take_changes)
-
-    def use_drafts(self, drafts: Callable[[], Mapping[int, Annotation]]) -> None:
-        """Where uncommitted versions of annotations are found: all of those that are dragged."""
-        self._drafts = drafts
 
     def watch(self, on: bool) -> None:
         """Show the comparison from now on, or no longer."""
@@ -117,10 +117,6 @@ class Comparison(QObject):
             return None
         category = self._session.categories.get(annotation.category_id)
         return Side(category.name if category is not None else "object", annotation.shape)
-
-    def _session_draft(self) -> Mapping[int, Annotation]:
-        draft = self._session.draft
-        return {draft.id: draft} if draft is not None else {}
 
     def _take_selection(self) -> None:
         annotations: list[Key] = [("annotation", key) for key in sorted(self._session.selection)]

@@ -4,8 +4,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from labeler.gui.predictions.comparison import Compared, Side
-from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.predictions.comparison import Compared, Comparison, Side
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import Card, ElidedLabel, EmptyState, paint_swatch
@@ -21,9 +20,9 @@ _EMPTY = (
 class ExplorerPanel(Card):
     """IoU, Dice and GIoU of the two objects that were selected together, with the areas behind them."""
 
-    def __init__(self, session: Session, predictions: Predictions, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, comparison: Comparison, parent: QWidget | None = None) -> None:
         super().__init__("IoU explorer", parent)
-        self._session, self._comparison = session, predictions.comparison
+        self._session, self._comparison = session, comparison
         self._make_widgets()
         self._refresh_later = timer(self, self.refresh)
         self._comparison.changed.connect(self.refresh)

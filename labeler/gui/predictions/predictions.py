@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import CandidateFilter, Columns, Filter, Filtered, SuppressionStep, columns, steps
 from labeler.core.records import Annotation, Candidate, Model
-from labeler.gui.predictions.comparison import Comparison
 from labeler.gui.predictions.set_counts import SetCounts
 from labeler.gui.session.browsing import Changed
 from labeler.gui.session.session import Session
@@ -38,10 +37,17 @@ class Predictions(QObject):
     walked = Signal()
     """The step mode is at another step, on or off."""
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        parent: QObject | None = None,
+        *,
+        remembered: dict[str, dict[str, Any]] | None = None,
+    ) -> None:
+        """`remembered` has the filters of models by their names; changed ones are kept there."""
         super().__init__(parent)
         self._session = session
-        self._remembered: dict[str, dict[str, Any]] = {}
+        self._remembered = remembered if remembered is not None else {}
         self._filter = Filter()
         self._ignored: frozenset[str] = frozenset()
         self._faint: Faint = "suppressed"
@@ -56,7 +62,6 @@ class Predictions(QObject):
         self._at = 0
         self.set_counts = SetCounts(session, self)
         self.set_counts.changed.connect(self.counts_changed)
-        self.comparison = Comparison(session, self)
         session.project_changed.connect(self._forget_project)
         session.image_changed.connect(self._take_image)
         session.model_changed.connect(self._take_model)
@@ -82,11 +87,6 @@ class Predictions(QObject):
             self._remembered[self._session.model.name] = structs.asdict(wanted)
         self.set_counts.set_filter(wanted)
         self._apply()
-
-    def remember_in(self, filters: dict[str, dict[str, Any]]) -> None:
-        """Take the filters of models from here, by their names, and keep changed ones here."""
-        self._remembered = filters
-        self._take_model()
 
     def _remembered_filter(self, model: Model) -> Filter:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -45,22 +46,35 @@ class RunPanel(Card):
     """A person wants to get or choose a detector."""
     mapped = Signal()
     """Candidates have other categories now."""
+    told = Signal(str, bool)
+    """One sentence on a run, for where this card is closed, and whether there are classes to be mapped."""
 
     def __init__(
-        self, session: Session, batch: Batch, registry: Registry | None = None, parent: QWidget | None = None
+        self,
+        session: Session,
+        batch: Batch,
+        registry: Registry | None = None,
+        parent: QWidget | None = None,
+        *,
+        wanted: Callable[[], Filter | None] = lambda: None,
+        remembered: dict[str, str] | None = None,
     ) -> None:
+        """`wanted` gives the filter of the predictions that are shown, None for the usual one.
+
+        `remembered` has by project the detector that was chosen or run last; the next one is kept there.
+        """
         super().__init__("Pre-annotate", parent)
         self._session = session
         self._batch = batch
         self._courier = Courier(self)
         self._models: dict[str, ModelSpec] = {}
-        self.wanted: Callable[[], Filter | None] = lambda: None
-        """The filter of the predictions that are shown; None for the usual one."""
+        self._filter = wanted
         self._again = False
         self._looking = 0
         self._has_looked = False
         self._wanted = ""
-        self._detectors: dict[str, str] = {}
+        self._detectors = remembered if remembered is not None else {}
+        self._outcome = ""
         self._shown_waiting: tuple[runs.Waiting, ...] = ()
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
@@ -70,7 +84,9 @@ class RunPanel(Card):
         session.project_changed.connect(self._on_project)
         session.image_changed.connect(self._scopes_later.start)
         batch.changed.connect(self._refresh_later.start)
-        batch.ended.connect(self._say)
+        batch.ended.connect(self._take_end)
+        batch.changed.connect(self._take_unmapped)
+        batch.queued.connect(lambda sentence: self.told.emit(sentence, False))
         batch.exhausted.connect(self._offer_again)
         self._fill_scopes()
         self.refresh()
@@ -138,11 +154,6 @@ class RunPanel(Card):
             self.model.choose(chosen if chosen in models else self._remembered())
         self._on_choice()
 
-    def remember_in(self, detectors: dict[str, str]) -> None:
-        """Keep there, by project, which detector was chosen or run last, and begin with that one."""
-        self._detectors = detectors
-        self._recall()
-
     def _remember(self) -> None:
         name, project = self.model.currentData(), self._session.project
         if name is not None and project is not None:
@@ -190,6 +201,31 @@ class RunPanel(Card):
         choice = self.choice()
         if choice is not None:
             self._batch.start(choice)
+
+    def predict(self, scope: runs.Scope) -> None:
+        """Run what is chosen over the open image, or over all, whatever this card is set to."""
+        choice = self.choice()
+        if choice is None:
+            self.wants_models.emit()
+            return
+        was_running = self._batch.is_running
+        self._batch.start(structs.replace(choice, scope=scope, again=scope == "image"))
+        if scope == "all" and self._batch.is_running and not was_running:
+            text = f"{choice.spec.title} begins on all images: Pre-annotate shows how far it is."
+            self.told.emit(text, False)
+
+    def _take_end(self, sentence: str) -> None:
+        self._outcome = sentence
+        self._say(sentence)
+        self.told.emit(sentence, False)
+
+    def _take_unmapped(self) -> None:
+        """After a run: say what a person has to decide before all of it can be accepted."""
+        new = len(self._batch.unmapped)
+        if new and self._outcome and not self._batch.is_running:
+            classes = "a class that is" if new == 1 else f"{new} classes that are"
+            self.told.emit(f"{self._outcome} It found {classes} no category here yet.", True)
+            self._outcome = ""
 
     def _offer_again(self) -> None:
         self._again = True
@@ -291,7 +327,7 @@ class RunPanel(Card):
         model = self._batch.model
         if model is None:
             return
-        dialog = MappingDialog(self._session, model, self, wanted=self.wanted())
+        dialog = MappingDialog(self._session, model, self, wanted=self._filter())
         dialog.mapped.connect(self._batch.show_stored)
         dialog.mapped.connect(self.mapped)
         dialog.open()

@@ -4,6 +4,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -21,18 +22,6 @@ T = TypeVar("T")
 RECENT = 10
 PLACES = 200
 """Projects whose place is remembered."""
-CLOSED = (
-    "Pre-annotate",
-    "Predictions",
-    "Review",
-    "Set agreement",
-    "Images",
-    "History",
-    "IoU explorer",
-    "Training",
-    "Evaluation",
-)
-"""The panels that are not shown at first."""
 
 
 class LastPlace(msgspec.Struct, frozen=True):
@@ -83,8 +72,10 @@ class Settings(msgspec.Struct):
     geometry: str = ""
     """Window geometry and dock layout, as Qt saves them, in base64."""
     layout: str = ""
-    closed_docks: list[str] = msgspec.field(default_factory=lambda: list(CLOSED))
-    """The panels that are not shown."""
+    closed_docks: list[str] | None = None
+    """The panels that are not shown; None: as they are at first."""
+    known_docks: list[str] = []
+    """All panels that there were when that was chosen."""
     export: ExportHabits = ExportHabits()
     filters: dict[str, dict[str, Any]] = {}
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
@@ -171,6 +162,8 @@ def _understood(value: Any, kind: Any, place: str) -> Any:
 
     A value that has no such parts is left as it is: whether it is of its type, `convert` says.
     """
+    if get_origin(kind) is UnionType:
+        kind = next((one for one in get_args(kind) if one is not NoneType), kind)
     if get_origin(kind) is list and isinstance(value, list):
         return [one for one in value if _fits(one, get_args(kind)[0], place)]
     if get_origin(kind) is dict and isinstance(value, dict):

@@ -1,159 +1,337 @@
-"""Every action of the window with its keys, in one table: menus, buttons and help are made from it."""
+"""Every action of the window, in one table: menus, keys, tooltips and the help page are made from it.
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+A new action is an entry here, at its place in its menu.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
-from PySide6.QtCore import QObject
-from PySide6.QtGui import QAction, QKeySequence
 
-from labeler.gui.canvas.tools import table
-from labeler.gui.toolkit import theme
+from labeler.gui.canvas.tools.table import TOOLS
+from labeler.gui.predictions.run_panel import RunPanel
+
+if TYPE_CHECKING:
+    from labeler.gui.window.main_window import MainWindow
+
+Heading: TypeAlias = Literal[
+    "Tools",
+    "Canvas",
+    "Categories",
+    "Predictions",
+    "Training",
+    "Images",
+    "Edit",
+    "View",
+    "Model",
+    "Project",
+    "Help",
+]
+"""Of the help page, in its order."""
 
 
-class Spec(Struct, frozen=True):
-    """One action: an id ("undo"), the group it is shown under, its text and keys; the first key is shown."""
+def is_open(window: MainWindow) -> bool:
+    """Whether there is a project to act on."""
+    return window.session.project is not None
+
+
+def always(_: MainWindow) -> bool:
+    """Whatever is open."""
+    return True
+
+
+class Action(Struct, frozen=True):
+    """One action: either `do` or, where it is switched on and off, `switch` and `ticked`."""
 
     id: str
-    group: str
-    text: str
+    title: str
     keys: tuple[str, ...] = ()
+    """The first one is shown at its entry and its button."""
+    do: Callable[[MainWindow], object] | None = None
     icon: str = ""
-    checkable: bool = False
+    switch: Callable[[MainWindow, bool], object] | None = None
+    ticked: Callable[[MainWindow], bool] | None = None
+    """Whether it is on now."""
+    enabled: Callable[[MainWindow], bool] = is_open
+    while_dragging: bool = False
+    """Whether it looks itself at what is under the hand, or only changes how the photo is shown.
+
+    Any other waits until the mouse button is up.
+    """
+    repeats: bool = False
+    """Whether it goes on while its key is held down.
+
+    All else is done once a press: a held Ctrl+Z that takes back the corners of a polygon does not go on with
+    the work before it, a held Ctrl+Enter calls one image reviewed.
+    """
+    heading: Heading | None = None
+    """Where the help page has it; under the name of its menu by default."""
 
 
-TOOLS = tuple(
-    Spec(tool.name, "Tools", tool.title, (tool.key,), tool.icon, checkable=True) for tool in table.TOOLS
-)
+class Line(Struct, frozen=True):
+    """A line in a menu."""
+
+
+LINE = Line()
+
+
+def _tool(name: str, title: str, key: str, icon: str) -> Action:
+    return Action(
+        name,
+        title,
+        (key,),
+        icon=icon,
+        heading="Tools",
+        switch=lambda window, _: window.commands.take_tool(name),
+        ticked=lambda window: window.canvas.tool == name,
+        while_dragging=True,
+    )
+
+
+TOOL_ACTIONS = tuple(_tool(tool.name, tool.title, tool.key, tool.icon) for tool in TOOLS)
 """The tools by the names that the canvas knows them by."""
 
-ACTIONS = (
-    Spec("open-folder", "Project", "Open folder…", ("Ctrl+O",), "folder-open-outline"),
-    Spec("open-project", "Project", "Open project or image…", ("Ctrl+Shift+O",)),
-    Spec("import-labels", "Project", "Import COCO labels…", ("Ctrl+I",)),
-    Spec("import-results", "Project", "Import COCO results of a model…"),
-    Spec("export", "Project", "Export COCO…", ("Ctrl+E",)),
-    Spec("snapshot", "Project", "Make a snapshot now", ("Ctrl+S",)),
-    Spec("close-project", "Project", "Close project", ("Ctrl+Shift+W",)),
-    Spec("quit", "Project", "Quit", ("Ctrl+Q",)),
-    Spec("undo", "Edit", "Undo", ("Ctrl+Z",)),
-    Spec("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
-    Spec("delete", "Edit", "Delete", ("Del",)),
-    Spec("copy", "Edit", "Copy", ("Ctrl+C",)),
-    Spec("paste", "Edit", "Paste", ("Ctrl+V",)),
-    Spec("duplicate", "Edit", "Duplicate", ("Ctrl+D",)),
-    Spec("select-all", "Edit", "Select all", ("Ctrl+A",)),
-    Spec("settings", "Edit", "Settings…", ("Ctrl+,",)),
-    Spec("next", "Images", "Next image", ("D", "PgDown")),
-    Spec("previous", "Images", "Previous image", ("A", "PgUp")),
-    Spec("reviewed-next", "Images", "Reviewed, and next", ("Ctrl+Return", "Ctrl+Enter")),
-    Spec("reviewed", "Images", "Reviewed", ("Ctrl+R",), checkable=True),
-    Spec("next-open", "Images", "Next image not reviewed", ("Ctrl+Shift+D",)),
-    Spec("previous-open", "Images", "Previous image not reviewed", ("Ctrl+Shift+A",)),
-    Spec("go-to", "Images", "Go to image…", ("Ctrl+G",)),
-    Spec("fit", "View", "Fit image", ("F",)),
-    Spec("actual-size", "View", "100 %", ("Ctrl+0",)),
-    Spec("zoom-in", "View", "Zoom in", ("Ctrl++", "Ctrl+=")),
-    Spec("zoom-out", "View", "Zoom out", ("Ctrl+-",)),
-    Spec("hide-annotations", "View", "Hide annotations", ("H",), checkable=True),
-    Spec("display", "View", "Brightness and contrast", ("Ctrl+Shift+B",), checkable=True),
-    Spec("brush-smaller", "Tools", "Smaller brush", ("[",)),
-    Spec("brush-larger", "Tools", "Larger brush", ("]",)),
-    Spec("models", "Model", "Models…", ("Ctrl+M",)),
-    Spec("predict-image", "Model", "Predict this image", ("I",)),
-    Spec("predict-all", "Model", "Predict all images", ("Ctrl+B",)),
-    # with Alt too: where a full stop needs Shift itself, as in France, Shift and it are one press
-    Spec("confidence-down", "Predictions", "Lower confidence threshold", (",",)),
-    Spec("confidence-up", "Predictions", "Higher confidence threshold", (".",)),
-    Spec("iou-down", "Predictions", "Lower NMS IoU", ("Shift+,", "Alt+,")),
-    Spec("iou-up", "Predictions", "Higher NMS IoU", ("Shift+.", "Alt+.")),
-    Spec("accept-image", "Predictions", "Accept all on this image", ("Ctrl+Shift+Return",)),
-    Spec("accept-set", "Predictions", "Accept all on all images"),
-    Spec("review", "Predictions", "Review one by one", ("Ctrl+Shift+R",), checkable=True),
-    Spec("train", "Training", "Train a model", ("Ctrl+T",)),
-    Spec("learn", "Training", "Learn while I label", ("Ctrl+Shift+L",), checkable=True),
-    Spec("evaluate", "Training", "Evaluate a model", ("Ctrl+Shift+E",)),
-    Spec("restart-model", "Model", "Restart the model process"),
-    Spec("encode-all", "Model", "Encode all images ahead"),
-    Spec("keys", "Help", "All keys", ("F1",)),
-    Spec("about", "Help", "About Labeler"),
-)
+MENUS: Mapping[str, tuple[Action | Line, ...]] = {
+    "Project": (
+        Action(
+            "open-folder",
+            "Open folder…",
+            ("Ctrl+O",),
+            lambda w: w.commands.open_folder(),
+            icon="folder-open-outline",
+            enabled=always,
+        ),
+        Action(
+            "open-project",
+            "Open project or image…",
+            ("Ctrl+Shift+O",),
+            lambda w: w.commands.open_project(),
+            enabled=always,
+        ),
+        LINE,
+        Action("import-labels", "Import COCO labels…", ("Ctrl+I",), lambda w: w.commands.import_labels()),
+        Action(
+            "import-results", "Import COCO results of a model…", (), lambda w: w.commands.import_results()
+        ),
+        Action("export", "Export COCO…", ("Ctrl+E",), lambda w: w.bench.exporter.ask()),
+        LINE,
+        Action("snapshot", "Make a snapshot now", ("Ctrl+S",), lambda w: w.commands.snapshot()),
+        Action("close-project", "Close project", ("Ctrl+Shift+W",), lambda w: w.keys.close_project()),
+        Action("quit", "Quit", ("Ctrl+Q",), lambda w: w.frame.close(), enabled=always, while_dragging=True),
+    ),
+    "Edit": (
+        Action(
+            "undo",
+            "Undo",
+            ("Ctrl+Z",),
+            lambda w: w.keys.undo(),
+            enabled=lambda w: w.session.can_undo or w.canvas.can_take_back,
+            while_dragging=True,
+        ),
+        # never an edit under what is in progress
+        Action(
+            "redo",
+            "Redo",
+            ("Ctrl+Shift+Z", "Ctrl+Y"),
+            lambda w: w.keys.redo(),
+            enabled=lambda w: w.canvas.can_bring_back or (w.session.can_redo and not w.canvas.in_progress),
+            while_dragging=True,
+        ),
+        LINE,
+        Action("delete", "Delete", ("Del",), lambda w: w.keys.delete(), while_dragging=True),
+        Action("copy", "Copy", ("Ctrl+C",), lambda w: w.bench.clipboard.copy(w.session.selection)),
+        Action("paste", "Paste", ("Ctrl+V",), lambda w: w.bench.clipboard.paste()),
+        Action(
+            "duplicate", "Duplicate", ("Ctrl+D",), lambda w: w.bench.clipboard.duplicate(w.session.selection)
+        ),
+        Action("select-all", "Select all", ("Ctrl+A",), lambda w: w.session.select(w.session.annotations)),
+        LINE,
+        Action("settings", "Settings…", ("Ctrl+,",), lambda w: w.commands.settings(), enabled=always),
+        Action(
+            "brush-smaller",
+            "Smaller brush",
+            ("[",),
+            lambda w: w.commands.resize_brush(-1),
+            while_dragging=True,
+            repeats=True,
+            heading="Tools",
+        ),
+        Action(
+            "brush-larger",
+            "Larger brush",
+            ("]",),
+            lambda w: w.commands.resize_brush(1),
+            while_dragging=True,
+            repeats=True,
+            heading="Tools",
+        ),
+    ),
+    "Images": (
+        Action("next", "Next image", ("D", "PgDown"), lambda w: w.session.step(1), repeats=True),
+        Action("previous", "Previous image", ("A", "PgUp"), lambda w: w.session.step(-1), repeats=True),
+        Action(
+            "reviewed-next",
+            "Reviewed, and next",
+            ("Ctrl+Return", "Ctrl+Enter"),
+            lambda w: w.commands.reviewed_next(),
+        ),
+        Action(
+            "reviewed",
+            "Reviewed",
+            ("Ctrl+R",),
+            switch=lambda w, on: w.session.mark_reviewed(on, by="window"),
+            ticked=lambda w: bool(w.session.image and w.session.image.reviewed),
+        ),
+        Action(
+            "next-open",
+            "Next image not reviewed",
+            ("Ctrl+Shift+D",),
+            lambda w: w.commands.to_unreviewed(1),
+            repeats=True,
+        ),
+        Action(
+            "previous-open",
+            "Previous image not reviewed",
+            ("Ctrl+Shift+A",),
+            lambda w: w.commands.to_unreviewed(-1),
+            repeats=True,
+        ),
+        Action("go-to", "Go to image…", ("Ctrl+G",), lambda w: w.commands.go_to()),
+    ),
+    "View": (
+        Action("fit", "Fit image", ("F",), lambda w: w.canvas.fit(), while_dragging=True),
+        Action("actual-size", "100 %", ("Ctrl+0",), lambda w: w.canvas.zoom_to(1.0), while_dragging=True),
+        Action(
+            "zoom-in",
+            "Zoom in",
+            ("Ctrl++", "Ctrl+="),
+            lambda w: w.canvas.zoom_by(1.25),
+            while_dragging=True,
+            repeats=True,
+        ),
+        Action(
+            "zoom-out",
+            "Zoom out",
+            ("Ctrl+-",),
+            lambda w: w.canvas.zoom_by(0.8),
+            while_dragging=True,
+            repeats=True,
+        ),
+        LINE,
+        Action(
+            "hide-annotations",
+            "Hide annotations",
+            ("H",),
+            switch=lambda w, on: w.canvas.set_options(annotations=not on),
+            ticked=lambda w: not w.canvas.options.annotations,
+            while_dragging=True,
+        ),
+        Action(
+            "display",
+            "Brightness and contrast",
+            ("Ctrl+Shift+B",),
+            switch=lambda w, on: w.display.setVisible(on),
+            ticked=lambda w: not w.display.isHidden(),
+            while_dragging=True,
+        ),
+    ),
+    "Model": (
+        Action("models", "Models…", ("Ctrl+M",), lambda w: w.model_menu.show_models()),
+        Action("predict-image", "Predict this image", ("I",), lambda w: w.panels[RunPanel].predict("image")),
+        Action("predict-all", "Predict all images", ("Ctrl+B",), lambda w: w.panels[RunPanel].predict("all")),
+        LINE,
+        Action(
+            "confidence-down",
+            "Lower confidence threshold",
+            (",",),
+            lambda w: w.bench.predictions.step_confidence(-1),
+            while_dragging=True,
+            repeats=True,
+            heading="Predictions",
+        ),
+        Action(
+            "confidence-up",
+            "Higher confidence threshold",
+            (".",),
+            lambda w: w.bench.predictions.step_confidence(1),
+            while_dragging=True,
+            repeats=True,
+            heading="Predictions",
+        ),
+        # with Alt too: where a full stop needs Shift itself, as in France, Shift and it are one press
+        Action(
+            "iou-down",
+            "Lower NMS IoU",
+            ("Shift+,", "Alt+,"),
+            lambda w: w.bench.predictions.step_iou(-1),
+            while_dragging=True,
+            repeats=True,
+            heading="Predictions",
+        ),
+        Action(
+            "iou-up",
+            "Higher NMS IoU",
+            ("Shift+.", "Alt+."),
+            lambda w: w.bench.predictions.step_iou(1),
+            while_dragging=True,
+            repeats=True,
+            heading="Predictions",
+        ),
+        Action(
+            "accept-image",
+            "Accept all on this image",
+            ("Ctrl+Shift+Return",),
+            lambda w: w.bench.reviewing.accept_all_above(0.0, whole_set=False),
+            heading="Predictions",
+        ),
+        Action(
+            "accept-set",
+            "Accept all on all images",
+            (),
+            lambda w: w.bench.reviewing.accept_all_above(0.0, whole_set=True),
+            heading="Predictions",
+        ),
+        Action(
+            "review",
+            "Review one by one",
+            ("Ctrl+Shift+R",),
+            switch=lambda w, on: w.bench.queue.set_active(on),
+            ticked=lambda w: w.bench.queue.active,
+            heading="Predictions",
+        ),
+        LINE,
+        Action(
+            "train", "Train a model", ("Ctrl+T",), lambda w: w.panels.toggle("Training"), heading="Training"
+        ),
+        Action(
+            "learn",
+            "Learn while I label",
+            ("Ctrl+Shift+L",),
+            switch=lambda w, on: w.bench.learner.set_on(on),
+            ticked=lambda w: w.bench.learner.is_on,
+            heading="Training",
+        ),
+        Action(
+            "evaluate",
+            "Evaluate a model",
+            ("Ctrl+Shift+E",),
+            lambda w: w.panels.toggle("Evaluation"),
+            heading="Training",
+        ),
+        LINE,
+        Action("restart-model", "Restart the model process", (), lambda w: w.bench.host.restart()),
+        Action(
+            "encode-all", "Encode all images ahead", (), lambda w: w.bench.look_ahead(len(w.session.order))
+        ),
+    ),
+    "Help": (
+        Action("keys", "All keys", ("F1",), lambda w: w.commands.show_keys(), enabled=always),
+        Action("about", "About Labeler", (), lambda w: w.commands.show_about(), enabled=always),
+    ),
+}
+"""The entries of each menu, from the top down."""
 
-REPEATED = frozenset(
-    "next previous next-open previous-open zoom-in zoom-out brush-smaller brush-larger "
-    "confidence-down confidence-up iou-down iou-up".split()
-)
-"""What goes on while its key is held down. All else is done once a press: a held Ctrl+Z that takes back the
-corners of a polygon does not go on with the work before it, a held Ctrl+Enter calls one image reviewed."""
-
-CANVAS_KEYS = (
-    ("Canvas", "Zoom at the pointer", "Wheel"),
-    ("Canvas", "Pan", "Space-drag, middle-drag, Shift+Wheel"),
-    ("Canvas", "Show the bare image while held", "`"),
-    ("Canvas", "Accept the proposal, close the polygon", "Enter"),
-    ("Canvas", "Drop the proposal, the polygon or the drag", "Esc"),
-    ("Canvas", "Take back the last click or corner in progress", "Backspace, Ctrl+Z"),
-    ("Canvas", "Bring it back", "Ctrl+Shift+Z"),
-    ("Canvas", "Next mask of the proposal; without one, next object", "Tab"),
-    ("Canvas", "Positive point, negative point", "Click, right click or Shift+click"),
-    ("Canvas", "Prompt with a box (SAM points)", "Drag"),
-    ("Canvas", "Brush erases, eraser paints", "Ctrl+drag"),
-    ("Canvas", "A hole in the selected polygon", "Ctrl while drawing a polygon"),
-    ("Canvas", "Insert a corner", "Double click or Alt+click on an edge"),
-    ("Canvas", "Delete a corner", "Alt+Shift+click on it"),
-    ("Canvas", "Move the selection by 1 px, 10 px", "Arrows, Shift+arrows"),
-    ("Predictions", "Accept, reject the selected ones", "Enter, Backspace"),
-    ("Predictions", "Next, last one before in a review; end it", "Tab, Shift+Tab, Esc"),
-    ("Categories", "The category of what is drawn, or comes next", "1 … 9, 0"),
-    ("Categories", "The category of the selection (Select)", "1 … 9, 0"),
-)
-"""What the canvas does by itself: group, text, keys."""
-
-
-def make_actions(
-    specs: Sequence[Spec], handlers: Mapping[str, Callable[..., object]], parent: QObject
-) -> dict[str, QAction]:
-    """A QAction for each spec, calling the handler of its id. Raises KeyError where one has none.
-
-    Handlers of checkable actions are told whether the action is checked; the others take nothing.
-    """
-    actions = {}
-    for spec in specs:
-        action = QAction(spec.text, parent)
-        action.setObjectName(spec.id)
-        action.setCheckable(spec.checkable)
-        action.setAutoRepeat(spec.id in REPEATED)
-        action.setShortcuts([QKeySequence(key) for key in spec.keys])
-        if spec.icon:
-            action.setIcon(theme.icon(spec.icon))
-        if spec.keys:
-            shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-            action.setToolTip(f"{spec.text} ({shown})")
-        handler = handlers[spec.id]
-        action.triggered.connect(handler if spec.checkable else partial(_unchecked, handler))
-        actions[spec.id] = action
-    return actions
-
-
-def _unchecked(handler: Callable[[], object], *_: object) -> None:
-    handler()
-
-
-def key_table() -> list[tuple[str, str, str]]:
-    """All keys for the help page: (group, what it does, keys)."""
-    keyed = [spec for spec in (*TOOLS, *ACTIONS) if spec.keys]
-    specs = [(spec.group, spec.text.rstrip("…"), ", ".join(spec.keys)) for spec in keyed]
-    groups = (
-        "Tools",
-        "Canvas",
-        "Categories",
-        "Predictions",
-        "Training",
-        "Images",
-        "Edit",
-        "View",
-        "Model",
-        "Project",
-        "Help",
-    )
-    return sorted([*specs, *CANVAS_KEYS], key=lambda row: groups.index(row[0]))
+ACTIONS = tuple(entry for entries in MENUS.values() for entry in entries if isinstance(entry, Action))
+"""All of the menus' actions."""

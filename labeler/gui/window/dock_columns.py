@@ -1,6 +1,6 @@
 """A column of cards: each is readable or folded, never squeezed into a slit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
@@ -8,11 +8,10 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from labeler.gui.toolkit.cards import Card
 from labeler.gui.toolkit.docks import GRIP
 from labeler.gui.toolkit.timing import timer
+from labeler.gui.window.panels import Panel
 
 LISTED = 180
 """Height that a card is content with which grows with its room, such as a list, in pixels."""
-COMFORT = {"Categories": 150, "Objects": 132, "Set agreement": 280, "Images": 200, "History": 200}
-"""The same of single cards; those that take the height they need are content with that alone."""
 SEPARATOR = 4
 _SETTLE_MS = 30
 _TRIES = 4
@@ -27,10 +26,16 @@ class Column(QObject):
     """
 
     def __init__(
-        self, window: QMainWindow, area: Qt.DockWidgetArea, docks: Mapping[str, QDockWidget], order: list[str]
+        self,
+        window: QMainWindow,
+        area: Qt.DockWidgetArea,
+        docks: Mapping[str, QDockWidget],
+        panels: Sequence[Panel],
     ) -> None:
         super().__init__(window)
         self._window, self._area = window, area
+        order = [panel.title for panel in sorted(panels, key=lambda panel: not panel.folds_last)]
+        self._comfort = {panel.title: panel.comfort for panel in panels if panel.comfort is not None}
         self._docks = {name: docks[name] for name in order}
         self._cards = {name: _card_of(dock) for name, dock in self._docks.items()}
         self._touched = list(reversed(order))
@@ -118,7 +123,7 @@ class Column(QObject):
         if card.is_folded():
             return card.sizeHint().height() + GRIP + SEPARATOR
         needed = frame.maximumHeight() if not self._grows(name) else LISTED
-        wanted = min(needed, COMFORT.get(name, needed))
+        wanted = min(needed, self._comfort.get(name, needed))
         self._known[name] = max(wanted, frame.minimumSizeHint().height(), frame.minimumHeight())
         self._known[name] += GRIP + SEPARATOR
         return self._known[name]

@@ -1,25 +1,15 @@
 """What keys do first: undo, redo, delete, Enter and digits belong to what is in progress."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QMainWindow
 
 from labeler.core.records import Category
-from labeler.gui.canvas.view import SIGNS, Canvas
+from labeler.gui.canvas.view import Canvas
 from labeler.gui.session.session import Changed, Session
 from labeler.gui.toolkit.notify import Notifier
-from labeler.gui.window.actions import ACTIONS, TOOLS
-
-_VIEW_ONLY = (
-    "fit actual-size zoom-in zoom-out hide-annotations display brush-smaller brush-larger "
-    "confidence-down confidence-up iou-down iou-up"
-)
-WHILE_DRAGGING = frozenset(["undo", "redo", "delete", "quit", *_VIEW_ONLY.split()]) | {s.id for s in TOOLS}
-"""The actions that look themselves at what is in progress, or only at how the photo is shown."""
-_TICKED = frozenset(spec.id for spec in ACTIONS if spec.checkable)
 
 
 class Keys(QObject):
@@ -28,74 +18,28 @@ class Keys(QObject):
     def __init__(self, window: QMainWindow, *, session: Session, canvas: Canvas, notifier: Notifier) -> None:
         super().__init__(window)
         self._window, self._session, self._canvas, self._notifier = window, session, canvas, notifier
-        self._actions: Mapping[str, QAction] = {}
         self._loses_begun = False
         for digit in "1234567890":
             QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
         canvas.told.connect(self._tell)
         canvas.kept.connect(self._tell_kept)
-        canvas.progress_changed.connect(self._show_progress)
-        session.history_changed.connect(self.show_history)
+        canvas.progress_changed.connect(self._take_progress)
         session.changed.connect(self._take_back_offer)
         # it was said of an object of the image before
         session.image_changed.connect(lambda: notifier.take_back("category"))
 
-    # --- actions ----------------------------------------------------------------------------------
-
-    def handlers(self) -> dict[str, Callable[..., object]]:
-        """Action id to what it does."""
-        return {
-            "undo": self.undo,
-            "redo": self.redo,
-            "delete": self.delete,
-            "close-project": self.close_project,
-        }
-
-    def guarded(self, handlers: Mapping[str, Callable[..., object]]) -> dict[str, Callable[..., object]]:
-        """The same handlers; those that would change something under the hand wait for the mouse button."""
-        waits = handlers.keys() - WHILE_DRAGGING
-        return dict(handlers) | {action: self._guarded(action, handlers[action]) for action in waits}
-
-    def _guarded(self, action: str, handler: Callable[..., object]) -> Callable[..., object]:
-        def plain() -> None:
-            if not self._holds_back(action):
-                handler()
-
-        def ticked(on: bool) -> None:
-            if not self._holds_back(action):
-                handler(on)
-
-        return ticked if action in _TICKED else plain
-
-    def use_actions(self, actions: Mapping[str, QAction]) -> None:
-        """Say which actions the handlers became."""
-        self._actions = actions
-        signs = {key: actions[spec.id] for spec in ACTIONS for key in spec.keys if key in SIGNS}
-        self._canvas.sign_typed.connect(lambda sign: signs[sign].trigger())
-
-    def _holds_back(self, action: str) -> bool:
-        if not self._canvas.dragging:
-            return False
-        self._tell(self._canvas.unfinished())
-        if self._actions[action].isCheckable():
-            self._actions[action].toggle()  # it has ticked itself
-        return True
+    def holds_back(self) -> bool:
+        """Whether something is under the hand, which is told: what would change it waits."""
+        if self._canvas.dragging:
+            self._tell(self._canvas.unfinished())
+        return self._canvas.dragging
 
     def _tell(self, text: str) -> None:
         self._notifier.info(text, key="dragging" if self._canvas.dragging else "progress")
 
-    def _show_progress(self) -> None:
+    def _take_progress(self) -> None:
         if not self._canvas.dragging:
             self._notifier.take_back("dragging")  # the mouse button is up, as was asked for
-        self.show_history()
-
-    def show_history(self) -> None:
-        """Undo and redo are there for what is in progress too; redo never brings back an edit under it."""
-        if self._actions:
-            session, canvas = self._session, self._canvas
-            self._actions["undo"].setEnabled(session.can_undo or canvas.can_take_back)
-            redo = canvas.can_bring_back or (session.can_redo and not canvas.in_progress)
-            self._actions["redo"].setEnabled(redo)
 
     # --- what they do -----------------------------------------------------------------------------
 

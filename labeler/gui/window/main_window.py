@@ -1,4 +1,4 @@
-"""The window: wires panels, canvas, session and model process together, and decides nothing itself."""
+"""The window: wires what is seen to the workbench, and decides nothing itself."""
 
 from __future__ import annotations
 
@@ -6,155 +6,102 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import (
-    QActionGroup,
-    QCloseEvent,
-    QDragEnterEvent,
-    QDropEvent,
-    QKeyEvent,
-    QPaintEvent,
-    QResizeEvent,
-)
-from PySide6.QtWidgets import (
-    QApplication,
-    QHBoxLayout,
-    QMainWindow,
-    QStackedWidget,
-    QWidget,
-)
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from labeler import paths
+from labeler.gui.canvas.view import Canvas
+from labeler.gui.evaluation.panel import EvaluationPanel
+from labeler.gui.evaluation.scopes import Asked
+from labeler.gui.images.film_strip import FilmStrip
+from labeler.gui.images.panel import ImagesPanel
+from labeler.gui.labelling.categories_panel import CategoriesPanel
+from labeler.gui.models.menu import ModelMenu
+from labeler.gui.predictions.run_panel import RunPanel
+from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.docks import dock_actions
-from labeler.gui.toolkit.notify import OF_IMAGE, Notifier, Toast
-from labeler.gui.toolkit.settings import Settings, flush_settings
-from labeler.gui.window import screen_fit
-from labeler.gui.window.actions import ACTIONS, TOOLS, make_actions
-from labeler.gui.window.dialogs.welcome import WelcomePage
-from labeler.gui.window.top_bar import TopBar
+from labeler.gui.toolkit.notify import Toast
+from labeler.gui.toolkit.settings import flush_settings
+from labeler.gui.window.action_set import ActionSet
+from labeler.gui.window.bars.display_card import DisplayCard
+from labeler.gui.window.bars.hidden_sign import HiddenSign
+from labeler.gui.window.bars.options_bar import OptionsBar
+from labeler.gui.window.bars.status_line import SavedLabel, StatusLine
+from labeler.gui.window.bars.tool_column import ToolColumn
+from labeler.gui.window.commands import Commands
+from labeler.gui.window.frame import Frame
+from labeler.gui.window.keys import Keys
+from labeler.gui.window.panel_docks import PanelDocks
+from labeler.gui.window.resuming import Resuming
+from labeler.gui.window.review_layout import ReviewLayout
+from labeler.gui.window.workbench import Workbench
 
 if TYPE_CHECKING:
-    from labeler.gui.session.session import Changed
     from labeler.models.protocols import ModelSpec
 
-HOMES = {"Tools": "Edit", "Predictions": "Model", "Training": "Model"}
-"""The menus of the groups of actions that have none of their own name."""
-SMALLEST = QSize(800, 560)
-SEPARATED = (
-    "open-project",
-    "export",
-    "redo",
-    "select-all",
-    "go-to",
-    "zoom-out",
-    "display",
-    "predict-all",
-    "review",
-    "evaluate",
-)
-"""The actions that a line in the menu follows."""
 
+class MainWindow(QObject):
+    """One window, one project: all that works, put into a frame that is on the screen already."""
 
-class MainWindow(QMainWindow):
-    """One window, one project.
+    frame: Frame
+    bench: Workbench
+    session: Session
+    canvas: Canvas
+    display: DisplayCard
+    commands: Commands
+    keys: Keys
+    panels: PanelDocks
+    model_menu: ModelMenu
+    """What the table of actions acts on."""
 
-    It is built in two steps, so that it is on the screen in half the time: the frame, which is the top bar
-    and the welcome page, and what `furnish` puts into it. Until then nothing else of it may be called.
-    """
-
-    appeared = Signal()
-    """Once, when the first paint has reached the screen."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.notifier = Notifier(self)
-        self._furnished = self._has_appeared = False
-        self.setWindowTitle("Labeler")
-        self.setMinimumSize(SMALLEST)
-        self.top = TopBar()
-        self.where = self.top.where
-        self.setMenuWidget(self.top)
-        self.welcome = WelcomePage(settings.recent)
-        self._welcome_toast = Toast(self.welcome)
-        self._welcome_toast.follow(self.notifier)
-        self.center = QStackedWidget()
-        self.center.addWidget(self.welcome)
-        self.setCentralWidget(self.center)
-        screen_fit.place_first(self, settings.geometry, screen_fit.room_for(self))
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame)
+        self.frame, self.settings, self.notifier = frame, frame.settings, frame.notifier
+        self.bench = bench = Workbench(frame, self.settings, self.notifier)
+        session, canvas = bench.session, bench.canvas
+        self.session, self.canvas = session, canvas
+        self.display = DisplayCard(canvas)
+        self.commands = Commands(frame, bench)
+        self.keys = Keys(frame, session=session, canvas=canvas, notifier=self.notifier)
+        self.panels = PanelDocks(frame, bench)
+        self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
+        self.actions = ActionSet(self)
+        self.options_bar = OptionsBar(canvas)
+        self.hidden_sign = HiddenSign(canvas, session)
+        self.toast = Toast(canvas)
+        self.tools = ToolColumn(self.actions.by_id)
+        self.saved = SavedLabel()
+        self.status_line = StatusLine(frame)
+        self.resuming = Resuming(session, canvas, self.panels[ImagesPanel], self.settings, self)
+        self.review_layout = ReviewLayout(frame, self.panels, bench.queue)
+        self._build()
+        self._fill_menus()
+        self._connect_session()
+        self._connect_parts()
+        if self.settings.layout:
+            frame.restoreState(QByteArray.fromBase64(self.settings.layout.encode()))
+        frame.setAcceptDrops(True)
+        frame.installEventFilter(self)
+        self._show_project()
 
     # --- building ---------------------------------------------------------------------------------
 
-    def furnish(self) -> None:
-        """Build all that works with a project; to be called once, before anything else."""
-        from labeler.gui.window import furniture  # noqa: PLC0415 - its text says why
-
-        self.session = furniture.Session(self)
-        # before anybody else hears of another project, and has something to say about it
-        self.session.project_changed.connect(self.notifier.leave_project)
-        self.host = furniture.HostClient(self, model=self.settings.model)
-        self.desk = furniture.PredictionDesk(self.session, self)
-        self.desk.predictions.remember_in(self.settings.filters)
-        self.loop = furniture.Loop(self.session, self.desk, self)
-        self.canvas = furniture.Canvas(self.session, self.host, self.desk.predictions)
-        self.display_card = furniture.DisplayCard(self.canvas)
-        self.commands = furniture.Commands(
-            self,
-            session=self.session,
-            canvas=self.canvas,
-            host=self.host,
-            display=self.display_card,
-            notifier=self.notifier,
-            settings=self.settings,
-        )
-        handlers = self.commands.handlers() | self.desk.handlers() | self.loop.handlers()
-        self.keys = furniture.Keys(self, session=self.session, canvas=self.canvas, notifier=self.notifier)
-        handlers = self.keys.guarded(handlers | self.keys.handlers())
-        self.actions_by_id = make_actions((*TOOLS, *ACTIONS), handlers, self)
-        self.keys.use_actions(self.actions_by_id)
-        self.addActions(list(self.actions_by_id.values()))
-        self.photo_desk = furniture.PhotoDesk(self.session, self.notifier, self)
-        self.options_bar = furniture.OptionsBar(self.canvas)
-        self.hidden_sign = furniture.HiddenSign(
-            self.canvas, self.session, self.actions_by_id["hide-annotations"]
-        )
-        self.toast = Toast(self.canvas)
-        self.tools = furniture.ToolColumn(self.actions_by_id)
-        self.saved = furniture.SavedLabel()
-        self.top.add(self.saved)
-        self.status_line = furniture.StatusLine(self)
-        self.setStatusBar(self.status_line)
-        self._build_work()
-        self.panels = furniture.PanelDocks(self, self.session, self.desk, self.loop, self.settings)
-        self.photo_desk.offer_in(self.panels.images)
-        self.resuming = furniture.Resuming(self.session, self.canvas, self.panels.images, self.settings, self)
-        self.model_menu = furniture.ModelMenu(self.top.menus["Model"], self, current=self.settings.model)
-        self._fill_menus()
-        self._connect()
-        self._furnished = True
-        if self.settings.layout:
-            self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()))
-        self.setAcceptDrops(True)
-        self._show_tool()
-        self._show_project()
-
-    def _build_work(self) -> None:
+    def _build(self) -> None:
+        self.frame.top.add(self.saved)
+        self.frame.setStatusBar(self.status_line)
         work = QWidget()
         row = QHBoxLayout(work)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.tools)
         row.addWidget(self.canvas, 1)
-        self.center.addWidget(work)
+        self.frame.center.addWidget(work)
 
     def _fill_menus(self) -> None:
-        menus, actions = self.top.menus, self.actions_by_id
-        for spec in ACTIONS:
-            home = HOMES.get(spec.group, spec.group)
-            menus[home].addAction(actions[spec.id])
-            if spec.id in SEPARATED:
-                menus[home].addSeparator()
+        menus = self.frame.top.menus
+        self.actions.fill(menus)
         self._recent_menu = menus["Project"].addMenu("Recent")
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         menus["View"].addSeparator()
@@ -168,57 +115,39 @@ class MainWindow(QMainWindow):
             action.setChecked(self.settings.theme == scheme)
             group.addAction(action)
 
-    def _connect(self) -> None:
-        session, host, canvas = self.session, self.host, self.canvas
-        session.project_changed.connect(self._show_project)
+    def _connect_session(self) -> None:
+        session, host, canvas = self.session, self.bench.host, self.canvas
+        session.project_changed.connect(self._take_project)
         session.image_changed.connect(self._show_image)
         session.images_changed.connect(lambda _: self._show_place())
         session.order_changed.connect(self._show_place)
         session.pixels_changed.connect(self._show_image)
-        session.changed.connect(self._show_refused)
         session.saved_changed.connect(self._show_saved)
-        session.told.connect(self.notifier.error)
-        session.refused.connect(self.commands.show_refusal)
         host.state_changed.connect(self.status_line.show_host)
-        host.failed.connect(self._show_host_trouble)
-        session.pixels_changed.connect(self._encode_open)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.zoom_changed.connect(self.status_line.show_zoom)
-        canvas.tool_changed.connect(self._show_tool)
-        self.panels.categories.view.clicked.connect(self.keys.go_on)
-        self.model_menu.current.connect(lambda spec: session.use_segmenter(spec.title))
-        self.model_menu.chosen.connect(self._use_model)
-        self.desk.wants_models.connect(self.model_menu.show_models)
-        self.desk.look_at.connect(canvas.look_at)
-        self.desk.queue.changed.connect(self._show_review)
-        self.panels.agreement.extra_clicked.connect(self.desk.show)
-        canvas.step_elsewhere = self.desk.next_item
-        canvas.leave_elsewhere = self.desk.end_review
-        self.commands.review_on = self.desk.image_done
-        canvas.use_acceptance(self.desk.reviewing.accept_to_edit)
-        self.desk.told.connect(self._tell_run)
-        self.desk.reviewing.told.connect(lambda text: self.notifier.info(text, key="accepted"))
-        self.panels.run.mapped.connect(lambda: self.notifier.take_back("batch"))
-        self.model_menu.found.connect(self.panels.run.set_registry)
-        self.model_menu.found.connect(self.loop.set_registry)
-        self.loop.model_made.connect(self.model_menu.look_up)
-        self.loop.told.connect(lambda text: self.notifier.info(text, key="training"))
-        self.loop.learner.changed.connect(
-            lambda: self.actions_by_id["learn"].setChecked(self.loop.learner.is_on)
-        )
-        self.panels.told.connect(lambda text: self.notifier.info(text, key="evaluation"))
-        self.panels.opened.connect(self._tell_opened)
-        self.model_menu.detector_chosen.connect(self.panels.use_detector)
+
+    def _connect_parts(self) -> None:
+        bench, panels, menu, welcome = self.bench, self.panels, self.model_menu, self.frame.welcome
         self.toast.follow(self.notifier)
-        images = self.panels.images
-        images.narrowed_changed.connect(lambda: self.top.show_narrowed(images.narrowed))
-        self.top.all_wanted.connect(images.clear_filter)
+        panels[CategoriesPanel].view.clicked.connect(self.keys.go_on)
+        images = panels[ImagesPanel]
+        images.narrowed_changed.connect(lambda: self.frame.top.show_narrowed(images.narrowed))
+        self.frame.top.all_wanted.connect(images.clear_filter)
+        bench.opened.connect(self._tell_opened)
+        bench.follow_up.judges.connect(self._judge)
+        bench.wants_models.connect(menu.show_models)
+        bench.model_made.connect(menu.look_up)
+        menu.found.connect(bench.set_registry)
+        menu.current.connect(lambda spec: self.session.use_segmenter(spec.title))
+        menu.chosen.connect(self._use_model)
+        menu.detector_chosen.connect(self._use_detector)
         self.commands.setting_changed.connect(self.apply_setting)
-        self.welcome.open_folder.connect(self.commands.open_folder)
-        self.welcome.open_project.connect(self.commands.open_project)
-        self.welcome.open_path.connect(self.open)
-        self.welcome.demo.connect(self.commands.open_demo)
-        self.welcome.forgotten.connect(self._forget)
+        welcome.open_folder.connect(self.commands.open_folder)
+        welcome.open_project.connect(self.commands.open_project)
+        welcome.open_path.connect(self.open)
+        welcome.demo.connect(self.commands.open_demo)
+        welcome.forgotten.connect(self._forget)
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -228,60 +157,64 @@ class MainWindow(QMainWindow):
 
     def start_host(self) -> None:
         """Start the model process, after the first paint so that the window is there at once."""
-        QTimer.singleShot(0, self.host.start)
+        QTimer.singleShot(0, self.bench.host.start)
         QTimer.singleShot(0, self.model_menu.look_up)
 
     def _use_model(self, name: str, spec: ModelSpec) -> None:
         """Prompt another model from now on; what it proposes is kept under its title."""
         self.settings.model = name
         self.settings.save()
-        self.host.use(name)
+        self.bench.host.use(name)
         self.session.use_segmenter(spec.title)
+
+    def _use_detector(self, spec: ModelSpec) -> None:
+        """Have a detector that was picked elsewhere run next, and show where it is run."""
+        self.panels.open("Pre-annotate")
+        self.panels[RunPanel].choose(spec)
+
+    def _judge(self, asked: Asked) -> None:
+        self.panels.open("Evaluation")
+        self.panels[EvaluationPanel].judge(asked)
+
+    def _take_project(self) -> None:
+        """All that another project, or none, sets in motion in the window, in this order.
+
+        The workbench has taken back by then what was said of the last one, and each feature and panel has
+        forgotten what was of it.
+        """
+        self.bench.follow_up.forget()
+        self.resuming.resume()
+        if self.session.project is not None:
+            self.settings.remember(_known_as(self.session.project, self.session.root))
+            self.settings.save()
+        self._show_project()
 
     # --- showing ----------------------------------------------------------------------------------
 
     def _show_project(self) -> None:
-        project, is_open = self.session.project, self.session.project is not None
-        self.center.setCurrentIndex(1 if is_open else 0)
+        is_open = self.session.project is not None
+        self.frame.center.setCurrentIndex(1 if is_open else 0)
         self.panels.show()
         self.saved.setVisible(is_open)
-        self.statusBar().setVisible(is_open)
-        for spec in (*TOOLS, *ACTIONS):
-            if spec.group not in ("Help",) and spec.id not in (
-                "open-folder",
-                "open-project",
-                "quit",
-                "settings",
-            ):
-                self.actions_by_id[spec.id].setEnabled(is_open)
-        if project is not None:
-            self.settings.remember(_known_as(project, self.session.root))
-            self.settings.save()
+        self.status_line.setVisible(is_open)
+        if is_open:
             self.canvas.setFocus()
         else:
-            self.welcome.set_recent(self.settings.recent)
+            self.frame.welcome.set_recent(self.settings.recent)
         self._show_image()
         self._show_saved(self.session.saved)
-        self.keys.show_history()
 
     def _show_image(self) -> None:
         image = self.session.image
         self.status_line.show_note(image.note if image else "")
-        self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
         self._show_place()
-
-    def _show_refused(self, changed: Changed) -> None:
-        """A menu entry that ticked itself shows again what is."""
-        if changed.by == "refused":
-            self._show_image()
 
     def _show_place(self) -> None:
         session, image = self.session, self.session.image
         name = "" if session.project is None else session.root.name or str(session.root)
         place = session.place(image.id) if image else None
-        self.top.show_place(name, image.path if image else "", place, len(session.order))
-        self.actions_by_id["reviewed"].setChecked(bool(image and image.reviewed))
-        self.setWindowTitle(f"{name} – Labeler" if name else "Labeler")
+        self.frame.top.show_place(name, image.path if image else "", place, len(session.order))
+        self.frame.setWindowTitle(f"{name} – Labeler" if name else "Labeler")
 
     def _show_saved(self, state: str) -> None:
         self.saved.show_state(state, read_only=self.session.read_only)
@@ -290,40 +223,10 @@ class MainWindow(QMainWindow):
         elif state == "saved":
             self.notifier.take_back("saved")
 
-    def _tell_run(self, sentence: str, has_new_classes: bool) -> None:
-        action, run = ("Classes…", self.panels.run.show_classes) if has_new_classes else ("", None)
-        self.notifier.info(sentence, action=action, run=run, key="batch")
-
     def _tell_opened(self, what: str) -> None:
         """Only these images are walked now; the images panel shows it too, where it is open."""
-        run = self.panels.images.clear_filter
+        run = self.panels[ImagesPanel].clear_filter
         self.notifier.info(what, action="Show all images", run=run, key="opened")
-
-    def _show_review(self) -> None:
-        self.actions_by_id["review"].setChecked(self.desk.queue.active)
-
-    def _show_tool(self) -> None:
-        action = self.actions_by_id.get(self.canvas.tool)
-        if action is not None:
-            action.setChecked(True)
-
-    def _show_host_trouble(self, sentence: str) -> None:
-        phase = self.host.state.phase
-        if phase not in ("ready", "encoding"):
-            action, run = ("Restart", self.host.restart) if phase == "stopped" else ("", None)
-            self.notifier.error(sentence, action=action, run=run, key="host", lasting=True)
-        elif not self.photo_desk.tells_missing:  # which it says itself, with what can be done
-            self.notifier.error(sentence, key=OF_IMAGE)
-
-    def _encode_open(self) -> None:
-        """Have the open image's embedding computed, and then those of the images that come next."""
-        session, image = self.session, self.session.image
-        if image is None or session.pixels is None:
-            return
-        path = session.image_path(image)
-        self.host.open_image(str(path), path)  # not the id: another project has an image of that id too
-        self.canvas.ask_again()
-        self.commands.look_ahead(self.settings.look_ahead)
 
     def _fill_recent(self) -> None:
         self._recent_menu.clear()
@@ -344,7 +247,7 @@ class MainWindow(QMainWindow):
             self.canvas.set_options(wheel_zoom=self.settings.wheel_zoom)
         elif name in ("threads", "cache_gb"):
             self.settings.hand_to_children()
-            self.host.restart()
+            self.bench.host.restart()
 
     def set_theme(self, scheme: theme.Scheme) -> None:
         """Put a colour scheme in force and remember it."""
@@ -353,75 +256,72 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         theme.apply(app, scheme)
-        for spec in (*TOOLS, *ACTIONS):
-            if spec.icon:
-                self.actions_by_id[spec.id].setIcon(theme.icon(spec.icon))
+        self.actions.show_icons()
         self._show_saved(self.session.saved)
 
-    # --- layout -----------------------------------------------------------------------------------
+    # --- what comes to the frame ------------------------------------------------------------------
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """The film strip is the first to go when the window is low."""
-        super().resizeEvent(event)
-        if self._furnished:
-            self.panels.fit()
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Answer what comes to the frame: its size, keys that nothing in it took, files, its end."""
+        match event.type():
+            case QEvent.Type.Resize:
+                self.panels.fit()
+            case QEvent.Type.KeyPress if isinstance(event, QKeyEvent):
+                return self._press(event)
+            case QEvent.Type.DragEnter if isinstance(event, QDragEnterEvent):
+                return self._drag_in(event)
+            case QEvent.Type.Drop if isinstance(event, QDropEvent):
+                return self._drop(event)
+            case QEvent.Type.Close if isinstance(event, QCloseEvent):
+                return not self._close(event)
+            case _:
+                pass
+        return super().eventFilter(watched, event)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Say it when the window can be seen for the first time."""
-        super().paintEvent(event)
-        if not self._has_appeared:
-            self._has_appeared = True
-            screen_fit.keep_on_screen(self, screen_fit.room_for(self))
-            QTimer.singleShot(0, self.appeared.emit)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
+    def _press(self, event: QKeyEvent) -> bool:
         """What the canvas has no use for: Enter accepts, Backspace rejects predictions, Esc ends a review."""
-        desk = self.desk
+        verdicts, key = self.bench.verdicts, Qt.Key(event.key())
+        if key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+            return False  # the focus goes on
         acts = {
-            Qt.Key.Key_Return: desk.accept,
-            Qt.Key.Key_Enter: desk.accept,
-            Qt.Key.Key_Backspace: desk.reject,
-            Qt.Key.Key_Escape: desk.end_review,
+            Qt.Key.Key_Return: verdicts.accept,
+            Qt.Key.Key_Enter: verdicts.accept,
+            Qt.Key.Key_Backspace: verdicts.reject,
+            Qt.Key.Key_Escape: verdicts.end_review,
         }
-        act = acts.get(Qt.Key(event.key()))
-        if not self.keys.press_first(event) and (act is None or not act()):
-            super().keyPressEvent(event)
+        act = acts.get(key)
+        return self.keys.press_first(event) or (act is not None and act())
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Everything is on disk before the window is gone."""
-        if not self._furnished:
-            event.accept()
-            return
-        if not self.keys.may_close():
-            event.ignore()
-            return
-        if self.session.project is not None:
-            self.resuming.keep()
-            self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-            self.settings.layout = bytes(self.saveState().toBase64().data()).decode()
-            self.settings.save()
-        self.panels.stop()
-        self.loop.close()
-        self.desk.close()
-        self.session.shut_down()
-        self.model_menu.stop()
-        self.host.close()
-        flush_settings()
-        event.accept()
-
-    # --- drag and drop --------------------------------------------------------------------
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+    def _drag_in(self, event: QDragEnterEvent) -> bool:
         """Folders, images, projects and COCO files may be dropped anywhere on the window."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        is_file = any(url.isLocalFile() for url in event.mimeData().urls())
+        if is_file:
             event.acceptProposedAction()
+        return is_file
 
-    def dropEvent(self, event: QDropEvent) -> None:
+    def _drop(self, event: QDropEvent) -> bool:
         """Open the first thing that was dropped."""
         local = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         if local:
             event.acceptProposedAction()
             self.open(local[0])
+        return bool(local)
+
+    def _close(self, event: QCloseEvent) -> bool:
+        """Everything is on disk before the window is gone; False where it stays."""
+        if not self.keys.may_close():
+            event.ignore()
+            return False
+        if self.session.project is not None:
+            self.resuming.keep()
+            self.settings.geometry = bytes(self.frame.saveGeometry().toBase64().data()).decode()
+            self.settings.layout = bytes(self.frame.saveState().toBase64().data()).decode()
+            self.settings.save()
+        self.panels[FilmStrip].stop()
+        self.model_menu.stop()
+        self.bench.close()
+        flush_settings()
+        return True
 
 
 def _known_as(project: Path, root: Path) -> Path:

@@ -28,7 +28,6 @@ class Resuming(QObject):
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self.keep)
         session.leaving.connect(self.keep)
-        session.project_changed.connect(self._resume)
         session.image_changed.connect(self._pause.start)
         session.pixels_changed.connect(self._resume_view)
 
@@ -55,7 +54,7 @@ class Resuming(QObject):
         self._settings.keep_place(str(session.project), here)
         self._settings.save()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         """Another project is open: take up what was chosen in it, and say which image comes first."""
         session, self._awaited = self._session, None
         there = self._settings.places.get(str(session.project)) if session.project else None

@@ -77,7 +77,7 @@ class Tour:
         )
 
     def _label(self, name: str, clicks: Sequence[tuple[str, tuple[int, int]]]) -> None:
-        session, host = self._session, self._window.host
+        session, host = self._session, self._window.bench.host
         self._wait(lambda: session.pixels is not None and host.state.encoded, "the model")
         for category, (x, y) in clicks:
             chosen = next(c for c in session.categories.values() if c.name == category)
@@ -107,7 +107,7 @@ class Tour:
     def _photograph(self, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._settle()
-        shot: QPixmap = self._window.grab()
+        shot: QPixmap = self._window.frame.grab()
         if not shot.save(str(path)):
             raise LabelerError(f"The screenshot could not be written to {path}.")
         return path

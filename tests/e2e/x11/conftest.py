@@ -136,7 +136,7 @@ def sit_down(
     def begin(path: Path | None = None, *, host: bool = False) -> Outsider:
         user = Outsider(qtbot, start(path, host=host).window)
         made.append(user)
-        user.wait(user.window.isActiveWindow)
+        user.wait(user.window.frame.isActiveWindow)
         return user
 
     yield begin

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QApplication
 
 from labeler.core.geometry import contains
 from labeler.core.records import Box, Polygons
+from labeler.gui.images.panel import ImagesPanel
+from labeler.gui.labelling.categories_panel import CategoriesPanel
 from labeler.gui.window.dialogs.shortcuts_dialog import ShortcutsDialog
 from tests.e2e.x11.conftest import RIGHT, Outsider, keysym, xdotool
 
@@ -43,7 +45,7 @@ def test_every_key_of_the_window_sets_off_one_thing(keyboard: str, person: Outsi
     """Qt says nothing but a log line where two shortcuts match one press, and does neither."""
     fired: list[str] = []
     wanted: list[tuple[str, str]] = []
-    for child in person.window.findChildren(QObject):
+    for child in person.window.frame.findChildren(QObject):
         if isinstance(child, QAction) and child.shortcuts():
             name = child.objectName() or child.text()
             child.triggered.disconnect()
@@ -143,7 +145,7 @@ def test_keys_that_are_held_down(person: Outsider) -> None:
 
 
 def test_shift_comma_and_period_set_the_iou(person: Outsider) -> None:
-    predictions = person.window.desk.predictions
+    predictions = person.window.bench.predictions
     before = predictions.filter
     person.key("Shift+.")
     person.wait(lambda: predictions.filter.iou > before.iou)
@@ -157,7 +159,7 @@ def test_shift_comma_and_period_set_the_iou(person: Outsider) -> None:
 
 def test_what_is_typed_is_text(person: Outsider) -> None:
     person.window.panels.open("Images")
-    field = person.window.panels.images.search
+    field = person.window.panels[ImagesPanel].search
     person.wait(field.isVisible)
     tool, image = person.canvas.tool, person.image
     category = person.session.category
@@ -191,7 +193,7 @@ def test_keys_work_again_when_a_dialog_is_gone(person: Outsider) -> None:
     QTimer.singleShot(50, person.window, look)
     person.key("F1")
     person.wait(lambda: seen == [True] and QApplication.activeModalWidget() is None)
-    person.wait(person.window.isActiveWindow)
+    person.wait(person.window.frame.isActiveWindow)
     assert person.session.category is not None
     assert person.session.category.name == "broccoli"
     person.key("2")
@@ -202,7 +204,7 @@ def test_keys_work_again_when_a_dialog_is_gone(person: Outsider) -> None:
 
 def test_a_click_in_the_categories_and_enter(person: Outsider) -> None:
     _begin_polygon(person, 3)
-    view = person.window.panels.categories.view
+    view = person.window.panels[CategoriesPanel].view
     spot = view.viewport().mapToGlobal(view.visualRect(view.model().index(1, 0)).center())
     xdotool("mousemove", spot.x(), spot.y(), "click", "1")
     person.wait(lambda: person.session.category and person.session.category.name == "almond")

@@ -60,20 +60,20 @@ def test_the_canvas_shows_them_while_somebody_looks(canvas, hand, session):
     two = session.add(Box(200, 200, 400, 400), by="test")
     session.select([one.id, two.id])
     before = canvas.grab().toImage()
-    canvas.predictions.comparison.watch(True)
+    canvas.comparison.watch(True)
     compared = canvas.grab().toImage()
     spot = hand.at(250, 250)
     assert compared != before
     now, then = compared.pixelColor(spot), before.pixelColor(spot)
     assert now.green() - now.blue() > then.green() - then.blue() + 20
-    canvas.predictions.comparison.watch(False)
+    canvas.comparison.watch(False)
     assert canvas.grab().toImage() == before
 
 
 def test_one_of_the_two_is_dragged_against_the_other(canvas, hand, session):
     one = session.add(Box(100, 100, 300, 300), by="test")
     two = session.add(Box(200, 200, 400, 400), by="test")
-    comparison = canvas.predictions.comparison
+    comparison = canvas.comparison
     comparison.watch(True)
     hand.click(150, 150)
     hand.click(350, 350, held=Qt.KeyboardModifier.ShiftModifier)

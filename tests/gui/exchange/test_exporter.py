@@ -26,7 +26,7 @@ pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-scree
 def told(qtbot: QtBot, opened: MainWindow) -> list[Message]:
     """What the window says, one box being drawn."""
     messages: list[Message] = []
-    opened.findChild(Exporter)._notifier.told.connect(messages.append)
+    opened.frame.findChild(Exporter)._notifier.told.connect(messages.append)
     opened.session.add_category("person", by="test")
     opened.session.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: opened.session.saved == "saved", timeout=20_000)
@@ -69,7 +69,7 @@ def export(opened: MainWindow, fill: Callable[[ExportDialog], None]) -> None:
             dialog.reject()
 
     QTimer.singleShot(0, act)
-    opened.findChild(Exporter).ask()
+    opened.frame.findChild(Exporter).ask()
 
 
 def last(qtbot: QtBot, told: list[Message]) -> Message:
@@ -108,7 +108,7 @@ def test_what_there_is_to_know_is_told_with_its_photo_and_opens_in_full(
     assert "other thing" in message.text
     assert message.action == "Reasons…"
     press(message)
-    dialog = opened.findChild(ImportReportDialog)
+    dialog = opened.frame.findChild(ImportReportDialog)
     assert dialog.windowTitle() == "Export to photos-coco.json"
     assert any("Is turned by its EXIF data" in sentence for sentence in dialog.shown())
     rows = [dialog.reasons.topLevelItem(n) for n in range(dialog.reasons.topLevelItemCount())]

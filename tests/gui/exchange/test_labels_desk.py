@@ -45,7 +45,7 @@ def labels(path: Path, names: list[str], **more: object) -> Path:
 
 @pytest.fixture
 def desk(opened: MainWindow) -> LabelsDesk:
-    return opened.findChild(LabelsDesk)
+    return opened.frame.findChild(LabelsDesk)
 
 
 def all_annotations(qtbot: QtBot, session: Session) -> list[Annotation]:
@@ -71,7 +71,7 @@ def test_the_reasons_are_shown_searched_copied_and_saved(
     assert messages[-1].action == "Reasons…"
     assert messages[-1].run is not None
     messages[-1].run()
-    dialog = opened.findChild(ImportReportDialog)
+    dialog = opened.frame.findChild(ImportReportDialog)
     assert any("is not the area" in sentence for sentence in dialog.shown())
     counts = [dialog.reasons.topLevelItem(n).text(0) for n in range(dialog.reasons.topLevelItemCount())]
     assert counts.count(str(len(names))) >= 2, "equal sentences are one row"
@@ -258,7 +258,7 @@ def test_the_files_areas_are_kept_where_the_report_is_asked_to(
         desk.take(path)
     assert messages[-1].run is not None
     messages[-1].run()
-    dialog = opened.findChild(ImportReportDialog)
+    dialog = opened.frame.findChild(ImportReportDialog)
     assert dialog.areas_button.isVisible()
     with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
         dialog.areas_button.click()
@@ -274,7 +274,7 @@ def test_a_file_dropped_on_an_empty_window_opens_the_folder_of_its_images(
     folder.mkdir(parents=True)
     PilImage.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(folder / "a.png")
     name = "instances_default.json" if layout == "cvat" else "instances_val2017.json"
-    desk = window.findChild(LabelsDesk)
+    desk = window.frame.findChild(LabelsDesk)
     with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
         window.open(labels(tmp_path / "set" / "annotations" / name, ["a.png"]))
     assert window.session.root == folder
@@ -286,7 +286,7 @@ def test_two_reports_can_both_be_read_and_neither_takes_the_message_of_the_next(
     qtbot: QtBot, opened: MainWindow, desk: LabelsDesk, photos: Path, tmp_path: Path
 ) -> None:
     name = next(path.name for path in sorted(photos.iterdir()) if path.suffix == ".jpg")
-    toast = opened.findChild(Toast)
+    toast = opened.frame.findChild(Toast)
     for file in ("first.json", "second.json"):
         with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
             desk.take(labels(tmp_path / file, [name]))
@@ -302,7 +302,7 @@ def test_the_report_of_an_overtaken_file_leaves_the_message_of_the_next(
     qtbot: QtBot, opened: MainWindow, desk: LabelsDesk, photos: Path, tmp_path: Path
 ) -> None:
     name = next(path.name for path in sorted(photos.iterdir()) if path.suffix == ".jpg")
-    toast = opened.findChild(Toast)
+    toast = opened.frame.findChild(Toast)
     desk.take(labels(tmp_path / "next.json", [name]))
     assert desk.importer.is_busy
     desk.importer.finished.emit(Report("overtaken.json", {}, ()))

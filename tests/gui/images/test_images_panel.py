@@ -116,9 +116,8 @@ def test_images_that_an_undo_takes_away_leave_the_list(qtbot, session, shown):
 
 
 def test_worst_agreement_first_leaves_what_is_not_measured_at_the_end(qtbot, session, shown):
-    panel = shown(ImagesPanel(session))
     first, second, third = session.order
-    panel.add_worst_first(lambda: [third, first])
+    panel = shown(ImagesPanel(session, worst_first=lambda: [third, first]))
     panel.sorting.choose("worst")
     assert list(session.order) == [third, first, second]
 

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from labeler.core.records import Box, Candidate, Mask
 from labeler.gui.images.photo_desk import ASIDE, KEEP, SCALE
 from labeler.gui.toolkit.settings import Settings
+from labeler.gui.window.frame import Frame
 from labeler.gui.window.main_window import MainWindow
 from labeler.project.photos.survey import CHANGED
 from labeler.project.store import Store
@@ -35,10 +36,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
-    made = MainWindow(Settings())
-    made.furnish()
-    qtbot.addWidget(made)
-    made.show()
+    made = MainWindow(Frame(Settings()))
+    qtbot.addWidget(made.frame)
+    made.frame.show()
     made.session.open(folder)
     qtbot.waitUntil(lambda: made.session.pixels is not None, timeout=30_000)
     session = made.session
@@ -50,7 +50,7 @@ def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
         session.add(Mask(100, 20, np.ones((10, 20), np.bool_)), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
     yield made
-    made.close()
+    made.frame.close()
 
 
 def boxes(folder: Path) -> dict[str, list[tuple[float, ...]]]:
@@ -79,7 +79,7 @@ def test_a_missing_photo_is_located_and_shown_at_once(qtbot, window, folder) -> 
     assert window.toast.action_button.text() == "Locate or remove…"
     (folder.parent / "new").mkdir()
     target = away.rename(folder.parent / "new" / "it.png")
-    window.photo_desk.locate(session.image.id, target)
+    window.bench.photo_desk.locate(session.image.id, target)
     qtbot.waitUntil(lambda: session.image.path == str(target), timeout=30_000)
     qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
     assert len(session.annotations) == 2
@@ -89,7 +89,7 @@ def test_a_missing_photo_is_located_and_shown_at_once(qtbot, window, folder) -> 
 
 def test_a_photo_with_labels_of_its_own_is_not_taken_by_another(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
-    window.photo_desk.locate(window.session.image.id, folder / "2.png")
+    window.bench.photo_desk.locate(window.session.image.id, folder / "2.png")
     qtbot.waitUntil(lambda: "labels of its own" in window.toast.text, timeout=30_000)
     assert len(boxes(folder)["2.png"]) == 1
 
@@ -97,7 +97,7 @@ def test_a_photo_with_labels_of_its_own_is_not_taken_by_another(qtbot, window, f
 def test_removing_a_missing_photo_is_one_undo_step(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
     session, gone = window.session, window.session.image.id
-    window.photo_desk.remove([gone])
+    window.bench.photo_desk.remove([gone])
     qtbot.waitUntil(lambda: session.find_image(gone) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and "1.png" not in boxes(folder), timeout=30_000)
     assert session.image is not None
@@ -131,7 +131,7 @@ def test_the_menu_offers_it_for_missing_photos_only(qtbot, window, folder) -> No
     lost(qtbot, window, folder, "1.png")
     images = {image.path: image for image in window.session.images}
     for name, wanted in (("1.png", True), ("2.png", False)):
-        menu = window.photo_desk.menu(images[name], window)
+        menu = window.bench.photo_desk.menu(images[name], window.frame)
         assert [action.isEnabled() for action in menu.actions()] == [wanted, wanted]
 
 
@@ -151,7 +151,7 @@ def replaced(qtbot: QtBot, window: MainWindow, folder: Path) -> int:
 def test_labels_of_a_replaced_photo_stay_or_are_scaled(qtbot, window, folder, what, expected) -> None:
     image_id = replaced(qtbot, window, folder)
     session = window.session
-    window.photo_desk.decide(what, session.strangers.all)
+    window.bench.photo_desk.decide(what, session.strangers.all)
     qtbot.waitUntil(lambda: image_id not in session.strangers, timeout=30_000)
     qtbot.waitUntil(lambda: session.find_image(image_id).width == 100, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["1.png"] == [expected], timeout=30_000)
@@ -167,7 +167,7 @@ def test_labels_of_a_replaced_photo_stay_or_are_scaled(qtbot, window, folder, wh
 def test_labels_of_a_replaced_photo_are_set_aside(qtbot, window, folder) -> None:
     image_id = replaced(qtbot, window, folder)
     session = window.session
-    window.photo_desk.decide(ASIDE, session.strangers.all)
+    window.bench.photo_desk.decide(ASIDE, session.strangers.all)
     qtbot.waitUntil(lambda: session.find_image(image_id).note == "missing", timeout=30_000)
     qtbot.waitUntil(lambda: any(i.path == "1.png" for i in session.images), timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["1.png"] == [], timeout=30_000)
@@ -180,7 +180,7 @@ def test_labels_of_a_replaced_photo_are_set_aside(qtbot, window, folder) -> None
 def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
     image_id = replaced(qtbot, window, folder)
     session = window.session
-    window.photo_desk.decide(ASIDE, session.strangers.all)
+    window.bench.photo_desk.decide(ASIDE, session.strangers.all)
     qtbot.waitUntil(lambda: len(session.images) == 4 and session.saved == "saved", timeout=30_000)
     new = next(one.id for one in session.images if one.path == "1.png")
     model = []
@@ -205,13 +205,13 @@ def test_labels_set_aside_come_back_to_their_photo(qtbot, window, folder) -> Non
     original = (folder / "1.png").read_bytes()
     image_id = replaced(qtbot, window, folder)
     session = window.session
-    window.photo_desk.decide(ASIDE, session.strangers.all)
+    window.bench.photo_desk.decide(ASIDE, session.strangers.all)
     qtbot.waitUntil(lambda: len(session.images) == 4 and session.saved == "saved", timeout=30_000)
     there = folder.parent / "backup" / "1.png"
     there.parent.mkdir()
     there.write_bytes(original)
     session.go_to(image_id)
-    window.photo_desk.locate(image_id, there)
+    window.bench.photo_desk.locate(image_id, there)
     qtbot.waitUntil(lambda: session.image.path == str(there), timeout=30_000)
     qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
     assert session.pixels.rgb.shape == (160, 200, 3)
@@ -251,12 +251,12 @@ def test_two_replaced_photos_are_asked_about_at_once(qtbot, window, folder) -> N
     qtbot.waitUntil(lambda: len(session.strangers.all) == 2, timeout=30_000)
     assert [one.note == CHANGED for one in session.images] == [False, True, True]  # as the lists mark them
     said = answer(qtbot, "Decide later", tick=True)
-    window.photo_desk.ask_about_strangers()
+    window.bench.photo_desk.ask_about_strangers()
     assert set(said) == {KEEP, SCALE, ASIDE, "Decide later", "default: Decide later"}
     assert len(session.strangers.all) == 2
     assert any("1.png is another file" in text for text in window.toast.texts)  # and can be asked about again
     answer(qtbot, SCALE, tick=True)
-    window.photo_desk.ask_about_strangers()
+    window.bench.photo_desk.ask_about_strangers()
     qtbot.waitUntil(lambda: not session.strangers.all, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["2.png"] == [(10.0, 30.0)])
     assert boxes(folder)["1.png"] == [(10.0, 30.0)]
@@ -267,12 +267,12 @@ def test_one_line_says_that_the_open_photo_is_missing(qtbot, window, folder) -> 
     """The model process cannot read it either, and what it says goes with the image."""
     lost(qtbot, window, folder, "1.png")
     qtbot.waitUntil(lambda: "missing" in window.toast.text, timeout=30_000)
-    window.host._show(phase="ready", encoded=False)
-    window.host.failed.emit(f"{folder / '1.png'} is missing.")
+    window.bench.host._show(phase="ready", encoded=False)
+    window.bench.host.failed.emit(f"{folder / '1.png'} is missing.")
     assert [text for text in window.toast.texts if "missing" in text] == [window.toast.text]
     window.session.go_to(window.session.images[0].id)
     qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=30_000)
-    window.host.failed.emit("It cannot be encoded.")
+    window.bench.host.failed.emit("It cannot be encoded.")
     assert "It cannot be encoded." in window.toast.texts
     window.session.go_to(window.session.images[2].id)
     qtbot.waitUntil(lambda: "It cannot be encoded." not in window.toast.texts, timeout=30_000)
@@ -295,9 +295,9 @@ def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, win
     session.reload()
     qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=30_000)
     replaced(qtbot, window, folder)
-    qtbot.waitUntil(lambda: not window.desk.predictions.candidates, timeout=30_000)
+    qtbot.waitUntil(lambda: not window.bench.predictions.candidates, timeout=30_000)
     assert not session.candidates
-    window.photo_desk.decide(what, session.strangers.all)
+    window.bench.photo_desk.decide(what, session.strangers.all)
     qtbot.waitUntil(lambda: "1 prediction of the photo" in window.toast.text, timeout=30_000)
     with Store.open(folder / "labels.labeler", read_only=True) as store:
         assert store.candidates(old) == ()

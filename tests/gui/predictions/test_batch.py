@@ -17,7 +17,6 @@ from labeler.gui.children.predict_client import JobClient, JobLimits
 from labeler.gui.predictions.batch import Batch, RunChoice, identity
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.words import duration
-from labeler.gui.window.prediction_desk import PredictionDesk
 from labeler.project.store import Store
 from labeler.registry import discover
 
@@ -310,21 +309,6 @@ def test_what_runs_already_is_not_run_once_more(qtbot, session, batch, model) ->
     assert told[1:] in ([], ["Bright, 8 images: begins when Bright is done."])
     qtbot.waitUntil(lambda: batch.is_running and not batch.waiting, timeout=30_000)
     qtbot.waitUntil(lambda: not batch.is_running and not batch.waiting, timeout=60_000)
-
-
-def test_a_run_over_all_says_that_it_begins(qtbot, session, model) -> None:
-    desk = PredictionDesk(session)
-    desk.detector = choice
-    told: list[str] = []
-    desk.told.connect(lambda sentence, _: told.append(sentence))
-    desk.predict("all")
-    assert told == ["Bright begins on all images: Pre-annotate shows how far it is."]
-    qtbot.waitUntil(lambda: not desk.batch.is_running, timeout=60_000)
-    told.clear()
-    desk.predict("image")
-    assert told == [], "one image is soon done"
-    qtbot.waitUntil(lambda: not desk.batch.is_running, timeout=60_000)
-    desk.close()
 
 
 def test_a_waiting_run_can_be_done_without_and_a_cancelled_one_lets_the_next_begin(

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Box, Candidate
+from labeler.gui.predictions.comparison import Comparison
 from labeler.gui.predictions.explorer_panel import ExplorerPanel
 from labeler.gui.predictions.predictions import Predictions
 
@@ -14,8 +15,19 @@ def predictions(session):
 
 
 @pytest.fixture
-def panel(session, predictions, shown):
-    return shown(ExplorerPanel(session, predictions))
+def comparison(session, predictions):
+    """As the canvas makes it, which knows all that is dragged; here that is the session's draft."""
+    return Comparison(
+        session,
+        predictions,
+        predictions,
+        drafts=lambda: {session.draft.id: session.draft} if session.draft is not None else {},
+    )
+
+
+@pytest.fixture
+def panel(session, comparison, shown):
+    return shown(ExplorerPanel(session, comparison))
 
 
 @pytest.fixture
@@ -67,14 +79,14 @@ def test_an_annotation_with_a_prediction(panel, session, predictions, predict, q
     assert panel._empty.isVisible()
 
 
-def test_the_areas_are_on_the_canvas_only_while_it_is_seen(panel, two, predictions):
-    assert predictions.comparison.is_shown
+def test_the_areas_are_on_the_canvas_only_while_it_is_seen(panel, two, comparison):
+    assert comparison.is_shown
     panel.set_folded(True)
-    assert not predictions.comparison.is_shown
+    assert not comparison.is_shown
     panel.set_folded(False)
-    assert predictions.comparison.is_shown
+    assert comparison.is_shown
     panel.hide()
-    assert not predictions.comparison.is_shown
+    assert not comparison.is_shown
 
 
 def test_another_selection_ends_it(panel, two, session):

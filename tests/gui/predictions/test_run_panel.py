@@ -148,9 +148,8 @@ def test_another_model_is_chosen_and_queued_while_one_runs(qtbot, panel, batch, 
 
 def test_the_detector_chosen_last_is_remembered_by_project(qtbot, session, batch, model) -> None:
     kept: dict[str, str] = {str(session.project): "reader", "/elsewhere/labels.labeler": "fixed"}
-    made = RunPanel(session, batch)
+    made = RunPanel(session, batch, remembered=kept)
     qtbot.addWidget(made)
-    made.remember_in(kept)
     made.set_registry(discover())
     qtbot.waitUntil(lambda: made.model.currentData() == "reader", timeout=30_000)
     row = made.model.findData("fixed")
@@ -242,3 +241,15 @@ def test_a_model_picked_elsewhere_is_the_one_that_runs(qtbot, session, batch) ->
     qtbot.waitUntil(lambda: made.model.currentData() == "reader")
     made.choose(registry.model("fixed"))
     assert made.model.currentData() == "fixed"
+
+
+def test_a_run_over_all_says_that_it_begins(qtbot, panel, batch) -> None:
+    told: list[str] = []
+    panel.told.connect(lambda sentence, _: told.append(sentence))
+    panel.predict("all")
+    assert told == ["Fixed begins on all images: Pre-annotate shows how far it is."]
+    qtbot.waitUntil(lambda: not batch.is_running, timeout=60_000)
+    told.clear()
+    panel.predict("image")
+    assert told == [], "one image is soon done"
+    qtbot.waitUntil(lambda: not batch.is_running, timeout=60_000)

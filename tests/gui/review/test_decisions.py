@@ -6,9 +6,12 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.filtering import Filter
 from labeler.core.records import Box, Candidate
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
-from labeler.gui.window.prediction_desk import PredictionDesk
+from labeler.gui.window.verdicts import Verdicts
 
 
 class Sliders(QObject):
@@ -185,20 +188,23 @@ def test_nothing_is_decided_before_its_photo_is_on_the_screen(qtbot, session, ow
     """Enter pressed again and again goes on to an image that is still being read."""
     here, there = [image.id for image in session.images][:2]
     predict({there: [candidate(box(1), 0.9)]})
-    desk = PredictionDesk(session, owner)
+    predictions = Predictions(session, owner)
+    reviewing, agreements = Reviewing(session, predictions, owner), SetAgreements(session, predictions, owner)
+    queue = ReviewQueue(session, predictions, reviewing, agreements, owner)
+    verdicts = Verdicts(session, predictions, reviewing, queue, owner)
     session._loader.forget(there)
     session.go_to(there)
     qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=60_000)
-    desk.predictions.select(ids(session))
+    predictions.select(ids(session))
     # whatever the reader's thread has sent is not taken before the events of this thread
     session.pixels = None
-    desk.accept()
-    desk.reject()
+    verdicts.accept()
+    verdicts.reject()
     assert {c.verdict for c in session.candidates.values()} == {""}
     session._loader.forget(there)
     session.go_to(here)
     session.go_to(there)
     qtbot.waitUntil(lambda: session.pixels is not None and len(session.candidates) == 1, timeout=60_000)
-    desk.predictions.select(ids(session))
-    desk.accept()
+    predictions.select(ids(session))
+    verdicts.accept()
     assert [c.verdict for c in session.candidates.values()] == ["accepted"]

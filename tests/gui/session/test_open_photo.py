@@ -16,6 +16,7 @@ from labeler.core.records import Box
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.session import open_photo
 from labeler.gui.toolkit.settings import Settings
+from labeler.gui.window.frame import Frame
 from labeler.gui.window.main_window import MainWindow
 
 SOON = 30_000
@@ -45,10 +46,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
     """1.bmp is open and has a box; 0.bmp and 2.bmp were open and have none."""
-    made = MainWindow(Settings())
-    made.furnish()
-    qtbot.addWidget(made)
-    made.show()
+    made = MainWindow(Frame(Settings()))
+    qtbot.addWidget(made.frame)
+    made.frame.show()
     session = made.session
     session.open(folder)
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=SOON)
@@ -59,7 +59,7 @@ def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
     session.add(Box(20, 40, 60, 80), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=SOON)
     yield made
-    made.close()
+    made.frame.close()
 
 
 def test_a_labelled_photo_replaced_while_open_is_shown_and_asked_about(qtbot, window, folder) -> None:
@@ -88,7 +88,7 @@ def test_a_photo_kept_in_memory_is_compared_when_it_is_shown_again(
 ) -> None:
     session, zero = window.session, next(one.id for one in window.session.images if one.path == "0.bmp")
     monkeypatch.setattr(window.session, "look_at_folder", lambda: None)
-    for one in window.findChildren(open_photo.OpenPhoto):
+    for one in window.frame.findChildren(open_photo.OpenPhoto):
         one._timer.setInterval(3_600_000)  # only that it is shown again is left
     picture(folder / "0.bmp", 4)
     session.go_to(zero)

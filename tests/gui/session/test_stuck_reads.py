@@ -16,6 +16,7 @@ from labeler.gui.images import thumbnails
 from labeler.gui.session import loader, photo_watch
 from labeler.gui.toolkit import aside
 from labeler.gui.toolkit.settings import Settings
+from labeler.gui.window.frame import Frame
 from labeler.gui.window.main_window import MainWindow
 
 
@@ -57,14 +58,13 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 @pytest.fixture
 def window(qtbot: QtBot, folder: Path, stuck: threading.Event) -> Iterator[MainWindow]:
-    made = MainWindow(Settings())
-    made.furnish()
-    qtbot.addWidget(made)
-    made.show()
+    made = MainWindow(Frame(Settings()))
+    qtbot.addWidget(made.frame)
+    made.frame.show()
     made.session.open(folder)
     qtbot.waitUntil(lambda: made.session.pixels is not None, timeout=30_000)
     yield made
-    made.close()
+    made.frame.close()
 
 
 def test_other_photos_are_shown_and_labelled_while_one_is_stuck(qtbot, window, stuck) -> None:

@@ -11,11 +11,11 @@ from labeler.formats.write_options import Writing
 from labeler.gui.exchange.export_dialog import ExportDialog
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.settings import ExportHabits, Settings, load_settings
-from labeler.gui.window.actions import key_table
 from labeler.gui.window.dialogs.about_dialog import AboutDialog
 from labeler.gui.window.dialogs.settings_dialog import SettingsDialog
 from labeler.gui.window.dialogs.shortcuts_dialog import KeyCaps, ShortcutsDialog, _parts
 from labeler.gui.window.dialogs.welcome import WelcomePage
+from labeler.gui.window.key_table import key_table
 from labeler.training.labels_out import Order
 
 # the off-screen platform says this of every window that has a smallest size

@@ -9,18 +9,20 @@ from PySide6.QtWidgets import QApplication, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from labeler.gui.toolkit.cards import Card
+from labeler.gui.training.panel import TrainingPanel
 from labeler.gui.window.main_window import MainWindow
-from labeler.gui.window.panel_docks import BENCH, BENCH_LEAST, STRIP
+from labeler.gui.window.panel_docks import BENCH_LEAST
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 READABLE = 100
 """Pixels that a card that is not folded has at least: its name, and two rows or one control."""
+STRIP, BENCH = "Film strip", ("Training", "Evaluation")
 LEFT = ("Pre-annotate", "Predictions", "Review", "Set agreement", "Images", "History")
 
 
 def place(window: MainWindow, part: QWidget) -> QRect:
     """Where a part is in the window."""
-    return part.rect().translated(part.mapTo(window, QPoint(0, 0)))
+    return part.rect().translated(part.mapTo(window.frame, QPoint(0, 0)))
 
 
 def card(window: MainWindow, name: str) -> Card:
@@ -45,7 +47,7 @@ def all_readable(window: MainWindow) -> None:
     docks = {name: dock for name, dock in window.panels.docks.items() if dock.isVisible()}
     docks = {name: dock for name, dock in docks.items() if not dock.visibleRegion().isEmpty()}
     for name, dock in docks.items():
-        assert window.rect().contains(place(window, dock)), name
+        assert window.frame.rect().contains(place(window, dock)), name
         if name not in (STRIP, *BENCH) and not card(window, name).is_folded():
             whole = dock.widget().maximumHeight()  # of a card with next to nothing to say
             assert dock.height() >= min(READABLE, whole), name
@@ -59,20 +61,20 @@ def all_readable(window: MainWindow) -> None:
 def test_however_many_cards_are_open_each_is_readable_or_folded(
     qtbot: QtBot, opened: MainWindow, size: tuple[int, int], bench: tuple[str, ...]
 ) -> None:
-    opened.resize(*size)
+    opened.frame.resize(*size)
     for name in (*bench, *(LEFT[:4] if bench else LEFT)):
         opened.panels.open(name)
         settle(qtbot, opened)
         all_readable(opened)
         if name in LEFT:
             assert not card(opened, name).is_folded()  # what was asked for is seen
-    assert (opened.width(), opened.height()) == size
+    assert (opened.frame.width(), opened.frame.height()) == size
 
 
 def test_a_card_that_one_unfolds_takes_the_room_of_the_one_left_longest_ago(
     qtbot: QtBot, opened: MainWindow
 ) -> None:
-    opened.resize(1022, 670)
+    opened.frame.resize(1022, 670)
     for name in LEFT:
         opened.panels.open(name)
     settle(qtbot, opened)
@@ -123,12 +125,12 @@ def test_a_card_in_use_is_a_slit_for_no_longer_than_that(qtbot: QtBot, opened: M
 
 
 def test_what_a_person_folded_stays_folded(qtbot: QtBot, opened: MainWindow) -> None:
-    opened.resize(1438, 870)
+    opened.frame.resize(1438, 870)
     card(opened, "Categories").set_folded(True)
     opened.panels.open("Training")
     settle(qtbot, opened)
     opened.panels.toggle("Training")
-    opened.resize(1438, 1200)
+    opened.frame.resize(1438, 1200)
     settle(qtbot, opened)
     assert card(opened, "Categories").is_folded()
     assert not card(opened, "Objects").is_folded()
@@ -136,7 +138,7 @@ def test_what_a_person_folded_stays_folded(qtbot: QtBot, opened: MainWindow) -> 
 
 
 def test_what_was_folded_for_want_of_room_comes_back_with_it(qtbot: QtBot, opened: MainWindow) -> None:
-    opened.resize(1022, 670)
+    opened.frame.resize(1022, 670)
     opened.panels.open("Training")
     settle(qtbot, opened)
     right = ("Categories", "Objects", "Agreement")
@@ -151,36 +153,38 @@ def test_what_was_folded_for_want_of_room_comes_back_with_it(qtbot: QtBot, opene
 def test_the_wide_cards_are_closed_as_they_are_opened(
     qtbot: QtBot, opened: MainWindow, action: str, name: str
 ) -> None:
-    opened.resize(1438, 870)
+    opened.frame.resize(1438, 870)
     dock = opened.panels.docks[name]
-    opened.actions_by_id[action].trigger()
+    opened.actions[action].trigger()
     qtbot.waitUntil(lambda: not dock.visibleRegion().isEmpty())
     assert opened.panels.docks[STRIP].isVisible()  # there is room for both
     assert dock.height() >= BENCH_LEAST
-    opened.actions_by_id[action].trigger()
+    opened.actions[action].trigger()
     assert dock.isHidden()
-    opened.actions_by_id[action].trigger()
+    opened.actions[action].trigger()
     qtbot.waitUntil(lambda: not dock.visibleRegion().isEmpty())
     (close,) = [one for one in dock.findChildren(QWidget) if one.accessibleName().startswith("Close (")]
-    assert place(opened, close).intersected(opened.rect()) == place(opened, close)
+    assert place(opened, close).intersected(opened.frame.rect()) == place(opened, close)
     qtbot.mouseClick(close, Qt.MouseButton.LeftButton)
     assert dock.isHidden()
     assert name in opened.settings.closed_docks
 
 
 def test_a_key_brings_the_other_tab_before_it_closes_anything(qtbot: QtBot, opened: MainWindow) -> None:
-    opened.resize(1438, 870)
+    opened.frame.resize(1438, 870)
     docks = opened.panels.docks
     for action in ("train", "evaluate"):
-        opened.actions_by_id[action].trigger()
+        opened.actions[action].trigger()
     qtbot.waitUntil(lambda: not docks["Evaluation"].visibleRegion().isEmpty())
-    qtbot.waitUntil(lambda: any(bar.count() == 2 and bar.isVisible() for bar in opened.findChildren(QTabBar)))
-    opened.actions_by_id["train"].trigger()
+    qtbot.waitUntil(
+        lambda: any(bar.count() == 2 and bar.isVisible() for bar in opened.frame.findChildren(QTabBar))
+    )
+    opened.actions["train"].trigger()
     qtbot.waitUntil(lambda: not docks["Training"].visibleRegion().isEmpty())
     assert not docks["Evaluation"].isHidden()
-    button = opened.panels.training.setup.button
+    button = opened.panels[TrainingPanel].setup.button
     qtbot.waitUntil(button.isVisible)
-    assert opened.rect().contains(place(opened, button))
+    assert opened.frame.rect().contains(place(opened, button))
     assert place(opened, docks["Training"]).contains(place(opened, button))
 
 
@@ -188,7 +192,7 @@ def test_a_key_brings_the_other_tab_before_it_closes_anything(qtbot: QtBot, open
 def test_cards_opened_at_once_take_the_height_they_need(
     qtbot: QtBot, opened: MainWindow, size: tuple[int, int]
 ) -> None:
-    opened.resize(*size)
+    opened.frame.resize(*size)
     settle(qtbot, opened)
     for name in ("Pre-annotate", "Predictions"):
         opened.panels.docks[name].toggleViewAction().trigger()

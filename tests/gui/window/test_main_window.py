@@ -13,9 +13,11 @@ from labeler.core.filtering import Filter
 from labeler.core.records import Box, Candidate, Model
 from labeler.errors import ProjectError
 from labeler.gui import app
+from labeler.gui.predictions.panel import PredictionsPanel
+from labeler.gui.predictions.run_panel import RunPanel
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.settings import load_settings
-from labeler.gui.window.actions import ACTIONS, TOOLS
+from labeler.gui.window.actions import ACTIONS, TOOL_ACTIONS
 from labeler.gui.window.main_window import MainWindow
 from labeler.gui.window.panel_docks import STRIP_FROM
 from labeler.project.keeping.snapshots import DamagedProjectError
@@ -46,31 +48,33 @@ def detections(qtbot: QtBot, opened: MainWindow) -> Model:
 
 
 def test_without_a_project_only_what_works_can_be_done(window: MainWindow) -> None:
-    able = {name for name, action in window.actions_by_id.items() if action.isEnabled()}
+    able = {name for name, action in window.actions.by_id.items() if action.isEnabled()}
     assert able == {"open-folder", "open-project", "quit", "settings", "keys", "about"}
-    assert window.welcome.isVisible()
-    assert not window.statusBar().isVisible()
+    assert window.frame.welcome.isVisible()
+    assert not window.frame.statusBar().isVisible()
     assert not any(dock.isVisible() for dock in window.panels.docks.values())
-    assert window.windowTitle() == "Labeler"
+    assert window.frame.windowTitle() == "Labeler"
 
 
 def test_a_project_is_named_where_one_looks_for_it(opened: MainWindow) -> None:
-    assert opened.where.text() == "photos · bus.jpg · 1 of 3"
-    assert opened.windowTitle() == "photos – Labeler"
+    assert opened.frame.top.where.text() == "photos · bus.jpg · 1 of 3"
+    assert opened.frame.windowTitle() == "photos – Labeler"
     assert opened.saved.text().endswith("Saved")
     opened.session.step(1)
-    assert opened.where.text() == "photos · grace_hopper.jpg · 2 of 3"
+    assert opened.frame.top.where.text() == "photos · grace_hopper.jpg · 2 of 3"
     image = opened.session.image
     assert image is not None
     opened.session.set_order([one.id for one in opened.session.images if one.id != image.id])
-    assert opened.where.text() == "photos · grace_hopper.jpg · not among the 2 shown"
+    assert opened.frame.top.where.text() == "photos · grace_hopper.jpg · not among the 2 shown"
     opened.session.close()
-    assert opened.where.text() == ""
-    assert opened.welcome.isVisible()
+    assert opened.frame.top.where.text() == ""
+    assert opened.frame.welcome.isVisible()
 
 
 def test_no_key_means_two_things(window: MainWindow) -> None:
-    keys = [(spec.id, QKeySequence(key).toString()) for spec in (*TOOLS, *ACTIONS) for key in spec.keys]
+    keys = [
+        (spec.id, QKeySequence(key).toString()) for spec in (*TOOL_ACTIONS, *ACTIONS) for key in spec.keys
+    ]
     docks = window.panels.docks
     keys += [(name, dock.toggleViewAction().shortcut().toString()) for name, dock in docks.items()]
     keys += [("digits", digit) for digit in "1234567890"]
@@ -79,45 +83,45 @@ def test_no_key_means_two_things(window: MainWindow) -> None:
 
 
 def test_every_action_is_in_a_menu(window: MainWindow) -> None:
-    bar = window.menuWidget()
+    bar = window.frame.menuWidget()
     menus = [child for child in bar.children() if child.metaObject().className() == "QMenuBar"]
     listed = {action.objectName() for top in menus[0].actions() for action in top.menu().actions()}  # type: ignore[attr-defined]
-    assert len(window.top.menus["View"].actions()) <= 12  # it is seen as a whole in a low window
+    assert len(window.frame.top.menus["View"].actions()) <= 12  # it is seen as a whole in a low window
     assert {spec.id for spec in ACTIONS} <= listed
 
 
 def test_a_tool_s_button_follows_its_key_and_the_canvas(opened: MainWindow) -> None:
-    assert opened.actions_by_id["select"].isChecked()
-    for spec in TOOLS:
-        opened.actions_by_id[spec.id].trigger()
+    assert opened.actions["select"].isChecked()
+    for spec in TOOL_ACTIONS:
+        opened.actions[spec.id].trigger()
         assert opened.canvas.tool == spec.id
-        assert [one.id for one in TOOLS if opened.actions_by_id[one.id].isChecked()] == [spec.id]
+        assert [one.id for one in TOOL_ACTIONS if opened.actions[one.id].isChecked()] == [spec.id]
     opened.canvas.set_tool("select")
-    assert opened.actions_by_id["select"].isChecked()
+    assert opened.actions["select"].isChecked()
 
 
 def test_a_closed_panel_stays_closed(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
     assert opened.panels.docks["Agreement"].isVisible()
     opened.panels.docks["Agreement"].toggleViewAction().trigger()
     assert not opened.panels.docks["Agreement"].isVisible()
-    opened.close()
+    opened.frame.close()
     again = app.make_window()
-    again.show()
+    again.frame.show()
     again.open(photos)
     qtbot.waitUntil(lambda: again.session.pixels is not None, timeout=20_000)
     assert not again.panels.docks["Agreement"].isVisible()
     assert again.panels.docks["Objects"].isVisible()
-    again.close()
-    again.deleteLater()
+    again.frame.close()
+    again.frame.deleteLater()
 
 
 def test_a_low_window_gives_up_the_film_strip_first(opened: MainWindow) -> None:
-    opened.resize(1024, STRIP_FROM)
+    opened.frame.resize(1024, STRIP_FROM)
     assert opened.panels.docks["Film strip"].isVisible()
-    opened.resize(800, 560)
-    assert (opened.width(), opened.height()) == (800, 560)
+    opened.frame.resize(800, 560)
+    assert (opened.frame.width(), opened.frame.height()) == (800, 560)
     assert not opened.panels.docks["Film strip"].isVisible()
-    opened.resize(1024, 700)
+    opened.frame.resize(1024, 700)
     assert opened.panels.docks["Film strip"].isVisible()
 
 
@@ -125,18 +129,18 @@ def test_a_low_window_gives_up_the_film_strip_first(opened: MainWindow) -> None:
 def test_nothing_hangs_out_of_the_window(qtbot: QtBot, opened: MainWindow, size: tuple[int, int]) -> None:
     for name in ("Images", "History"):
         opened.panels.docks[name].setVisible(True)
-    opened.resize(*size)
+    opened.frame.resize(*size)
     qtbot.waitUntil(lambda: opened.panels.docks["Objects"].width() > 0)
     QApplication.processEvents()
-    assert (opened.width(), opened.height()) == size
-    frame = opened.rect()
+    assert (opened.frame.width(), opened.frame.height()) == size
+    frame = opened.frame.rect()
     docks = [dock for dock in opened.panels.docks.values() if dock.isVisible()]
     parts: list[QWidget] = [*docks, opened.canvas, opened.tools]
     for part in parts:
-        place = part.rect().translated(part.mapTo(opened, QPoint(0, 0)))
+        place = part.rect().translated(part.mapTo(opened.frame, QPoint(0, 0)))
         assert frame.contains(place), part.objectName()
     for a, b in combinations(parts, 2):
-        places = [one.rect().translated(one.mapTo(opened, QPoint(0, 0))) for one in (a, b)]
+        places = [one.rect().translated(one.mapTo(opened.frame, QPoint(0, 0))) for one in (a, b)]
         assert not places[0].intersects(places[1]), (a.objectName(), b.objectName())
     assert opened.canvas.width() >= 240
 
@@ -154,20 +158,20 @@ def test_a_damaged_project_offers_its_snapshot(window: MainWindow, tmp_path: Pat
     project.write_bytes(b"torn")
     error = DamagedProjectError(project, "a page is torn", snapshot)
     window.session.refused.emit(error)
-    assert window._welcome_toast.text == str(error)
-    assert window._welcome_toast.action_button.text() == "Restore the snapshot"
+    assert window.frame.welcome_toast.text == str(error)
+    assert window.frame.welcome_toast.action_button.text() == "Restore the snapshot"
     window.session.refused.emit(ProjectError("It is gone."))
-    assert window._welcome_toast.text == "It is gone."
-    assert not window._welcome_toast.action_button.isVisible()
+    assert window.frame.welcome_toast.text == "It is gone."
+    assert not window.frame.welcome_toast.action_button.isVisible()
 
 
 def test_a_snapshot_that_cannot_be_restored_is_told_and_offered_again(window, tmp_path: Path) -> None:
     project, snapshot = tmp_path / "labels.labeler", tmp_path / "labels-20261123-101500-000000.labeler"
     project.write_bytes(b"torn")
     window.session.refused.emit(DamagedProjectError(project, "a page is torn", snapshot))
-    window._welcome_toast.action_button.click()
-    assert "is not whole; choose another one." in window._welcome_toast.text
-    assert window._welcome_toast.action_button.text() == "Restore the snapshot"
+    window.frame.welcome_toast.action_button.click()
+    assert "is not whole; choose another one." in window.frame.welcome_toast.text
+    assert window.frame.welcome_toast.action_button.text() == "Restore the snapshot"
     assert project.read_bytes() == b"torn"
 
 
@@ -196,76 +200,76 @@ def test_only_files_may_be_dropped(window: MainWindow) -> None:
             Qt.KeyboardModifier.NoModifier,
         )
         event.ignore()
-        QApplication.sendEvent(window, event)
+        QApplication.sendEvent(window.frame, event)
         accepted.append(event.isAccepted())
     assert accepted == [False, False, True]
 
 
 def test_the_pixel_under_the_pointer_is_read_out(opened: MainWindow) -> None:
     opened.canvas.pointer_moved.emit(12.7, 30.2, (1, 2, 3))
-    shown = [label.text() for label in opened.statusBar().findChildren(QLabel)]
+    shown = [label.text() for label in opened.frame.statusBar().findChildren(QLabel)]
     assert "x 12  y 30" in shown
     assert "rgb 1 2 3" in shown
     opened.canvas.pointer_moved.emit(-5.0, 30.2, None)
-    assert not any(label.text().startswith("rgb") for label in opened.statusBar().findChildren(QLabel))
+    assert not any(label.text().startswith("rgb") for label in opened.frame.statusBar().findChildren(QLabel))
 
 
 def test_reviewed_is_ticked_for_the_image_that_is(qtbot: QtBot, opened: MainWindow) -> None:
-    opened.actions_by_id["reviewed"].trigger()
+    opened.actions["reviewed"].trigger()
     assert opened.session.image is not None
     assert opened.session.image.reviewed
     opened.session.step(1)
-    assert not opened.actions_by_id["reviewed"].isChecked()
+    assert not opened.actions["reviewed"].isChecked()
     opened.session.step(-1)
-    assert opened.actions_by_id["reviewed"].isChecked()
+    assert opened.actions["reviewed"].isChecked()
 
 
 def test_brightness_is_of_the_display_only(opened: MainWindow) -> None:
     pixels = opened.session.pixels
     assert pixels is not None
     before = pixels.rgb.copy()
-    opened.actions_by_id["display"].trigger()
-    assert opened.display_card.isVisible()
-    opened.display_card._sliders["brightness"].setValue(40)
+    opened.actions["display"].trigger()
+    assert opened.display.isVisible()
+    opened.display._sliders["brightness"].setValue(40)
     assert opened.canvas.options.brightness == 0.4
     assert (pixels.rgb == before).all()
-    opened.display_card.reset()
+    opened.display.reset()
     assert opened.canvas.options.brightness == 0.0
 
 
 def test_a_review_takes_the_room_of_what_it_does_not_need(
     qtbot: QtBot, opened: MainWindow, detections: Model
 ) -> None:
-    opened.resize(1024, 700)
+    opened.frame.resize(1024, 700)
     panels = opened.panels
     for name in ("Pre-annotate", "Predictions", "Review"):
         panels.open(name)
-    panels.predictions.set_folded(True)
-    opened.actions_by_id["review"].trigger()
-    qtbot.waitUntil(panels.run.is_folded)
+    panels[PredictionsPanel].set_folded(True)
+    opened.actions["review"].trigger()
+    qtbot.waitUntil(panels[RunPanel].is_folded)
     frame = panels.docks["Review"].widget()
     qtbot.waitUntil(lambda: frame.height() == frame.maximumHeight() > 300)  # nothing of it is scrolled away
-    opened.actions_by_id["review"].trigger()
-    qtbot.waitUntil(lambda: not panels.run.is_folded())
-    assert panels.predictions.is_folded()  # as the person had it
+    opened.actions["review"].trigger()
+    qtbot.waitUntil(lambda: not panels[RunPanel].is_folded())
+    assert panels[PredictionsPanel].is_folded()  # as the person had it
 
 
 def test_filters_are_remembered_by_the_name_of_the_model(
     qtbot: QtBot, opened: MainWindow, detections: Model, photos: Path
 ) -> None:
-    opened.desk.predictions.set_filter(confidence=0.4, kind="agnostic")
-    opened.close()
+    opened.bench.predictions.set_filter(confidence=0.4, kind="agnostic")
+    opened.frame.close()
     saved = {"confidence": 0.4, "iou": 0.5, "kind": "agnostic", "top_k": 300}
     assert load_settings().filters == {"Detector": saved}
     again = app.make_window()
     again.open(photos)
     qtbot.waitUntil(lambda: again.session.model is not None, timeout=20_000)
-    assert again.desk.predictions.filter == Filter(confidence=0.4, kind="agnostic")
+    assert again.bench.predictions.filter == Filter(confidence=0.4, kind="agnostic")
     again.settings.filters["Detector"] = {"confidence": 7, "kind": "?"}
     again.session.model_changed.emit()
-    assert again.desk.predictions.filter == Filter()
-    again.close()
-    again.deleteLater()
+    assert again.bench.predictions.filter == Filter()
+    again.frame.close()
+    again.frame.deleteLater()
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Backspace, Qt.Key.Key_Return])
@@ -273,7 +277,7 @@ def test_a_held_key_goes_no_further_than_what_was_in_progress(
     qtbot: QtBot, opened: MainWindow, detections: Model, key: Qt.Key
 ) -> None:
     """The selected prediction is not accepted or rejected by the repeats of the key that ended a polygon."""
-    canvas, predictions = opened.canvas, opened.desk.predictions
+    canvas, predictions = opened.canvas, opened.bench.predictions
     qtbot.waitUntil(lambda: bool(predictions.kept))
     predictions.select(predictions.kept)
     canvas.set_tool("polygon")
@@ -295,7 +299,7 @@ def test_a_held_key_goes_no_further_than_what_was_in_progress(
 
 
 def test_hidden_annotations_are_said_and_drawing_shows_them_again(qtbot: QtBot, opened: MainWindow) -> None:
-    action, sign = opened.actions_by_id["hide-annotations"], opened.hidden_sign
+    action, sign = opened.actions["hide-annotations"], opened.hidden_sign
     action.trigger()
     assert sign.isVisible()
     assert opened.canvas.rect().contains(sign.geometry())
@@ -322,5 +326,5 @@ def test_an_image_that_is_not_there_is_said(
     opened: MainWindow, monkeypatch: pytest.MonkeyPatch, typed: str, told: str
 ) -> None:
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (typed, True))
-    opened.actions_by_id["go-to"].trigger()
+    opened.actions["go-to"].trigger()
     assert opened.toast.text == told

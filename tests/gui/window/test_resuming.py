@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Box
 from labeler.gui import app
-from labeler.gui.images.panel import ImageFilter
+from labeler.gui.images.panel import ImageFilter, ImagesPanel
 from labeler.gui.toolkit.settings import PLACES, LastPlace, Settings, load_settings, settings_file
 from labeler.gui.window.main_window import MainWindow
 from labeler.project.photos import folder
@@ -26,18 +26,18 @@ def reopen(qtbot: QtBot) -> Iterator[Reopen]:
     made: list[MainWindow] = []
 
     def again(old: MainWindow, path: Path, *, image: str = "") -> MainWindow:
-        old.close()
+        old.frame.close()
         window = app.make_window()
         made.append(window)
-        window.show()
+        window.frame.show()
         window.open(path)
         qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
         return window
 
     yield again
     for window in made:
-        window.close()
-        window.deleteLater()
+        window.frame.close()
+        window.frame.deleteLater()
 
 
 def path_of(window: MainWindow) -> str:
@@ -59,24 +59,24 @@ def test_a_project_opens_where_one_was(
     session.add_category("tie", by="test")
     assert wanted is not None
     session.choose_category(wanted.id)
-    opened.panels.images.status.choose("unlabelled")
-    opened.panels.images.sorting.choose("name")
+    opened.panels[ImagesPanel].status.choose("unlabelled")
+    opened.panels[ImagesPanel].sorting.choose("name")
     session.step(1)
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=20_000)
     canvas.look_at(Box(200, 300, 260, 380))
-    opened.actions_by_id["polygon"].trigger()
+    opened.actions["polygon"].trigger()
     there, sight = path_of(opened), canvas.sight()
     assert sight is not None
     again = reopen(opened, photos)
     assert path_of(again) == there == "grace_hopper.jpg"
     assert again.canvas.tool == "polygon"
-    assert again.actions_by_id["polygon"].isChecked()
+    assert again.actions["polygon"].isChecked()
     assert again.session.category is not None
     assert again.session.category.name == "bus"
-    assert again.panels.images.filter() == ImageFilter(status="unlabelled", sorting="name")
+    assert again.panels[ImagesPanel].filter() == ImageFilter(status="unlabelled", sorting="name")
     assert again.canvas.sight() == pytest.approx(sight, abs=1.5)
-    assert again.top.chip.isVisible()  # a filter that was forgotten overnight is said
-    assert again.top.chip.text() == "3 images: unlabelled"
+    assert again.frame.top.chip.isVisible()  # a filter that was forgotten overnight is said
+    assert again.frame.top.chip.text() == "3 images: unlabelled"
 
 
 def test_each_project_has_its_own_place(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
@@ -104,7 +104,7 @@ def test_an_image_that_one_asks_for_comes_first(opened: MainWindow, photos: Path
 
 def test_what_has_gone_holds_nothing_up(opened: MainWindow, photos: Path, reopen: Reopen) -> None:
     opened.session.step(1)
-    opened.close()
+    opened.frame.close()
     settings = load_settings()
     (project,) = settings.places
     gone = LastPlace(
@@ -164,26 +164,26 @@ def test_settings_of_before_have_no_places(home: Path) -> None:
 
 
 def test_images_chosen_elsewhere_are_said_beside_the_position(qtbot: QtBot, opened: MainWindow) -> None:
-    session, chip = opened.session, opened.top.chip
+    session, chip = opened.session, opened.frame.top.chip
     assert not chip.isVisible()
     assert not opened.panels.docks["Images"].isVisible()  # nothing but the top says it
     session.set_order(session.order[1:], title="Wrong · person")
     session.step(1)
     assert chip.isVisible()
     assert chip.text() == "2 images: Wrong · person"
-    place = chip.rect().translated(chip.mapTo(opened, QPoint(0, 0)))
-    where = opened.where.rect().translated(opened.where.mapTo(opened, QPoint(0, 0)))
-    assert opened.rect().contains(place)
+    place = chip.rect().translated(chip.mapTo(opened.frame, QPoint(0, 0)))
+    where = opened.frame.top.where.rect().translated(opened.frame.top.where.mapTo(opened.frame, QPoint(0, 0)))
+    assert opened.frame.rect().contains(place)
     assert not place.intersects(where)
     assert opened.panels.docks["Film strip"].isVisible()
     qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
     assert len(session.order) == 3
     assert not chip.isVisible()
-    assert opened.where.text().endswith("2 of 3")
+    assert opened.frame.top.where.text().endswith("2 of 3")
     session.set_order(session.order[:1], title="A name that is far too long for the line at the top " * 3)
-    opened.resize(800, 560)
-    assert opened.width() == 800
-    assert opened.rect().contains(chip.rect().translated(chip.mapTo(opened, QPoint(0, 0))))
+    opened.frame.resize(800, 560)
+    assert opened.frame.width() == 800
+    assert opened.frame.rect().contains(chip.rect().translated(chip.mapTo(opened.frame, QPoint(0, 0))))
     session.close()
     assert not chip.isVisible()
 
@@ -196,7 +196,7 @@ def test_an_error_of_one_project_is_not_told_in_the_next(
 ) -> None:
     session, others = opened.session, other_folder(photos)
     session.told.emit("Not accepted: 'object' is mapped to no category.")
-    opened.host.failed.emit("The model process stopped.")
+    opened.bench.host.failed.emit("The model process stopped.")
     opened.notifier.info("out.json is written.", key="export")
     assert len(opened.toast.texts) == 3
     opened.open(others)

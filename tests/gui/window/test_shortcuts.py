@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from pytestqt.qtbot import QtBot
 
 from labeler.gui import app
-from labeler.gui.window.actions import ACTIONS, TOOLS
+from labeler.gui.window.actions import ACTIONS, TOOL_ACTIONS
 from labeler.gui.window.main_window import MainWindow
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -22,9 +22,9 @@ SHIFTED = dict(zip('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./", strict=Tru
 @pytest.fixture
 def window(qtbot: QtBot) -> Iterator[MainWindow]:
     made = app.make_window()
-    qtbot.addWidget(made)
+    qtbot.addWidget(made.frame)
     yield made
-    made.close()
+    made.frame.close()
 
 
 def pressed(sequence: QKeySequence) -> frozenset[str]:
@@ -41,7 +41,7 @@ def pressed(sequence: QKeySequence) -> frozenset[str]:
 def keyed(window: MainWindow) -> list[tuple[str, QKeySequence]]:
     """Every key of every action and shortcut in the window, with whose it is; one entry for each."""
     found: list[tuple[str, QKeySequence]] = []
-    for child in window.findChildren(QObject):
+    for child in window.frame.findChildren(QObject):
         if isinstance(child, QAction):
             found += [(child.objectName() or child.text(), key) for key in child.shortcuts()]
         elif isinstance(child, QShortcut):
@@ -59,7 +59,7 @@ def test_no_press_means_two_things_nor_one_thing_twice(window: MainWindow) -> No
 
 def test_every_key_of_the_table_is_looked_at(window: MainWindow) -> None:
     looked_at = {key for _, key in keyed(window)}
-    for spec in (*TOOLS, *ACTIONS):
+    for spec in (*TOOL_ACTIONS, *ACTIONS):
         assert looked_at.issuperset(QKeySequence(key) for key in spec.keys), spec.id
     assert looked_at.issuperset(QKeySequence(digit) for digit in "1234567890")
     assert looked_at.issuperset(QKeySequence(f"Alt+{place}") for place in range(1, 8))
@@ -74,6 +74,6 @@ def test_two_ways_to_write_one_press_are_seen_as_one() -> None:
 
 def test_shortcuts_go_by_the_window_that_has_the_focus(window: MainWindow) -> None:
     """With the application as context, a dialog's text field would set off what belongs to the canvas."""
-    contexts = {child.shortcutContext() for child in window.findChildren(QAction) if child.shortcuts()}
-    contexts |= {child.context() for child in window.findChildren(QShortcut)}
+    contexts = {child.shortcutContext() for child in window.frame.findChildren(QAction) if child.shortcuts()}
+    contexts |= {child.context() for child in window.frame.findChildren(QShortcut)}
     assert contexts == {Qt.ShortcutContext.WindowShortcut}

@@ -85,7 +85,7 @@ class ActiveLayer(QObject):
         # the areas of a comparison are to be seen in their own colours
         several = 1 < len(active) <= _MOST_RIMS and not stage.drafts  # while they are dragged: plainly
         look = AMONG if several else SELECTED
-        if stage.predictions.comparison.is_shown:
+        if stage.comparison.is_shown:
             look = COMPARED
         painted = tool.target_id if isinstance(tool, BrushTool) else None
         for annotation in active:

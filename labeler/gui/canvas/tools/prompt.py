@@ -24,8 +24,7 @@ class PromptTool(Tool):
     box_only = False
 
     def __init__(self, stage: Stage, prompting: Prompting) -> None:
-        super().__init__(stage)
-        self.prompting = prompting
+        super().__init__(stage, prompting)
         self._drawn: Box | None = None
 
     @property

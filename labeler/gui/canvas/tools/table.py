@@ -1,24 +1,60 @@
-"""The tools of the canvas, in their order: what each is called, its key and its icon."""
+"""The tools of the canvas, in their order: an entry makes the tool, its button, its key and its hint."""
+
+from typing import Literal
 
 from msgspec import Struct
+
+from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.canvas.tools.box import BoxTool
+from labeler.gui.canvas.tools.brush import BrushTool, EraserTool
+from labeler.gui.canvas.tools.polygon import PolygonTool
+from labeler.gui.canvas.tools.prompt import PromptBoxTool, PromptTool
+from labeler.gui.canvas.tools.select import SelectTool
 
 
 class ToolSpec(Struct, frozen=True):
     """A tool as a person meets it."""
 
-    name: str
-    """What the canvas knows it by."""
+    kind: type[Tool]
     title: str
     key: str
     icon: str
+    hint: str = ""
+    """What its mouse and keys do, in the bar over the photo; "" where the tool says it itself."""
+    options: Literal["", "size", "sign"] = ""
+    """What can be set beside its name: how wide it paints, or whether a click means "this" or "not this"."""
+
+    @property
+    def name(self) -> str:
+        """What the canvas knows it by."""
+        return self.kind.name
 
 
 TOOLS = (
-    ToolSpec("select", "Select and edit", "V", "cursor-default-outline"),
-    ToolSpec("box", "Box", "R", "vector-square"),
-    ToolSpec("polygon", "Polygon", "P", "vector-polygon"),
-    ToolSpec("brush", "Brush", "B", "brush"),
-    ToolSpec("eraser", "Eraser", "E", "eraser"),
-    ToolSpec("sam-point", "SAM points", "Q", "crosshairs"),
-    ToolSpec("sam-box", "SAM box", "W", "select-drag"),
+    ToolSpec(
+        SelectTool,
+        "Select and edit",
+        "V",
+        "cursor-default-outline",
+        "drag to move · handles resize · double click an edge: a corner · Del over a corner deletes it",
+    ),
+    ToolSpec(BoxTool, "Box", "R", "vector-square", "drag from corner to corner"),
+    ToolSpec(
+        PolygonTool,
+        "Polygon",
+        "P",
+        "vector-polygon",
+        "click corners or drag freely · Enter or double click ends · Backspace: one back · Ctrl: hole",
+    ),
+    ToolSpec(BrushTool, "Brush", "B", "brush", options="size"),
+    ToolSpec(EraserTool, "Eraser", "E", "eraser", options="size"),
+    ToolSpec(
+        PromptTool,
+        "SAM points",
+        "Q",
+        "crosshairs",
+        "click the object, then right click what is not it · drag a box",
+        options="sign",
+    ),
+    ToolSpec(PromptBoxTool, "SAM box", "W", "select-drag", "drag a box around the object"),
 )

@@ -6,8 +6,8 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.toolkit import theme
-from labeler.gui.window.actions import TOOLS
 
 BUTTON = QSize(44, 44)
 LOWEST = 33
@@ -56,8 +56,8 @@ class ToolColumn(QFrame):
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(2)
         self._group = QActionGroup(self)
-        for spec in TOOLS:
-            self._group.addAction(actions[spec.id])
-            column.addWidget(KeyButton(actions[spec.id]))
+        for tool in TOOLS:
+            self._group.addAction(actions[tool.name])
+            column.addWidget(KeyButton(actions[tool.name]))
         column.addStretch(1)
         self.setFixedWidth(BUTTON.width() + 8)

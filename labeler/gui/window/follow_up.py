@@ -1,4 +1,4 @@
-"""Label, train, label faster: what joins training, prediction, review and evaluation into one loop."""
+"""What a trained model is good for next: predict the unlabelled images and review them, or be judged."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.records import Model
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.scopes import Asked, key_of_run
-from labeler.gui.predictions.batch import RunChoice
+from labeler.gui.predictions.batch import Batch, RunChoice
+from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.training.desk import TrainingDesk
-from labeler.gui.training.learner import Learner, sweep_old_rounds
-from labeler.gui.window.prediction_desk import PredictionDesk
 
 if TYPE_CHECKING:
     from labeler.models.protocols import ModelSpec
@@ -25,62 +24,45 @@ if TYPE_CHECKING:
     from labeler.training.run import RunFolder
 
 
-class Loop(QObject):
-    """The training side of one window, joined to its prediction side. All methods return at once."""
+class FollowUp(QObject):
+    """Goes on from a training to a prediction, and from that to a review or an evaluation."""
 
     told = Signal(str)
     """One sentence: what became of something that was asked for."""
-    model_made = Signal()
-    """A run has put a model among those at hand."""
     shows = Signal(str)
     """The name of a panel that is of use now."""
-    toggles = Signal(str)
-    """The name of a panel that a person wants to see, or no longer."""
     judges = Signal(object)
     """The `Asked` of an evaluation that was asked for elsewhere than in its panel."""
 
-    def __init__(self, session: Session, desk: PredictionDesk, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        batch: Batch,
+        queue: ReviewQueue,
+        parent: QObject | None = None,
+        *,
+        training: TrainingDesk,
+        evaluation: EvaluationDesk,
+    ) -> None:
         super().__init__(parent)
-        self._session = session
-        self._desk = desk
+        self._session, self._batch, self._queue = session, batch, queue
+        self._training, self._evaluation = training, evaluation
         self._registry: Registry | None = None
         self._courier = Courier(self)
         self._then: list[tuple[RunChoice, Callable[[Model], None]]] = []
         self._asked: Asked | None = None
-        self.training = TrainingDesk(session, self)
-        self.learner = Learner(session, self.training, desk.batch, self)
-        self.evaluation = EvaluationDesk(session, desk.predictions, self)
-        self.training.use_asked.connect(self.use)
-        self.training.evaluate_asked.connect(self.judge)
-        self.training.finished.connect(lambda _: self.model_made.emit())
-        self.training.list.changed.connect(self.evaluation.plan.look)
-        self.training.told.connect(self.told)
-        self.learner.predicted.connect(desk.take_stored)
-        desk.batch.stored.connect(lambda _: self.evaluation.take_stored())
-        desk.batch.completed.connect(self._go_on)
-        self.evaluation.plan.changed.connect(self._judge_asked)
-        self.evaluation.look_at.connect(desk.look_at)
-        session.project_changed.connect(self._forget)
-        run_in_pool(sweep_old_rounds, courier=self._courier, done=_ignore, failed=_ignore)
-
-    def handlers(self) -> dict[str, Callable[..., object]]:
-        """Action id to what it does."""
-        return {
-            "train": lambda: self.toggles.emit("Training"),
-            "evaluate": lambda: self.toggles.emit("Evaluation"),
-            "learn": self.learner.set_on,
-        }
+        training.use_asked.connect(self.use)
+        training.evaluate_asked.connect(self.judge)
+        batch.completed.connect(self._go_on)
+        evaluation.plan.changed.connect(self._judge_asked)
 
     def set_registry(self, registry: Registry) -> None:
-        """Offer the trainers of these plugins, and open models by them."""
+        """Open models by these plugins."""
         self._registry = registry
-        self.training.set_registry(registry)
 
-    def close(self) -> None:
-        """End what is under way: the window goes away."""
-        self.training.close()
-        self.learner.close()
-        self.evaluation.close()
+    def forget(self) -> None:
+        """Another project is open: nothing of what was asked for is waited for any more."""
+        self._then, self._asked = [], None
 
     # --- label faster -----------------------------------------------------------------------------
 
@@ -100,20 +82,20 @@ class Loop(QObject):
 
     def _review(self) -> None:
         self.shows.emit("Predictions")
-        self._desk.queue.set_order("uncertain")
-        self._desk.queue.set_active(True)
+        self._queue.set_order("uncertain")
+        self._queue.set_active(True)
 
     # --- judge ------------------------------------------------------------------------------------
 
     def judge(self, folder: RunFolder) -> None:
         """Run a run's model over the images that it never learnt from, then evaluate it there."""
-        run = next((run for run in self.training.list.runs if Path(run.folder) == folder.path), None)
-        outcome = self.training.list.outcome_of(run.id) if run is not None else None
+        run = next((run for run in self._training.list.runs if Path(run.folder) == folder.path), None)
+        outcome = self._training.list.outcome_of(run.id) if run is not None else None
         if run is None or outcome is None or not outcome.model:
             self.told.emit(f"{folder.spec.name} has no model that could be judged.")
             return
         key = key_of_run(run.id)
-        images = next((one.images for one in self.evaluation.plan.scopes() if one.key == key), ())
+        images = next((one.images for one in self._evaluation.plan.scopes() if one.key == key), ())
         if not images:
             self.told.emit(
                 f"{folder.spec.name} held out none of these images; evaluate it on others that it never saw."
@@ -125,11 +107,11 @@ class Loop(QObject):
     def _evaluate(self, key: str, model: Model) -> None:
         self.shows.emit("Evaluation")
         self._asked = Asked(scope=key, model_id=model.id)
-        self.evaluation.plan.look()
+        self._evaluation.plan.look()
 
     def _judge_asked(self) -> None:
         """The plan knows by now what the model has seen, and whether it gives masks."""
-        asked, plan = self._asked, self.evaluation.plan
+        asked, plan = self._asked, self._evaluation.plan
         if asked is None or not plan.seen(asked.model_id):
             return
         self._asked = None
@@ -145,7 +127,7 @@ class Loop(QObject):
         def begin(spec: ModelSpec) -> None:
             choice = RunChoice(path, spec, images=images)
             self._then.append((choice, then))
-            self._desk.batch.start(choice)
+            self._batch.start(choice)
 
         run_in_pool(
             lambda: registry.open_file(Path(path)),
@@ -155,18 +137,11 @@ class Loop(QObject):
         )
 
     def _go_on(self, choice: RunChoice) -> None:
-        model = self._desk.batch.model
+        model = self._batch.model
         asked = [then for one, then in self._then if one is choice]
         # those whose run was called off are never gone on with
-        waiting = [one.choice for one in self._desk.batch.waiting]
+        waiting = [one.choice for one in self._batch.waiting]
         self._then = [(one, then) for one, then in self._then if any(one is other for other in waiting)]
         for then in asked:
             if model is not None:
                 then(model)
-
-    def _forget(self) -> None:
-        self._then, self._asked = [], None
-
-
-def _ignore(_: object) -> None:
-    """Nobody waits for it."""

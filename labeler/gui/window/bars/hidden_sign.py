@@ -1,7 +1,6 @@
 """Says on the photo that its annotations are hidden, and shows them again when one is made."""
 
 from PySide6.QtCore import QEvent, QObject
-from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QPushButton
 
 from labeler.core.records import Annotation
@@ -15,9 +14,9 @@ _MARGIN = 12
 class HiddenSign(QPushButton):
     """Stands at the foot of the canvas, at its left, for as long as nothing of the labels is seen."""
 
-    def __init__(self, canvas: Canvas, session: Session, action: QAction) -> None:
+    def __init__(self, canvas: Canvas, session: Session) -> None:
         super().__init__("Annotations are hidden: show them (H)", canvas)
-        self._canvas, self._action = canvas, action
+        self._canvas = canvas
         self.setDefault(True)
         self.hide()
         self.clicked.connect(self._show_all)
@@ -37,7 +36,6 @@ class HiddenSign(QPushButton):
 
     def _follow(self) -> None:
         hidden = not self._canvas.options.annotations
-        self._action.setChecked(hidden)
         self.setVisible(hidden)
         self._place()
 

@@ -3,18 +3,11 @@
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
+from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.toolkit import theme
-from labeler.gui.window.actions import TOOLS
 
-_HINTS = {
-    "select": "drag to move · handles resize · double click an edge: a corner · Del over a corner deletes it",
-    "box": "drag from corner to corner",
-    "polygon": "click corners or drag freely · Enter or double click ends · Backspace: one back · Ctrl: hole",
-    "sam-point": "click the object, then right click what is not it · drag a box",
-    "sam-box": "drag a box around the object",
-}
-_TITLES = {spec.id: spec.text for spec in TOOLS}
+_TOOLS = {tool.name: tool for tool in TOOLS}
 _MARGIN = 12
 
 
@@ -85,11 +78,11 @@ class OptionsBar(QFrame):
     def refresh(self) -> None:
         """Show what the canvas's tool, options and proposal are now."""
         canvas = self._canvas
-        tool = canvas.tool
+        tool = _TOOLS[canvas.tool]
         pending = bool(canvas.proposals) and canvas.in_progress
-        paints, points = tool in ("brush", "eraser"), tool == "sam-point"
-        self._title.setText(_TITLES.get(tool, ""))
-        hint = canvas.outlook() or _HINTS.get(tool, "")
+        paints, points = tool.options == "size", tool.options == "sign"
+        self._title.setText(tool.title)
+        hint = canvas.outlook() or tool.hint
         self._hint.setText(hint)
         self._hint.setVisible(bool(hint) and not pending)
         self._positive.setVisible(points)

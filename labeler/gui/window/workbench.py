@@ -1,0 +1,190 @@
+"""All that works on an open project, built in one place: each gets what it needs as it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QMainWindow
+
+from labeler.gui.canvas.view import Canvas
+from labeler.gui.children.host_client import HostClient
+from labeler.gui.children.predict_client import JobClient
+from labeler.gui.evaluation.desk import EvaluationDesk
+from labeler.gui.exchange.desk import LabelsDesk
+from labeler.gui.exchange.exporter import Exporter
+from labeler.gui.exchange.undecided import UndecidedOffers
+from labeler.gui.images.photo_desk import PhotoDesk
+from labeler.gui.labelling.clipboard import Clipboard
+from labeler.gui.predictions.batch import Batch
+from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.review.agreements import SetAgreements
+from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.queue import ReviewQueue
+from labeler.gui.session.session import Session
+from labeler.gui.toolkit.courier import Courier, run_in_pool
+from labeler.gui.toolkit.notify import OF_IMAGE, Notifier
+from labeler.gui.toolkit.settings import Settings
+from labeler.gui.training.desk import TrainingDesk
+from labeler.gui.training.learner import Learner, sweep_old_rounds
+from labeler.gui.window.follow_up import FollowUp
+from labeler.gui.window.project_opener import ProjectOpener
+from labeler.gui.window.verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from labeler.registry import Registry
+
+
+class Workbench(QObject):
+    """The features of one window, joined to each other; what shows them is made by others from it.
+
+    What a feature keeps of a project, it forgets by itself when another is open.
+    """
+
+    shows = Signal(str)
+    """The name of a panel that is of use now."""
+    toggles = Signal(str)
+    """The name of a panel that a person wants to see, or no longer."""
+    opened = Signal(str)
+    """What images something has made the order, in words."""
+    wants_models = Signal()
+    """A model was asked for and none is at hand, or a person wants to choose one."""
+    plugins_found = Signal(object)
+    """The `Registry` of the plugins, looked up anew."""
+    model_made = Signal()
+    """A run has put a model among those at hand."""
+
+    def __init__(self, window: QMainWindow, settings: Settings, notifier: Notifier) -> None:
+        super().__init__(window)
+        self._window, self.settings, self.notifier = window, settings, notifier
+        self._courier = Courier(self)
+        self.session = session = Session(self)
+        # before anybody else hears of another project, and has something to say about it
+        session.project_changed.connect(notifier.leave_project)
+        self.host = HostClient(self, model=settings.model)
+        self._build_predictions()
+        self._build_training()
+        self.canvas = Canvas(
+            session,
+            self.host,
+            self.predictions,
+            accept_to_edit=self.reviewing.accept_to_edit,
+            step_elsewhere=self.verdicts.next_item,
+            leave_elsewhere=self.verdicts.end_review,
+        )
+        self._build_exchange()
+        self._connect()
+
+    # --- building ---------------------------------------------------------------------------------
+
+    def _build_predictions(self) -> None:
+        session = self.session
+        self.predictions = Predictions(session, self, remembered=self.settings.filters)
+        self.reviewing = Reviewing(session, self.predictions, self)
+        self.agreements = SetAgreements(session, self.predictions, self)
+        self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
+        self.verdicts = Verdicts(session, self.predictions, self.reviewing, self.queue, self)
+        self.jobs = JobClient(self)
+        self.batch = Batch(session, self.jobs, self)
+
+    def _build_training(self) -> None:
+        session = self.session
+        self.training = TrainingDesk(session, self)
+        self.learner = Learner(session, self.training, self.batch, self)
+        self.evaluation = EvaluationDesk(session, self.predictions, self)
+        self.follow_up = FollowUp(
+            session, self.batch, self.queue, self, training=self.training, evaluation=self.evaluation
+        )
+        run_in_pool(sweep_old_rounds, courier=self._courier, done=_ignore, failed=_ignore)
+
+    def _build_exchange(self) -> None:
+        session, window, notifier, settings = self.session, self._window, self.notifier, self.settings
+        self.clipboard = Clipboard(session)
+        self.opener = ProjectOpener(session, notifier, window)
+        self.photo_desk = PhotoDesk(session, notifier, window)
+        self.offers = UndecidedOffers(session, notifier, settings, window)
+        self.exporter = Exporter(window, session=session, notifier=notifier, settings=settings)
+        self.labels_desk = LabelsDesk(session, notifier, window, open_folder=self.opener.open)
+
+    def _connect(self) -> None:
+        session, notifier, canvas = self.session, self.notifier, self.canvas
+        session.told.connect(notifier.error)
+        session.stepped.connect(self._tell_step)
+        session.pixels_changed.connect(self._encode_open)
+        self.host.failed.connect(self._tell_host_trouble)
+        self.verdicts.look_at.connect(canvas.look_at)
+        self.evaluation.look_at.connect(canvas.look_at)
+        self.batch.stored.connect(self.take_stored)
+        self.batch.stored.connect(lambda _: self.evaluation.take_stored())
+        self.batch.stored.connect(lambda _: self.shows.emit("Predictions"))
+        self.learner.predicted.connect(self.take_stored)
+        self.training.finished.connect(lambda _: self.model_made.emit())
+        self.training.list.changed.connect(self.evaluation.plan.look)
+        self.follow_up.shows.connect(self.shows)
+        self.reviewing.told.connect(lambda text: notifier.info(text, key="accepted"))
+        for teller in (self.training, self.follow_up):
+            teller.told.connect(lambda text: notifier.info(text, key="training"))
+
+    # --- what passes between features -------------------------------------------------------------
+
+    def take_stored(self, image_ids: tuple[int, ...]) -> None:
+        """Images have other candidates now: filter, measure and queue them anew."""
+        self.predictions.refresh(image_ids)
+        self.agreements.touch(image_ids)
+        self.queue.refresh()
+
+    def take_mapping(self) -> None:
+        """Candidates have other categories now: filter, measure and queue them anew."""
+        self.predictions.refresh()
+        self.agreements.measure_anew()
+        self.queue.refresh()
+
+    def set_registry(self, registry: Registry) -> None:
+        """Offer the trainers and detectors of these plugins, and open models by them."""
+        self.training.set_registry(registry)
+        self.follow_up.set_registry(registry)
+        self.plugins_found.emit(registry)
+
+    def look_ahead(self, count: int) -> None:
+        """Have the neighbours' embeddings computed in the background, nearest first."""
+        session = self.session
+        paths = map(session.image_path, session.neighbours(count))
+        self.host.look_ahead([(str(path), path) for path in paths])
+
+    def _encode_open(self) -> None:
+        """Have the open image's embedding computed, and then those of the images that come next."""
+        session, image = self.session, self.session.image
+        if image is None or session.pixels is None:
+            return
+        path = session.image_path(image)
+        self.host.open_image(str(path), path)  # not the id: another project has an image of that id too
+        self.canvas.ask_again()
+        self.look_ahead(self.settings.look_ahead)
+
+    def _tell_step(self, label: str, is_undo: bool) -> None:
+        """What an undo or a redo did, which may be nothing that can be seen here, and the way back."""
+        session = self.session
+        text, action = (f"Took back: {label}", "Redo") if is_undo else (f"Done again: {label}", "Undo")
+        self.notifier.info(text, action=action, run=session.redo if is_undo else session.undo, key="step")
+
+    def _tell_host_trouble(self, sentence: str) -> None:
+        phase = self.host.state.phase
+        if phase not in ("ready", "encoding"):
+            action, run = ("Restart", self.host.restart) if phase == "stopped" else ("", None)
+            self.notifier.error(sentence, action=action, run=run, key="host", lasting=True)
+        elif not self.photo_desk.tells_missing:  # which it says itself, with what can be done
+            self.notifier.error(sentence, key=OF_IMAGE)
+
+    def close(self) -> None:
+        """End what is under way and write what is to be kept: the window goes away."""
+        self.training.close()
+        self.learner.close()
+        self.evaluation.close()
+        self.batch.close()
+        self.jobs.close()
+        self.session.shut_down()
+        self.host.close()
+
+
+def _ignore(_: object) -> None:
+    """Nobody waits for it."""
