@@ -89,7 +89,7 @@ class Watch:
         window, found = self._window, []
         if widget is window.canvas and window.session.pixels is not None:
             found.append("image")
-        if widget is self._strip and 0 < len(window.session.images) <= len(self._thumbnails):
+        if widget is self._strip and 0 < len(window.session.document.images) <= len(self._thumbnails):
             found.append("strip")
         for what in found:
             # once this paint and those that belong to it are done

@@ -235,8 +235,8 @@ def test_vertex_drag(both: Both, name: str, scale: float) -> None:
     both.look(scale)
     middle = np.abs(both.rings.mean(axis=1) - SIDE / 2).sum(axis=1)
     at = int(middle.argmin())
-    chosen = list(both.session.annotations.values())[at]
-    both.session.select([chosen.id])
+    chosen = list(both.session.document.annotations.values())[at]
+    both.session.focus.select([chosen.id])
     start, item = both.rings[at, 0], both.items[at]
     item.setZValue(1)
     center = both.view.mapFromScene(QPointF(*both.rings[at].mean(axis=0)))
@@ -257,7 +257,7 @@ def test_vertex_drag(both: Both, name: str, scale: float) -> None:
 
     ours()
     theirs()
-    assert both.session.draft is not None
+    assert both.session.focus.draft is not None
     assert item.polygon()[0] != QPointF(*start)
     timings = compare({"canvas": ours, "items": theirs}, baseline="items", inner=12)
     both.canvas.drop()
@@ -271,9 +271,11 @@ def test_vertex_drag(both: Both, name: str, scale: float) -> None:
 
 def test_moving_one_box_of_ten_thousand(both: Both) -> None:
     both.look(0.5)
-    box = next(a for a in both.session.annotations.values() if isinstance(a.shape, Box) and seen(a.shape))
+    box = next(
+        a for a in both.session.document.annotations.values() if isinstance(a.shape, Box) and seen(a.shape)
+    )
     assert isinstance(box.shape, Box)
-    both.session.select([box.id])
+    both.session.focus.select([box.id])
     center = ((box.shape.x0 + box.shape.x1) / 2, (box.shape.y0 + box.shape.y1) / 2)
     start = both.canvas.view.point_on_screen(*center)
     steps = cycle((5, 10, 15, 20, 15, 10))
@@ -286,7 +288,7 @@ def test_moving_one_box_of_ten_thousand(both: Both) -> None:
 
     ours()
     ours()
-    assert both.session.draft is not None
+    assert both.session.focus.draft is not None
     timings = compare({"canvas": ours, "nothing": QApplication.processEvents}, baseline="nothing", inner=6)
     both.canvas.drop()
     QTest.mouseRelease(both.canvas, LEFT, NONE, QPoint(round(start[0]), round(start[1])))

@@ -133,7 +133,7 @@ def test_esc_amid_a_drag_leaves_all_as_it_was(user: User, tool: str) -> None:
     user.wait_saved()
     user.read_all()
     assert user.annotations() == before
-    assert user.session.draft is None
+    assert user.session.focus.draft is None
     assert user.session.can_undo == entries
     user.key("V")
     assert user.draw_box(500, 600, 550, 650).shape == Box(500, 600, 550, 650)
@@ -151,14 +151,14 @@ def test_keys_amid_a_drag_are_safe(user: User, keys: str) -> None:
     user.release(380, 480)
     user.wait_saved()
     user.read_all()
-    assert user.session.draft is None
+    assert user.session.focus.draft is None
     stored: list[object] = []
     user.session.ask(lambda store: [store.annotations(image.id) for image in store.images()], stored.append)
     user.wait(lambda: stored)
     (found,) = stored
     image = user.session.image
     assert image is not None
-    places = [one.id for one in user.session.images]
+    places = [one.id for one in user.session.document.images]
     assert list(found[places.index(image.id)]) == user.annotations()  # type: ignore[index]
 
 
@@ -168,14 +168,14 @@ def test_copy_paste_and_duplicate(user: User) -> None:
     assert near(box_of(user), 112, 312, 312, 512)
     assert len(user.annotations()) == 2
     user.key("Ctrl+A")
-    assert len(user.session.selection) == 2
+    assert len(user.session.focus.selection) == 2
     user.key("Ctrl+C")
     user.key("D")
     user.wait_shown()
     user.key("Ctrl+V")
     pasted = user.annotations()
     assert [one.shape for one in pasted] == [made.shape, Box(112, 312, 312, 512)]
-    assert user.session.selection == {one.id for one in pasted}
+    assert user.session.focus.selection == {one.id for one in pasted}
     user.undo()
     assert not user.annotations()
 
@@ -188,13 +188,13 @@ def test_clicks_select_add_and_go_through_what_lies_there(user: User) -> None:
     user.click_at(250, 450)
     assert user.selected() == inner
     user.click_at(600, 350, held=SHIFT)
-    assert user.session.selection == {inner.id, other.id}
+    assert user.session.focus.selection == {inner.id, other.id}
     user.click_at(750, 1000)
-    assert not user.session.selection
+    assert not user.session.focus.selection
     user.drag((90, 290), (520, 720))
-    assert user.session.selection == {outer.id, inner.id}
+    assert user.session.focus.selection == {outer.id, inner.id}
     user.key("Esc")
-    assert not user.session.selection
+    assert not user.session.focus.selection
     user.key("Tab")
     assert user.selected() == outer
     user.key("Tab")
@@ -211,8 +211,10 @@ def test_dragging_a_vertex_measures_it_in_the_same_frame(user: User) -> None:
         lambda store: store.add_candidates(store.ensure_model("detector", "1").id, [candidate]),  # type: ignore[arg-type, return-value]
         lambda _: None,
     )
-    user.wait(lambda: user.session.candidates)
-    user.session.choose_model(next(one for one in user.session.models if one.name == "detector"))
+    user.wait(lambda: user.session.document.candidates)
+    user.session.measure.choose_model(
+        next(one for one in user.session.document.models if one.name == "detector")
+    )
     user.key("V")
     user.wait(lambda: user.figures()["IoU"] == "1.00")
     seen: list[float] = []

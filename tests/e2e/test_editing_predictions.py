@@ -17,10 +17,14 @@ def with_a_prediction(user: User) -> Candidate:
         lambda store: store.add_candidates(store.ensure_model("detector", "1").id, [raw]),  # type: ignore[arg-type, return-value]
         lambda _: None,
     )
-    user.wait(lambda: any(model.name == "detector" for model in session.models) and session.candidates)
-    session.choose_model(next(model for model in session.models if model.name == "detector"))
+    user.wait(
+        lambda: (
+            any(model.name == "detector" for model in session.document.models) and session.document.candidates
+        )
+    )
+    session.measure.choose_model(next(model for model in session.document.models if model.name == "detector"))
     user.wait(lambda: user.window.bench.predictions.kept)
-    return next(iter(session.candidates.values()))
+    return next(iter(session.document.candidates.values()))
 
 
 def test_dragging_a_selected_prediction_accepts_and_moves_it(user: User) -> None:
@@ -28,15 +32,15 @@ def test_dragging_a_selected_prediction_accepts_and_moves_it(user: User) -> None
     user.key("V")
     user.click_at(300, 500)
     assert user.window.bench.predictions.selection == {predicted.id}
-    assert not user.session.annotations
+    assert not user.session.document.annotations
     user.drag((300, 500), (340, 500))
-    (made,) = user.session.annotations.values()
+    (made,) = user.session.document.annotations.values()
     assert made.prediction_id == predicted.id
     assert abs(bounds(made.shape).x0 - 240) < 3
-    agreement = user.session.agreement(made.id)
+    agreement = user.session.measure.agreement(made.id)
     assert agreement is not None
     assert abs(agreement.iou - 160 / 240) < 0.03
-    assert user.session.candidates[predicted.id].verdict == "accepted"
+    assert user.session.document.candidates[predicted.id].verdict == "accepted"
 
 
 def test_a_click_on_a_prediction_only_selects_it(user: User) -> None:
@@ -45,4 +49,4 @@ def test_a_click_on_a_prediction_only_selects_it(user: User) -> None:
     for _ in range(2):
         user.click_at(300, 500)
     assert user.window.bench.predictions.selection == {predicted.id}
-    assert not user.session.annotations
+    assert not user.session.document.annotations

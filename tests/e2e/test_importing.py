@@ -16,7 +16,7 @@ COUNT = 3
 @pytest.fixture
 def dropped(user: User, tmp_path: Path) -> Path:
     """A COCO file with a box on the open image, and two on others."""
-    names = [user.image, *(i.path for i in user.session.images if i.path != user.image)][:COUNT]
+    names = [user.image, *(i.path for i in user.session.document.images if i.path != user.image)][:COUNT]
     box = {"category_id": 1, "bbox": [5, 5, 20, 20], "area": 400}
     document = {
         "images": [{"id": n, "file_name": name} for n, name in enumerate(names, 1)],
@@ -30,8 +30,8 @@ def dropped(user: User, tmp_path: Path) -> Path:
 
 def _imported(user: User) -> int:
     """How many objects of the file are in the project, by the window's own counts."""
-    things = [key for key, one in user.session.categories.items() if one.name == "thing"]
-    counts = (user.session.counts(image.id) for image in user.session.images)
+    things = [key for key, one in user.session.document.categories.items() if one.name == "thing"]
+    counts = (user.session.document.counts(image.id) for image in user.session.document.images)
     return sum(by.get(key, 0) for by in counts for key in things)
 
 
@@ -84,7 +84,7 @@ def test_labels_and_what_a_run_stores_meanwhile_are_both_there(user: User, dropp
     user.wait(lambda: _imported(user) == COUNT and len(stored) == 3)
     assert not [one for one in stored if isinstance(one, Exception)]
     session.refresh_candidates(image_id)
-    user.wait(lambda: len(session.candidates) == 3)
+    user.wait(lambda: len(session.document.candidates) == 3)
     user.wait_saved()
 
 

@@ -147,10 +147,10 @@ def test_no_image_is_called_reviewed_with_something_half_done(user: User) -> Non
     user.key("Ctrl+Return")
     assert user.image == "bus.jpg"
     assert user.said().startswith("Not marked as reviewed. A polygon is not finished here")
-    assert not user.session.images[0].reviewed
+    assert not user.session.document.images[0].reviewed
     user.key("Return")
     user.key("Ctrl+Return")
-    assert user.session.images[0].reviewed
+    assert user.session.document.images[0].reviewed
 
 
 def test_in_the_middle_of_a_drag_keys_wait_and_undo_takes_the_drag(user: User, earlier: Annotation) -> None:
@@ -176,7 +176,7 @@ def test_enter_in_a_text_field_is_the_fields(user: User) -> None:
     QTest.mouseClick(panel.add_button, LEFT)
     user.type("pear", panel.name_field)
     user.key("Return")
-    assert [one.name for one in user.session.categories.values()] == ["pear"]
+    assert [one.name for one in user.session.document.categories.values()] == ["pear"]
     assert _points(user) == 4
     assert isinstance(user.window.frame.focusWidget(), QLineEdit)
     user.canvas.setFocus()

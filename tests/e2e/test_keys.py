@@ -19,9 +19,9 @@ pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-scree
 def test_digits_pick_the_next_category_and_in_select_rename(user: User) -> None:
     for name in ("person", "bus", "tree"):
         user.add_category(name)
-    assert user.session.category is not None
+    assert user.session.focus.category is not None
     user.key("2")
-    assert user.session.category.name == "bus"
+    assert user.session.focus.category.name == "bus"
     made = user.draw_box(100, 300, 300, 500)
     assert user.category_of(made) == "bus"
     user.key("3")
@@ -52,25 +52,25 @@ def test_letters_go_through_the_images(user: User) -> None:
 def test_ctrl_enter_marks_reviewed_and_goes_on(user: User) -> None:
     user.key("Ctrl+Return")
     assert user.image == "grace_hopper.jpg"
-    assert [one.reviewed for one in user.session.images] == [True, False, False]
+    assert [one.reviewed for one in user.session.document.images] == [True, False, False]
     user.key("Ctrl+Shift+D")
     assert user.image == "zidane.jpg"
     user.key("A")
     user.key("A")
     assert user.image == "bus.jpg"
     user.key("Ctrl+R")
-    assert not user.session.images[0].reviewed
+    assert not user.session.document.images[0].reviewed
     user.undo()
-    assert user.session.images[0].reviewed
+    assert user.session.document.images[0].reviewed
 
 
 def _typed_everything(user: User, field: QLineEdit) -> None:
     """Type every letter and digit, and find nothing changed but the text."""
-    tool, image, category = user.canvas.tool, user.image, user.session.category
+    tool, image, category = user.canvas.tool, user.image, user.session.focus.category
     text = "abcdefghijklmnopqrstuvwxyz1234567890"
     user.type(text, field)
     assert text in field.text()
-    assert (user.canvas.tool, user.image, user.session.category) == (tool, image, category)
+    assert (user.canvas.tool, user.image, user.session.focus.category) == (tool, image, category)
 
 
 def test_letters_and_digits_are_text_where_one_types(user: User) -> None:
@@ -100,11 +100,11 @@ def test_a_category_is_renamed_in_place(user: User) -> None:
         QTest.keyClick(editor, character)
     assert (user.canvas.tool, user.image) == (tool, image)
     user.key("Return")
-    user.wait(lambda: [one.name for one in user.session.categories.values()] == ["rabbit 12", "bus"])
+    user.wait(lambda: [one.name for one in user.session.document.categories.values()] == ["rabbit 12", "bus"])
     assert user.annotations() == [made]
     user.canvas.setFocus()
     user.undo()
-    assert [one.name for one in user.session.categories.values()] == ["person", "bus"]
+    assert [one.name for one in user.session.document.categories.values()] == ["person", "bus"]
 
 
 def test_merging_two_categories_is_one_undo(user: User) -> None:
@@ -113,15 +113,15 @@ def test_merging_two_categories_is_one_undo(user: User) -> None:
     user.key("1")
     made = user.draw_box(100, 300, 300, 500)
     panel = user.window.panels[CategoriesPanel]
-    panel.ask_merge(*user.session.categories)
+    panel.ask_merge(*user.session.document.categories)
     assert panel.question is not None
     user.wait(panel.question.isActiveWindow)
     user.key("Return")
-    user.wait(lambda: len(user.session.categories) == 1)
+    user.wait(lambda: len(user.session.document.categories) == 1)
     assert user.category_of(user.annotations()[0]) == "rider"
     user.canvas.setFocus()
     user.undo()
-    assert sorted(one.name for one in user.session.categories.values()) == ["person", "rider"]
+    assert sorted(one.name for one in user.session.document.categories.values()) == ["person", "rider"]
     assert user.annotations() == [made]
 
 

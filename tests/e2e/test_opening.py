@@ -55,7 +55,7 @@ def test_a_coco_file_is_dropped_on_an_open_project(user: User, tmp_path: Path) -
     user.wait(lambda: user.said().startswith("labels.json: images: 1 of 1 taken"))
     user.undo()
     user.wait(lambda: not user.annotations())
-    assert not user.session.categories
+    assert not user.session.document.categories
 
 
 def test_a_coco_file_among_its_images_opens_their_folder(start: Start, photos: Path) -> None:
@@ -137,14 +137,14 @@ def test_a_read_only_project_refuses_every_edit_in_a_sentence(start: Start, phot
     user = start()
     user.window.open(photos, read_only=True)
     user.wait(user.annotations)
-    user.session.select([made.id])
+    user.session.focus.select([made.id])
     for keys in ("Del", "Ctrl+D", "Ctrl+R", "Right"):
         user.window.toast.hide()
         user.canvas.setFocus()
         user.key(keys)
         user.wait(lambda: user.said().startswith("Nothing was changed."))
         assert user.annotations() == [made]
-    assert not user.session.images[0].reviewed
+    assert not user.session.document.images[0].reviewed
     assert not user.window.actions["reviewed"].isChecked()
 
 

@@ -133,7 +133,7 @@ def labelled(user: User) -> list[int]:
 
 def verdicts(user: User) -> list[tuple[str, float, str]]:
     """Class, confidence and verdict of what a person has judged on the open image."""
-    found = user.session.candidates.values()
+    found = user.session.document.candidates.values()
     return sorted((one.label, round(one.confidence, 2), one.verdict) for one in found if one.verdict)
 
 
@@ -163,7 +163,7 @@ def slide(user: User, slider: QSlider, value: float) -> None:
 
 def test_a_run_over_the_folder_and_categories_for_its_classes(asker: User) -> None:
     user, window = asker, asker.window
-    assert not user.session.categories
+    assert not user.session.document.categories
     user.key("Ctrl+B")
     user.wait(lambda: "predicted 4 images" in user.said())
     user.wait(lambda: "2 classes that are no category here yet" in user.said())
@@ -171,9 +171,9 @@ def test_a_run_over_the_folder_and_categories_for_its_classes(asker: User) -> No
     assert not window.panels.docks["Predictions"].isHidden()
     assert not user.annotations()
     user.map_classes()
-    assert sorted(one.name for one in user.session.categories.values()) == ["lamp", "window"]
-    names = {key: one.name for key, one in user.session.categories.items()}
-    assert all(names[one.category_id] == one.label for one in user.session.candidates.values())
+    assert sorted(one.name for one in user.session.document.categories.values()) == ["lamp", "window"]
+    names = {key: one.name for key, one in user.session.document.categories.items()}
+    assert all(names[one.category_id] == one.label for one in user.session.document.candidates.values())
     user.key("D")
     user.wait_shown()
     assert sure(user) == [0.9, 0.6, 0.45, 0.3]
@@ -187,7 +187,7 @@ def test_predicting_one_image_leaves_the_others(asker: User, detector: Path) -> 
     asker.wait(lambda: sure(asker) == [0.9, 0.6, 0.45, 0.3])
     asker.key("D")
     asker.wait_shown()
-    assert not asker.session.candidates
+    assert not asker.session.document.candidates
 
 
 def test_a_cancelled_run_keeps_what_it_has_and_goes_on_later(asker: User, detector: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_cancelled_run_keeps_what_it_has_and_goes_on_later(asker: User, detect
     user.press_button(run.button)
     user.wait(lambda: "was stopped after" in user.said())
     user.wait(lambda: not user.hosts())
-    model = user.session.model
+    model = user.session.measure.model
     assert model is not None
     done = stored(user, lambda store: store.predictions.predicted_images(model.id))
     assert 0 < len(done) < IMAGES
@@ -391,7 +391,7 @@ def test_reviewed_and_next_goes_where_the_review_goes(user: User) -> None:
     user.wait(lambda: queue.current is not None and user.image == "1.png")
     user.wait(lambda: user.window.bench.predictions.selection)
     user.key("Ctrl+Return")
-    image = user.session.find_image(1)
+    image = user.session.document.find_image(1)
     assert image is not None
     assert image.reviewed
     assert queue.remaining == 4 * (IMAGES - 1)
@@ -451,7 +451,7 @@ def test_the_explorer_measures_two_selected_objects(user: User) -> None:
     user.key("V")
     user.click_at(30, 40)
     user.click_at(75, 40, held=SHIFT)
-    assert len(user.session.selection) == 2
+    assert len(user.session.focus.selection) == 2
 
     def shown() -> list[str]:
         figures: tuple[Figure, ...] = (panel.iou, panel.dice, panel.giou)
@@ -459,7 +459,7 @@ def test_the_explorer_measures_two_selected_objects(user: User) -> None:
 
     assert shown() == ["0.33", "0.50", "0.33"]
     assert [area.value.text() for area in panel.areas] == ["800 px²", "800 px²", "800 px²", "2,400 px²"]
-    user.session.select([drawn.id])
+    user.session.focus.select([drawn.id])
     user.drag((60, 40), (80, 40))
     assert shown() == ["0.00", "0.00", "0.00"]
 
@@ -479,7 +479,7 @@ def test_yolo_over_photos_from_run_to_annotations(start: Start, photos: Path, sh
     told = user.run_detector()
     assert "predicted 3 images" in told
     user.map_classes()
-    names = {one.name for one in user.session.categories.values()}
+    names = {one.name for one in user.session.document.categories.values()}
     assert {"person", "bus", "tie"} <= names
     found = [(one.label, one.confidence) for one in user.kept()]
     assert sum(label == "person" for label, _ in found) == 4

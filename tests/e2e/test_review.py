@@ -25,7 +25,7 @@ def reviewer(user: User) -> User:
     session = user.session
     category = session.add_category("person", by="test")
     assert category is not None
-    images = [image.id for image in session.images]
+    images = [image.id for image in session.document.images]
 
     def predicted(image_id: int, x: float, confidence: float) -> Candidate:
         return Candidate(0, image_id, 0, category.id, Box(x, 200, x + 100, 400), confidence, "person")
@@ -41,8 +41,8 @@ def reviewer(user: User) -> User:
     session.ask(work, done.append)
     user.wait(lambda: done)
     session.reload()
-    user.wait(lambda: len(session.candidates) == 2)
-    session.choose_model(next(model for model in session.models if model.name == "detector"))
+    user.wait(lambda: len(session.document.candidates) == 2)
+    session.measure.choose_model(next(model for model in session.document.models if model.name == "detector"))
     user.wait(lambda: len(user.window.bench.predictions.kept) == 2)
     user.key("V")
     user.key("Ctrl+Shift+R")
@@ -98,7 +98,7 @@ def test_backspace_rejects_the_prediction_that_was_clicked(reviewer: User) -> No
 @pytest.mark.parametrize("key", ["Return", "Backspace"])
 def test_nothing_is_decided_on_an_image_that_is_not_shown(reviewer: User, key: str) -> None:
     first = reviewer.session.image
-    reviewer.go_to(reviewer.session.images[2].path)
+    reviewer.go_to(reviewer.session.document.images[2].path)
     reviewer.wait_shown()
     reviewer.key("1")
     assert verdicts(reviewer) == WAITING
@@ -177,7 +177,7 @@ def test_a_minimised_window_does_not_end_the_review(reviewer: User) -> None:
 def test_the_first_esc_belongs_to_the_selected_object(reviewer: User) -> None:
     reviewer.draw_box(300, 200, 400, 300)
     reviewer.key("Esc")
-    assert not reviewer.session.selection
+    assert not reviewer.session.focus.selection
     assert reviewer.window.bench.queue.active
     reviewer.key("Esc")
     assert not reviewer.window.bench.queue.active
@@ -198,7 +198,7 @@ def test_back_by_its_button_and_its_key(reviewer: User) -> None:
 
 
 def test_accept_all_says_how_many_and_its_undo_stays_where_the_person_is(reviewer: User) -> None:
-    reviewer.go_to(reviewer.session.images[2].path)
+    reviewer.go_to(reviewer.session.document.images[2].path)
     reviewer.wait_shown()
     reviewer.window.actions["accept-set"].trigger()
     reviewer.wait(lambda: reviewer.said().startswith("Accepted 3 predictions on 2 images"))
@@ -272,12 +272,12 @@ def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: Us
 def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User) -> None:
     """Another run has others for the open photo; Enter brings the first of them into sight."""
     session, queue = reviewer.session, reviewer.window.desk.queue
-    first, model = session.image, session.model
+    first, model = session.image, session.measure.model
     assert first is not None
     assert model is not None
     made = session.add(Box(300, 500, 400, 600), by="test")
     assert made is not None
-    session.select([made.id])
+    session.focus.select([made.id])
     other = Candidate(0, first.id, 0, made.category_id, Box(250, 200, 350, 400), 0.55, "person")
     done: list[None] = []
     session.ask(lambda store: store.predictions.record_run(model.id, first.id, [other]), done.append)  # type: ignore[arg-type, return-value]
@@ -287,7 +287,7 @@ def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User
     reviewer.wait(lambda: confidence(reviewer) == 0.55)
     session.reload()
     reviewer.wait(lambda: not queue._again.isActive() and queue.preparing == (0, 0))
-    assert session.selection == {made.id}
+    assert session.focus.selection == {made.id}
     queue.accept_current()
     assert 0.55 not in {k for k, verdict in verdicts(reviewer).items() if verdict}
     assert selected(reviewer) == [0.55]
@@ -300,7 +300,7 @@ def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     session, queue = reviewer.session, reviewer.window.bench.queue
     first = session.image
     assert first is not None
-    model = session.model
+    model = session.measure.model
     assert model is not None
     done: list[None] = []
     session.ask(lambda store: store.predictions.record_run(model.id, first.id, []), done.append)  # type: ignore[arg-type, return-value]

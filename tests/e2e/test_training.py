@@ -147,7 +147,11 @@ def predicted(user: User, model_id: int) -> set[int]:
 
 def unlabelled(user: User) -> set[int]:
     """Ids of the images that nothing was drawn on."""
-    return {image.id for image in user.session.images if not any(user.session.counts(image.id).values())}
+    return {
+        image.id
+        for image in user.session.document.images
+        if not any(user.session.document.counts(image.id).values())
+    }
 
 
 @pytest.fixture
@@ -170,7 +174,7 @@ def test_label_train_predict_accept_and_judge(trained: User) -> None:
 
     user.press_button(panel.use)
     user.wait(lambda: queue.active and queue.current is not None, LONG)
-    model = user.session.model
+    model = user.session.measure.model
     assert model is not None
     assert model.name == "Instant 1"
     assert predicted(user, model.id) == waiting
@@ -232,7 +236,7 @@ def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
     click_on(user, matrix, matrix.rect_of(cell).center())
     item = page.view.listing.items[0]
     user.wait(lambda: user.session.image is not None and user.session.image.id == item.image_id)
-    user.wait(lambda: user.session.selection == {item.truth_id})
+    user.wait(lambda: user.session.focus.selection == {item.truth_id})
     assert len(page.view.listing.items) == counts[cell]
     assert user.session.image is not None
     assert user.session.image.id in held_out
@@ -282,12 +286,12 @@ def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:
     user.key("Ctrl+Shift+L")
     assert learner.is_on
     user.wait(lambda: "predicted" in learner.words and not learner.doing, LONG)
-    model = user.session.model
+    model = user.session.measure.model
     assert model is not None
     assert model.name == NAME
     assert user.image == "4.png"
     assert predicted(user, model.id) == unlabelled(user)
-    user.wait(lambda: user.session.candidates)
+    user.wait(lambda: user.session.document.candidates)
 
     user.draw_box(*balls(4)[0])
     user.key("D")

@@ -25,7 +25,7 @@ Start = Callable[..., User]
 
 def test_a_killed_host_is_told_and_the_next_click_works(sam: User) -> None:
     made = sam.draw_box(400, 300, 500, 500)
-    sam.session.select(())
+    sam.session.focus.select(())
     sam.prompt_at(132, 560)
     (host,) = sam.hosts()
     sam.key("Esc")
@@ -163,7 +163,7 @@ def test_a_cut_off_photo_is_shown_with_a_note(start: Start, photos: Path) -> Non
     assert user.session.image.note.startswith("damaged")
     assert user.window.status_line._note.text() == user.session.image.note
     strip = user.window.panels[FilmStrip]
-    column = [one.path for one in user.session.images].index("cut.jpg")
+    column = [one.path for one in user.session.document.images].index("cut.jpg")
     assert "damaged" in str(strip.model().index(0, column).data(3))  # its tool tip
     assert user.draw_box(100, 100, 200, 200) in user.annotations()
 

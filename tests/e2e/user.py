@@ -80,7 +80,7 @@ class User:
     def go_to(self, name: str) -> None:
         """Click the image's thumbnail in the film strip."""
         strip, session = self.window.panels[FilmStrip], self.session
-        column = [session.find_image(i).path for i in session.order].index(name)  # type: ignore[union-attr]
+        column = [session.document.find_image(i).path for i in session.order].index(name)  # type: ignore[union-attr]
         index = strip.model().index(0, column)
         strip.scrollTo(index)
         QTest.mouseClick(strip.viewport(), LEFT, NONE, strip.visualRect(index).center())
@@ -212,7 +212,7 @@ class User:
     def _history(self, action: str, keys: str) -> None:
         self.come_to_front()
         self.wait(self.window.actions[action].isEnabled)
-        with self._qtbot.waitSignal(self.session.changed, timeout=PATIENCE):
+        with self._qtbot.waitSignal(self.session.document.changed, timeout=PATIENCE):
             self.key(keys)
         self.wait_saved()
         self.read_all()
@@ -343,16 +343,16 @@ class User:
 
     def annotations(self) -> list[Annotation]:
         """Those of the open image, oldest first."""
-        return list(self.session.annotations.values())
+        return list(self.session.document.annotations.values())
 
     def selected(self) -> Annotation:
         """The only selected annotation."""
-        (chosen,) = self.session.selection
-        return self.session.annotations[chosen]
+        (chosen,) = self.session.focus.selection
+        return self.session.document.annotations[chosen]
 
     def category_of(self, annotation: Annotation) -> str:
         """The name of its category."""
-        return self.session.categories[annotation.category_id].name
+        return self.session.document.categories[annotation.category_id].name
 
     def figures(self) -> dict[str, str]:
         """The numbers of the agreement panel by name, as a screen reader would read them."""

@@ -53,12 +53,12 @@ def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
         qtbot.waitUntil(lambda: bool(done))
         session.reload()
         opened = session.image.id
-        qtbot.waitUntil(lambda: any(m.name == model for m in session.models))
+        qtbot.waitUntil(lambda: any(m.name == model for m in session.document.models))
         wanted = len(found.get(opened, []))
         qtbot.waitUntil(
-            lambda: sum(one.model_id == done[0].id for one in session.candidates.values()) >= wanted
+            lambda: sum(c.model_id == done[0].id for c in session.document.candidates.values()) >= wanted
         )
-        session.choose_model(done[0])
+        session.measure.choose_model(done[0])
 
     return store_them
 

@@ -167,7 +167,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         self.pressed: tuple[str, tuple[int, int], int] | None = None
         self.told: list[str] = []
         self.build()
-        for image in self.session.images:
+        for image in self.session.document.images:
             self.model.records[Image, image.id] = image
         self.watch()
         for name in ("person", "dog"):
@@ -241,14 +241,14 @@ class TwoAtOnce(RuleBasedStateMachine):
     def undisturbed(self) -> Iterator[None]:
         """What is not the person's ends no drag, selects nothing, goes nowhere, and takes no point away."""
         session, canvas = self.session, self.canvas
-        before = session.image, canvas.dragging, canvas.in_progress, session.selection, canvas.tool
+        before = session.image, canvas.dragging, canvas.in_progress, session.focus.selection, canvas.tool
         yield
-        after = session.image, canvas.dragging, canvas.in_progress, session.selection, canvas.tool
+        after = session.image, canvas.dragging, canvas.in_progress, session.focus.selection, canvas.tool
         if self.follows and before[0].id != after[0].id:
             return  # the person's own undo
         assert before[0].id == after[0].id, "the screen was taken elsewhere"
         assert after[1:3] == before[1:3], "what the hand has in progress was ended"
-        kept = before[3] & session.annotations.keys()
+        kept = before[3] & session.document.annotations.keys()
         # where only the writer knows what was done, an object may go and come back before one looks
         assert after[3] == kept or (self.ahead and after[3] <= kept), "the selection was changed"
         assert after[4] == before[4]
@@ -257,12 +257,12 @@ class TwoAtOnce(RuleBasedStateMachine):
     def check_screen(self) -> None:
         """Every act is on the screen at once."""
         session = self.session
-        if self.ahead or session.image is None or not session._document.is_read:
+        if self.ahead or session.image is None or not session.document.is_read:
             return
-        shown = {key: plain(one) for key, one in session.annotations.items()}
+        shown = {key: plain(one) for key, one in session.document.annotations.items()}
         same(shown, self.model.annotations(session.image.id), "the screen is not what was done")
         assert list(shown) == sorted(shown)
-        assert session.selection <= shown.keys()
+        assert session.focus.selection <= shown.keys()
 
     @rule()
     def settle(self) -> None:
@@ -274,7 +274,7 @@ class TwoAtOnce(RuleBasedStateMachine):
             for _ in range(2):  # what the answers have asked for is answered by the second
                 self.ask(lambda store: None)
                 self.come_to_rest()
-            until(lambda: session._document.is_read and not session._acts.learning, "the labels")
+            until(lambda: session.document.is_read and not session._acts.learning, "the labels")
         shown = session.image.id
         disk = self.ask(
             lambda store: (
@@ -293,15 +293,19 @@ class TwoAtOnce(RuleBasedStateMachine):
         for image_id, annotations in labels.items():
             found = {one.id: plain(one) for one in annotations}
             same(found, self.model.annotations(image_id), f"the disk is not what was done on {image_id}")
-            counted = sum(session.counts(image_id).values())
+            counted = sum(session.document.counts(image_id).values())
             assert counted == len(annotations), f"{counted} counted on {image_id}: {len(annotations)}"
         here = {one.id: one for one in labels[session.image.id]}
-        same(dict(session.annotations), here, "the screen is not the disk")
-        same(dict(session.candidates), candidates, "the predictions shown are not those of the disk")
-        same(dict(session.categories), categories, "the categories shown are not those of the disk")
+        same(dict(session.document.annotations), here, "the screen is not the disk")
+        same(dict(session.document.candidates), candidates, "the predictions shown are not those of the disk")
+        same(dict(session.document.categories), categories, "the categories shown are not those of the disk")
         same(categories, self.model.of(Category), "the categories are not what was done")
         done = {key: one.reviewed for key, one in self.model.of(Image).items()}
-        same({one.id: one.reviewed for one in session.images}, reviewed, "the marks are not the disk's")
+        same(
+            {one.id: one.reviewed for one in session.document.images},
+            reviewed,
+            "the marks are not the disk's",
+        )
         same(reviewed, done, "the reviewed marks are not what was done")
         assert (session.can_undo, session.can_redo) == steps
         assert steps == (bool(self.model.done), bool(self.model.undone))
@@ -312,7 +316,7 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     def take_photos(self, labels: dict, reviewed: dict[int, bool]) -> None:
         """A photo that was put into the folder is an image that nobody has done anything to."""
-        for image in self.session.images:
+        for image in self.session.document.images:
             if (Image, image.id) not in self.model.records and image.id in reviewed:
                 assert not labels[image.id], "a removed image is back"
                 self.model.records[Image, image.id] = image
@@ -442,7 +446,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         """The writer works it out; what the person does meanwhile is done to what comes of it."""
         if self.canvas.dragging or self.ahead:
             return
-        ids = sorted(self.session.categories)
+        ids = sorted(self.session.document.categories)
         if len(ids) < 2 or self.model.void:
             return
         source, target = (ids[0], ids[-1]) if turns else (ids[-1], ids[0])
@@ -491,8 +495,8 @@ class TwoAtOnce(RuleBasedStateMachine):
 
         def take(model):
             answers.append(model)
-            if session.model != model:
-                session.measure_against(model)
+            if session.measure.model != model:
+                session.measure.add_model(model)
             session.refresh_candidates(image)
 
         with self.undisturbed():
@@ -503,7 +507,7 @@ class TwoAtOnce(RuleBasedStateMachine):
     @rule(place=places)
     def arrives_import(self, place) -> None:
         """A file with an object is taken in; only the writer knows what it becomes."""
-        name = next((one.path for one in reversed(self.session.images) if one.path in PHOTOS), "")
+        name = next((one.path for one in reversed(self.session.document.images) if one.path in PHOTOS), "")
         if not name:
             return  # an image that nobody has a file of would be made, and take the path of one put elsewhere
         entry = Entry(None)

@@ -146,7 +146,7 @@ class TwoInAWindow(TwoAtOnce):
     def typed(self, key) -> None:
         session, canvas, model = self.session, self.canvas, self.model
         busy, dragging = canvas.in_progress, canvas.dragging
-        image, before = session.image.id, dict(session.annotations)
+        image, before = session.image.id, dict(session.document.annotations)
         acts, steps = model.acts, (len(model.done), len(model.undone))
         if key == "Ctrl+R" and dragging:
             return
@@ -156,7 +156,7 @@ class TwoInAWindow(TwoAtOnce):
             assert model.acts == acts, f"{key} was not for what is in progress"
             assert (len(model.done), len(model.undone)) == steps, f"{key} was not for what is in progress"
         if busy and key == "Return" and session.image.id == image:
-            now = session.annotations
+            now = session.document.annotations
             assert all(now.get(one) == was for one, was in before.items()), "Enter hit a finished object"
         if dragging and key in ("A", "D"):
             assert session.image.id == image, "a drag was left behind"
@@ -224,7 +224,7 @@ class TwoInAWindow(TwoAtOnce):
     @rule()
     def arrives_photo(self) -> None:
         """A photo is put into the folder."""
-        if len(self.session.images) < 5:
+        if len(self.session.document.images) < 5:
             rng = np.random.default_rng(1000 + next(self.numbers))  # its content is no other photo's
             pixels = rng.integers(0, 255, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
             cv2.imwrite(str(self.folder / f"new{next(self.numbers)}.png"), pixels)
@@ -236,13 +236,13 @@ class TwoInAWindow(TwoAtOnce):
     def photo_removed(self) -> None:
         """A photo is deleted, and then its image, with all that is on it, taken out of the project."""
         image = self.session.image
-        if len(self.session.images) < 3 or self.canvas.dragging or self.in_hand():
+        if len(self.session.document.images) < 3 or self.canvas.dragging or self.in_hand():
             return
         (self.folder / image.path).unlink(missing_ok=True)
         with self.settled():
             self.begun.pop(image.id, None)
             self.window.bench.photo_desk.remove([image.id])
-            until(lambda: self.session.find_image(image.id) is None, "the image is gone")
+            until(lambda: self.session.document.find_image(image.id) is None, "the image is gone")
             self.begun.pop(image.id, None)
 
     @rule()
@@ -256,12 +256,14 @@ class TwoInAWindow(TwoAtOnce):
         with self.settled():
             shutil.move(source, aside)
             self.window.bench.photo_desk.locate(image.id, aside)
-            until(lambda: self.session.find_image(image.id).path == str(aside), "the photo was located")
+            until(
+                lambda: self.session.document.find_image(image.id).path == str(aside), "the photo was located"
+            )
 
     @rule(place=places)
     def arrives_labels(self, place) -> None:
         """A labels file is taken in as from the menu; the hand may be in the middle of something."""
-        shown = next((one for one in self.session.images if "new" not in one.path), None)
+        shown = next((one for one in self.session.document.images if "new" not in one.path), None)
         if shown is None:
             return
         self.settle()

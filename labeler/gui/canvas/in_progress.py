@@ -10,7 +10,7 @@ from labeler.gui.canvas.gestures import Gestures
 from labeler.gui.canvas.stage import BY, Stage
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.table import TOOLS
-from labeler.gui.session.session import Changed
+from labeler.gui.session.document import Changed
 
 _KEYS = {tool.name: tool.key for tool in TOOLS}
 
@@ -42,7 +42,7 @@ class InProgress(QObject):
         """The project and the image that what is half done belongs to."""
         self._said = (False, False, False, False)
         stage.session.may_leave = self._may_leave
-        stage.session.changed.connect(self._note_edit)
+        stage.session.document.changed.connect(self._note_edit)
         stage.session.leaving.connect(gestures.finish)
 
     # --- what there is ----------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class InProgress(QObject):
         if changed:
             # the drag ends with what it has begun with, and what it ends with gets the name
             self._gestures.afterwards(lambda: session.recategorise(changed, category_id, by=BY))
-        session.choose_category(category_id)
+        session.focus.choose_category(category_id)
         return True
 
     # --- another tool, another image --------------------------------------------------------------
@@ -160,7 +160,7 @@ class InProgress(QObject):
         return not self._gestures.working
 
     def _begun(self) -> tuple[Begun, ...]:
-        category = self._stage.session.category
+        category = self._stage.session.focus.category
         category_id = category.id if category is not None else None
         found = ((tool, tool.work()) for tool in self.half_done())
         return tuple(
@@ -176,7 +176,7 @@ class InProgress(QObject):
             return
         project, image_id = self._home
         self._shelf.put(project, image_id, begun)
-        image = self._stage.session.find_image(image_id)
+        image = self._stage.session.document.find_image(image_id)
         if begun and image is not None and project == self._stage.session.project:
             what = " and ".join(f"the {one.makes}" for one in begun)
             verb = "is" if len(begun) == 1 else "are"
@@ -192,8 +192,8 @@ class InProgress(QObject):
         if not known:
             return
         first = known[0]
-        if first.category_id is not None and first.category_id in session.categories:
-            session.choose_category(first.category_id)
+        if first.category_id is not None and first.category_id in session.document.categories:
+            session.focus.choose_category(first.category_id)
         self.came_back.emit(first.tool)
         self.told.emit(f"The {first.makes} begun here is back: Enter finishes it, Esc drops it.")
 

@@ -29,7 +29,8 @@ from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.canvas.viewport import LARGEST, SMALLEST, Viewport, fitted, looking_at
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
-from labeler.gui.session.session import Changed, Session
+from labeler.gui.session.document import Changed
+from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 
 _SETTLE = 40
@@ -108,17 +109,21 @@ class PhotoView(QWidget):
         session = self._session
         session.image_changed.connect(self._take_image)
         session.pixels_changed.connect(self._take_pixels)
-        session.changed.connect(self._take_changes)
-        session.selection_changed.connect(self._take_selection)
-        session.draft_changed.connect(self._active.forget_measure)
+        session.document.changed.connect(self._take_changes)
+        session.focus.selection_changed.connect(self._take_selection)
+        session.focus.draft_changed.connect(self._active.forget_measure)
         predictions = self.predictions
         predictions.changed.connect(self._take_predictions)
         predictions.selection_changed.connect(self._show_predictions)
         predictions.walked.connect(self._show_predictions)
         predictions.hovered_changed.connect(self.update)
         self.comparison.changed.connect(self.update)
-        session.category_changed.connect(self.update)
-        for signal in (session.category_changed, session.selection_changed, session.changed):
+        session.focus.category_changed.connect(self.update)
+        for signal in (
+            session.focus.category_changed,
+            session.focus.selection_changed,
+            session.document.changed,
+        ):
             signal.connect(self.outlook_changed)
         self._stage.repaint.connect(self.update)
         self._stage.moved.connect(self._update_around)
@@ -244,8 +249,8 @@ class PhotoView(QWidget):
         self.update()
 
     def _load(self) -> None:
-        self._stage.scene.load(self._session.annotations.values())
-        self._stage.scene.set_categories(self._session.categories)
+        self._stage.scene.load(self._session.document.annotations.values())
+        self._stage.scene.set_categories(self._session.document.categories)
         self._overlay.invalidate()
         self._take_selection()
         self._take_predictions()
@@ -290,9 +295,9 @@ class PhotoView(QWidget):
         """Lift the selected annotations out of the overlay, and lay the others back."""
         scene = self._stage.scene
         before = set(scene.lifted_ids())
-        for key in before ^ self._session.selection:
+        for key in before ^ self._session.focus.selection:
             self._dirty(key)
-        scene.lift(self._session.selection)
+        scene.lift(self._session.focus.selection)
         self._active.forget_measure()
         self.update()
 

@@ -139,22 +139,22 @@ class Stage(QObject):
 
         In a read-only project it is given too: the session refuses the edit, and says why.
         """
-        annotation = self.session.annotations.get(annotation_id)
-        category = self.session.categories.get(annotation.category_id) if annotation else None
+        annotation = self.session.document.annotations.get(annotation_id)
+        category = self.session.document.categories.get(annotation.category_id) if annotation else None
         if category is not None and (category.locked or category.hidden):
             return None
         return annotation
 
     def sole(self) -> Annotation | None:
         """The selected annotation, where it is the only one and may be changed."""
-        if len(self.session.selection) != 1:
+        if len(self.session.focus.selection) != 1:
             return None
-        return self.editable(next(iter(self.session.selection)))
+        return self.editable(next(iter(self.session.focus.selection)))
 
     def active(self) -> list[Annotation]:
         """What the active layer paints: the selected annotations, their drafts in place of them."""
-        shown = sorted(self.session.selection | self.drafts.keys())
-        found = [self.drafts.get(key) or self.session.annotations[key] for key in shown]
+        shown = sorted(self.session.focus.selection | self.drafts.keys())
+        found = [self.drafts.get(key) or self.session.document.annotations[key] for key in shown]
         return [annotation for annotation in found if not self.scene.is_hidden(annotation.category_id)]
 
     def show_drafts(self, drafts: Iterable[Annotation]) -> None:
@@ -162,8 +162,8 @@ class Stage(QObject):
         before = self.drafts.values()
         self.drafts = {draft.id: draft for draft in drafts}
         first = next(iter(self.drafts.values()), None)
-        if first is not None or self.session.draft is not None:
-            self.session.set_draft(first)
+        if first is not None or self.session.focus.draft is not None:
+            self.session.focus.set_draft(first)
         after = self.drafts.values()
         if before and after:
             self.moved.emit(frame_of(draft.shape for draft in (*before, *after)))
@@ -176,7 +176,7 @@ class Stage(QObject):
 
     def name_of(self, annotation: Annotation) -> str:
         """The name of its category, for the label of an edit."""
-        category = self.session.categories.get(annotation.category_id)
+        category = self.session.document.categories.get(annotation.category_id)
         return category.name if category is not None else "object"
 
 

@@ -186,8 +186,8 @@ class Canvas(PhotoView):
         if not self._gestures.cancel() and not self._tool.drop():
             if self.predictions.walk is not None:
                 self.predictions.stop_walk()
-            elif self._session.selection or not self._leave_elsewhere():
-                self._session.select(())
+            elif self._session.focus.selection or not self._leave_elsewhere():
+                self._session.focus.select(())
                 self.predictions.select(())
         self._after_key()
 
@@ -197,15 +197,15 @@ class Canvas(PhotoView):
 
     def step_object(self, by: int) -> None:
         """Select the next object that can be edited, from left to right as they were made."""
-        ids = [key for key in self._session.annotations if self._stage.editable(key)]
+        ids = [key for key in self._session.document.annotations if self._stage.editable(key)]
         if ids:
-            here = next((at for at, key in enumerate(ids) if key in self._session.selection), None)
+            here = next((at for at, key in enumerate(ids) if key in self._session.focus.selection), None)
             at = (0 if by > 0 else -1) if here is None else (here + by) % len(ids)
-            self._session.select([ids[at]])
+            self._session.focus.select([ids[at]])
 
     def nudge(self, dx: float, dy: float) -> bool:
         """Move the selection by image pixels; False where nothing is selected."""
-        ids = sorted(self._session.selection)
+        ids = sorted(self._session.focus.selection)
         found = [annotation for key in ids if (annotation := self._stage.editable(key))]
         if not found or self._gestures.dragging:
             return False

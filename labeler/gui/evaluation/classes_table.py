@@ -198,7 +198,9 @@ class NumbersModel(QAbstractTableModel):
 
     def color(self, key: int | None) -> str:
         """The colour of a row's category; "" for all."""
-        category = self._session.categories.get(self._view.categories[key].id) if key is not None else None
+        category = (
+            self._session.document.categories.get(self._view.categories[key].id) if key is not None else None
+        )
         return category.color if category is not None else ""
 
 

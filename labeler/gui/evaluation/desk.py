@@ -24,7 +24,7 @@ from labeler.gui.evaluation.files import (
 )
 from labeler.gui.evaluation.scopes import Asked, EvaluationPlan, moment
 from labeler.gui.predictions.predictions import Predictions
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
@@ -95,7 +95,7 @@ class EvaluationDesk(QObject):
         self.is_stale = False
         """Whether labels or predictions changed since `outcome` was begun."""
         session.project_changed.connect(self._take_project)
-        session.changed.connect(self._note)
+        session.document.changed.connect(self._note)
 
     # --- evaluating -------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class EvaluationDesk(QObject):
         """Evaluate; `changed` tells of its course, and `failed` of its failure."""
         self.stop()
         wanted = (asked.model_id, asked.against)
-        models = tuple(m for key in wanted for m in self._session.models if m.id == key)
+        models = tuple(m for key in wanted for m in self._session.document.models if m.id == key)
         images, left_out = self.plan.judged(asked)
         if not models or not images:
             self.failed.emit("There is nothing to judge: the model has seen none of these images.")
@@ -164,7 +164,7 @@ class EvaluationDesk(QObject):
         writer = FileWriter(
             Path(work.folder.name),
             root=self._session.root,
-            categories=list(self._session.categories.values()),
+            categories=list(self._session.document.categories.values()),
             models=work.models,
             titles=self._titles(work.models),
             ignored=ignored,
@@ -206,7 +206,7 @@ class EvaluationDesk(QObject):
         self.changed.emit()
 
     def _titles(self, models: Iterable[Model]) -> tuple[str, ...]:
-        called = titles(self._session.models)
+        called = titles(self._session.document.models)
         return tuple(called.get(model.id, model.name) for model in models)
 
     def _in_pool(self, work: _Work, do: Callable[[], T], done: Callable[[T], None]) -> None:
@@ -259,8 +259,8 @@ class EvaluationDesk(QObject):
         if outcome is None:
             return
         model = outcome.models[place]
-        if self._session.model is None or self._session.model.id != model.id:
-            self._session.choose_model(model)
+        if self._session.measure.model is None or self._session.measure.model.id != model.id:
+            self._session.measure.choose_model(model)
         said = None if item.prediction_id is None else outcome.candidates[place][item.prediction_id - 1]
         self._wanted = item.image_id, said, item.truth_id
         opened = self._session.image
@@ -272,7 +272,7 @@ class EvaluationDesk(QObject):
     def use_confidence(self, confidence: float, *, place: int) -> None:
         """Have the predictions of the outcome's model at that place filtered by a confidence."""
         if self.outcome is not None:
-            self._session.choose_model(self.outcome.models[place])
+            self._session.measure.choose_model(self.outcome.models[place])
             self._predictions.set_filter(confidence=round(confidence, 2))
 
     def write_report(self, path: Path, *, confidence: float, done: Callable[[str], None]) -> None:
@@ -281,7 +281,7 @@ class EvaluationDesk(QObject):
         if outcome is None:
             return
         root = self._session.root
-        images = {image.id: root / image.path for image in self._session.images}
+        images = {image.id: root / image.path for image in self._session.document.images}
 
         def work() -> str:
             from labeler.evaluation.html_report import write_report  # noqa: PLC0415 - only who asks pays for it
@@ -300,10 +300,10 @@ class EvaluationDesk(QObject):
         if session.image is None or session.image.id != image_id:
             return
         self._wanted = None
-        session.select([] if truth is None else [truth])
+        session.focus.select([] if truth is None else [truth])
         self._predictions.select([] if said is None else [said], keep=True)
-        annotation = session.annotations.get(truth or 0)
-        candidate = session.candidates.get(said or 0)
+        annotation = session.document.annotations.get(truth or 0)
+        candidate = session.document.candidates.get(said or 0)
         shape = annotation.shape if annotation else candidate.shape if candidate else None
         if shape is not None:
             self.look_at.emit(bounds(shape))

@@ -38,7 +38,7 @@ class ItemsModel(RowsModel):
         if item_id >= len(listed):
             return Row("")
         item = listed[item_id]
-        image = self._session.find_image(item.image_id)
+        image = self._session.document.find_image(item.image_id)
         true, predicted = self._view.categories_of(item)
         path = image.path if image is not None else "no image any more"
         kind, color = self._kind(item, true, predicted)
@@ -67,7 +67,7 @@ class ItemsModel(RowsModel):
     def _words(self, true: int | None, predicted: int | None) -> str:
         names = []
         for key in (true, predicted):
-            category = self._session.categories.get(key) if key is not None else None
+            category = self._session.document.categories.get(key) if key is not None else None
             if category is not None and category.name not in names:
                 names.append(category.name)
         return " → ".join(names)

@@ -291,7 +291,7 @@ class WorstImagesModel(RowsModel):
 
     def row(self, item_id: int) -> Row:
         """The row of an image."""
-        image, tally = self._session.find_image(item_id), self.tallies.get(item_id, AgreementTally())
+        image, tally = self._session.document.find_image(item_id), self.tallies.get(item_id, AgreementTally())
         path = image.path if image is not None else "no image any more"
         quality = tally.quality or 0.0
         counts = f"{tally.matched:,} hits, {tally.missed:,} missed, {tally.extra:,} false alarms"
@@ -375,7 +375,7 @@ class ImagesPage(QWidget):
 
     def _open(self, index: QModelIndex) -> None:
         if index.isValid():
-            image = self._session.find_image(self.model.ids[index.row()])
+            image = self._session.document.find_image(self.model.ids[index.row()])
             if image is not None:
                 self._view.list_image(image.id, image.path.rpartition("/")[2])
 

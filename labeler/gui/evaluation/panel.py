@@ -72,8 +72,9 @@ class EvaluationPanel(Card):
         self.body.addWidget(self._empty, 1)
         self.body.addWidget(self._scroll, 1)
         self._later = timer(self, self.refresh, milliseconds=_REFRESH_MS)
-        for signal in (desk.changed, desk.plan.changed, session.order_changed, session.category_changed):
+        for signal in (desk.changed, desk.plan.changed, session.order_changed):
             signal.connect(self._later.start)
+        session.focus.category_changed.connect(self._later.start)
         desk.failed.connect(self._take_failure)
         self.view.changed.connect(self._show_choices)
         self.refresh()
@@ -308,17 +309,16 @@ class EvaluationPanel(Card):
     def _fill_setup(self) -> None:
         plan = self._desk.plan
         scopes = [(f"{one.title} ({len(one.images):,})", one.key) for one in plan.scopes()]
-        models, called = plan.models, titles(self._session.models)
-        wanted = self.model.currentData()
-        if wanted is None and self._session.model is not None:
-            wanted = self._session.model.id
+        models, called = plan.models, titles(self._session.document.models)
+        wanted, measured = self.model.currentData(), self._session.measure.model
+        if wanted is None and measured is not None:
+            wanted = measured.id
         _fill(self.scope, scopes)
         _fill(self.model, [(called[one.id], one.id) for one in models], wanted)
-        others = [
-            (f"against {called[one.id]}", one.id) for one in models if one.id != self.model.currentData()
-        ]
+        shown = self.model.currentData()
+        others = [(f"against {called[one.id]}", one.id) for one in models if one.id != shown]
         _fill(self.against, [("Compare with…", None), *others])
-        chosen = [self.model.currentData(), self.against.currentData()]
+        chosen = [shown, self.against.currentData()]
         self.by.setEnabled(bool(models) and all(plan.has_masks(key) for key in chosen if key is not None))
         with QSignalBlocker(self.by):
             if not self.by.isEnabled():
@@ -396,7 +396,7 @@ class EvaluationPanel(Card):
         return text, "", self.start  # the button for it shines above
 
     def _titles(self, asked: Asked) -> str:
-        called = titles(self._session.models)
+        called = titles(self._session.document.models)
         keys = [key for key in (asked.model_id, asked.against) if key is not None]
         return " and ".join(called.get(key, "the model") for key in keys)
 

@@ -78,8 +78,8 @@ class EvaluationPlan(QObject):
         self._known = _Known({}, frozenset(), (), ())
         self._look_soon = timer(self, self._look)
         session.project_changed.connect(self._forget)
-        session.images_changed.connect(self._take_images)
-        session.model_changed.connect(self.look)
+        session.document.images_changed.connect(self._take_images)
+        session.measure.model_changed.connect(self.look)
         self.look()
 
     def look(self) -> None:
@@ -89,7 +89,7 @@ class EvaluationPlan(QObject):
     @property
     def models(self) -> list[Model]:
         """The models that have seen images, newest first."""
-        return [model for model in reversed(self._session.models) if self.seen(model.id)]
+        return [model for model in reversed(self._session.document.models) if self.seen(model.id)]
 
     @property
     def history(self) -> tuple[HistoryEntry, ...]:
@@ -106,7 +106,7 @@ class EvaluationPlan(QObject):
 
     def scopes(self) -> list[Scope]:
         """What a model may be judged on, what is most trusted first."""
-        reviewed = tuple(image.id for image in self._session.images if image.reviewed)
+        reviewed = tuple(image.id for image in self._session.document.images if image.reviewed)
         shown = tuple(self._session.order)
         return [
             Scope(REVIEWED, "Reviewed images", reviewed),
@@ -140,7 +140,7 @@ class EvaluationPlan(QObject):
     def _look(self) -> None:
         if self._session.project is None:
             return
-        project, models = self._session.project, list(self._session.models)
+        project, models = self._session.project, list(self._session.document.models)
 
         def take(known: _Known) -> None:
             if project == self._session.project:

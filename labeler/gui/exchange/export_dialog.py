@@ -266,20 +266,20 @@ class ExportDialog(QDialog):
         self._fit()
 
     def _images(self, order: Order) -> list[Image]:
-        return [one for one in self._session.images if one.reviewed or not order.reviewed_only]
+        return [one for one in self._session.document.images if one.reviewed or not order.reviewed_only]
 
     def _left_out(self, order: Order) -> str:
         """What stays behind."""
         told = "Photos are not copied, only named. Predictions nobody accepted and the history stay here."
-        if out := len(self._session.images) - len(self._images(order)):
+        if out := len(self._session.document.images) - len(self._images(order)):
             are = "image is" if out == 1 else "images are"
             told = f"{out:,} {are} left out, not being reviewed. {told}"
         return told
 
     def _counts(self, order: Order) -> str:
         images = self._images(order)
-        objects = sum(sum(self._session.counts(image.id).values()) for image in images)
-        categories = counted(len(self._session.categories), "category", "categories")
+        objects = sum(sum(self._session.document.counts(image.id).values()) for image in images)
+        categories = counted(len(self._session.document.categories), "category", "categories")
         return f"{counted(len(images), 'image')}, {counted(objects, 'object')}, {categories}"
 
     def _trouble(self, order: Order) -> str:

@@ -73,7 +73,7 @@ class _StripModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if not index.isValid() or index.column() >= len(self.ids):
             return None
-        image = self._session.find_image(self.ids[index.column()])
+        image = self._session.document.find_image(self.ids[index.column()])
         if image is None:
             return None
         if role == _IMAGE_ROLE:
@@ -83,7 +83,7 @@ class _StripModel(QAbstractTableModel):
         return None
 
     def _description(self, image: Image) -> str:
-        objects = sum(self._session.counts(image.id).values())
+        objects = sum(self._session.document.counts(image.id).values())
         parts = [name_of(image), status_of(image, objects=objects), counted(objects, "object"), image.note]
         return " · ".join(part for part in parts if part)
 
@@ -110,7 +110,7 @@ class _StripDelegate(QStyledItemDelegate):
         else:
             self._paint_placeholder(painter, frame, image)
         self._paint_frame(painter, frame, image, option)
-        objects = sum(self._session.counts(image.id).values())
+        objects = sum(self._session.document.counts(image.id).values())
         _paint_status(painter, frame, *status_mark(status_of(image, objects=objects)))
         painter.restore()
 
@@ -186,7 +186,7 @@ class FilmStrip(QTableView):
         self.activated.connect(self._go_to)
         session.project_changed.connect(self._on_project)
         session.order_changed.connect(self._show_order)
-        session.images_changed.connect(self._on_images)
+        session.document.images_changed.connect(self._on_images)
         session.image_changed.connect(self._show_current)
         self._show_order()
 

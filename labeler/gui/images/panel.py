@@ -70,10 +70,10 @@ class ImagesModel(RowsModel):
 
     def row(self, item_id: int) -> Row:
         """The row of an image."""
-        image = self._session.find_image(item_id)
+        image = self._session.document.find_image(item_id)
         if image is None:
             return Row("")
-        objects = sum(self._session.counts(item_id).values())
+        objects = sum(self._session.document.counts(item_id).values())
         status = status_of(image, objects=objects)
         mark, color = status_mark(status)
         held_out = "held out of the training" if item_id in self.held_out else ""
@@ -127,10 +127,10 @@ class ImagesPanel(Card):
         self.view.clicked.connect(self._go_to)
         self.view.activated.connect(self._go_to)
         session.project_changed.connect(self._on_project)
-        session.images_changed.connect(self._on_images)
+        session.document.images_changed.connect(self._on_images)
         session.image_changed.connect(self._show_current)
         session.order_changed.connect(self._take_order)
-        session.changed.connect(lambda _: self._fill_categories())
+        session.document.changed.connect(lambda _: self._fill_categories())
         self._on_project()
 
     def mark_held_out(self, image_ids: frozenset[int]) -> None:
@@ -200,7 +200,7 @@ class ImagesPanel(Card):
 
     def _is_part(self) -> bool:
         """Whether the order leaves images out, so that it must not go unseen."""
-        return 0 < len(self._session.order) < len(self._session.images)
+        return 0 < len(self._session.order) < len(self._session.document.images)
 
     def apply(self) -> None:
         """Filter and sort anew, and make that the order of the session."""
@@ -209,7 +209,7 @@ class ImagesPanel(Card):
         ids = self._chosen(self.filter())
         self._model.set_ids(ids)
         self._session.set_order(ids, title=self._title if self._only is not None else "")
-        self._total = total = len(self._session.images)
+        self._total = total = len(self._session.document.images)
         self.set_note(f"{len(ids):,} of {total:,}" if total else "")
         self._show_empty(total)
         self._show_current()
@@ -270,7 +270,7 @@ class ImagesPanel(Card):
 
     def _chosen(self, wanted: ImageFilter) -> list[int]:
         """The ids that pass the filter, sorted; 100,000 images take some tens of milliseconds."""
-        counts, images = self._session.counts, self._all()
+        counts, images = self._session.document.counts, self._all()
         if wanted.name:
             needle = wanted.name.casefold()
             names = self._folded_names()
@@ -297,13 +297,13 @@ class ImagesPanel(Card):
     def _all(self) -> list[Image]:
         """The images that the filter acts on: all in folder order, or those that were chosen elsewhere."""
         if self._only is None:
-            return self._session.images
-        return [image for image in map(self._session.find_image, self._only) if image is not None]
+            return self._session.document.images
+        return [image for image in map(self._session.document.find_image, self._only) if image is not None]
 
     def _folded_names(self) -> dict[int, str]:
         """Lower-case paths by image id, made when a name is first looked for."""
         if not self._names:
-            self._names = {image.id: image.path.casefold() for image in self._session.images}
+            self._names = {image.id: image.path.casefold() for image in self._session.document.images}
         return self._names
 
     def _on_project(self) -> None:
@@ -312,7 +312,7 @@ class ImagesPanel(Card):
         self.clear_filter()
 
     def _on_images(self, image_ids: tuple[int, ...]) -> None:
-        if not image_ids or len(self._session.images) != self._total:
+        if not image_ids or len(self._session.document.images) != self._total:
             # all of them, or an undone import took some away
             self._names = {}
             self.apply()
@@ -324,7 +324,9 @@ class ImagesPanel(Card):
 
     def _fill_categories(self) -> None:
         chosen = self.category.currentData()
-        categories = sorted(self._session.categories.values(), key=lambda category: category.name.casefold())
+        categories = sorted(
+            self._session.document.categories.values(), key=lambda category: category.name.casefold()
+        )
         wanted = [(category.name, category.color, category.id) for category in categories]
         if wanted == self._listed:
             return
@@ -359,7 +361,7 @@ class ImagesPanel(Card):
         """The image at a place of the list, or else the current one."""
         index = self.view.indexAt(at)
         index = index if index.isValid() else self.view.currentIndex()
-        return self._session.find_image(self._model.ids[index.row()]) if index.isValid() else None
+        return self._session.document.find_image(self._model.ids[index.row()]) if index.isValid() else None
 
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():
@@ -385,7 +387,11 @@ def ask_where_to_go(session: Session, parent: QWidget) -> str:
     text, ok = QInputDialog.getText(
         parent, "Go to image", f"Number (1 to {len(order):,}) or part of the name:", text=str(here)
     )
-    found = find_image([image for image in map(session.find_image, order) if image], text) if ok else None
+    found = (
+        find_image([image for image in map(session.document.find_image, order) if image], text)
+        if ok
+        else None
+    )
     if found is not None:
         session.go_to(found.id)
     elif ok and text.strip():

@@ -35,10 +35,10 @@ class PhotoDesk(QObject):
         self._shown: tuple[int, str, bool, bool] | None = None
         session.pixels_changed.connect(self.show_state)
         session.image_changed.connect(self.show_state)
-        session.images_changed.connect(lambda _: self.show_state())
+        session.document.images_changed.connect(lambda _: self.show_state())
         session.strangers.changed.connect(self.show_state)
         session.strangers.changed.connect(self._tell_elsewhere)
-        session.changed.connect(self._look_again)
+        session.document.changed.connect(self._look_again)
 
     # --- what is said -----------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class PhotoDesk(QObject):
         can = self.is_missing(image) and not self._session.read_only
         menu.addAction("Locate…", lambda: self.ask_where(image)).setEnabled(can)
         menu.addAction("Remove from the project", lambda: self.remove([image.id])).setEnabled(can)
-        missing = [one.id for one in self._session.images if one.note == MISSING]
+        missing = [one.id for one in self._session.document.images if one.note == MISSING]
         if len(missing) > 1:
             everyone = menu.addAction(f"Remove all {len(missing):,} missing", lambda: self.remove(missing))
             everyone.setEnabled(not self._session.read_only)

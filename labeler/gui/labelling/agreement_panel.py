@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from labeler.core.measures.overlap import Agreement
 from labeler.core.model_titles import full_title, titles
 from labeler.core.records import Annotation
-from labeler.gui.session.session import Changed, Session
+from labeler.gui.session.document import Changed
+from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import UNBROKEN, Card, EmptyState, Yields, tool_button
 from labeler.gui.toolkit.figures import Figure, Sparkline
@@ -46,12 +47,12 @@ class AgreementPanel(Card):
         self._refresh_later = timer(self, self.refresh)
         session.project_changed.connect(self._on_project)
         session.image_changed.connect(self._refresh_later.start)
-        session.selection_changed.connect(self._refresh_later.start)
+        session.focus.selection_changed.connect(self._refresh_later.start)
         session.pixels_changed.connect(self._refresh_later.start)
-        session.kept_changed.connect(self._refresh_later.start)
-        session.changed.connect(self._on_changed)
-        session.draft_changed.connect(self.show_object)
-        session.model_changed.connect(self._on_model)
+        session.measure.kept_changed.connect(self._refresh_later.start)
+        session.document.changed.connect(self._on_changed)
+        session.focus.draft_changed.connect(self.show_object)
+        session.measure.model_changed.connect(self._on_model)
         self._on_project()
 
     def refresh(self) -> None:
@@ -65,7 +66,7 @@ class AgreementPanel(Card):
         if not self.isVisible() or self.is_folded():
             return
         annotation = self._subject()
-        measured = self._session.agreement(annotation.id) if annotation is not None else None
+        measured = self._session.measure.agreement(annotation.id) if annotation is not None else None
         self._figures.setVisible(measured is not None)
         self._track.setVisible(measured is not None)
         self._empty.setVisible(measured is None)
@@ -73,7 +74,7 @@ class AgreementPanel(Card):
         if annotation is None or measured is None:
             self._empty.set_text(self._why_empty(annotation))
             return
-        dragged = self._session.draft is not None
+        dragged = self._session.focus.draft is not None
         track = self._tracks.setdefault(annotation.id, [])
         if not track and not dragged:
             track.append(measured.iou)
@@ -134,23 +135,23 @@ class AgreementPanel(Card):
     def _subject(self) -> Annotation | None:
         """The annotation that the numbers are of: the draft, else the only selected one."""
         session = self._session
-        if session.draft is not None:
-            return session.draft
-        if len(session.selection) != 1:
+        if session.focus.draft is not None:
+            return session.focus.draft
+        if len(session.focus.selection) != 1:
             return None
-        return session.annotations.get(next(iter(session.selection)))
+        return session.document.annotations.get(next(iter(session.focus.selection)))
 
     def _note(self, annotation: Annotation | None) -> str:
         if annotation is None:
-            chosen = len(self._session.selection)
+            chosen = len(self._session.focus.selection)
             return f"{chosen} selected" if chosen > 1 else ""
-        category = self._session.categories.get(annotation.category_id)
+        category = self._session.document.categories.get(annotation.category_id)
         name = category.name if category is not None else ""
-        return f"{name}, edited now" if self._session.draft is not None else name
+        return f"{name}, edited now" if self._session.focus.draft is not None else name
 
     def _why_empty(self, annotation: Annotation | None) -> str:
-        if not self._session.candidates:
-            model = self._session.model
+        if not self._session.document.candidates:
+            model = self._session.measure.model
             if model is not None:
                 return f"{model.name} has no predictions on this image: run it in Pre-annotate."
             return "Run a model, accept a proposal (Q) or import results, to measure against them."
@@ -161,10 +162,10 @@ class AgreementPanel(Card):
     def _show_image(self) -> None:
         if not self.isVisible() or self.is_folded():
             return
-        found = self._session.image_agreement()
+        found = self._session.measure.image_agreement()
         self.image_line.setVisible(bool(found.pairs or found.extra))
         matched, missed, extra = len(found.pairs), len(found.missed), len(found.extra)
-        if self._session.model is None:
+        if self._session.measure.model is None:
             # only what was accepted is measured, so nothing can be missed or extra
             parts = [_link("matched", f"{matched:,} measured")]
             if missed:
@@ -178,18 +179,18 @@ class AgreementPanel(Card):
         self.image_line.setText("image: " + " · ".join(parts))
 
     def _follow(self, what: str) -> None:
-        found = self._session.image_agreement()
+        found = self._session.measure.image_agreement()
         if what == "extra":
             self.extra_clicked.emit(found.extra)
         else:
-            self._session.select(found.pairs if what == "matched" else found.missed)
+            self._session.focus.select(found.pairs if what == "matched" else found.missed)
 
     def _on_changed(self, changed: Changed) -> None:
         """Add a point to the track of the selected object where this edit changed it."""
         subject = self._subject()
         ids = {c.record.id for c in changed.changes if isinstance(c.record, Annotation)}
         if subject is not None and subject.id in ids and subject.id in self._tracks:
-            measured = self._session.agreement(subject.id)
+            measured = self._session.measure.agreement(subject.id)
             track = self._tracks[subject.id]
             if measured is not None and (not track or abs(track[-1] - measured.iou) > 1e-9):
                 track.append(measured.iou)
@@ -206,7 +207,7 @@ class AgreementPanel(Card):
 
     def _show_model(self) -> None:
         """What is measured against: the model whose predictions are shown, chosen in their card."""
-        models, chosen = self._session.models, self._session.model
+        models, chosen = self._session.document.models, self._session.measure.model
         self.model.setVisible(len(models) > 1)
         name = titles(models).get(chosen.id, chosen.name) if chosen is not None else ACCEPTED
         self.model.setText(f"against {_link('model', escape(name))}")

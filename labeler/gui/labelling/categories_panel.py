@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QColorDialog, QLineEdit, QMessageBox, QStyle, QSty
 from labeler.core.records import Annotation, Category
 from labeler.gui.labelling import category_edits as edits
 from labeler.gui.labelling.category_menu import CategoryMenu
-from labeler.gui.session.session import Changed, Session
+from labeler.gui.session.document import Changed
+from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import Card, EmptyState, tool_button
 from labeler.gui.toolkit.rows import Index, Row, RowDelegate, RowsModel, RowsView
@@ -34,14 +35,14 @@ class CategoriesModel(RowsModel):
 
     def category(self, row: int) -> Category | None:
         """The category in that row."""
-        return self._session.categories.get(self.ids[row]) if 0 <= row < len(self.ids) else None
+        return self._session.document.categories.get(self.ids[row]) if 0 <= row < len(self.ids) else None
 
     def total(self, category_id: int) -> int:
         """Objects of a category in the whole project."""
         if self._totals is None:
             self._totals = totals = Counter[int]()
-            for image in self._session.images:
-                for one, number in self._session.counts(image.id).items():
+            for image in self._session.document.images:
+                for one, number in self._session.document.counts(image.id).items():
                     totals[one] += number
         return self._totals[category_id]
 
@@ -60,13 +61,13 @@ class CategoriesModel(RowsModel):
 
     def row(self, item_id: int) -> Row:
         """The row of a category."""
-        category = self._session.categories.get(item_id)
+        category = self._session.document.categories.get(item_id)
         if category is None:
             return Row("")
         image = self._session.image
-        here = self._session.counts(image.id).get(item_id, 0) if image else 0
+        here = self._session.document.counts(image.id).get(item_id, 0) if image else 0
         total = self.total(item_id)
-        current = self._session.category
+        current = self._session.focus.category
         told = [
             category.name,
             f"{here:,} on this image, {total:,} in the project",
@@ -236,26 +237,26 @@ class CategoriesPanel(Card):
         self._model.renamed.connect(self._rename)
         session = self._session
         session.project_changed.connect(self._recount)
-        session.images_changed.connect(self._on_images)
+        session.document.images_changed.connect(self._on_images)
         session.image_changed.connect(self._model.refresh)
-        session.category_changed.connect(self.refresh)
-        session.changed.connect(self._on_changed)
+        session.focus.category_changed.connect(self.refresh)
+        session.document.changed.connect(self._on_changed)
 
     def refresh(self) -> None:
         """Show the categories as they are now."""
-        self._model.set_ids(sorted(self._session.categories))
+        self._model.set_ids(sorted(self._session.document.categories))
         self.set_note(str(len(self._model.ids)) if self._model.ids else "")
         self._empty.setVisible(not self._model.ids)
         self.view.setVisible(bool(self._model.ids))
         self.view.updateGeometry()
-        current = self._session.category
+        current = self._session.focus.category
         if current is not None and current.id in self._model.positions:
             self.view.selectRow(self._model.positions[current.id])
 
     def menu(self, category: Category) -> CategoryMenu:
         """What can be done to a category."""
         made = CategoryMenu(
-            category, self._session.categories, uses=self._model.total(category.id), parent=self
+            category, self._session.document.categories, uses=self._model.total(category.id), parent=self
         )
         made.edited.connect(self._commit)
         made.rename_asked.connect(lambda: self._edit_name(category.id))
@@ -271,7 +272,10 @@ class CategoriesPanel(Card):
 
     def ask_merge(self, source_id: int, target_id: int) -> None:
         """Ask whether all objects of one category shall become objects of another."""
-        source, target = self._session.categories[source_id], self._session.categories[target_id]
+        source, target = (
+            self._session.document.categories[source_id],
+            self._session.document.categories[target_id],
+        )
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Merge categories")
@@ -297,7 +301,7 @@ class CategoriesPanel(Card):
 
     def _choose(self, index: QModelIndex) -> None:
         if index.isValid():
-            self._session.choose_category(self._model.ids[index.row()])
+            self._session.focus.choose_category(self._model.ids[index.row()])
 
     def _toggle(self, row: int, which: str) -> None:
         category = self._model.category(row)
@@ -312,11 +316,11 @@ class CategoriesPanel(Card):
         self.view.edit(self._model.index(self._model.positions[category_id], 0))
 
     def _rename(self, category_id: int, text: str) -> None:
-        category = self._session.categories[category_id]
+        category = self._session.document.categories[category_id]
         name = edits.clean_name(text)
         if not name or name == category.name:
             return
-        other = edits.named(self._session.categories, name)
+        other = edits.named(self._session.document.categories, name)
         if other is not None and other.id != category_id:
             self.ask_merge(category_id, other.id)
         else:
@@ -331,11 +335,11 @@ class CategoriesPanel(Card):
         name = edits.clean_name(self.name_field.text())
         if not name:
             return
-        known = edits.named(self._session.categories, name)
+        known = edits.named(self._session.document.categories, name)
         if known is None:
             self._session.add_category(name, by=_BY)
         else:
-            self._session.choose_category(known.id)
+            self._session.focus.choose_category(known.id)
         self.name_field.clear()
 
     def _show_menu(self, at: QPoint) -> None:

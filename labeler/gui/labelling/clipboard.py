@@ -23,7 +23,7 @@ class Clipboard:
 
     def copy(self, ids: Iterable[int]) -> int:
         """Copy annotations of the open image; gives how many."""
-        annotations = self._session.annotations
+        annotations = self._session.document.annotations
         found = tuple(annotations[i] for i in ids if i in annotations)
         self._copied = found or self._copied
         return len(found)
@@ -34,7 +34,7 @@ class Clipboard:
 
     def duplicate(self, ids: Iterable[int]) -> int:
         """Copies of annotations beside themselves, without touching what was copied; gives how many."""
-        annotations = self._session.annotations
+        annotations = self._session.document.annotations
         return self._put([annotations[i] for i in ids if i in annotations], "Duplicate")
 
     def _put(self, originals: Iterable[Annotation], verb: str) -> int:
@@ -43,7 +43,7 @@ class Clipboard:
             return 0
         made, now = [], time.time()
         for original in originals:
-            if original.category_id not in session.categories:
+            if original.category_id not in session.document.categories:
                 continue
             step = OFFSET if original.image_id == image.id else 0.0
             shape = clipped(translated(original.shape, step, step), (image.height, image.width))
@@ -65,5 +65,5 @@ class Clipboard:
         what = "an object" if len(made) == 1 else f"{len(made)} objects"
         if not session.commit(f"{verb} {what}", [Change(None, one) for one in made], by="clipboard"):
             return 0
-        session.select(one.id for one in made)
+        session.focus.select(one.id for one in made)
         return len(made)

@@ -85,7 +85,7 @@ class HistoryModel(RowsModel):
         )
 
     def _where(self, entry: JournalEntry) -> str:
-        image = self._session.find_image(entry.image_id) if entry.image_id is not None else None
+        image = self._session.document.find_image(entry.image_id) if entry.image_id is not None else None
         if image is not None:
             return name_of(image)
         return counted(entry.images, "image") if entry.images else ""

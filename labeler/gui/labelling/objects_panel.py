@@ -18,7 +18,8 @@ from labeler.core.model_titles import titles
 from labeler.core.records import Annotation, Box, Change, Mask, Shape
 from labeler.gui.labelling import category_edits as edits
 from labeler.gui.labelling.attributes import AttributesEditor
-from labeler.gui.session.session import Changed, Session
+from labeler.gui.session.document import Changed
+from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import Card, EmptyState, swatch_icon
 from labeler.gui.toolkit.rows import Row, RowsModel, RowsView
@@ -52,19 +53,19 @@ class AnnotationsModel(RowsModel):
 
     def iou(self, annotation_id: int) -> float | None:
         """The IoU with its reference, of the draft first; None without a reference."""
-        draft = self._session.draft
+        draft = self._session.focus.draft
         if draft is not None and draft.id == annotation_id:
-            measured = self._session.agreement(annotation_id)
+            measured = self._session.measure.agreement(annotation_id)
             return None if measured is None else measured.iou
         if annotation_id not in self._iou:
-            overlap = self._session.overlap(annotation_id)
+            overlap = self._session.measure.overlap(annotation_id)
             self._iou[annotation_id] = None if overlap is None else overlap.iou
         return self._iou[annotation_id]
 
     def row(self, item_id: int) -> Row:
         """The row of an annotation."""
-        annotation = self._session.annotations.get(item_id)
-        category = self._session.categories.get(annotation.category_id) if annotation else None
+        annotation = self._session.document.annotations.get(item_id)
+        category = self._session.document.categories.get(annotation.category_id) if annotation else None
         if annotation is None or category is None:
             return Row("")
         iou = self.iou(item_id)
@@ -89,9 +90,9 @@ class AnnotationsModel(RowsModel):
 
     def _origin(self, annotation: Annotation) -> str:
         """Who made it: a model by its name, an import, or a person."""
-        prediction = self._session.candidates.get(annotation.prediction_id or 0)
+        prediction = self._session.document.candidates.get(annotation.prediction_id or 0)
         if prediction is not None:
-            names = titles(self._session.models)
+            names = titles(self._session.document.models)
             return names.get(prediction.model_id, "model")
         return {"human": "by hand", "import": "imported", "model": "model"}[annotation.source]
 
@@ -125,16 +126,16 @@ class AnnotationsPanel(Card):
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.attributes.edited.connect(self._set_attributes)
         session.image_changed.connect(self._start_over)
-        session.model_changed.connect(self._start_over)
+        session.measure.model_changed.connect(self._start_over)
         session.pixels_changed.connect(self._start_over)
-        session.kept_changed.connect(self._start_over)
-        session.changed.connect(self._on_changed)
-        session.selection_changed.connect(self._show_selection)
-        session.draft_changed.connect(self._show_draft)
+        session.measure.kept_changed.connect(self._start_over)
+        session.document.changed.connect(self._on_changed)
+        session.focus.selection_changed.connect(self._show_selection)
+        session.focus.draft_changed.connect(self._show_draft)
 
     def refresh(self) -> None:
         """Show the annotations as they are now."""
-        ids = list(self._session.annotations)
+        ids = list(self._session.document.annotations)
         # rows that go away would deselect themselves in the session
         self._syncing = True
         self._model.set_ids(ids)
@@ -149,16 +150,16 @@ class AnnotationsPanel(Card):
     def _why_empty(self) -> str:
         if self._session.image is None:
             return "No image is open."
-        if not self._session.labels_are_read:
+        if not self._session.document.is_read:
             return "Reading…"
         return "Nothing on this image yet. Draw a box (R), a polygon (P), or click an object (Q)."
 
     def menu(self) -> QMenu:
         """What can be done to the selected annotations."""
         made = QMenu(self)
-        chosen = [self._session.annotations[one] for one in sorted(self._session.selection)]
+        chosen = [self._session.document.annotations[one] for one in sorted(self._session.focus.selection)]
         change = made.addMenu("Change category")
-        for category in sorted(self._session.categories.values(), key=lambda one: one.id):
+        for category in sorted(self._session.document.categories.values(), key=lambda one: one.id):
             text = category.name.replace("&", "&&") + (f"\t{category.key}" if category.key else "")
             action = change.addAction(swatch_icon(category.color), text)
             action.triggered.connect(lambda _, target=category.id: self._recategorise(target))
@@ -166,7 +167,7 @@ class AnnotationsPanel(Card):
         made.addAction("Edit attributes", self.attributes.unfold).setEnabled(len(chosen) == 1)
         made.addSeparator()
         if len(categories) == 1:
-            category = self._session.categories[categories.pop()]
+            category = self._session.document.categories[categories.pop()]
             for text, is_set, edit in (
                 (f"Hide every {category.name}", category.hidden, edits.hidden),
                 (f"Lock every {category.name}", category.locked, edits.locked),
@@ -188,7 +189,7 @@ class AnnotationsPanel(Card):
 
     def _on_changed(self, changed: Changed) -> None:
         touched = {change.record.id for change in changed.changes if isinstance(change.record, Annotation)}
-        one_by_one = self._session.model is None and bool(changed.changes)
+        one_by_one = self._session.measure.model is None and bool(changed.changes)
         # with a model chosen, changing one annotation may match others anew
         self._model.forget(touched if one_by_one else None)
         self._refresh_later.start()
@@ -196,10 +197,10 @@ class AnnotationsPanel(Card):
     def _select(self) -> None:
         if not self._syncing:
             rows = self.view.selectionModel().selectedRows()
-            self._session.select([self._model.ids[index.row()] for index in rows])
+            self._session.focus.select([self._model.ids[index.row()] for index in rows])
 
     def _show_selection(self) -> None:
-        chosen = self._session.selection
+        chosen = self._session.focus.selection
         rows = sorted(self._model.positions[one] for one in chosen if one in self._model.positions)
         self._syncing = True
         self.view.selectionModel().select(
@@ -210,12 +211,12 @@ class AnnotationsPanel(Card):
             index = self._model.index(rows[0], 0)
             self.view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
             self.view.scrollTo(index)
-        one = self._session.annotations.get(next(iter(chosen))) if len(chosen) == 1 else None
+        one = self._session.document.annotations.get(next(iter(chosen))) if len(chosen) == 1 else None
         self.attributes.show_attributes(None if one is None else one.attributes)
 
     def _show_draft(self) -> None:
         """Only the row of the draft is painted anew: this is called every frame of a drag."""
-        draft = self._session.draft
+        draft = self._session.focus.draft
         row = self._model.positions.get(draft.id) if draft is not None else None
         if row is not None:
             self.view.update(self._model.index(row, 0))
@@ -223,22 +224,22 @@ class AnnotationsPanel(Card):
             self.view.viewport().update()
 
     def _recategorise(self, category_id: int) -> None:
-        self._session.recategorise(self._session.selection, category_id, by=_BY)
+        self._session.recategorise(self._session.focus.selection, category_id, by=_BY)
 
     def _delete(self) -> None:
-        self._session.delete(self._session.selection, by=_BY)
+        self._session.delete(self._session.focus.selection, by=_BY)
 
     def _set_attributes(self, attributes: dict[str, object]) -> None:
-        if len(self._session.selection) != 1:
+        if len(self._session.focus.selection) != 1:
             return
-        before = self._session.annotations[next(iter(self._session.selection))]
+        before = self._session.document.annotations[next(iter(self._session.focus.selection))]
         if before.attributes != attributes:
-            name = self._session.categories[before.category_id].name
+            name = self._session.document.categories[before.category_id].name
             after = replace(before, attributes=attributes)
             self._session.commit(f"Attributes of {name}", [Change(before, after)], by=_BY)
 
     def _show_menu(self, at: QPoint) -> None:
-        if self._session.selection:
+        if self._session.focus.selection:
             menu = self.menu()
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             menu.popup(self.view.viewport().mapToGlobal(at))

@@ -21,7 +21,7 @@ class ModelChoice(Choice):
 
     def fill(self, chosen: Model | None) -> None:
         """List the models there are now, with this one as the chosen one."""
-        models = self._session.models
+        models = self._session.document.models
         called = titles(models)
         with QSignalBlocker(self):
             self.clear()
@@ -35,4 +35,6 @@ class ModelChoice(Choice):
 
     def _choose(self) -> None:
         wanted = self.currentData()
-        self._session.choose_model(next((one for one in self._session.models if one.id == wanted), None))
+        self._session.measure.choose_model(
+            next((one for one in self._session.document.models if one.id == wanted), None)
+        )

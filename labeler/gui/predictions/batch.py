@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Candidate, Category, Change, Image, Model
 from labeler.gui.children.predict_client import JobClient, JobProgress, JobResult
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted, duration
@@ -118,7 +118,7 @@ class Batch(QObject):
         jobs.finished.connect(self._on_finished)
         jobs.failed.connect(self._on_failed)
         session.project_changed.connect(self._on_project)
-        session.changed.connect(self._note_names)
+        session.document.changed.connect(self._note_names)
 
     @property
     def is_running(self) -> bool:
@@ -206,7 +206,7 @@ class Batch(QObject):
         session = self._session
         if scope == "image":
             return [session.image] if session.image is not None else []
-        known = {image.id: image for image in session.images}
+        known = {image.id: image for image in session.document.images}
         wanted = [known[key] for key in session.order] if scope == "shown" else list(known.values())
         here = session.image.id if session.image is not None else 0
         start = next((place for place, image in enumerate(wanted) if image.id == here), 0)
@@ -214,7 +214,7 @@ class Batch(QObject):
         return [image for image in chosen if scope != "unreviewed" or not image.reviewed]
 
     def _only(self, image_ids: tuple[int, ...]) -> list[Image]:
-        found = (self._session.find_image(image_id) for image_id in image_ids)
+        found = (self._session.document.find_image(image_id) for image_id in image_ids)
         return [image for image in found if image is not None]
 
     def look_for_unmapped(self) -> None:
@@ -236,7 +236,7 @@ class Batch(QObject):
             self._match_later.start()
 
     def _match_names(self) -> None:
-        model = self._session.model
+        model = self._session.measure.model
         if model is not None and not self._session.read_only:
             self._session.keep(
                 lambda store: store.predictions.match_names(model.id),
@@ -254,7 +254,7 @@ class Batch(QObject):
 
     def _begin(self, run: _Run, images: list[Image], model: Model, seen: set[int]) -> None:
         self.model = model
-        self._session.measure_against(model)
+        self._session.measure.add_model(model)
         choice = run.choice
         missing = tuple(
             (image.id, str(self._session.image_path(image))) for image in images if image.id not in seen
@@ -322,7 +322,7 @@ class Batch(QObject):
         else:
             sentence = f"{title} predicted {predicted} in {taken}."
         if missed:
-            image = self._session.find_image(missed[0][0])
+            image = self._session.document.find_image(missed[0][0])
             name = Path(image.path).name if image is not None else ""
             sentence += f" {counted(len(missed), 'image')} could not be predicted; {name}: {missed[0][1]}"
         self._end(sentence)

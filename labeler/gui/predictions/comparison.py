@@ -10,7 +10,7 @@ from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import Overlap, shape_overlap
 from labeler.core.records import Annotation, Candidate, Shape
 from labeler.gui.predictions.predictions import Predictions
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 
 Key: TypeAlias = tuple[Literal["annotation", "candidate"], int]
@@ -72,10 +72,10 @@ class Comparison(QObject):
         self._watched = False
         self._measured: tuple[Shape, Shape, Compared] | None = None
         self._drafts = drafts
-        session.selection_changed.connect(self._take_selection)
+        session.focus.selection_changed.connect(self._take_selection)
         predictions.selection_changed.connect(self._take_selection)
-        session.draft_changed.connect(self._tell)
-        session.changed.connect(self._take_changes)
+        session.focus.draft_changed.connect(self._tell)
+        session.document.changed.connect(self._take_changes)
 
     def watch(self, on: bool) -> None:
         """Show the comparison from now on, or no longer."""
@@ -112,14 +112,14 @@ class Comparison(QObject):
             if candidate is None:
                 return None
             return Side(f"{self._predictions.name_of(candidate)} {candidate.confidence:.2f}", candidate.shape)
-        annotation = self._drafts().get(number) or self._session.annotations.get(number)
+        annotation = self._drafts().get(number) or self._session.document.annotations.get(number)
         if annotation is None:
             return None
-        category = self._session.categories.get(annotation.category_id)
+        category = self._session.document.categories.get(annotation.category_id)
         return Side(category.name if category is not None else "object", annotation.shape)
 
     def _take_selection(self) -> None:
-        annotations: list[Key] = [("annotation", key) for key in sorted(self._session.selection)]
+        annotations: list[Key] = [("annotation", key) for key in sorted(self._session.focus.selection)]
         chosen: list[Key] = [
             *annotations,
             *(("candidate", key) for key in sorted(self._predictions.selection)),

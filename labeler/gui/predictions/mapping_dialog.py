@@ -212,7 +212,7 @@ class MappingDialog(QDialog):
     def _choice(self, label: str) -> Choice:
         choice = Choice(f"Category of {label}", parent=self.table)
         choice.addItem("Leave open", "open")
-        if named(self._session.categories, label) is None:
+        if named(self._session.document.categories, label) is None:
             choice.addItem(f"Create “{label}”", "create")
         choice.addItem("Ignore", "ignore")
         choice.insertSeparator(choice.count())
@@ -222,12 +222,14 @@ class MappingDialog(QDialog):
         return choice
 
     def _sorted(self) -> list[Category]:
-        return sorted(self._session.categories.values(), key=lambda category: category.name.casefold())
+        return sorted(
+            self._session.document.categories.values(), key=lambda category: category.name.casefold()
+        )
 
     def _meaning(self, label: str, decided: dict[str, int | None]) -> Meaning:
         if label in decided:
             return decided[label] or "ignore"
-        category = named(self._session.categories, label)
+        category = named(self._session.document.categories, label)
         return category.id if category is not None else "open"
 
     def _refresh(self) -> None:

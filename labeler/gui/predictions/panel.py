@@ -55,9 +55,9 @@ class PredictionsPanel(Card):
         self._make_steps()
         self._arrange()
         self._refresh_later = timer(self, self.refresh)
-        for signal in (session.project_changed, session.model_changed, session.image_changed):
+        for signal in (session.project_changed, session.measure.model_changed, session.image_changed):
             signal.connect(self._refresh_later.start)
-        session.images_changed.connect(lambda _: self._refresh_later.start())
+        session.document.images_changed.connect(lambda _: self._refresh_later.start())
         predictions.changed.connect(self.show_filter)
         predictions.counts_changed.connect(self._show_counts)
         predictions.walked.connect(self._show_step)
@@ -164,8 +164,8 @@ class PredictionsPanel(Card):
     def refresh(self) -> None:
         """Show everything as it is now."""
         session = self._session
-        model = session.model
-        several = len(session.models) > 1
+        model = session.measure.model
+        several = len(session.document.models) > 1
         self._models.setVisible(several)
         self.model.fill(model)
         # where there are several, the choice below the title says it
@@ -203,7 +203,7 @@ class PredictionsPanel(Card):
         self._show_counts()
 
     def _why_not(self) -> str:
-        model = self._session.model
+        model = self._session.measure.model
         name = model.name if model is not None else "This model"
         return f"{name} predicts a set without duplicates, so there is nothing to suppress."
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.filtering import CandidateFilter, Columns, Filter, Filtered, SuppressionStep, columns, steps
 from labeler.core.records import Annotation, Candidate, Model
 from labeler.gui.predictions.set_counts import SetCounts
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 
 Faint: TypeAlias = Literal["none", "suppressed", "all"]
@@ -64,10 +64,10 @@ class Predictions(QObject):
         self.set_counts.changed.connect(self.counts_changed)
         session.project_changed.connect(self._forget_project)
         session.image_changed.connect(self._take_image)
-        session.model_changed.connect(self._take_model)
-        session.changed.connect(self._take_changes)
-        session.images_changed.connect(self._take_images)
-        session.selection_changed.connect(self._yield_selection)
+        session.measure.model_changed.connect(self._take_model)
+        session.document.changed.connect(self._take_changes)
+        session.document.images_changed.connect(self._take_images)
+        session.focus.selection_changed.connect(self._yield_selection)
         self._take_model()
 
     # --- the filter -------------------------------------------------------------------------------
@@ -83,8 +83,8 @@ class Predictions(QObject):
         if wanted == self._filter:
             return
         self._filter = wanted
-        if self._session.model is not None:
-            self._remembered[self._session.model.name] = structs.asdict(wanted)
+        if self._session.measure.model is not None:
+            self._remembered[self._session.measure.model.name] = structs.asdict(wanted)
         self.set_counts.set_filter(wanted)
         self._apply()
 
@@ -108,7 +108,7 @@ class Predictions(QObject):
     @property
     def needs_suppression(self) -> bool:
         """Whether the model's candidates are raw, so that NMS has something to do."""
-        return self._session.model is None or not self._session.model.suppressed
+        return self._session.measure.model is None or not self._session.measure.model.suppressed
 
     @property
     def suppresses(self) -> bool:
@@ -164,7 +164,7 @@ class Predictions(QObject):
 
     def name_of(self, candidate: Candidate) -> str:
         """Its category's name, else the model's own one."""
-        category = self._session.categories.get(candidate.category_id)
+        category = self._session.document.categories.get(candidate.category_id)
         return category.name if category is not None else candidate.label or "object"
 
     def refresh(self, image_ids: Iterable[int] | None = None) -> None:
@@ -185,7 +185,7 @@ class Predictions(QObject):
         """Replace the selection; the annotations' selection goes, unless it is to be kept."""
         chosen = frozenset(ids) & self._candidates.keys() - self._done
         if chosen and not keep:
-            self._session.select(())
+            self._session.focus.select(())
         if chosen != self._selection:
             self._selection = chosen
             self.selection_changed.emit()
@@ -247,7 +247,7 @@ class Predictions(QObject):
         self._take_model()
 
     def _take_model(self) -> None:
-        model = self._session.model
+        model = self._session.measure.model
         self._filter = self._remembered_filter(model) if model is not None else Filter()
         self._ignored = frozenset()
         self.set_counts.set_filter(self._filter)
@@ -263,13 +263,13 @@ class Predictions(QObject):
 
     def _read_ignored(self) -> None:
         """Find out which of the model's classes a person wants nothing of."""
-        model = self._session.model
+        model = self._session.measure.model
         if model is None or self._session.project is None:
             return
 
         def take(mappings: dict[str, int | None]) -> None:
             ignored = frozenset(label for label, category in mappings.items() if category is None)
-            if model == self._session.model and ignored != self._ignored:
+            if model == self._session.measure.model and ignored != self._ignored:
                 self._ignored = ignored
                 self.set_counts.use(model, ignored)
                 self._take_candidates()
@@ -292,17 +292,17 @@ class Predictions(QObject):
 
     def _take_candidates(self) -> None:
         """Filter what is there now; overlaps are only worked out anew where candidates are others."""
-        model, session = self._session.model, self._session
+        model, session = self._session.measure.model, self._session
         ours = {
             key: one
-            for key, one in session.candidates.items()
+            for key, one in session.document.candidates.items()
             if model is not None and one.model_id == model.id and one.label not in self._ignored
         }
         if not _same(ours, self._candidates):
             self._columns = columns(ours.values())
             self._image_filter = CandidateFilter(self._columns, suppressed=not self.needs_suppression)
         self._candidates = ours
-        accepted = {annotation.prediction_id for annotation in session.annotations.values()}
+        accepted = {annotation.prediction_id for annotation in session.document.annotations.values()}
         judged = (key for key, one in ours.items() if one.verdict or key in accepted)
         self._done = frozenset(judged)
         self._apply()
@@ -316,12 +316,12 @@ class Predictions(QObject):
             self._at = min(self._at, len(self._walk))
             self.walked.emit()
         self.select(self._selection, keep=True)
-        self._session.use_kept(self.kept)
+        self._session.measure.use_kept(self.kept)
         self.changed.emit()
 
     def _yield_selection(self) -> None:
         """Selected annotations take the place of selected predictions."""
-        if self._session.selection:
+        if self._session.focus.selection:
             self.select((), keep=True)
 
 

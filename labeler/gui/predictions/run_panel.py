@@ -79,7 +79,7 @@ class RunPanel(Card):
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
         self._refresh_later = timer(self, self.refresh)
-        for signal in (session.project_changed, session.images_changed, session.order_changed):
+        for signal in (session.project_changed, session.document.images_changed, session.order_changed):
             signal.connect(self._scopes_later.start)
         session.project_changed.connect(self._on_project)
         session.image_changed.connect(self._scopes_later.start)
@@ -167,7 +167,7 @@ class RunPanel(Card):
             self.model.choose(self._remembered())
 
     def _fill_scopes(self) -> None:
-        images = self._session.images
+        images = self._session.document.images
         shown, left = len(self._session.order), sum(not image.reviewed for image in images)
         items = [
             (f"All images ({len(images):,})", "all"),

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Columns, Filter, SetFilter, columns
 from labeler.core.records import Candidate, Model, Verdict
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
@@ -53,7 +53,7 @@ class SetCounts(QObject):
         self._counts: tuple[int, int, int] | None = None
         self._histogram: tuple[int, NDArray[np.int64]] | None = None
         self._count_soon = timer(self, self._count, milliseconds=_PAUSE)
-        session.changed.connect(self._take_changes)
+        session.document.changed.connect(self._take_changes)
 
     @property
     def counts(self) -> tuple[int, int, int] | None:

@@ -22,7 +22,7 @@ from labeler.core.measures.set_agreement import (
 )
 from labeler.core.records import Annotation, Category, Image, Model, Shape
 from labeler.errors import ProjectError
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.timing import timer
@@ -118,9 +118,9 @@ class SetAgreements(QObject):
         self._filtered = timer(self, self.refresh, milliseconds=_FILTER_MS)
         self._read_anew = timer(self, self.refresh)
         session.project_changed.connect(self._take_project)
-        session.images_changed.connect(self._take_images)
-        session.changed.connect(self._note)
-        session.model_changed.connect(self._take_model)
+        session.document.images_changed.connect(self._take_images)
+        session.document.changed.connect(self._note)
+        session.measure.model_changed.connect(self._take_model)
         filtering.changed.connect(self._take_filter)
         self._read_anew.start()
 
@@ -129,8 +129,8 @@ class SetAgreements(QObject):
     @property
     def model(self) -> Model | None:
         """The model that the numbers are of: the session's, else the newest."""
-        models = self._session.models
-        return self._session.model or (models[-1] if models else None)
+        models = self._session.document.models
+        return self._session.measure.model or (models[-1] if models else None)
 
     @property
     def threshold(self) -> float:
@@ -169,7 +169,7 @@ class SetAgreements(QObject):
         """The set by each model that was measured, in order of first use."""
         return [
             (model, summed(one.total for one in self._measures[model.id].values()))
-            for model in self._session.models
+            for model in self._session.document.models
             if self._measures.get(model.id)
         ]
 
@@ -214,7 +214,7 @@ class SetAgreements(QObject):
         self._turn += 1
         self._sweep.stop()
         self._due, self._touched = {}, {}
-        models = list(self._session.models)
+        models = list(self._session.document.models)
         self._ruler = ruler = Ruler(models, self._filtering.filter, self._threshold)
         if self._session.project is None:
             self._measures, self._seen = {}, {}
@@ -302,7 +302,7 @@ class SetAgreements(QObject):
 
     def _take_model(self) -> None:
         """A run may have brought a model that nothing was measured against yet."""
-        if {model.id for model in self._session.models} != set(self._ruler.model_ids):
+        if {model.id for model in self._session.document.models} != set(self._ruler.model_ids):
             self._read_anew.start()
         self.changed.emit()
 

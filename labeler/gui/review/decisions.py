@@ -11,7 +11,7 @@ from labeler.core.filtering import Filter
 from labeler.core.records import Annotation, Candidate, Category, Change, Model
 from labeler.core.review_order import without_repeats
 from labeler.errors import ProjectError
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.words import counted
@@ -65,7 +65,7 @@ class Reviewing(QObject):
         self._filtering = filtering
         self._sweep: Sweep[list[Candidate]] = Sweep(session, self)
         self._changed_meanwhile: set[int] = set()
-        session.changed.connect(self._note_changes)
+        session.document.changed.connect(self._note_changes)
 
     def accept(self, candidate_ids: Iterable[int]) -> None:
         """Make annotations of candidates, which remember them; one edit. Also on other images."""
@@ -81,7 +81,7 @@ class Reviewing(QObject):
         `by` is who does it, as in `Session.commit`. Gives the annotation, None where nothing can be
         changed or no category is known for it.
         """
-        candidate = self._session.candidates.get(candidate_id)
+        candidate = self._session.document.candidates.get(candidate_id)
         made = self._accept([candidate], by=by) if candidate is not None else []
         return made[0] if made else None
 
@@ -90,7 +90,7 @@ class Reviewing(QObject):
 
         What has a person's word already stays as it is, and what repeats an annotation is left out.
         """
-        session, model = self._session, self._session.model
+        session, model = self._session, self._session.measure.model
         if session.project is None or self._is_read_only():
             return
         if model is None:
@@ -117,7 +117,7 @@ class Reviewing(QObject):
 
     def _with(self, ids: Iterable[int], work: Callable[[list[Candidate]], None]) -> None:
         """Do work on candidates of whichever image; at once where they are on the open one."""
-        wanted, known = list(ids), self._session.candidates
+        wanted, known = list(ids), self._session.document.candidates
         if all(key in known for key in wanted):
             work([known[key] for key in wanted])
         else:
@@ -130,11 +130,11 @@ class Reviewing(QObject):
         session = self._session
         if self._is_read_only():
             return []
-        accepted = {a.prediction_id for a in session.annotations.values()}
+        accepted = {a.prediction_id for a in session.document.annotations.values()}
         open_ones = [
             c
             for c in candidates
-            if c.id not in accepted and (c.verdict != "accepted" or c.id in session.candidates)
+            if c.id not in accepted and (c.verdict != "accepted" or c.id in session.document.candidates)
         ]
         categories = self._categories()
         placed = [(c, category) for c in open_ones if (category := categories.meant(c))]
@@ -161,7 +161,9 @@ class Reviewing(QObject):
             changes.append(Change(None, annotation))
         if not session.commit(label or f"Accept {self._named(made)}", changes, by=by):
             return []
-        session.select([a.id for a in made if session.image is not None and a.image_id == session.image.id])
+        session.focus.select(
+            [a.id for a in made if session.image is not None and a.image_id == session.image.id]
+        )
         self.decided.emit(tuple(candidate.id for candidate, _ in placed))
         return made
 
@@ -195,7 +197,7 @@ class Reviewing(QObject):
     # --- small words ------------------------------------------------------------------------------
 
     def _categories(self) -> Categories:
-        return Categories(self._session.categories.values(), self._session.category)
+        return Categories(self._session.document.categories.values(), self._session.focus.category)
 
     def _tell_unmapped(self, candidates: Sequence[Candidate]) -> None:
         if not candidates:
@@ -220,7 +222,7 @@ class Reviewing(QObject):
         return f"{len(made):,} {names.pop() if len(names) == 1 else 'objects'}"
 
     def _name(self, category_id: int, label: str = "") -> str:
-        category = self._session.categories.get(category_id)
+        category = self._session.document.categories.get(category_id)
         return category.name if category else label or "object"
 
     def _note_changes(self, changed: Changed) -> None:

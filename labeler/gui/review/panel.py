@@ -58,9 +58,9 @@ class ReviewPanel(Card):
         self.queue.show_item.connect(self.show_item)
         for signal in (
             session.project_changed,
-            session.model_changed,
-            session.changed,
-            session.category_changed,
+            session.measure.model_changed,
+            session.document.changed,
+            session.focus.category_changed,
             session.image_changed,
         ):
             signal.connect(self._later.start)
@@ -225,8 +225,10 @@ class ReviewPanel(Card):
             title = "Looking for what waits…" if looking else done
             self.item.show_item(title, "", color="", confidence=None)
             return
-        category = session.categories.get(item.category_id) or (session.category if not item.label else None)
-        image = session.find_image(item.image_id)
+        category = session.document.categories.get(item.category_id) or (
+            session.focus.category if not item.label else None
+        )
+        image = session.document.find_image(item.image_id)
         name = image.path.rpartition("/")[2] if image else ""
         self.item.show_item(
             category.name if category else item.label or "object",
@@ -252,12 +254,12 @@ class ReviewPanel(Card):
 
     def _ask_what_waits(self) -> None:
         """Look, on all images, for predictions that nobody can be asked about; the card follows."""
-        session, model, least = self._session, self._session.model, self.queue.filter.confidence
+        session, model, least = self._session, self._session.measure.model, self.queue.filter.confidence
         if model is None:
             return
 
         def take(left_out: bool) -> None:
-            if session.model == model and left_out != self._left_out:
+            if session.measure.model == model and left_out != self._left_out:
                 self._left_out = left_out
                 self._later.start()
 
@@ -266,9 +268,9 @@ class ReviewPanel(Card):
     def _why_not(self) -> str:
         """Why no review can begin, or ""."""
         session = self._session
-        if session.project is None or session.model is None:
+        if session.project is None or session.measure.model is None:
             return "Predictions to review come from a model's run or from imported results."
-        if not session.categories and any(one.label for one in session.candidates.values()):
+        if not session.document.categories and any(one.label for one in session.document.candidates.values()):
             return "The model's classes mean no category here yet: map them by Classes… in Pre-annotate."
         if session.read_only:
             return "The project is open read-only, so nothing can be accepted or rejected."

@@ -22,7 +22,7 @@ from labeler.core.review_order import (
 from labeler.errors import ProjectError
 from labeler.gui.review.agreements import Filtering, SetAgreements
 from labeler.gui.review.decisions import Categories, Reviewing
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.timing import timer
@@ -70,12 +70,12 @@ class ReviewQueue(QObject):
         self._found: list[QueueItem] = []
         self.filter = filtering.filter
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
-        session.changed.connect(self._note)
+        session.document.changed.connect(self._note)
         session.pixels_changed.connect(self._say_when_there)
         session.image_changed.connect(self._leave_image)
         session.project_changed.connect(self._end)
-        session.model_changed.connect(self._again.start)
-        session.images_changed.connect(self._take_images)
+        session.measure.model_changed.connect(self._again.start)
+        session.document.images_changed.connect(self._take_images)
         filtering.changed.connect(self._take_filter)
 
     # --- what there is ----------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class ReviewQueue(QObject):
         """Whether the current item is on the screen: only then can it be decided."""
         item, session = self.current, self._session
         there = self.is_on_open_image and session.pixels is not None
-        return item is not None and there and item.candidate_id in session.candidates
+        return item is not None and there and item.candidate_id in session.document.candidates
 
     def pace(self) -> ReviewPace | None:
         """How fast the last decisions came; None before there are three."""
@@ -154,20 +154,20 @@ class ReviewQueue(QObject):
     def refresh(self) -> None:
         """Look anew for what waits, by the present model and filter."""
         self._again.stop()
-        session, model = self._session, self._session.model
+        session, model = self._session, self._session.measure.model
         if not self._active or session.project is None:
             return
         if model is None:
             self._found = []
             self._take_found()
             return
-        categories = Categories(session.categories.values(), session.category)
+        categories = Categories(session.document.categories.values(), session.focus.category)
         self.filter = self._filtering.filter
         look = _Look(model, self.filter, categories)
         self._found = []
 
         def begin(image_ids: Sequence[int]) -> None:
-            if self._active and session.model == model:
+            if self._active and session.measure.model == model:
                 self._sweep.start(image_ids, look.at, took=self._collect, done=self._take_found)
 
         session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
@@ -223,7 +223,7 @@ class ReviewQueue(QObject):
         self._shown = None
         self._session.go_to(item.image_id)
         if self.is_shown:
-            self._session.select(())  # what one looks at takes its place
+            self._session.focus.select(())  # what one looks at takes its place
         self._say_when_there()
 
     # --- inside -----------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class ReviewQueue(QObject):
 
     def _look_at(self, image_id: int) -> None:
         """Find out which items of an image wait: none where it is reviewed."""
-        image = self._session.find_image(image_id)
+        image = self._session.document.find_image(image_id)
         keys = self._on_image.get(image_id, [])
         self._waiting.difference_update(keys)
         if image is not None and not image.reviewed:
@@ -315,7 +315,7 @@ class ReviewQueue(QObject):
         self._back_to = None
         self.changed.emit()
         # what arrived, as from a run or a folder, takes nobody elsewhere nor from an object: Enter does
-        if goes or (here is not None and not self._session.selection):
+        if goes or (here is not None and not self._session.focus.selection):
             self.show_current()
 
     def _take_filter(self) -> None:
@@ -389,7 +389,7 @@ class ReviewQueue(QObject):
             self.changed.emit()
 
     def _say_when_there(self) -> None:
-        item, taken = self.current, self._session.selection  # by a person who went on to an object
+        item, taken = self.current, self._session.focus.selection  # by a person who went on to an object
         if item is not None and not taken and self._shown != item.candidate_id and self.is_shown:
             self._shown = item.candidate_id
             self.show_item.emit(item.image_id, item.candidate_id)

@@ -48,7 +48,7 @@ class WorstModel(RowsModel):
 
     def row(self, item_id: int) -> Row:
         """The row of an image."""
-        image, one = self._session.find_image(item_id), self._agreements.measures.get(item_id)
+        image, one = self._session.document.find_image(item_id), self._agreements.measures.get(item_id)
         if image is None or one is None:
             return Row("")
         total = one.total
@@ -99,7 +99,7 @@ class SetAgreementPanel(Card):
         self.body.addWidget(self._scroll, 1)
         self._later = timer(self, self.refresh, milliseconds=_REFRESH_MS)
         agreements.changed.connect(self._later.start)
-        session.category_changed.connect(self._later.start)
+        session.focus.category_changed.connect(self._later.start)
         session.history_changed.connect(self._later.start)
         self.refresh()
 
@@ -227,7 +227,7 @@ class SetAgreementPanel(Card):
         ranked = sorted(sums, key=lambda key: (sums[key].quality or 0.0, key))
         bars = []
         for key in ranked[:MOST_CATEGORIES]:
-            one, category = sums[key], self._session.categories.get(key)
+            one, category = sums[key], self._session.document.categories.get(key)
             name = category.name if category else "no category"
             iou = one.mean_iou
             bars.append(
@@ -249,7 +249,7 @@ class SetAgreementPanel(Card):
     def _show_course(self) -> None:
         if self.course.currentData() == "model":
             versions = self._agreements.versions()
-            called = titles(self._session.models)
+            called = titles(self._session.document.models)
             names = [called.get(model.id, model.name) for model, _ in versions]
             self._plot([tally for _, tally in versions], names)
         else:
@@ -304,7 +304,7 @@ class SetAgreementPanel(Card):
         self._agreements.set_threshold(self.threshold.currentData())
 
     def _open_category(self, category_id: int) -> None:
-        category = self._session.categories.get(category_id)
+        category = self._session.document.categories.get(category_id)
         name = category.name if category else "no category"
         self._open(self._agreements.worst_first(category_id), f"{name}, worst first")
 
@@ -312,7 +312,7 @@ class SetAgreementPanel(Card):
         """A model's version becomes the one measured against; a moment opens what was labelled then."""
         if self.course.currentData() == "model":
             model, _ = self._agreements.versions()[place]
-            self._session.choose_model(model)
+            self._session.measure.choose_model(model)
         elif place < len(self._moments):
             moment = self._moments[place]
             self._open(moment.images, f"labelled {_when([moment.time])[0]}")

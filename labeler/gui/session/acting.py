@@ -42,9 +42,9 @@ class Acting(Browsing):
         meant = tuple(changes)
         if self.read_only:
             self.told.emit(f"Nothing was changed. {self.read_only}")
-            self.changed.emit(Changed((), "refused", "refused"))
+            self.document.changed.emit(Changed((), "refused", "refused"))
             return False
-        made = self._carried(change for one in meant if (change := self._document.now(one)) is not None)
+        made = self._carried(change for one in meant if (change := self.document.now(one)) is not None)
         if self._opened is None or not made:
             return False
         self._tell_kept(meant, made)
@@ -90,7 +90,7 @@ class Acting(Browsing):
 
     def restore_image(self, edit_id: int) -> None:
         """Take the open image back to what it was right after an edit, as one new edit."""
-        image_id = self._document.open_id
+        image_id = self.document.open_id
         if image_id is not None:
             self._have_made(lambda store: store.restored(image_id, edit_id))
 
@@ -140,12 +140,12 @@ class Acting(Browsing):
         With `told` it is a step through the history: an undo (True) or a redo. Where it `follows`, the image
         on which it happened is opened, unless the person did something else meanwhile.
         """
-        here, number = self._document.open_id, self._link.asked + 1
+        here, number = self.document.open_id, self._link.asked + 1
 
         def follow(edit: Edit | None) -> None:
             if edit is not None and told is not None:
                 self.stepped.emit(edit.label, told)
-            stayed = (self._document.open_id, self._link.asked) == (here, number)
+            stayed = (self.document.open_id, self._link.asked) == (here, number)
             if edit is not None and follows and stayed:
                 self._follow(edit.changes)
 
@@ -155,7 +155,7 @@ class Acting(Browsing):
         self, act: Act, changes: Iterable[Change], work: Callable[[Store], Edit | None], *, is_undo: bool
     ) -> None:
         """Show a step through the history at once, and have it written."""
-        shown = tuple(change for one in changes if (change := self._document.now(one)) is not None)
+        shown = tuple(change for one in changes if (change := self.document.now(one)) is not None)
 
         def step(store: Store) -> Edit | None:
             return work(store) if act.journal_id else None
@@ -257,8 +257,8 @@ class Acting(Browsing):
             if number == self._link.asked and images == acts.miscounted:
                 acts.learn(tail)
                 acts.miscounted.clear()
-                if others := self._document.recount(images, counts):
-                    self.images_changed.emit(others)
+                if others := self.document.recount(images, counts):
+                    self.document.images_changed.emit(others)
                 self.history_changed.emit()
             else:
                 self._learn()
@@ -274,21 +274,18 @@ class Acting(Browsing):
         if not changes:
             return
         self._leave_gone(changes)
-        touched = self._document.absorb(changes)
-        self._agreement = None
-        if self.draft is not None and any(change.record.id == self.draft.id for change in changes):
-            self.draft, self._draft_overlap = None, None
-        self._sync_category()
-        self.selection &= self._document.annotations.keys()
-        self.changed.emit(Changed.of(changes, by, what))
-        self.selection_changed.emit()
+        touched = self.document.absorb(changes)
+        self.focus.follow(changes)
+        self.document.changed.emit(Changed.of(changes, by, what))
+        self.focus.selection_changed.emit()
         if touched:
-            self.images_changed.emit(touched)
+            self.document.images_changed.emit(touched)
 
     def _leave_gone(self, changes: Iterable[Change]) -> None:
         """Go to the next image that stays, or the one before, where the open one goes out of the project."""
         gone = {c.record.id for c in changes if isinstance(c.record, Image) and c.after is None}
-        here, order = self._document.open_id, list(self.order or self._document.images)
+        here = self.document.open_id
+        order = list(self.order) or [image.id for image in self.document.images]
         if here is None or here not in gone:
             return
         at = order.index(here) if here in order else 0
@@ -296,14 +293,15 @@ class Acting(Browsing):
         if staying:
             self._open(staying[0])
         else:
-            self._forget_open()
+            self.document.open(None)
+            self.focus.clear()
             self.pixels, self.problem = None, ""
             self.image_changed.emit()
 
     def _follow(self, changes: Sequence[Change]) -> None:
         """Go to where the person's step through the history happened, if nothing of it can be seen here."""
         images = {c.record.image_id for c in changes if isinstance(c.record, Annotation)}
-        if len(images) == 1 and self._document.open_id not in images:
+        if len(images) == 1 and self.document.open_id not in images:
             self.go_to(images.pop())
 
     def _tell_kept(self, meant: Sequence[Change], made: Sequence[Change]) -> None:
@@ -322,7 +320,7 @@ class Acting(Browsing):
             self.reload()
 
     def _name(self, annotation: Annotation) -> str:
-        category = self.categories.get(annotation.category_id)
+        category = self.document.categories.get(annotation.category_id)
         return category.name if category else "object"
 
     def _names(self, annotations: Sequence[Annotation]) -> str:

@@ -1,27 +1,25 @@
 """The half of the session that changes no labels: what is open, going about, and what is chosen."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.measures.agreement import ImageAgreement, Overlaps
-from labeler.core.measures.overlap import Overlap
 from labeler.core.photos.images import Pixels
-from labeler.core.records import Annotation, Candidate, Category, Change, Image, Model
+from labeler.core.records import Annotation, Candidate, Change, Image
 from labeler.gui.session.acts import Acts
 from labeler.gui.session.document import Changed, Document
+from labeler.gui.session.focus import Focus
 from labeler.gui.session.loader import PixelLoader
+from labeler.gui.session.measure import Measure
 from labeler.gui.session.open_photo import OpenPhoto
 from labeler.gui.session.project_link import OpenedProject, ProjectLink, ProjectView
 from labeler.gui.session.strangers import Strangers, can_be
 from labeler.project.photos.folder import Sync, said_of
 from labeler.project.photos.survey import CHANGED, Stranger
 from labeler.project.store import Store
-
-__all__ = ["Browsing", "Changed"]
 
 T = TypeVar("T")
 _Candidates: TypeAlias = Iterable[Candidate]
@@ -34,23 +32,12 @@ class Browsing(QObject):
     """The open project is about to be left; all of it can still be asked for."""
     project_changed = Signal()
     """Another project is open, or none."""
-    images_changed = Signal(tuple)
-    """Image ids whose record or annotation count changed; () for all of them."""
     order_changed = Signal()
     """`order` is another one."""
     image_changed = Signal()
     """Another image is open (its pixels come later), or none."""
     pixels_changed = Signal()
     """The pixels of the open image are there, or it turned out that they cannot be read."""
-    changed = Signal(Changed)
-    """Annotations, candidates or categories changed by an edit, an undo or a redo, or were read anew."""
-    selection_changed = Signal()
-    category_changed = Signal()
-    """Another category is the current one."""
-    draft_changed = Signal()
-    """The uncommitted version of the annotation being dragged or painted changed: every frame of a drag."""
-    model_changed = Signal()
-    """Another model's candidates are what annotations are measured against."""
     history_changed = Signal()
     saved_changed = Signal(str)
     """"saved", "saving", "read-only", or a sentence that says why edits are not on disk."""
@@ -63,7 +50,10 @@ class Browsing(QObject):
         self, parent: QObject | None = None, *, segmenter: tuple[str, str] = ("MobileSAM", "1")
     ) -> None:
         super().__init__(parent)
-        self._document = Document()
+        self.strangers = Strangers(self)
+        self.document = Document(self.strangers, self)
+        self.focus = Focus(self.document, self)
+        self.measure = Measure(self.document, self.focus, self)
         self._link = ProjectLink(segmenter, self)
         self._link.refused.connect(self.refused)
         self._link.saved_changed.connect(self.saved_changed)
@@ -85,20 +75,9 @@ class Browsing(QObject):
         """What `order` is called where a person chose it elsewhere than in the images panel; else ""."""
         self.resume_at: int | None = None
         """The image to open a project at where nobody asked for one; set while `project_changed` is told."""
-        self._agreement: ImageAgreement | None = None
-        self._draft_overlap: Overlap | None = None
-        self._overlaps_known: tuple[object, Overlaps] | None = None
         self.pixels: Pixels | None = None
-        self.strangers = Strangers(self)
         self.problem = ""
         """Why the open image cannot be shown, or ""."""
-        self.models: list[Model] = []
-        self.model: Model | None = None
-        """Whose candidates annotations are measured against; None: what each was accepted from."""
-        self.category: Category | None = None
-        """The current one, for new annotations."""
-        self.selection: frozenset[int] = frozenset()
-        self.draft: Annotation | None = None
         self.may_leave: Callable[[], bool] = lambda: True
         """Asked before another image is opened: False while a drag is under way, which is the person's."""
 
@@ -125,11 +104,6 @@ class Browsing(QObject):
         return self._link.saved
 
     @property
-    def images(self) -> list[Image]:
-        """Every image of the project, in folder order."""
-        return list(self._document.images.values())
-
-    @property
     def order(self) -> Sequence[int]:
         """The image ids that `step` walks: filtered and sorted as the images panel shows them."""
         return self._order
@@ -137,30 +111,7 @@ class Browsing(QObject):
     @property
     def image(self) -> Image | None:
         """The open image."""
-        return self._document.images.get(self._document.open_id) if self._document.open_id else None
-
-    @property
-    def annotations(self) -> Mapping[int, Annotation]:
-        """The annotations of the open image by id, oldest first."""
-        return self._document.annotations
-
-    @property
-    def candidates(self) -> Mapping[int, Candidate]:
-        """The candidates on the open image by id, of every model; none on a photo other than theirs."""
-        return {} if self._document.open_id in self.strangers else self._document.candidates
-
-    @property
-    def categories(self) -> Mapping[int, Category]:
-        """The categories by id."""
-        return self._document.categories
-
-    def find_image(self, image_id: int) -> Image | None:
-        """An image of the project."""
-        return self._document.images.get(image_id)
-
-    def counts(self, image_id: int) -> Mapping[int, int]:
-        """Annotations of an image by category id."""
-        return self._document.counts.get(image_id, {})
+        return self.document.find_image(self.document.open_id)
 
     def image_path(self, image: Image) -> Path:
         """The file of an image."""
@@ -197,7 +148,8 @@ class Browsing(QObject):
         self._loader.clear()
         if self._opened is not None:
             self._opened, self._acts = None, Acts()
-            self._reset(Document())
+            self.document.clear()
+            self._reset()
             self.project_changed.emit()
 
     def shut_down(self) -> None:
@@ -221,35 +173,33 @@ class Browsing(QObject):
         """
         fresh = self._opened is None or self._opened.path != view.opened.path
         self._opened = view.opened
-        document = Document()
-        document.images = {image.id: image for image in view.images}
-        document.categories = {category.id: category for category in view.categories}
-        document.counts = view.counts
-        self.models = view.models
-        kept, before = self._document.open_id, self.image
+        document = self.document
+        kept, before = document.open_id, self.image
         chosen: list[int] = []
+        document.fill(view.images, view.categories, view.counts, view.models)
         if fresh:
             self._acts = Acts(view.tail)
             self._loader.clear()
-            self._reset(document)
-            self._choose_model(view.models)
+            self._reset()
+            self.measure.choose_first(self._link.segmenter_id)
             self.project_changed.emit()
         else:
-            document.take_open(self._document)
             document.absorb(self._acts.after(number))
-            self._document = document
-            chosen = [key for key in self._order if key in document.images] if self.order_title else []
+            known = {image.id for image in view.images}
+            chosen = [key for key in self._order if key in known] if self.order_title else []
             self._order = []
             if number == self._link.asked:
                 self._acts.learn(view.tail)
-        self.images_changed.emit(())
+        document.images_changed.emit(())
         if not self._order:
-            self.set_order(chosen or document.images, title=self.order_title if chosen else "")
-        self._sync_category()
+            ids = chosen or [image.id for image in document.images]
+            self.set_order(ids, title=self.order_title if chosen else "")
+        self.focus.sync_category()
         self.history_changed.emit()
-        wanted = (view.start, self.resume_at, next(iter(document.images), None))
-        target = next((one for one in wanted if one in document.images), None)
-        if target is not None and (fresh or kept not in document.images):
+        first = view.images[0].id if view.images else None
+        wanted = (view.start, self.resume_at, first)
+        target = next((one for one in wanted if document.find_image(one) is not None), None)
+        if target is not None and (fresh or document.find_image(kept) is None):
             self._open(target)
         elif kept is not None:
             self._read_open_image()
@@ -266,11 +216,13 @@ class Browsing(QObject):
             return
         self.problem = ""
         self.show_anew()
-        self.images_changed.emit((image.id,))  # it is no other image: what is in progress on it goes on
+        self.document.images_changed.emit(
+            (image.id,)
+        )  # it is no other image: what is in progress on it goes on
 
     def show_anew(self) -> None:
         """Read the open photo again: its file is another one."""
-        self._loader.forget(self._document.open_id or 0)
+        self._loader.forget(self.document.open_id or 0)
         self._want_pixels()
 
     def _take_sync(self, sync: Sync) -> None:
@@ -279,22 +231,15 @@ class Browsing(QObject):
         if sentence := said_of(sync):
             self.told.emit(sentence)
 
-    def _reset(self, document: Document) -> None:
-        self._document = document
+    def _reset(self) -> None:
+        self.document.open(None)
         self.strangers.clear()
         self._order, self.order_title = [], ""
         self.pixels, self.problem = None, ""
-        self.model = None
-        self.category = self.resume_at = None
-        self._forget_open()
+        self.measure.model = self.resume_at = None
+        self.focus.leave()
         self.image_changed.emit()
-        self.selection_changed.emit()
-
-    def _choose_model(self, models: Sequence[Model]) -> None:
-        """Measure against imported results where there are any, else against what was accepted."""
-        imported = [model for model in models if model.id != self._link.segmenter_id]
-        self.model = imported[-1] if imported else None
-        self.model_changed.emit()
+        self.focus.selection_changed.emit()
 
     # --- going about ------------------------------------------------------------------------------
 
@@ -317,69 +262,63 @@ class Browsing(QObject):
         """Open the image `by` places further in the order; stays at the ends."""
         if not self._order:
             return
-        here = self._places.get(self._document.open_id or 0, -1 if by > 0 else 0)
+        here = self._places.get(self.document.open_id or 0, -1 if by > 0 else 0)
         self.go_to(self._order[min(max(here + by, 0), len(self._order) - 1)])
 
     def neighbours(self, count: int) -> list[Image]:
         """The next image, the one before, and then those after, at most `count`."""
-        here = self._places.get(self._document.open_id or 0)
+        here = self._places.get(self.document.open_id or 0)
         if here is None:
             return []
         places = [here + 1, here - 1, *range(here + 2, here + count)]
-        return [self._document.images[self._order[p]] for p in places if 0 <= p < len(self._order)][:count]
+        ids = [self._order[p] for p in places if 0 <= p < len(self._order)][:count]
+        return [image for one in ids if (image := self.document.find_image(one)) is not None]
 
     def go_to(self, image_id: int) -> None:
         """Open an image."""
-        if image_id == self._document.open_id or image_id not in self._document.images:
+        if image_id == self.document.open_id or self.document.find_image(image_id) is None:
             return
         if self.may_leave():
             self._open(image_id)
 
     def _open(self, image_id: int) -> None:
-        self._forget_open()
-        self._document.open_id = image_id
+        self.document.open(image_id)
+        self.focus.clear()
         self.pixels, self.problem = self._loader.pixels(image_id), ""
         self.image_changed.emit()
-        self.selection_changed.emit()
+        self.focus.selection_changed.emit()
         self._read_open_image()
         if self.pixels is not None:
             self.pixels_changed.emit()
         self._want_pixels()
-
-    def _forget_open(self) -> None:
-        self._document.forget_open()
-        self.selection = frozenset()
-        self.draft, self._draft_overlap, self._agreement = None, None, None
 
     def _read_open_image(self) -> None:
         self._read(lambda store, key: (store.annotations(key), store.candidates(key)), self._take_labels)
 
     def refresh_candidates(self, image_id: int) -> None:
         """Read the candidates again where that image is open: a run has stored new ones."""
-        if image_id == self._document.open_id:
+        if image_id == self.document.open_id:
             self._read(lambda store, key: store.candidates(key), self._take_candidates)
 
     def _read(self, work: Callable[[Store, int], T], take: Callable[[T, Iterable[Change]], None]) -> None:
         """Have something of the open image read; `take` gets it, and what was done since then."""
-        image_id, acts, number = self._document.open_id, self._acts, self._link.asked
+        image_id, acts, number = self.document.open_id, self._acts, self._link.asked
 
         def got(value: T) -> None:
-            if acts is self._acts and image_id == self._document.open_id:
+            if acts is self._acts and image_id == self.document.open_id:
                 take(value, acts.after(number))
 
         if image_id is not None:
             self._link.read(lambda store: work(store, image_id), got)
 
     def _take_labels(self, read: tuple[Iterable[Annotation], _Candidates], since: Iterable[Change]) -> None:
-        others, found = self._document.read(*read, since)
-        self._agreement = None
-        self.select(self.selection & self._document.annotations.keys())
-        self.changed.emit(Changed((), "open", "labels read", others, found))
+        others, found = self.document.read(*read, since)
+        self.focus.select(self.focus.selection)
+        self.document.changed.emit(Changed((), "open", "labels read", others, found))
 
     def _take_candidates(self, candidates: _Candidates, since: Iterable[Change]) -> None:
-        others = self._document.read_candidates(candidates, since)
-        self._agreement = None
-        self.changed.emit(Changed((), "predictions", "candidates read", candidates=others))
+        others = self.document.read_candidates(candidates, since)
+        self.document.changed.emit(Changed((), "predictions", "candidates read", candidates=others))
 
     def _want_pixels(self) -> None:
         wanted = [one for one in (self.image, *self.neighbours(2)) if one is not None]
@@ -387,7 +326,7 @@ class Browsing(QObject):
 
     def _take_pixels(self, image_id: int, pixels: Pixels) -> None:
         height, width = pixels.rgb.shape[:2]
-        image, found = self._document.images.get(image_id), self._loader.fingerprint(image_id)
+        image, found = self.document.find_image(image_id), self._loader.fingerprint(image_id)
         if image is not None and found is not None and image_id not in self.strangers:
             known = structs.replace(
                 image, width=width, height=height, note=pixels.note, digest=image.digest or found.digest
@@ -396,55 +335,31 @@ class Browsing(QObject):
             if self._is_labelled(image) and not can_be(image, known, found):
                 self._suspect(stranger)
             elif known != image:
-                self._document.images[image_id] = known
-                self.images_changed.emit((image_id,))
+                self.document.note(known)
+                self.document.images_changed.emit((image_id,))
             self._link.note_image(known, found, lambda: self._suspect(stranger))
-        if image_id == self._document.open_id:
-            self.pixels, self.problem, self._agreement = pixels, "", None
+        if image_id == self.document.open_id:
+            self.pixels, self.problem = pixels, ""
             self.pixels_changed.emit()
 
     def _is_labelled(self, image: Image) -> bool:
-        return image.reviewed or any(self.counts(image.id).values())
+        return image.reviewed or any(self.document.counts(image.id).values())
 
     def _suspect(self, stranger: Stranger) -> None:
         """Another photo lies where a labelled one did: nothing of its record is overwritten."""
         image = stranger.image
         if image.id in self.strangers:
             return
-        self._document.images[image.id] = structs.replace(image, note=CHANGED)
+        self.document.note(structs.replace(image, note=CHANGED))
         self.strangers.add(stranger)
-        self.images_changed.emit((image.id,))
+        self.document.images_changed.emit((image.id,))
         self._link.look_at_folder()  # it may have changed names with another, whose labels follow then
 
     def _take_problem(self, image_id: int, sentence: str) -> None:
-        image = self._document.images.get(image_id)
+        image = self.document.find_image(image_id)
         if image is not None and not image.note:
-            self._document.images[image_id] = structs.replace(image, note="cannot be read")
-            self.images_changed.emit((image_id,))
-        if image_id == self._document.open_id:
+            self.document.note(structs.replace(image, note="cannot be read"))
+            self.document.images_changed.emit((image_id,))
+        if image_id == self.document.open_id:
             self.pixels, self.problem = self._loader.pixels(image_id), sentence
             self.pixels_changed.emit()
-
-    # --- choosing ---------------------------------------------------------------------------------
-
-    def select(self, ids: Iterable[int]) -> None:
-        """Replace the selection (annotation ids of the open image)."""
-        chosen = frozenset(ids) & self._document.annotations.keys()
-        if chosen != self.selection:
-            self.selection = chosen
-            self.selection_changed.emit()
-
-    def choose_category(self, category_id: int) -> None:
-        """Make a category the current one."""
-        self.category = self._document.categories.get(category_id)
-        self.category_changed.emit()
-
-    def _sync_category(self) -> None:
-        """Keep the current category one that exists, in its newest version."""
-        wanted = self.category.id if self.category else None
-        categories = self._document.categories
-        now = categories.get(wanted) if wanted is not None else None
-        now = now or next(iter(categories.values()), None)
-        if now != self.category:
-            self.category = now
-            self.category_changed.emit()

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, structs
+from PySide6.QtCore import QObject, Signal
 
 from labeler.core.rebase import rebased
-from labeler.core.records import Annotation, Candidate, Category, Change, Image, Record
+from labeler.core.records import Annotation, Candidate, Category, Change, Image, Model, Record
+from labeler.gui.session.strangers import Strangers
+from labeler.project.photos.survey import CHANGED
 
 What: TypeAlias = Literal["edit", "history", "labels read", "candidates read", "refused"]
 
@@ -37,34 +40,108 @@ class Changed(Struct, frozen=True):
         )
 
 
-class Document:
-    """The images, categories and counts of the project, and the annotations of the open image."""
+class Document(QObject):
+    """The images, categories, counts and models of the project, and what is on the open image."""
 
-    def __init__(self) -> None:
-        self.images: dict[int, Image] = {}
-        self.categories: dict[int, Category] = {}
-        self.counts: dict[int, Counter[int]] = {}
-        """Image id to the number of its annotations by category id."""
+    images_changed = Signal(tuple)
+    """Image ids whose record or annotation count changed; () for all of them."""
+    changed = Signal(Changed)
+    """Annotations, candidates or categories changed by an edit, an undo or a redo, or were read anew."""
+
+    def __init__(self, strangers: Strangers, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.revision = 0
+        """Another one whenever annotations or candidates may be others than before."""
         self.open_id: int | None = None
-        self.annotations: dict[int, Annotation] = {}
-        """Of the open image, in order of creation."""
-        self.candidates: dict[int, Candidate] = {}
-        """Of the open image, of every model."""
+        """The image that the annotations and candidates are of."""
         self.is_read = False
         """Whether the labels of the open image have come from the disk."""
         self._is_behind = False
         """Whether those are of before the rest, such as the counts, was read anew."""
+        self.models: list[Model] = []
+        self._images: dict[int, Image] = {}
+        self._categories: dict[int, Category] = {}
+        self._counts: dict[int, Counter[int]] = {}
+        self._annotations: dict[int, Annotation] = {}
+        self._candidates: dict[int, Candidate] = {}
+        self._strangers = strangers
+        strangers.changed.connect(self._take_strangers)
 
-    def take_open(self, other: "Document") -> None:
-        """Go on with what another one knows of its open image."""
-        self.open_id, self.is_read = other.open_id, other.is_read
-        self.annotations, self.candidates = other.annotations, other.candidates
+    # --- what is known ----------------------------------------------------------------------------
+
+    @property
+    def images(self) -> list[Image]:
+        """Every image of the project, in folder order."""
+        return list(self._images.values())
+
+    def find_image(self, image_id: int | None) -> Image | None:
+        """An image of the project."""
+        return self._images.get(image_id) if image_id is not None else None
+
+    @property
+    def categories(self) -> Mapping[int, Category]:
+        """The categories by id."""
+        return self._categories
+
+    @property
+    def annotations(self) -> Mapping[int, Annotation]:
+        """The annotations of the open image by id, oldest first."""
+        return self._annotations
+
+    @property
+    def candidates(self) -> Mapping[int, Candidate]:
+        """The candidates on the open image by id, of every model; none on a photo other than theirs."""
+        return {} if self.open_id in self._strangers else self._candidates
+
+    def counts(self, image_id: int) -> Mapping[int, int]:
+        """Annotations of an image by category id."""
+        return self._counts.get(image_id, {})
+
+    # --- another project, another image -----------------------------------------------------------
+
+    def clear(self) -> None:
+        """No project is open."""
+        self.fill((), (), {}, ())
+        self.open(None)
+
+    def fill(
+        self,
+        images: Iterable[Image],
+        categories: Iterable[Category],
+        counts: Mapping[int, Counter[int]],
+        models: Iterable[Model],
+    ) -> None:
+        """Take in what the disk has of a project; what is on the open image stays until it is read."""
+        self._images = {image.id: image for image in images}
+        self._categories = {category.id: category for category in categories}
+        self._counts = dict(counts)
+        self.models = list(models)
         self._is_behind = True
+        self.revision += 1
 
-    def forget_open(self) -> None:
-        """No image is open."""
-        self.open_id, self.is_read = None, False
-        self.annotations, self.candidates = {}, {}
+    def open(self, image_id: int | None) -> None:
+        """Another image is open, or none; nothing is known of its labels yet."""
+        self.open_id, self.is_read = image_id, False
+        self._annotations, self._candidates = {}, {}
+        self.revision += 1
+
+    def note(self, image: Image) -> None:
+        """Know what the file told of an image; no edit, and nothing for undo. The caller tells of it."""
+        self._images[image.id] = image
+
+    def _take_strangers(self) -> None:
+        """Mark them in the lists; candidates go from a photo that is not theirs, and come back if it is."""
+        known = [self._images[one.image.id] for one in self._strangers.all if one.image.id in self._images]
+        fresh = [image.id for image in known if image.note != CHANGED]
+        for image_id in fresh:
+            self._images[image_id] = structs.replace(self._images[image_id], note=CHANGED)
+        if fresh:
+            self.images_changed.emit(tuple(fresh))
+        self.revision += 1
+        theirs = frozenset(self._candidates)
+        self.changed.emit(Changed((), "photos", "candidates read", candidates=theirs))
+
+    # --- what was read, and what was done ---------------------------------------------------------
 
     def read(
         self, annotations: Iterable[Annotation], candidates: Iterable[Candidate], since: Iterable[Change]
@@ -74,21 +151,22 @@ class Document:
         Gives the ids of the annotations, and those of the candidates, that are others than before.
         """
         later = tuple(since)
-        before, self.annotations = self.annotations, {one.id: one for one in annotations}
+        before, self._annotations = self._annotations, {one.id: one for one in annotations}
         self.is_read, self._is_behind = True, False
         found = self.read_candidates(candidates, later)
-        return _others(before, self.annotations), found
+        return _others(before, self._annotations), found
 
     def read_candidates(self, candidates: Iterable[Candidate], since: Iterable[Change]) -> frozenset[int]:
         """`read` for the candidates alone."""
-        before, self.candidates = self.candidates, {one.id: one for one in candidates}
+        before, self._candidates = self._candidates, {one.id: one for one in candidates}
         for change in since:
             if isinstance(change.record, Annotation | Candidate):
                 self._put(change)
             elif isinstance(change.record, Category) and change.after is None:
                 self._unmap(change.record.id)
         self._sort()
-        return _others(before, self.candidates)
+        self.revision += 1
+        return _others(before, self._candidates)
 
     def now(self, change: Change) -> Change | None:
         """A change made to what is shown now; None where nothing is left to do.
@@ -114,12 +192,13 @@ class Document:
                 touched[record.id] = None
             self._put(change)
         self._sort()
+        self.revision += 1
         return tuple(touched)
 
     def recount(self, images: Iterable[int], counts: Mapping[int, Mapping[int, int]]) -> tuple[int, ...]:
         """Take over what was counted on these images; gives those on which it is another number."""
-        others = [key for key in images if +self.counts.get(key, Counter()) != Counter(counts.get(key, {}))]
-        self.counts.update((key, Counter(counts.get(key, {}))) for key in others)
+        others = [key for key in images if +self._counts.get(key, Counter()) != Counter(counts.get(key, {}))]
+        self._counts.update((key, Counter(counts.get(key, {}))) for key in others)
         return tuple(others)
 
     def _put(self, change: Change) -> None:
@@ -133,28 +212,28 @@ class Document:
 
     def _unmap(self, category_id: int) -> None:
         """What models found of a category that goes is of none from then on, as on the disk."""
-        for key, one in self.candidates.items():
+        for key, one in self._candidates.items():
             if one.category_id == category_id:
-                self.candidates[key] = structs.replace(one, category_id=0)
+                self._candidates[key] = structs.replace(one, category_id=0)
 
     def _sort(self) -> None:
         """An undone deletion comes back to its place, not to the end."""
-        if list(self.annotations) != sorted(self.annotations):
-            self.annotations = dict(sorted(self.annotations.items()))
+        if list(self._annotations) != sorted(self._annotations):
+            self._annotations = dict(sorted(self._annotations.items()))
 
     def _count(self, record: Record | None, by: int) -> None:
         if isinstance(record, Annotation):
-            self.counts.setdefault(record.image_id, Counter())[record.category_id] += by
+            self._counts.setdefault(record.image_id, Counter())[record.category_id] += by
 
     def _table(self, record: Record) -> dict[int, Any]:
         """Where a record is kept; records of other images than the open one are not."""
         if isinstance(record, Image):
-            return self.images
+            return self._images
         if isinstance(record, Category):
-            return self.categories
+            return self._categories
         if record.image_id != self.open_id:
             return {}
-        return self.annotations if isinstance(record, Annotation) else self.candidates
+        return self._annotations if isinstance(record, Annotation) else self._candidates
 
 
 def _others(before: Mapping[int, Record], after: Mapping[int, Record]) -> frozenset[int]:

@@ -180,9 +180,9 @@ class TrainingDesk(QObject):
             self._phase_is("")
             return
         path = runs_folder() / files.folder_name(project, spec)
-        images = tuple(image for image in map(session.find_image, image_ids) if image is not None)
+        images = tuple(image for image in map(session.document.find_image, image_ids) if image is not None)
         flat = tuple(annotation for one in annotations for annotation in one)
-        labels, root = RunLabels(images, tuple(session.categories.values()), flat), session.root
+        labels, root = RunLabels(images, tuple(session.document.categories.values()), flat), session.root
 
         def made(folder: RunFolder) -> None:
             run = Run(0, str(folder.path), spec.name, spec.trainer, len(images), spec.created)

@@ -16,7 +16,7 @@ from labeler.core.records import Annotation, Image
 from labeler.errors import LabelerError
 from labeler.gui.children.predict_client import JobClient, JobLimits, JobResult
 from labeler.gui.children.task_client import TaskClient, TaskLimits
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
@@ -91,7 +91,7 @@ class Learner(QObject):
         self._jobs.predicted.connect(self._on_predicted)
         self._jobs.finished.connect(self._on_finished)
         self._jobs.failed.connect(self._give_up)
-        session.changed.connect(self._on_edit)
+        session.document.changed.connect(self._on_edit)
         session.image_changed.connect(self._on_image)
         session.project_changed.connect(self._on_project)
         desk.changed.connect(self._give_way)
@@ -177,8 +177,8 @@ class Learner(QObject):
         session, here = self._session, self._session.image
         return [
             image
-            for image in session.images
-            if any(session.counts(image.id).values())
+            for image in session.document.images
+            if any(session.document.counts(image.id).values())
             and (image.reviewed or here is None or image.id != here.id)
         ]
 
@@ -188,8 +188,10 @@ class Learner(QObject):
         order = list(session.order)
         start = (session.place(here.id) or 0) if here is not None else 0
         ids = order[start:] + order[:start]
-        images = (session.find_image(image_id) for image_id in ids)
-        empty = (i for i in images if i and not i.reviewed and not any(session.counts(i.id).values()))
+        images = (session.document.find_image(image_id) for image_id in ids)
+        empty = (
+            i for i in images if i and not i.reviewed and not any(session.document.counts(i.id).values())
+        )
         return [image for image, _ in zip(empty, range(NEXT), strict=False)]
 
     def _consider(self) -> None:
@@ -216,7 +218,7 @@ class Learner(QObject):
 
     def _make(self, turn: int, images: list[Image], annotations: list[tuple[Annotation, ...]]) -> None:
         flat = tuple(annotation for one in annotations for annotation in one)
-        labels = files.RunLabels(tuple(images), tuple(self._session.categories.values()), flat)
+        labels = files.RunLabels(tuple(images), tuple(self._session.document.categories.values()), flat)
         spec = RunSpec(trainer=TRAINER, name=NAME, held_out=0.0, register=False)
         path, root = runs_folder() / f"learning-{spec.id}", self._session.root
         run_in_pool(
@@ -263,15 +265,19 @@ class Learner(QObject):
         if turn != self._turn:
             return
         self._model = model
-        if self._session.model is None:
-            self._session.measure_against(model)
+        if self._session.measure.model is None:
+            self._session.measure.add_model(model)
         wanted = tuple((image.id, str(self._session.image_path(image))) for image in images)
         self._is_doing("predicting")
         self._jobs.start(PredictSpec(str(weights), wanted), title=NAME)
 
     def _on_predicted(self, message: Predicted) -> None:
         model, image_id = self._model, message.image_id
-        if model is None or self.doing != "predicting" or any(self._session.counts(image_id).values()):
+        if (
+            model is None
+            or self.doing != "predicting"
+            or any(self._session.document.counts(image_id).values())
+        ):
             return  # labelled meanwhile: it needs no prediction any more
 
         def show(_: object) -> None:

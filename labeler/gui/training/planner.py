@@ -120,7 +120,7 @@ class Planner(QObject):
         self.only_boxes: frozenset[int] = frozenset()
         """The images that it cannot use, since it learns from outlines."""
         self._later = timer(self, self._plan_anew, milliseconds=_PAUSE_MS)
-        for signal in (session.project_changed, session.images_changed, session.changed):
+        for signal in (session.project_changed, session.document.images_changed, session.document.changed):
             signal.connect(self._soon)
 
     def watch(self, on: bool) -> None:
@@ -148,8 +148,8 @@ class Planner(QObject):
 
     def plan_of(self, scope: Scope) -> TrainingPlan:
         """The plan for a scope, as the labels are now."""
-        names = {category.id: category.name for category in self._session.categories.values()}
-        return planned(self._session.images, self._session.counts, names, scope=scope)
+        names = {category.id: category.name for category in self._session.document.categories.values()}
+        return planned(self._session.document.images, self._session.document.counts, names, scope=scope)
 
     def _soon(self) -> None:
         if self._watched:
@@ -175,7 +175,9 @@ class Planner(QObject):
         if turn != self._turn:
             return
         self.only_boxes = only_boxes & frozenset(self.plan.images)
-        waiting = [image for image in map(self._session.find_image, self.plan.images) if image is not None]
+        waiting = [
+            image for image in map(self._session.document.find_image, self.plan.images) if image is not None
+        ]
         states = {str(self._session.root / image.path) for image in waiting}
         # a photo that was changed, or is no longer meant, is not kept track of for ever
         self._prints = {key: bits for key, bits in self._prints.items() if key[0] in states}

@@ -57,7 +57,7 @@ class TrainingSetup(QWidget):
         self._refresh_later = timer(self, self.refresh)
         desk.changed.connect(self._refresh_later.start)
         desk.planner.changed.connect(self._refresh_later.start)
-        session.category_changed.connect(self._refresh_later.start)
+        session.focus.category_changed.connect(self._refresh_later.start)
         self.refresh()
 
     def set_scrolling(self, scrolls: bool) -> None:
@@ -190,7 +190,7 @@ class TrainingSetup(QWidget):
         self.show_held_out.setEnabled(bool(held_out))
 
     def _show_categories(self, objects: dict[int, int]) -> None:
-        categories = self._session.categories
+        categories = self._session.document.categories
         known = [(categories[key], number) for key, number in objects.items() if key in categories]
         most = known[0][1] if known else 0
         shown = known if len(known) <= MOST_CATEGORIES else known[: MOST_CATEGORIES - 1]
@@ -253,8 +253,8 @@ class TrainingSetup(QWidget):
         self._open([key for key in planner.plan.images if key in held_out], "Held out of the training")
 
     def _open_category(self, category_id: int) -> None:
-        counts = self._session.counts
-        name = self._session.categories[category_id].name
+        counts = self._session.document.counts
+        name = self._session.document.categories[category_id].name
         planned = self._desk.planner.plan.images
         self._open([key for key in planned if counts(key).get(category_id, 0)], f"{name} in the training")
 

@@ -33,9 +33,9 @@ class ActionSet(QObject):
         for signal in (
             session.project_changed,
             session.history_changed,
-            session.images_changed,
+            session.document.images_changed,
             session.image_changed,
-            session.changed,
+            session.document.changed,
             canvas.progress_changed,
             canvas.tool_changed,
             canvas.options_changed,

@@ -141,12 +141,20 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
         ),
         LINE,
         Action("delete", "Delete", ("Del",), lambda w: w.keys.delete(), while_dragging=True),
-        Action("copy", "Copy", ("Ctrl+C",), lambda w: w.bench.clipboard.copy(w.session.selection)),
+        Action("copy", "Copy", ("Ctrl+C",), lambda w: w.bench.clipboard.copy(w.session.focus.selection)),
         Action("paste", "Paste", ("Ctrl+V",), lambda w: w.bench.clipboard.paste()),
         Action(
-            "duplicate", "Duplicate", ("Ctrl+D",), lambda w: w.bench.clipboard.duplicate(w.session.selection)
+            "duplicate",
+            "Duplicate",
+            ("Ctrl+D",),
+            lambda w: w.bench.clipboard.duplicate(w.session.focus.selection),
         ),
-        Action("select-all", "Select all", ("Ctrl+A",), lambda w: w.session.select(w.session.annotations)),
+        Action(
+            "select-all",
+            "Select all",
+            ("Ctrl+A",),
+            lambda w: w.session.focus.select(w.session.document.annotations),
+        ),
         LINE,
         Action("settings", "Settings…", ("Ctrl+,",), lambda w: w.commands.settings(), enabled=always),
         Action(

@@ -151,7 +151,7 @@ class Commands(QObject):
         start = here if here is not None else -1
         places = range(start + 1, len(order)) if direction > 0 else range(start - 1, -1, -1)
         for place in places:
-            other = session.find_image(order[place])
+            other = session.document.find_image(order[place])
             if other is not None and not other.reviewed:
                 session.go_to(other.id)
                 return

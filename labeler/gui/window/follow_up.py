@@ -68,8 +68,10 @@ class FollowUp(QObject):
 
     def unlabelled(self) -> tuple[int, ...]:
         """Ids of the images without objects that are not reviewed; without such, of all not reviewed."""
-        open_ones = [image.id for image in self._session.images if not image.reviewed]
-        empty = [image_id for image_id in open_ones if not any(self._session.counts(image_id).values())]
+        open_ones = [image.id for image in self._session.document.images if not image.reviewed]
+        empty = [
+            image_id for image_id in open_ones if not any(self._session.document.counts(image_id).values())
+        ]
         return tuple(empty or open_ones)
 
     def use(self, path: str) -> None:

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QMainWi
 
 from labeler.core.records import Category
 from labeler.gui.canvas.view import Canvas
-from labeler.gui.session.session import Changed, Session
+from labeler.gui.session.document import Changed
+from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 
 
@@ -24,7 +25,7 @@ class Keys(QObject):
         canvas.told.connect(self._tell)
         canvas.kept.connect(self._tell_kept)
         canvas.progress_changed.connect(self._take_progress)
-        session.changed.connect(self._take_back_offer)
+        session.document.changed.connect(self._take_back_offer)
         # it was said of an object of the image before
         session.image_changed.connect(lambda: notifier.take_back("category"))
 
@@ -59,7 +60,7 @@ class Keys(QObject):
         if canvas.in_progress:
             canvas.take_back()
         elif not canvas.delete_under_pointer():
-            session.delete(session.selection, by="window")
+            session.delete(session.focus.selection, by="window")
 
     def pick_category(self, digit: str) -> None:
         """A digit: that category for what is in progress, else for the selection or for what comes next.
@@ -68,26 +69,26 @@ class Keys(QObject):
         is pressed for the next object, while the last one is still selected. A line says which it was.
         """
         session, canvas = self._session, self._canvas
-        found = next((c for c in session.categories.values() if c.key == digit), None)
+        found = next((c for c in session.document.categories.values() if c.key == digit), None)
         if found is None:
             return
         if canvas.name_in_progress(found.id):
             self._notifier.info(f"This one: {found.name}.", key="category")
-        elif session.selection and canvas.tool == "select":
+        elif session.focus.selection and canvas.tool == "select":
             self._rename_selection(found)
         else:
             if canvas.tool == "brush":
-                session.select(())  # the next stroke would go on with the object before
-            session.choose_category(found.id)
+                session.focus.select(())  # the next stroke would go on with the object before
+            session.focus.choose_category(found.id)
             self._notifier.info(f"Next object: {found.name}.", key="category")
 
     def _rename_selection(self, category: Category) -> None:
         session = self._session
-        chosen = [session.annotations[key] for key in session.selection]
+        chosen = [session.document.annotations[key] for key in session.focus.selection]
         others = [one.id for one in chosen if one.category_id != category.id]
-        session.recategorise(session.selection, category.id, by="keys")
-        session.choose_category(category.id)
-        renamed = sum(session.annotations[key].category_id == category.id for key in others)
+        session.recategorise(session.focus.selection, category.id, by="keys")
+        session.focus.choose_category(category.id)
+        renamed = sum(session.document.annotations[key].category_id == category.id for key in others)
         if renamed:
             what = "The selected object is" if renamed == 1 else f"{renamed} selected objects are"
             text = f"{what} {category.name} now."

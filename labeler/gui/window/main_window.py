@@ -119,7 +119,7 @@ class MainWindow(QObject):
         session, host, canvas = self.session, self.bench.host, self.canvas
         session.project_changed.connect(self._take_project)
         session.image_changed.connect(self._show_image)
-        session.images_changed.connect(lambda _: self._show_place())
+        session.document.images_changed.connect(lambda _: self._show_place())
         session.order_changed.connect(self._show_place)
         session.pixels_changed.connect(self._show_image)
         session.saved_changed.connect(self._show_saved)

@@ -38,14 +38,14 @@ class Resuming(QObject):
         if session.project is None or image is None:
             return
         wanted = self._images.filter()
-        kept = session.categories.get(wanted.category_id)
+        kept = session.document.categories.get(wanted.category_id)
         # a view that has not been shown yet is still the one to come back to
         waits = self._awaited is not None and self._awaited.image == image.path
         here = LastPlace(
             image=image.path,
             view=self._awaited.view if self._awaited is not None and waits else self._canvas.sight(),
             tool=self._canvas.tool,
-            category=session.category.name if session.category else "",
+            category=session.focus.category.name if session.focus.category else "",
             name_filter=wanted.name,
             status_filter=wanted.status,
             category_filter=kept.name if kept else "",
@@ -60,12 +60,12 @@ class Resuming(QObject):
         there = self._settings.places.get(str(session.project)) if session.project else None
         if there is None:
             return
-        ids = {category.name: category.id for category in session.categories.values()}
+        ids = {category.name: category.id for category in session.document.categories.values()}
         if there.category in ids:
-            session.choose_category(ids[there.category])
+            session.focus.choose_category(ids[there.category])
         if there.tool in self._canvas.tool_names:
             self._canvas.set_tool(there.tool)
-        image = next((one for one in session.images if one.path == there.image), None)
+        image = next((one for one in session.document.images if one.path == there.image), None)
         if image is not None:
             session.resume_at, self._awaited = image.id, there
         self._images.use_filter(

@@ -60,19 +60,19 @@ class Tour:
         self._wait(lambda: session.pixels is not None, "the photos")
         for name in ("person", "bus"):
             session.add_category(name, by="tour")
-        for image in session.images:
+        for image in session.document.images:
             if image.path in CLICKS:
                 session.go_to(image.id)
                 self._label(image.path, CLICKS[image.path])
-        street = next(image for image in session.images if image.path == "bus.jpg")
+        street = next(image for image in session.document.images if image.path == "bus.jpg")
         session.go_to(street.id)
-        self._wait(lambda: len(session.annotations) == len(CLICKS["bus.jpg"]), "the labels")
-        corrected = self._correct(next(iter(session.annotations)))
+        self._wait(lambda: len(session.document.annotations) == len(CLICKS["bus.jpg"]), "the labels")
+        corrected = self._correct(next(iter(session.document.annotations)))
         self._wait(lambda: session.saved == "saved", "the disk")
         return Souvenirs(
             screenshot=self._photograph(souvenirs / "labeler-demo.png"),
             coco=self._export(souvenirs / "labeler-demo.json"),
-            objects=sum(sum(session.counts(image.id).values()) for image in session.images),
+            objects=sum(sum(session.document.counts(image.id).values()) for image in session.document.images),
             corrected=corrected,
         )
 
@@ -80,9 +80,9 @@ class Tour:
         session, host = self._session, self._window.bench.host
         self._wait(lambda: session.pixels is not None and host.state.encoded, "the model")
         for category, (x, y) in clicks:
-            chosen = next(c for c in session.categories.values() if c.name == category)
-            session.select(())
-            session.choose_category(chosen.id)
+            chosen = next(c for c in session.document.categories.values() if c.name == category)
+            session.focus.select(())
+            session.focus.choose_category(chosen.id)
             self._canvas.set_tool("sam-point")
             self._click(x, y)
             self._wait(lambda: bool(self._canvas.proposals), "a proposal")
@@ -92,13 +92,13 @@ class Tour:
     def _correct(self, annotation_id: int) -> Agreement:
         """Cut a strip off a mask with the eraser, as a person does, and read the agreement."""
         session, canvas = self._session, self._canvas
-        session.select([annotation_id])
+        session.focus.select([annotation_id])
         canvas.set_tool("eraser")
         canvas.set_options(brush_size=40.0)
         x, y = CLICKS["bus.jpg"][0][1]
         self._drag((x - 60, y + 300), (x + 60, y + 340))
         canvas.set_tool("select")
-        agreement = session.agreement(annotation_id)
+        agreement = session.measure.agreement(annotation_id)
         if agreement is None:
             raise LabelerError("The corrected mask has no prediction to be measured against.")
         self._tell(f"bus.jpg: erased a part; IoU {agreement.iou:.3f}, Dice {agreement.dice:.3f}")

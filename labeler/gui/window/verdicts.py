@@ -87,7 +87,7 @@ class Verdicts(QObject):
             self.look_at.emit(bounds(candidates[0].shape))
 
     def _show_item(self, _: int, candidate_id: int) -> None:
-        candidate = self._session.candidates.get(candidate_id)
+        candidate = self._session.document.candidates.get(candidate_id)
         if candidate is not None:
             self.show([candidate])
 

@@ -149,6 +149,6 @@ def person(sit_down: Callable[..., Outsider], photos: Path) -> Outsider:
     user = sit_down(photos)
     user.session.add_category("broccoli", by="test")
     user.session.add_category("almond", by="test")
-    user.session.choose_category(next(iter(user.session.categories)))
+    user.session.focus.choose_category(next(iter(user.session.document.categories)))
     user.wait_saved()
     return user

@@ -91,7 +91,7 @@ def test_draw_name_take_back_and_go_on(person: Outsider) -> None:
     person.wait(lambda: person.annotations() == [box])
     person.key("Ctrl+Return")
     person.wait(lambda: person.image == "grace_hopper.jpg")
-    assert person.session.images[0].reviewed
+    assert person.session.document.images[0].reviewed
     person.wait_saved()
 
 
@@ -119,7 +119,7 @@ def test_in_the_middle_of_a_drag(person: Outsider) -> None:
     person.press(200, 400)
     person.move_held(250, 450)
     person.move_held(300, 500)
-    person.wait(lambda: person.session.draft is not None)
+    person.wait(lambda: person.session.focus.draft is not None)
     for key in ("D", "P", "Del"):
         person.key(key)
         person.wait(lambda: person.canvas.tool == "select")
@@ -162,7 +162,7 @@ def test_what_is_typed_is_text(person: Outsider) -> None:
     field = person.window.panels[ImagesPanel].search
     person.wait(field.isVisible)
     tool, image = person.canvas.tool, person.image
-    category = person.session.category
+    category = person.session.focus.category
     person.click_on(field)
     person.wait(field.hasFocus)
     person.type_text("brevpqad 123,.[]")
@@ -170,7 +170,7 @@ def test_what_is_typed_is_text(person: Outsider) -> None:
     person.key("BackSpace")
     person.key("Return")
     person.wait(lambda: field.text() == "brevpqad 123,.[")
-    assert (person.canvas.tool, person.image, person.session.category) == (tool, image, category)
+    assert (person.canvas.tool, person.image, person.session.focus.category) == (tool, image, category)
     person.click_at(400, 900)
     person.wait(person.canvas.hasFocus)
     person.key("B")
@@ -194,8 +194,8 @@ def test_keys_work_again_when_a_dialog_is_gone(person: Outsider) -> None:
     person.key("F1")
     person.wait(lambda: seen == [True] and QApplication.activeModalWidget() is None)
     person.wait(person.window.frame.isActiveWindow)
-    assert person.session.category is not None
-    assert person.session.category.name == "broccoli"
+    assert person.session.focus.category is not None
+    assert person.session.focus.category.name == "broccoli"
     person.key("2")
     person.key("Return")
     person.wait(lambda: len(person.annotations()) == 1)
@@ -207,7 +207,7 @@ def test_a_click_in_the_categories_and_enter(person: Outsider) -> None:
     view = person.window.panels[CategoriesPanel].view
     spot = view.viewport().mapToGlobal(view.visualRect(view.model().index(1, 0)).center())
     xdotool("mousemove", spot.x(), spot.y(), "click", "1")
-    person.wait(lambda: person.session.category and person.session.category.name == "almond")
+    person.wait(lambda: person.session.focus.category and person.session.focus.category.name == "almond")
     person.key("KP_Enter")
     person.wait(lambda: len(person.annotations()) == 1)
     assert person.category_of(person.selected()) == "almond"

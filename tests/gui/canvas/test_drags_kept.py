@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Box, Candidate, Change
-from labeler.gui.session.session import Changed
+from labeler.gui.session.document import Changed
 
 
 def candidate(n: int = 0) -> Candidate:
@@ -16,13 +16,13 @@ def run_stores(qtbot, session):
     """A job stores what a model found on the open image, and the window shows it."""
 
     def store_it() -> None:
-        image, before = session.image.id, set(session.candidates)
+        image, before = session.image.id, set(session.document.candidates)
         session.keep(
             lambda s: s.predictions.record_run(s.ensure_model("d", "1").id, image, [candidate()]),
             lambda _: session.refresh_candidates(image),
             failed=pytest.fail,
         )
-        qtbot.waitUntil(lambda: bool(set(session.candidates) - before), timeout=20_000)
+        qtbot.waitUntil(lambda: bool(set(session.document.candidates) - before), timeout=20_000)
 
     return store_it
 
@@ -33,7 +33,7 @@ def reload(qtbot, session):
 
     def read_it() -> None:
         with qtbot.waitSignal(
-            session.changed, timeout=20_000, check_params_cb=lambda one: one.what == "labels read"
+            session.document.changed, timeout=20_000, check_params_cb=lambda one: one.what == "labels read"
         ):
             session.reload()
 
@@ -55,7 +55,7 @@ def test_a_new_shape_is_made(canvas, hand, session, request, arrival, tool) -> N
     arrives()
     hand.release(300, 500)
     canvas._tool.confirm()
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 @pytest.mark.parametrize("arrival", ARRIVALS)
@@ -64,21 +64,21 @@ def test_a_move_goes_on_and_the_selection_stays(canvas, hand, session, request, 
     made = session.add(Box(100, 200, 300, 400), by="test")
     hand.press(200, 300)
     hand.move(220, 330)
-    drawn = session.draft
+    drawn = session.focus.draft
     arrives()
     assert canvas._gestures.dragging
-    assert session.draft == drawn
-    assert session.selection == {made.id}
+    assert session.focus.draft == drawn
+    assert session.focus.selection == {made.id}
     hand.move(240, 360)
     hand.release(240, 360)
-    shape = session.annotations[made.id].shape
+    shape = session.document.annotations[made.id].shape
     assert (shape.x0, shape.y0) == pytest.approx((140, 260), abs=1.5)
 
 
 def test_a_record_changed_under_the_hand_keeps_what_the_hand_does_not_touch(canvas, hand, session) -> None:
     made = session.add(Box(100, 200, 300, 400), by="test")
     other = session.add_category("dog", by="test")
-    session.select([made.id])
+    session.focus.select([made.id])
     hand.press(200, 300)
     hand.move(220, 330)
     session.commit(
@@ -86,7 +86,7 @@ def test_a_record_changed_under_the_hand_keeps_what_the_hand_does_not_touch(canv
     )
     hand.move(300, 400)
     hand.release(300, 400)
-    after = session.annotations[made.id]
+    after = session.document.annotations[made.id]
     assert after.category_id == other.id
     assert after.attributes == {"a": 1}
     assert after.shape.x0 == pytest.approx(200, abs=1.5)
@@ -99,26 +99,26 @@ def test_a_record_deleted_under_the_hand_is_kept_and_told(qtbot, canvas, hand, s
     hand.press(200, 300)
     hand.move(220, 330)
     session.delete([made.id], by="elsewhere")
-    assert not session.annotations
+    assert not session.document.annotations
     hand.move(300, 400)
     hand.release(300, 400)
-    assert session.annotations[made.id].shape.x0 == pytest.approx(200, abs=1.5)
+    assert session.document.annotations[made.id].shape.x0 == pytest.approx(200, abs=1.5)
     assert len(told) == 1
     assert "person" in told[0]
     qtbot.waitUntil(lambda: session.saved == "saved")
     read = []
     session.ask(lambda store: store.annotations(session.image.id), read.append)
     qtbot.waitUntil(lambda: bool(read))
-    assert read[0] == tuple(session.annotations.values())
+    assert read[0] == tuple(session.document.annotations.values())
 
 
 def test_a_change_says_what_it_touched(qtbot, session, run_stores, reload) -> None:
     seen: list[Changed] = []
-    session.changed.connect(seen.append)
+    session.document.changed.connect(seen.append)
     made = session.add(Box(1, 2, 30, 40), by="test")
     assert (seen[-1].what, seen[-1].annotations) == ("edit", {made.id})
     run_stores()
-    assert (seen[-1].what, seen[-1].candidates) == ("candidates read", set(session.candidates))
+    assert (seen[-1].what, seen[-1].candidates) == ("candidates read", set(session.document.candidates))
     reload()
     assert (seen[-1].what, seen[-1].annotations, seen[-1].candidates) == ("labels read", set(), set())
     session.ask(lambda store: store.undo(), lambda _: None)

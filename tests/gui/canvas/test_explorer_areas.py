@@ -58,7 +58,7 @@ def test_the_areas_follow_the_view_and_end_at_its_edge(qapp):
 def test_the_canvas_shows_them_while_somebody_looks(canvas, hand, session):
     one = session.add(Box(100, 100, 300, 300), by="test")
     two = session.add(Box(200, 200, 400, 400), by="test")
-    session.select([one.id, two.id])
+    session.focus.select([one.id, two.id])
     before = canvas.grab().toImage()
     canvas.comparison.watch(True)
     compared = canvas.grab().toImage()
@@ -77,9 +77,9 @@ def test_one_of_the_two_is_dragged_against_the_other(canvas, hand, session):
     comparison.watch(True)
     hand.click(150, 150)
     hand.click(350, 350, held=Qt.KeyboardModifier.ShiftModifier)
-    assert session.selection == {one.id, two.id}
+    assert session.focus.selection == {one.id, two.id}
     hand.click(150, 150)
-    assert session.selection == {one.id}
+    assert session.focus.selection == {one.id}
     seen = []
 
     def see():

@@ -23,7 +23,7 @@ def dragging(canvas, hand):
 
 
 def is_drawn(session) -> bool:
-    found = [one.shape for one in session.annotations.values()]
+    found = [one.shape for one in session.document.annotations.values()]
     return len(found) == 1 and isinstance(found[0], Box) and abs(found[0].x1 - 300) < 3
 
 
@@ -41,7 +41,7 @@ def test_another_press_ends_it_and_begins_the_next(dragging, hand, session):
     assert dragging.dragging
     hand.move(600, 600)
     hand.release(600, 600)
-    assert len(session.annotations) == 2
+    assert len(session.document.annotations) == 2
 
 
 def test_a_dialog_that_opens_ends_it(qtbot, dragging, session):
@@ -66,7 +66,7 @@ def test_what_only_takes_the_focus_ends_nothing(qtbot, dragging, session):
     dragging.clearFocus()
     QApplication.processEvents()
     assert dragging.dragging
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 def test_it_is_kept_in_its_project_when_another_one_has_opened(qtbot, dragging, session, photos, tmp_path):
@@ -76,6 +76,6 @@ def test_it_is_kept_in_its_project_when_another_one_has_opened(qtbot, dragging, 
     session.open(other)
     qtbot.waitUntil(lambda: session.root == other.resolve(), timeout=20_000)
     assert not dragging.dragging
-    assert not session.annotations
+    assert not session.document.annotations
     session.open(photos)
     qtbot.waitUntil(lambda: session.root == photos.resolve() and is_drawn(session), timeout=20_000)

@@ -51,7 +51,7 @@ def test_a_polygon_is_taken_back_point_by_point_and_brought_back(canvas, hand, s
     assert canvas.bring_back()  # nothing more comes, and no edit is meant either
     assert placed(canvas) == 3
     hand.key(Qt.Key.Key_Return)
-    (made,) = session.annotations.values()
+    (made,) = session.document.annotations.values()
     assert len(made.shape.parts[0].outer) == 3
 
 
@@ -104,7 +104,7 @@ def test_in_the_middle_of_a_drag_the_drag_alone_is_taken_back(canvas, hand, sess
         hand.key(key)
     assert not canvas.dragging
     hand.release(340, 340)
-    assert session.annotations == {there.id: there}
+    assert session.document.annotations == {there.id: there}
     assert not canvas.in_progress
 
 
@@ -116,7 +116,7 @@ def test_enter_in_the_middle_of_a_drag_waits_for_the_mouse(canvas, hand, session
     hand.key(Qt.Key.Key_Tab)
     assert canvas.dragging
     hand.release(300, 300)
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 def test_a_freely_drawn_piece_is_taken_back_as_one_while_the_button_is_down(canvas, hand):
@@ -139,7 +139,7 @@ def test_enter_before_the_model_has_answered_is_told_and_waits(canvas, hand, hos
     assert told == ["There is no mask to accept yet; the model has not answered."]
     host.answer(1)
     hand.key(Qt.Key.Key_Return)
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -147,24 +147,24 @@ def test_enter_before_the_model_has_answered_is_told_and_waits(canvas, hand, hos
 
 def test_the_category_given_in_the_middle_of_a_drag_is_that_of_what_it_ends_with(canvas, hand, session):
     bus = session.add_category("bus", by="test")
-    person = next(iter(session.categories.values()))
-    session.choose_category(person.id)
+    person = next(iter(session.document.categories.values()))
+    session.focus.choose_category(person.id)
     there = session.add(Box(100, 100, 300, 300), by="test")
     canvas.set_tool("select")
     hand.press(200, 200)
     hand.move(250, 250)
     assert canvas.name_in_progress(bus.id)
-    assert session.annotations[there.id] == there  # not under the hand
+    assert session.document.annotations[there.id] == there  # not under the hand
     hand.move(300, 300)
     hand.release(300, 300)
-    moved = session.annotations[there.id]
+    moved = session.document.annotations[there.id]
     assert moved.category_id == bus.id
     assert moved.shape.x0 == pytest.approx(200, abs=2)
 
 
 def test_a_drag_that_is_taken_back_gives_no_name(canvas, hand, session):
     bus = session.add_category("bus", by="test")
-    session.choose_category(next(iter(session.categories)))
+    session.focus.choose_category(next(iter(session.document.categories)))
     there = session.add(Mask(100, 100, np.ones((100, 100), bool)), by="test")
     canvas.set_tool("brush")
     hand.press(150, 150)
@@ -174,7 +174,7 @@ def test_a_drag_that_is_taken_back_gives_no_name(canvas, hand, session):
     hand.release(250, 250)
     hand.press(150, 150)
     hand.release(150, 150)
-    assert session.annotations[there.id].category_id == there.category_id
+    assert session.document.annotations[there.id].category_id == there.category_id
 
 
 @pytest.mark.parametrize("tool", ["box", "brush", "polygon", "sam-point"])
@@ -182,10 +182,10 @@ def test_what_is_drawn_gets_the_name_given_meanwhile_and_nothing_else_does(
     canvas, hand, session, qtbot, tool
 ):
     bus = session.add_category("bus", by="test")
-    session.choose_category(next(iter(session.categories)))
+    session.focus.choose_category(next(iter(session.document.categories)))
     there = session.add(Box(500, 500, 600, 600), by="test")
     if tool == "brush":
-        session.select(())  # else it goes on with that one
+        session.focus.select(())  # else it goes on with that one
     canvas.set_tool(tool)
     hand.press(100, 100)
     if tool != "sam-point":
@@ -196,8 +196,8 @@ def test_what_is_drawn_gets_the_name_given_meanwhile_and_nothing_else_does(
     if tool == "sam-point":
         proposed(qtbot, canvas)
     hand.key(Qt.Key.Key_Return)
-    assert session.annotations[there.id] == there
-    (made,) = (one for one in session.annotations.values() if one.id != there.id)
+    assert session.document.annotations[there.id] == there
+    (made,) = (one for one in session.document.annotations.values() if one.id != there.id)
     assert made.category_id == bus.id
 
 
@@ -219,7 +219,7 @@ def test_a_polygon_is_there_again_when_its_image_is(canvas, hand, session, told)
     assert canvas.tool == "polygon"
     assert told[-1].startswith("The polygon begun here is back")
     hand.key(Qt.Key.Key_Return)
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
     session.step(1)
     session.step(-1)
     assert not canvas.in_progress
@@ -227,20 +227,20 @@ def test_a_polygon_is_there_again_when_its_image_is(canvas, hand, session, told)
 
 def test_a_proposal_is_there_again_with_its_masks_and_its_category(canvas, hand, session, qtbot):
     bus = session.add_category("bus", by="test")
-    person = next(iter(session.categories.values()))
+    person = next(iter(session.document.categories.values()))
     canvas.set_tool("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
     canvas.step_proposal(1)
     masks, index = [one.mask for one in canvas.proposals], canvas.proposal_index
     session.step(1)
-    session.choose_category(person.id)
+    session.focus.choose_category(person.id)
     assert not canvas.proposals
     session.step(-1)
     assert [one.mask for one in canvas.proposals] == masks
     assert canvas.proposal_index == index
     hand.key(Qt.Key.Key_Return)
-    (made,) = session.annotations.values()
+    (made,) = session.document.annotations.values()
     assert made.category_id == bus.id
 
 
@@ -308,7 +308,7 @@ def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(ca
     canvas.set_tool("polygon")
     hand.click(300, 300)
     hand.key(Qt.Key.Key_Return)
-    assert len(session.annotations) == 2
+    assert len(session.document.annotations) == 2
 
 
 def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
@@ -319,14 +319,14 @@ def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
         hand.click(*corner, held=CTRL)
     other = session.add(Box(500, 500, 600, 600), by="test")
     hand.key(Qt.Key.Key_Return)
-    assert len(session.annotations[target.id].shape.parts[0].holes) == 1
-    session.select([target.id])
+    assert len(session.document.annotations[target.id].shape.parts[0].holes) == 1
+    session.focus.select([target.id])
     for corner in ((210, 210), (240, 210), (240, 240)):
         hand.click(*corner, held=CTRL)
     session.delete([target.id], by="elsewhere")
     hand.key(Qt.Key.Key_Return)
     assert "cannot be cut any more" in told[-1]
-    assert session.annotations == {other.id: other}
+    assert session.document.annotations == {other.id: other}
     assert placed(canvas) == 3
 
 
@@ -352,7 +352,7 @@ def test_a_drag_is_finished_when_the_window_goes(canvas, hand, session):
     hand.press(100, 100)
     hand.move(300, 300)
     assert canvas.keep_begun() == ""
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 def test_what_cannot_be_kept_is_told(canvas, hand, session, home):
@@ -387,7 +387,7 @@ def test_a_shelf_is_read_again_and_a_damaged_one_is_empty(tmp_path, home):
 
 
 def test_brush_and_eraser_say_what_the_next_stroke_does(canvas, hand, session, told):
-    person = session.categories[next(iter(session.categories))]
+    person = session.document.categories[next(iter(session.document.categories))]
     canvas.set_tool("brush")
     assert canvas.outlook() == "new person"
     session.add(Box(100, 100, 300, 300), by="test")
@@ -396,14 +396,14 @@ def test_brush_and_eraser_say_what_the_next_stroke_does(canvas, hand, session, t
     assert canvas.outlook() == "adds to person · Esc: new object"
     canvas.set_tool("eraser")
     assert canvas.outlook() == "rubs out of person"
-    session.select(())
+    session.focus.select(())
     assert canvas.outlook() == "nothing is selected · V, then click what to rub out"
     hand.drag((420, 420), (440, 440))
     assert told == ["Nothing was rubbed out: select the object first (V, then click it)."]
-    session.select([made.id])
+    session.focus.select([made.id])
     locked = type(person)(**{**{f: getattr(person, f) for f in person.__struct_fields__}, "locked": True})
     session.commit("Lock", [Change(person, locked)], by="test")
     assert canvas.outlook() == "person is locked or hidden · Esc lets go of it"
     hand.drag((420, 420), (440, 440))
     assert told[-1] == "person is locked or hidden, so nothing was changed. Esc lets go of it."
-    assert session.annotations[made.id] == made
+    assert session.document.annotations[made.id] == made

@@ -55,9 +55,9 @@ def test_kept_ones_are_dashed_and_suppressed_ones_dotted_and_faint(canvas, hand,
     predicted.set_faint("suppressed")
     dotted = (np.abs(pixels_along(canvas, hand, 520, 130, 290) - plain).max(axis=1) > 10).astype(int)
     assert 0.15 < dotted.mean() < 0.45
-    session.choose_model(None)
+    session.measure.choose_model(None)
     bare = pixels_along(canvas, hand, 500, 505, 690)
-    session.choose_model(session.models[-1])
+    session.measure.choose_model(session.document.models[-1])
     dashed = np.abs(pixels_along(canvas, hand, 500, 505, 690) - bare).max(axis=1) > 40
     assert 0.5 < dashed.mean() < 0.8
 
@@ -83,7 +83,7 @@ def test_predictions_can_be_switched_off(canvas, predicted, session):
     shown = image_of(canvas)
     canvas.set_options(predictions=False)
     hidden = image_of(canvas)
-    session.choose_model(None)
+    session.measure.choose_model(None)
     assert hidden == image_of(canvas) != shown
 
 
@@ -137,23 +137,23 @@ def test_a_click_selects_a_prediction_and_a_click_beside_it_lets_go(canvas, hand
 
 def test_an_annotation_over_a_prediction_comes_first_and_alt_reaches_below(canvas, hand, predicted, session):
     made = session.add(Box(520, 120, 680, 480), by="test")
-    session.select([])
+    session.focus.select([])
     hand.click(600, 300)
-    assert (session.selection, predicted.selection) == ({made.id}, frozenset())
+    assert (session.focus.selection, predicted.selection) == ({made.id}, frozenset())
     hand.click(600, 300, held=ALT)
-    assert (session.selection, predicted.selection) == (frozenset(), {key_of(predicted, 0.6)})
+    assert (session.focus.selection, predicted.selection) == (frozenset(), {key_of(predicted, 0.6)})
     hand.click(600, 300, held=ALT)
-    assert (session.selection, predicted.selection) == ({made.id}, frozenset())
+    assert (session.focus.selection, predicted.selection) == ({made.id}, frozenset())
     hand.click(600, 300, held=ALT | SHIFT)
-    assert (session.selection, predicted.selection) == ({made.id}, {key_of(predicted, 0.6)})
+    assert (session.focus.selection, predicted.selection) == ({made.id}, {key_of(predicted, 0.6)})
 
 
 def test_a_band_over_predictions_still_selects_annotations(canvas, hand, predicted, session):
     made = session.add(Box(520, 560, 680, 640), by="test")
-    session.select([])
+    session.focus.select([])
     hand.click(600, 300)
     hand.drag((480, 520), (720, 680))
-    assert (session.selection, predicted.selection) == ({made.id}, frozenset())
+    assert (session.focus.selection, predicted.selection) == ({made.id}, frozenset())
 
 
 def test_what_is_accepted_or_rejected_goes_from_the_canvas(canvas, hand, predicted, session):

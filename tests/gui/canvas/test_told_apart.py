@@ -19,7 +19,7 @@ def half(x, y):
 
 
 def recolor(session, color):
-    category = session.category
+    category = session.focus.category
     session.commit("Recolour", [Change(category, replace(category, color=color))], by="test")
 
 
@@ -27,7 +27,7 @@ def test_selected_neighbours_of_one_category_have_a_dark_seam(canvas, session):
     """Whatever the photo is like, something nearly black lies along the line between them."""
     recolor(session, "#ffffff")
     left, right = (session.add(half(x, 300), by="test") for x in (300, 420))
-    session.select([left.id, right.id])
+    session.focus.select([left.id, right.id])
     canvas.grab()
     assert [job.look for job in canvas._active._selected._jobs] == [AMONG, AMONG]
     dark = {}
@@ -40,7 +40,7 @@ def test_selected_neighbours_of_one_category_have_a_dark_seam(canvas, session):
         assert row[:, :3].max() > 200, "the line itself keeps the colour"
     assert dark == {AMONG: dark[AMONG], SELECTED: 0}
     assert dark[AMONG] >= 1
-    session.select([left.id])
+    session.focus.select([left.id])
     canvas.grab()
     assert [job.look for job in canvas._active._selected._jobs] == [SELECTED]
 
@@ -50,7 +50,7 @@ def test_a_proposal_and_its_preview_have_the_colour_of_what_they_become(canvas, 
     hand.move(300, 300)
     canvas.grab()
     drawn = canvas._active._proposed
-    color = rgb(session.category.color)
+    color = rgb(session.focus.category.color)
     assert [job.color for job in drawn._jobs] == [color]
     hand.click(300, 300)
     QApplication.processEvents()
@@ -62,11 +62,11 @@ def test_a_proposal_and_its_preview_have_the_colour_of_what_they_become(canvas, 
     assert [job.color for job in drawn._jobs] == [rgb("#123456")]
     session.add_category("other", by="test")
     canvas.grab()
-    assert [job.color for job in drawn._jobs] == [rgb(session.category.color)]
+    assert [job.color for job in drawn._jobs] == [rgb(session.focus.category.color)]
 
 
 def test_without_a_category_a_proposal_is_violet(canvas, hand, session):
-    session.choose_category(0)
+    session.focus.choose_category(0)
     canvas.set_tool("sam-point")
     hand.move(340, 320)
     canvas.grab()

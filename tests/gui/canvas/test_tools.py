@@ -25,7 +25,7 @@ def near(shape, *corners, by=2.0):
 
 
 def only(session):
-    (found,) = session.annotations.values()
+    (found,) = session.document.annotations.values()
     return found
 
 
@@ -44,13 +44,13 @@ def test_a_drag_draws_a_box_which_is_selected(canvas, hand, session):
     canvas.set_tool("box")
     hand.drag((100, 200), (300, 500))
     assert near(only(session).shape, 100, 200, 300, 500)
-    assert session.selection == {only(session).id}
+    assert session.focus.selection == {only(session).id}
 
 
 def test_a_box_ends_at_the_image_and_a_slip_of_the_hand_draws_none(canvas, hand, session):
     canvas.set_tool("box")
     hand.click(100, 100)
-    assert not session.annotations
+    assert not session.document.annotations
     hand.drag((700, 900), (900, 1300))
     assert near(only(session).shape, 700, 900, 810, 1080)
 
@@ -61,7 +61,7 @@ def test_escape_in_the_middle_of_a_drag_draws_nothing(canvas, hand, session):
     hand.move(300, 300)
     hand.key(Qt.Key.Key_Escape)
     hand.release(300, 300)
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 # --- select ---------------------------------------------------------------------------------------
@@ -70,46 +70,46 @@ def test_escape_in_the_middle_of_a_drag_draws_nothing(canvas, hand, session):
 def test_a_click_picks_the_smallest_and_alt_goes_through_what_lies_below(canvas, hand, session):
     large = session.add(Box(100, 100, 600, 600), by="test")
     small = session.add(Box(200, 200, 400, 400), by="test")
-    session.select([])
+    session.focus.select([])
     hand.click(300, 300)
-    assert session.selection == {small.id}
+    assert session.focus.selection == {small.id}
     hand.click(300, 300, held=ALT)
-    assert session.selection == {large.id}
+    assert session.focus.selection == {large.id}
     hand.click(300, 300, held=ALT)
-    assert session.selection == {small.id}
+    assert session.focus.selection == {small.id}
     hand.click(700, 900)
-    assert not session.selection
+    assert not session.focus.selection
 
 
 def test_shift_adds_and_takes_away(canvas, hand, session):
     a = session.add(Box(100, 100, 200, 200), by="test")
     b = session.add(Box(300, 300, 400, 400), by="test")
-    session.select([])
+    session.focus.select([])
     hand.click(150, 150)
     hand.click(350, 350, held=SHIFT)
-    assert session.selection == {a.id, b.id}
+    assert session.focus.selection == {a.id, b.id}
     hand.click(150, 150, held=SHIFT)
-    assert session.selection == {b.id}
+    assert session.focus.selection == {b.id}
 
 
 def test_a_rubber_band_selects_what_lies_within(canvas, hand, session):
     a = session.add(Box(100, 100, 200, 200), by="test")
     b = session.add(Box(300, 300, 400, 400), by="test")
     session.add(Box(300, 300, 700, 900), by="test")
-    session.select([])
+    session.focus.select([])
     hand.drag((50, 50), (450, 450))
-    assert session.selection == {a.id, b.id}
+    assert session.focus.selection == {a.id, b.id}
 
 
 def test_dragging_moves_the_whole_selection_in_one_edit(canvas, hand, session):
     a = session.add(Box(100, 100, 200, 200), by="test")
     b = session.add(Box(300, 300, 400, 400), by="test")
-    session.select([a.id, b.id])
+    session.focus.select([a.id, b.id])
     edits = []
-    session.changed.connect(edits.append)
+    session.document.changed.connect(edits.append)
     hand.drag((150, 150), (200, 250))
-    assert near(session.annotations[a.id].shape, 150, 200, 250, 300)
-    assert near(session.annotations[b.id].shape, 350, 400, 450, 500)
+    assert near(session.document.annotations[a.id].shape, 150, 200, 250, 300)
+    assert near(session.document.annotations[b.id].shape, 350, 400, 450, 500)
     (edit,) = edits
     assert len(edit.changes) == 2
     assert edit.by == "canvas"
@@ -118,7 +118,7 @@ def test_dragging_moves_the_whole_selection_in_one_edit(canvas, hand, session):
 def test_nothing_moves_out_of_the_image(canvas, hand, session):
     made = session.add(Box(100, 100, 200, 200), by="test")
     hand.drag((150, 150), (-400, 160))
-    shape = session.annotations[made.id].shape
+    shape = session.document.annotations[made.id].shape
     assert shape.x0 == 0
     assert shape.width == 100
 
@@ -128,12 +128,12 @@ def test_escape_takes_a_move_back_and_the_draft_with_it(canvas, hand, session):
     hand.press(150, 150)
     hand.move(180, 180)
     hand.move(250, 250)
-    assert session.draft is not None
-    assert session.draft.shape.x0 > 150
+    assert session.focus.draft is not None
+    assert session.focus.draft.shape.x0 > 150
     hand.key(Qt.Key.Key_Escape)
-    assert session.draft is None
+    assert session.focus.draft is None
     hand.release(250, 250)
-    assert session.annotations[made.id] == made
+    assert session.document.annotations[made.id] == made
 
 
 @pytest.mark.parametrize(
@@ -162,15 +162,15 @@ def test_a_mask_is_resized_by_its_handles(canvas, hand, session):
 
 def test_locked_objects_are_neither_picked_nor_changed(canvas, hand, session):
     made = session.add(Box(100, 100, 200, 200), by="test")
-    category = session.categories[made.category_id]
+    category = session.document.categories[made.category_id]
     locked = type(category)(category.id, category.name, category.color, locked=True)
     session.commit("Lock", [Change(category, locked)], by="test")
-    session.select([])
+    session.focus.select([])
     hand.click(150, 150)
-    assert not session.selection
-    session.select([made.id])
+    assert not session.focus.selection
+    session.focus.select([made.id])
     hand.drag((150, 150), (250, 250))
-    assert session.annotations[made.id] == made
+    assert session.document.annotations[made.id] == made
 
 
 def test_in_a_read_only_project_every_drag_ends_where_it_began_and_is_told(
@@ -180,17 +180,17 @@ def test_in_a_read_only_project_every_drag_ends_where_it_began_and_is_told(
     qtbot.waitUntil(lambda: session.saved == "saved")
     session.close()
     session.open(photos, read_only=True)
-    qtbot.waitUntil(lambda: made.id in session.annotations and session.pixels is not None)
+    qtbot.waitUntil(lambda: made.id in session.document.annotations and session.pixels is not None)
     told = []
     session.told.connect(told.append)
-    session.select([made.id])
+    session.focus.select([made.id])
     hand.drag((150, 150), (250, 250))
     hand.key(Qt.Key.Key_Right)
     canvas.set_tool("brush")
     hand.drag((150, 150), (250, 250))
     assert len(told) == 3
-    assert session.annotations[made.id] == made
-    assert session.draft is None
+    assert session.document.annotations[made.id] == made
+    assert session.focus.draft is None
 
 
 # --- vertices -------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def test_a_vertex_is_dragged_and_agreement_follows_in_the_same_frame(canvas, han
     session.replace(made, Polygons((Part(SQUARE),)), label="Outline", by="test")
     hand.press(400, 400)
     hand.move(300, 300)
-    measured = session.agreement(made.id)
+    measured = session.measure.agreement(made.id)
     assert measured.iou == pytest.approx(0.5, abs=0.02)
     hand.release(300, 300)
     assert np.allclose(only(session).shape.parts[0].outer[2], (300, 300), atol=1.5)
@@ -253,7 +253,7 @@ def test_backspace_takes_the_last_point_back_and_escape_all(canvas, hand, sessio
     hand.click(500, 500)
     hand.key(Qt.Key.Key_Escape)
     hand.key(Qt.Key.Key_Return)
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 def test_a_held_button_draws_freely(canvas, hand, session):
@@ -283,7 +283,7 @@ def test_a_stroke_paints_one_mask_in_one_edit(canvas, hand, session):
     canvas.set_tool("brush")
     canvas.set_options(brush_size=40.0)
     edits = []
-    session.changed.connect(edits.append)
+    session.document.changed.connect(edits.append)
     hand.drag((100, 200), (500, 200), steps=3)
     shape = only(session).shape
     assert isinstance(shape, Mask)
@@ -299,11 +299,11 @@ def test_eraser_and_ctrl_rub_out_and_nothing_left_is_a_deletion(canvas, hand, se
     canvas.set_tool("eraser")
     canvas.set_options(brush_size=60.0)
     hand.drag((280, 350), (420, 350))
-    assert session.annotations[made.id].shape.bits.sum() == pytest.approx(10000 - 6000, abs=250)
+    assert session.document.annotations[made.id].shape.bits.sum() == pytest.approx(10000 - 6000, abs=250)
     canvas.set_tool("brush")
     canvas.set_options(brush_size=300.0)
     hand.click(350, 350, held=CTRL)
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 def test_a_box_is_rasterised_when_painted_on(canvas, hand, session):
@@ -323,9 +323,13 @@ def test_agreement_is_right_after_every_dab(canvas, hand, session):
     hand.press(400, 350)
     for x in range(400, 500, 20):
         hand.move(x, 350)
-        assert session.agreement(made.id).iou == mask_overlap(session.draft.shape, reference).iou < 1
+        assert (
+            session.measure.agreement(made.id).iou
+            == mask_overlap(session.focus.draft.shape, reference).iou
+            < 1
+        )
     hand.release(500, 350)
-    assert session.draft is None
+    assert session.focus.draft is None
 
 
 def test_escape_takes_a_stroke_back(canvas, hand, session):
@@ -335,14 +339,14 @@ def test_escape_takes_a_stroke_back(canvas, hand, session):
     hand.move(380, 380)
     hand.key(Qt.Key.Key_Escape)
     hand.release(380, 380)
-    assert session.annotations[made.id] == made
-    assert session.annotations[made.id].shape.bits.all()
+    assert session.document.annotations[made.id] == made
+    assert session.document.annotations[made.id].shape.bits.all()
 
 
 def test_an_eraser_with_nothing_selected_does_nothing(canvas, hand, session):
     canvas.set_tool("eraser")
     hand.drag((100, 100), (300, 300))
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 # --- prompts --------------------------------------------------------------------------------------
@@ -367,7 +371,7 @@ def test_click_step_accept(canvas, hand, session, host, qtbot):
     made = only(session)
     assert made.source == "model"
     assert made.shape.width == 81
-    assert session.agreement(made.id).iou == 1
+    assert session.measure.agreement(made.id).iou == 1
     assert not canvas.proposals
 
 
@@ -397,7 +401,7 @@ def test_backspace_on_the_last_prompt_and_escape_drop_everything(canvas, hand, s
         hand.key(key)
         assert not canvas.proposals
     hand.key(Qt.Key.Key_Return)
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 @pytest.mark.parametrize("tool", ["sam-point", "sam-box"])
@@ -443,18 +447,18 @@ def test_going_to_another_image_drops_the_proposal(canvas, hand, session, host, 
 
 def test_tab_goes_through_the_objects_when_nothing_is_proposed(canvas, hand, session):
     ids = [session.add(Box(x, 100, x + 50, 200), by="test").id for x in (100, 200, 300)]
-    session.select([])
+    session.focus.select([])
     hand.key(Qt.Key.Key_Tab)
-    assert session.selection == {ids[0]}
+    assert session.focus.selection == {ids[0]}
     hand.key(Qt.Key.Key_Backtab, SHIFT)
-    assert session.selection == {ids[2]}
+    assert session.focus.selection == {ids[2]}
 
 
 def test_arrows_nudge(canvas, hand, session):
     made = session.add(Box(100, 100, 200, 200), by="test")
     hand.key(Qt.Key.Key_Right)
     hand.key(Qt.Key.Key_Up, SHIFT)
-    assert near(session.annotations[made.id].shape, 101, 90, 201, 190, by=0)
+    assert near(session.document.annotations[made.id].shape, 101, 90, 201, 190, by=0)
 
 
 def test_the_canvas_claims_only_the_keys_it_needs(canvas, hand):
@@ -484,7 +488,7 @@ def test_taking_another_tool_leaves_what_was_half_done(canvas, hand, session, ho
     assert (canvas.tool, names) == ("brush", ["brush"])
     assert canvas.proposals
     QTest.keyClick(canvas, Qt.Key.Key_Return)
-    assert not session.annotations
+    assert not session.document.annotations
     canvas.set_tool("sam-point")
     QTest.keyClick(canvas, Qt.Key.Key_Return)
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1

@@ -76,7 +76,7 @@ def test_the_photo_is_on_the_screen(canvas, hand, session):
 
 
 def test_holding_the_key_shows_the_bare_image(canvas, hand, session):
-    session.select([])
+    session.focus.select([])
     bare = canvas.grab().toImage()
     session.add(Box(100, 100, 700, 900), by="test")
     assert canvas.grab().toImage() != bare
@@ -89,12 +89,12 @@ def test_holding_the_key_shows_the_bare_image(canvas, hand, session):
 def test_hidden_categories_and_hidden_annotations_are_not_painted(canvas, session):
     bare = canvas.grab().toImage()
     made = session.add(Box(100, 100, 700, 900), by="test")
-    session.select([])
+    session.focus.select([])
     assert canvas.grab().toImage() != bare
     canvas.set_options(annotations=False)
     assert canvas.grab().toImage() == bare
     canvas.set_options(annotations=True)
-    category = session.categories[made.category_id]
+    category = session.document.categories[made.category_id]
     session.commit("Hide", [Change(category, replace(category, hidden=True))], by="test")
     assert canvas.grab().toImage() == bare
 
@@ -103,16 +103,18 @@ def test_an_undo_elsewhere_is_seen_at_once(canvas, session, qtbot):
     bare = canvas.grab().toImage()
     session.add(Box(100, 100, 700, 900), by="test")
     session.undo()
-    qtbot.waitUntil(lambda: not session.annotations)
+    qtbot.waitUntil(lambda: not session.document.annotations)
     assert canvas.grab().toImage() == bare
 
 
 def test_predictions_of_the_chosen_model_are_shown_until_they_are_accepted(canvas, session):
     bare = canvas.grab().toImage()
     made = session.accept(Mask(100, 100, np.ones((200, 200), bool)), 0.9, by="test")
-    session.select([])
+    session.focus.select([])
     accepted = canvas.grab().toImage()
-    candidate = replace(session.candidates[made.prediction_id], id=999, shape=Box(400, 400, 600, 700))
+    candidate = replace(
+        session.document.candidates[made.prediction_id], id=999, shape=Box(400, 400, 600, 700)
+    )
     assert isinstance(candidate, Candidate)
     session.commit("Predict", [Change(None, candidate)], by="test")
     assert canvas.grab().toImage() == accepted != bare
@@ -132,26 +134,26 @@ def test_nothing_is_drawn_on_a_photo_that_is_not_on_the_screen(canvas, session, 
     told = []
     canvas.told.connect(told.append)
     canvas.set_tool("box")
-    session._loader.forget(session.images[1].id)
+    session._loader.forget(session.document.images[1].id)
     session.step(1)
     assert session.pixels is None
     hand.drag((100, 100), (300, 300))
     assert told == [f"Nothing was drawn: {session.image.path} is still being read."]
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
-    assert not session.annotations
+    assert not session.document.annotations
     session.image_path(session.image).unlink()
     session.step(-1)
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
-    session._loader.forget(session.images[1].id)
+    session._loader.forget(session.document.images[1].id)
     session.step(1)
     qtbot.waitUntil(lambda: session.problem != "", timeout=60_000)
     hand.drag((100, 100), (300, 300))
     assert told[-1] == f"Nothing was drawn: {session.image.path} cannot be shown."
-    assert not session.annotations
+    assert not session.document.annotations
     session.step(-1)
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
     hand.drag((100, 100), (300, 300))
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 # --- tags and the chooser -------------------------------------------------------------------------

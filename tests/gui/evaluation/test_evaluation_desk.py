@@ -40,18 +40,18 @@ def draw(session, image_id, shape, category=1):
 
 
 def review(session, image_ids):
-    images = [session.find_image(image_id) for image_id in image_ids]
+    images = [session.document.find_image(image_id) for image_id in image_ids]
     session.commit("Reviewed", [Change(i, replace(i, reviewed=True)) for i in images], by="test")
 
 
 def model_named(session, name):
-    return next(model.id for model in session.models if model.name == name)
+    return next(model.id for model in session.document.models if model.name == name)
 
 
 @pytest.fixture
 def labelled(qtbot, session, predict, desk):
     """Two of three images reviewed, each with a person; the detector saw the first and the third."""
-    images = [image.id for image in session.images]
+    images = [image.id for image in session.document.images]
     truths = [draw(session, image_id, Box(0, 0, 100, 100)) for image_id in images[:2]]
     predict({images[0]: [candidate(0), candidate(300, 0.6)], images[2]: [candidate(0)]}, suppressed=True)
     review(session, images[:2])
@@ -89,7 +89,7 @@ def test_a_child_evaluates_and_the_ids_are_the_projects(qtbot, session, labelled
     assert outcome.left_out == (images[1],)
     assert outcome.unreviewed == 0
     sure = int(evaluation.predictions.ids[0])
-    first = max(session.candidates.values(), key=lambda one: one.confidence)
+    first = max(session.document.candidates.values(), key=lambda one: one.confidence)
     assert outcome.candidates[0][sure - 1] == first.id
     assert [one.ap50 for one in desk.plan.history] == [pytest.approx(1.0)]
     kept = []
@@ -112,7 +112,7 @@ def test_two_models_on_the_images_that_both_have_seen(qtbot, session, labelled, 
 
 
 def test_masks_are_compared_as_masks(qtbot, session, predict, desk):
-    image = session.images[0]
+    image = session.document.images[0]
     bits = np.ones((50, 50), dtype=bool)
     draw(session, image.id, Mask(10, 10, bits))
     half = bits.copy()
@@ -148,19 +148,19 @@ def test_an_item_is_opened_and_selected(qtbot, session, predictions, labelled, d
     desk.look_at.connect(seen.append)
     # a miss on another image: its annotation, as soon as it is read
     desk.open(ObjectItem(images[1], truth_id=truths[1]), place=0)
-    qtbot.waitUntil(lambda: session.selection == {truths[1]})
+    qtbot.waitUntil(lambda: session.focus.selection == {truths[1]})
     assert session.image.id == images[1]
     # a hit: both
     evaluation = outcome.evaluations[0]
     hit = int(evaluation.predictions.ids[0])
     desk.open(ObjectItem(images[0], prediction_id=hit, truth_id=truths[0]), place=0)
-    qtbot.waitUntil(lambda: session.selection == {truths[0]})
+    qtbot.waitUntil(lambda: session.focus.selection == {truths[0]})
     assert predictions.selection == {outcome.candidates[0][hit - 1]}
     assert seen[-1] == Box(0, 0, 100, 100)
     # a false alarm
     alarm = int(evaluation.predictions.ids[1])
     desk.open(ObjectItem(images[0], prediction_id=alarm), place=0)
-    assert not session.selection
+    assert not session.focus.selection
     assert predictions.selection == {outcome.candidates[0][alarm - 1]}
     assert seen[-1] == Box(300, 0, 400, 100)
 
@@ -247,4 +247,4 @@ def test_a_confidence_is_taken_over_into_the_filter(qtbot, session, predictions,
     evaluated(qtbot, desk, Asked(REVIEWED, detector))
     desk.use_confidence(0.617, place=0)
     assert predictions.filter.confidence == 0.62
-    assert session.model.id == detector
+    assert session.measure.model.id == detector

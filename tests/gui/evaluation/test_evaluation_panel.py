@@ -56,7 +56,7 @@ def draw(session, image_id, x, category=1):
 
 
 def review(session):
-    changes = [Change(image, replace(image, reviewed=True)) for image in session.images]
+    changes = [Change(image, replace(image, reviewed=True)) for image in session.document.images]
     session.commit("Reviewed", changes, by="test")
 
 
@@ -65,7 +65,7 @@ def labelled(qtbot, session, predict, panel):
     """Four people and a dog; one person is missed, one found with little confidence, the dog is taken
     for a person, and there is a person who is not there."""
     dog = session.add_category("dog", by="test").id
-    images = [image.id for image in session.images]
+    images = [image.id for image in session.document.images]
     people = [draw(session, images[n], x) for n, x in ((0, 0), (0, 200), (1, 0), (2, 0))]
     dogs = [draw(session, images[1], 300, dog)]
     found = {
@@ -121,7 +121,7 @@ def test_each_empty_state_says_what_to_do(qtbot, session, predict, panel):
 
 
 def test_a_model_that_never_ran_on_them(qtbot, session, predict, panel):
-    first, second, _ = [image.id for image in session.images]
+    first, second, _ = [image.id for image in session.document.images]
     predict({first: [candidate(0, 0.9)]})
     session.set_order([second])
     qtbot.waitUntil(lambda: bool(panel.model.count()))
@@ -175,7 +175,7 @@ def test_false_alarms_are_stepped_through(qtbot, session, predictions, evaluated
     assert told.args == [(images[1], images[0]), "2 false alarms on 2 images"]
     qtbot.waitUntil(lambda: session.image.id == images[1] and bool(predictions.selection))
     (chosen,) = predictions.selection
-    assert session.candidates[chosen].confidence == 0.7
+    assert session.document.candidates[chosen].confidence == 0.7
     assert panel.examples.where.text() == "1 of 2"
     qtbot.mouseClick(panel.examples.next, LEFT)
     qtbot.waitUntil(lambda: session.image.id == images[0] and bool(predictions.selection))
@@ -189,10 +189,10 @@ def test_misses_and_hits_are_listed(qtbot, session, evaluated, panel):
     assert sorted(listed(panel)) == ["dog", "person", "person"]
     panel.examples.rows.setFocus()
     # to come there by Tab opens nothing
-    assert not session.selection
+    assert not session.focus.selection
     qtbot.keyClick(panel.examples.rows, Qt.Key.Key_Down)
     first = panel.view.listing.items[0]
-    qtbot.waitUntil(lambda: session.selection == {first.truth_id})
+    qtbot.waitUntil(lambda: session.focus.selection == {first.truth_id})
     assert first.truth_id in {people[1], people[3], dogs[0]}
     qtbot.mouseClick(panel.examples.kinds.buttons["hits"], LEFT)
     assert listed(panel) == ["person", "person"]
@@ -236,7 +236,7 @@ def test_a_point_of_a_curve_opens_its_object(qtbot, session, predictions, evalua
     # the fourth by confidence is the person who is not there
     qtbot.waitUntil(lambda: session.image.id == images[0] and bool(predictions.selection))
     (chosen,) = predictions.selection
-    assert session.candidates[chosen].confidence == 0.6
+    assert session.document.candidates[chosen].confidence == 0.6
     assert panel.view.confidence == pytest.approx(0.6)
     assert panel.examples.title.text() == "All categories, around 0.60"
     assert len(listed(panel)) == 5
@@ -258,7 +258,7 @@ def test_a_cell_of_the_matrix_opens_what_it_counts(qtbot, session, predictions, 
     assert panel.examples.title.text() == "dog taken for person"
     assert listed(panel) == ["dog → person"]
     assert matrix.chosen == (dog, person)
-    qtbot.waitUntil(lambda: session.selection == {dogs[0]} and bool(predictions.selection))
+    qtbot.waitUntil(lambda: session.focus.selection == {dogs[0]} and bool(predictions.selection))
     assert session.image.id == images[1]
 
 
@@ -270,7 +270,7 @@ def test_images_worst_first_open_what_is_wrong_on_them(qtbot, session, evaluated
     assert set(shown.model.ids) == set(images)
     click_row(shown.rows, 0)
     assert listed(panel) == ["person"]
-    qtbot.waitUntil(lambda: session.image.id == images[2] and bool(session.selection))
+    qtbot.waitUntil(lambda: session.image.id == images[2] and bool(session.focus.selection))
 
 
 def test_the_history_has_a_point_for_each_evaluation(qtbot, evaluated, panel):
@@ -319,7 +319,7 @@ def test_two_models_side_by_side(qtbot, session, evaluated, predict, panel):
 def test_what_was_asked_for_elsewhere_is_what_the_choices_say(qtbot, session, labelled, predict, panel, desk):
     images, *_ = labelled
     predict({image_id: [candidate(0, 0.9)] for image_id in images}, model="better", suppressed=True)
-    ids = {model.name: model.id for model in session.models}
+    ids = {model.name: model.id for model in session.document.models}
     qtbot.waitUntil(lambda: len(desk.plan.models) == 2)
     asked = Asked("shown", ids["better"], against=ids["detector"])
     panel.judge(asked)

@@ -100,7 +100,7 @@ def test_what_there_is_to_know_is_told_with_its_photo_and_opens_in_full(
     exif = PilImage.Exif()
     exif[0x0112] = 6
     opened.session.add(Box(-40, 1, 20, 20), by="test")
-    last_image = opened.session.images[-1]
+    last_image = opened.session.document.images[-1]
     with PilImage.open(photos / last_image.path) as picture:
         picture.copy().save(photos / last_image.path, exif=exif)
     export(opened, lambda dialog: None)

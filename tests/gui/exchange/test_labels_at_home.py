@@ -36,7 +36,7 @@ def test_labels_are_moved_into_their_folder_by_a_button(
     assert offer.run is not None
     offer.run()
     qtbot.waitUntil(lambda: session.project == photos / "labels.labeler", timeout=20_000)
-    qtbot.waitUntil(lambda: made.id in session.annotations, timeout=20_000)
+    qtbot.waitUntil(lambda: made.id in session.document.annotations, timeout=20_000)
     assert not at_home.exists()
     assert told[-1].text == f"The labels are in {session.project} now."
     assert locate(photos).message == ""
@@ -55,7 +55,7 @@ def test_two_projects_of_a_folder_are_named_once_until_the_other_changes(
     def said_at_opening() -> list[str]:
         told.clear()
         window.open(photos)
-        qtbot.waitUntil(lambda: session.pixels is not None and session.labels_are_read, timeout=20_000)
+        qtbot.waitUntil(lambda: session.pixels is not None and session.document.is_read, timeout=20_000)
         assert session.project == inside
         session.add(Box(1, 2, 30, 40), by="test")  # what is done in the open one changes nothing about it
         session.close()

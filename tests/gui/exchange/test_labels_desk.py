@@ -278,8 +278,8 @@ def test_a_file_dropped_on_an_empty_window_opens_the_folder_of_its_images(
     with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
         window.open(labels(tmp_path / "set" / "annotations" / name, ["a.png"]))
     assert window.session.root == folder
-    qtbot.waitUntil(lambda: len(window.session.annotations) == 1, timeout=20_000)
-    assert [image.note for image in window.session.images] == [""]
+    qtbot.waitUntil(lambda: len(window.session.document.annotations) == 1, timeout=20_000)
+    assert [image.note for image in window.session.document.images] == [""]
 
 
 def test_two_reports_can_both_be_read_and_neither_takes_the_message_of_the_next(

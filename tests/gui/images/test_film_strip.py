@@ -19,7 +19,7 @@ def spot(column):
 
 def test_thumbnails_come_for_what_is_shown(qtbot, session, shown):
     strip = shown(FilmStrip(session), 900, 92)
-    image = session.images[2]
+    image = session.document.images[2]
     qtbot.waitUntil(lambda: strip._thumbnails.pixmap(image, session.image_path(image)) is not None)
     seen = strip.grab().toImage().pixelColor(spot(2))
     # zidane.jpg is skin and dark cloth in its middle, not the flat grey of the placeholder
@@ -42,7 +42,7 @@ def test_a_click_goes_there_and_leaves_the_keys_with_the_canvas(qtbot, session, 
 
 def test_it_follows_the_order_of_the_images_panel(session, shown):
     strip = shown(FilmStrip(session), 900, 92)
-    ids = [image.id for image in session.images]
+    ids = [image.id for image in session.document.images]
     session.set_order([ids[2], ids[0]])
     assert strip.model().ids == [ids[2], ids[0]]
     strip.stop()
@@ -71,9 +71,9 @@ def test_the_wheel_goes_along_the_strip(session, shown):
 def test_a_file_that_is_no_image_has_no_thumbnail_and_the_others_come(qtbot, session, photos):
     (photos / "grace_hopper.jpg").write_bytes(b"no image")
     made = Thumbnails()
-    ids = [image.id for image in session.images]
+    ids = [image.id for image in session.document.images]
     with qtbot.waitSignals([made.ready] * 3, timeout=20_000):
-        for image in session.images:
+        for image in session.document.images:
             made.pixmap(image, session.image_path(image))
     assert [made.failed(image_id) for image_id in ids] == [False, True, False]
     made.stop()
@@ -81,7 +81,7 @@ def test_a_file_that_is_no_image_has_no_thumbnail_and_the_others_come(qtbot, ses
 
 def test_a_thumbnail_goes_with_its_file(qtbot, session, photos):
     """By its note: replaced, gone, and there again."""
-    made, image = Thumbnails(), session.images[0]
+    made, image = Thumbnails(), session.document.images[0]
     path = session.image_path(image)
 
     def after(note: str):

@@ -96,7 +96,7 @@ def test_closing_the_project_leaves_an_empty_list_that_says_what_to_do(session, 
 
 
 def test_go_to_takes_a_number_or_a_part_of_a_name(session):
-    images = session.images
+    images = session.document.images
     assert find_image(images, " 2 ").path == "grace_hopper.jpg"
     assert find_image(images, "IDA").path == "zidane.jpg"
     assert find_image(images, "9") is None
@@ -140,7 +140,7 @@ def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(
     session.set_order([second], title="labelled 12:04")
     assert names(panel) == ["grace_hopper.jpg"]
     session.reload()
-    qtbot.waitSignal(session.images_changed).wait()
+    qtbot.waitSignal(session.document.images_changed).wait()
     assert names(panel) == ["grace_hopper.jpg"]
     qtbot.mouseClick(panel.chip, Qt.MouseButton.LeftButton)
     assert session.order == [first, second, third]
@@ -150,7 +150,7 @@ def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(
 
 def test_images_held_out_of_a_training_say_so(session, shown):
     panel = shown(ImagesPanel(session))
-    first, second = session.images[:2]
+    first, second = session.document.images[:2]
     panel.mark_held_out(frozenset({first.id}))
     rows = {image.id: panel._model.row(image.id) for image in (first, second)}
     assert rows[first.id].quiet == "held out"

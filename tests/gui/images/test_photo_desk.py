@@ -43,7 +43,7 @@ def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
     qtbot.waitUntil(lambda: made.session.pixels is not None, timeout=30_000)
     session = made.session
     session.add_category("thing", by="test")
-    for image in session.images:
+    for image in session.document.images:
         session.go_to(image.id)
         qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
         session.add(Box(20, 40, 60, 80), by="test")
@@ -66,8 +66,8 @@ def lost(qtbot: QtBot, window: MainWindow, folder: Path, name: str) -> Path:
     away = folder.parent / f"away-{name}"
     (folder / name).rename(away)
     window.session.look_at_folder()
-    image = next(one for one in window.session.images if one.path == name)
-    qtbot.waitUntil(lambda: window.session.find_image(image.id).note == "missing", timeout=30_000)
+    image = next(one for one in window.session.document.images if one.path == name)
+    qtbot.waitUntil(lambda: window.session.document.find_image(image.id).note == "missing", timeout=30_000)
     window.session.go_to(image.id)
     return away
 
@@ -82,7 +82,7 @@ def test_a_missing_photo_is_located_and_shown_at_once(qtbot, window, folder) -> 
     window.bench.photo_desk.locate(session.image.id, target)
     qtbot.waitUntil(lambda: session.image.path == str(target), timeout=30_000)
     qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
-    assert len(session.annotations) == 2
+    assert len(session.document.annotations) == 2
     session.undo()
     qtbot.waitUntil(lambda: session.image.path == "1.png", timeout=30_000)
 
@@ -98,12 +98,12 @@ def test_removing_a_missing_photo_is_one_undo_step(qtbot, window, folder) -> Non
     lost(qtbot, window, folder, "1.png")
     session, gone = window.session, window.session.image.id
     window.bench.photo_desk.remove([gone])
-    qtbot.waitUntil(lambda: session.find_image(gone) is None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(gone) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and "1.png" not in boxes(folder), timeout=30_000)
     assert session.image is not None
     assert session.image.id != gone
     session.undo()
-    qtbot.waitUntil(lambda: session.find_image(gone) is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(gone) is not None, timeout=30_000)
     qtbot.waitUntil(lambda: boxes(folder).get("1.png") == [(20.0, 60.0)], timeout=30_000)
 
 
@@ -111,25 +111,25 @@ def test_where_the_open_image_goes_again_the_next_one_is_opened(qtbot, window, f
     lost(qtbot, window, folder, "1.png")
     session, gone = window.session, window.session.image.id
     window.photo_desk.remove([gone])
-    qtbot.waitUntil(lambda: session.find_image(gone) is None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(gone) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=30_000)
     session.undo()
     session.go_to(gone)
     assert session.image.path == "1.png"
     session.redo()
     assert session.image.path == "2.png"
-    qtbot.waitUntil(lambda: len(session.annotations) == 2, timeout=30_000)
-    window.photo_desk.remove([image.id for image in session.images])
-    qtbot.waitUntil(lambda: not session.images, timeout=30_000)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 2, timeout=30_000)
+    window.photo_desk.remove([image.id for image in session.document.images])
+    qtbot.waitUntil(lambda: not session.document.images, timeout=30_000)
     assert session.image is None
     assert session.pixels is None
     session.undo()
-    qtbot.waitUntil(lambda: len(session.images) == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: len(session.document.images) == 2, timeout=30_000)
 
 
 def test_the_menu_offers_it_for_missing_photos_only(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
-    images = {image.path: image for image in window.session.images}
+    images = {image.path: image for image in window.session.document.images}
     for name, wanted in (("1.png", True), ("2.png", False)):
         menu = window.bench.photo_desk.menu(images[name], window.frame)
         assert [action.isEnabled() for action in menu.actions()] == [wanted, wanted]
@@ -138,7 +138,7 @@ def test_the_menu_offers_it_for_missing_photos_only(qtbot, window, folder) -> No
 def replaced(qtbot: QtBot, window: MainWindow, folder: Path) -> int:
     """1.png is half as large now, and open."""
     session = window.session
-    image = next(one for one in session.images if one.path == "1.png")
+    image = next(one for one in session.document.images if one.path == "1.png")
     picture(folder / "1.png", 77, size=(100, 80))
     session.look_at_folder()
     qtbot.waitUntil(lambda: image.id in session.strangers, timeout=30_000)
@@ -153,7 +153,7 @@ def test_labels_of_a_replaced_photo_stay_or_are_scaled(qtbot, window, folder, wh
     session = window.session
     window.bench.photo_desk.decide(what, session.strangers.all)
     qtbot.waitUntil(lambda: image_id not in session.strangers, timeout=30_000)
-    qtbot.waitUntil(lambda: session.find_image(image_id).width == 100, timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(image_id).width == 100, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["1.png"] == [expected], timeout=30_000)
     with Store.open(folder / "labels.labeler", read_only=True) as store:
         assert "another photo" not in store.image(image_id).note
@@ -168,8 +168,8 @@ def test_labels_of_a_replaced_photo_are_set_aside(qtbot, window, folder) -> None
     image_id = replaced(qtbot, window, folder)
     session = window.session
     window.bench.photo_desk.decide(ASIDE, session.strangers.all)
-    qtbot.waitUntil(lambda: session.find_image(image_id).note == "missing", timeout=30_000)
-    qtbot.waitUntil(lambda: any(i.path == "1.png" for i in session.images), timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(image_id).note == "missing", timeout=30_000)
+    qtbot.waitUntil(lambda: any(i.path == "1.png" for i in session.document.images), timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["1.png"] == [], timeout=30_000)
     found = boxes(folder)
     assert found[f"unmatched/{image_id}/1.png"] == [(20.0, 60.0)]
@@ -181,8 +181,8 @@ def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
     image_id = replaced(qtbot, window, folder)
     session = window.session
     window.bench.photo_desk.decide(ASIDE, session.strangers.all)
-    qtbot.waitUntil(lambda: len(session.images) == 4 and session.saved == "saved", timeout=30_000)
-    new = next(one.id for one in session.images if one.path == "1.png")
+    qtbot.waitUntil(lambda: len(session.document.images) == 4 and session.saved == "saved", timeout=30_000)
+    new = next(one.id for one in session.document.images if one.path == "1.png")
     model = []
     session.keep(
         lambda store: store.predictions.record_run(
@@ -193,8 +193,8 @@ def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
     )
     qtbot.waitUntil(lambda: bool(model), timeout=30_000)
     session.undo()
-    qtbot.waitUntil(lambda: session.find_image(new) is None, timeout=30_000)
-    qtbot.waitUntil(lambda: session.find_image(image_id).path == "1.png", timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(new) is None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.document.find_image(image_id).path == "1.png", timeout=30_000)
     qtbot.waitUntil(lambda: boxes(folder) == {f"{n}.png": [(20.0, 60.0)] for n in range(3)}, timeout=30_000)
     qtbot.waitUntil(lambda: image_id in session.strangers, timeout=30_000)  # it is asked about again
     session.redo()
@@ -206,7 +206,7 @@ def test_labels_set_aside_come_back_to_their_photo(qtbot, window, folder) -> Non
     image_id = replaced(qtbot, window, folder)
     session = window.session
     window.bench.photo_desk.decide(ASIDE, session.strangers.all)
-    qtbot.waitUntil(lambda: len(session.images) == 4 and session.saved == "saved", timeout=30_000)
+    qtbot.waitUntil(lambda: len(session.document.images) == 4 and session.saved == "saved", timeout=30_000)
     there = folder.parent / "backup" / "1.png"
     there.parent.mkdir()
     there.write_bytes(original)
@@ -215,7 +215,7 @@ def test_labels_set_aside_come_back_to_their_photo(qtbot, window, folder) -> Non
     qtbot.waitUntil(lambda: session.image.path == str(there), timeout=30_000)
     qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
     assert session.pixels.rgb.shape == (160, 200, 3)
-    assert len(session.annotations) == 2
+    assert len(session.document.annotations) == 2
     assert image_id not in session.strangers
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)[str(there)] == [(20.0, 60.0)])
     assert boxes(folder)["1.png"] == []
@@ -249,7 +249,11 @@ def test_two_replaced_photos_are_asked_about_at_once(qtbot, window, folder) -> N
     picture(folder / "2.png", 78, size=(100, 80))
     session.look_at_folder()
     qtbot.waitUntil(lambda: len(session.strangers.all) == 2, timeout=30_000)
-    assert [one.note == CHANGED for one in session.images] == [False, True, True]  # as the lists mark them
+    assert [one.note == CHANGED for one in session.document.images] == [
+        False,
+        True,
+        True,
+    ]  # as the lists mark them
     said = answer(qtbot, "Decide later", tick=True)
     window.bench.photo_desk.ask_about_strangers()
     assert set(said) == {KEEP, SCALE, ASIDE, "Decide later", "default: Decide later"}
@@ -260,7 +264,7 @@ def test_two_replaced_photos_are_asked_about_at_once(qtbot, window, folder) -> N
     qtbot.waitUntil(lambda: not session.strangers.all, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)["2.png"] == [(10.0, 30.0)])
     assert boxes(folder)["1.png"] == [(10.0, 30.0)]
-    qtbot.waitUntil(lambda: all(one.note == "" for one in session.images), timeout=30_000)
+    qtbot.waitUntil(lambda: all(one.note == "" for one in session.document.images), timeout=30_000)
 
 
 def test_one_line_says_that_the_open_photo_is_missing(qtbot, window, folder) -> None:
@@ -270,18 +274,18 @@ def test_one_line_says_that_the_open_photo_is_missing(qtbot, window, folder) -> 
     window.bench.host._show(phase="ready", encoded=False)
     window.bench.host.failed.emit(f"{folder / '1.png'} is missing.")
     assert [text for text in window.toast.texts if "missing" in text] == [window.toast.text]
-    window.session.go_to(window.session.images[0].id)
+    window.session.go_to(window.session.document.images[0].id)
     qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=30_000)
     window.bench.host.failed.emit("It cannot be encoded.")
     assert "It cannot be encoded." in window.toast.texts
-    window.session.go_to(window.session.images[2].id)
+    window.session.go_to(window.session.document.images[2].id)
     qtbot.waitUntil(lambda: "It cannot be encoded." not in window.toast.texts, timeout=30_000)
 
 
 @pytest.mark.parametrize("what", [KEEP, SCALE])
 def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, window, folder, what) -> None:
     session = window.session
-    old = next(one.id for one in session.images if one.path == "1.png")
+    old = next(one.id for one in session.document.images if one.path == "1.png")
     done = []
     session.keep(
         lambda store: store.predictions.record_run(
@@ -293,10 +297,10 @@ def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, win
     qtbot.waitUntil(lambda: bool(done), timeout=30_000)
     session.go_to(old)
     session.reload()
-    qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 1, timeout=30_000)
     replaced(qtbot, window, folder)
     qtbot.waitUntil(lambda: not window.bench.predictions.candidates, timeout=30_000)
-    assert not session.candidates
+    assert not session.document.candidates
     window.bench.photo_desk.decide(what, session.strangers.all)
     qtbot.waitUntil(lambda: "1 prediction of the photo" in window.toast.text, timeout=30_000)
     with Store.open(folder / "labels.labeler", read_only=True) as store:

@@ -54,7 +54,7 @@ def opened(qtbot: QtBot, folder: Path) -> Iterator[Opened]:
 def labelled(qtbot: QtBot, session: Session) -> None:
     """One box on each image, whose x is 10 times its number."""
     session.add_category("thing", by="test")
-    for n, image in enumerate(session.images):
+    for n, image in enumerate(session.document.images):
         session.go_to(image.id)
         qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
         session.add(Box(10 * n, 10, 10 * n + 20, 30), by="test")
@@ -78,7 +78,11 @@ def test_renamed_frames_with_equal_ends_keep_their_labels(qtbot, folder, opened)
     for n in range(3):
         (folder / f"f{n}.bmp").rename(folder / f"g{n}.bmp")
     again = opened()
-    settled(qtbot, again, lambda: {image.path for image in again.images} == {"g0.bmp", "g1.bmp", "g2.bmp"})
+    settled(
+        qtbot,
+        again,
+        lambda: {image.path for image in again.document.images} == {"g0.bmp", "g1.bmp", "g2.bmp"},
+    )
     again.shut_down()
     assert boxes(folder) == {"g0.bmp": [0.0], "g1.bmp": [10.0], "g2.bmp": [20.0]}
 
@@ -90,21 +94,21 @@ def test_a_photo_found_again_is_shown_at_once(qtbot, folder, opened) -> None:
     (folder / "f0.bmp").rename(folder / "x.bmp")
     (folder / "x.bmp").rename(folder.parent / "x.bmp")
     session = opened()
-    session.go_to(next(image.id for image in session.images if image.path == "f0.bmp"))
+    session.go_to(next(image.id for image in session.document.images if image.path == "f0.bmp"))
     qtbot.waitUntil(lambda: "missing" in session.problem, timeout=30_000)
     (folder / "deep").mkdir()
     (folder.parent / "x.bmp").rename(folder / "deep" / "x.bmp")
     session.look_at_folder()
     qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
     assert session.image.path == "deep/x.bmp"
-    assert [a.shape.x0 for a in session.annotations.values()] == [0.0]
+    assert [a.shape.x0 for a in session.document.annotations.values()] == [0.0]
 
 
 @pytest.mark.parametrize("size", [(100, 80), (640, 800), (320, 400)], ids=["smaller", "doubled", "same size"])
 def test_a_replaced_photo_is_asked_about_before_its_record_is_touched(qtbot, folder, opened, size) -> None:
     session = opened()
     labelled(qtbot, session)
-    before = session.images[1]
+    before = session.document.images[1]
     session.shut_down()
     picture(folder / "f1.bmp", 99, size=size)
     session = opened()
@@ -130,7 +134,7 @@ def test_a_photo_replaced_while_it_is_open_is_noticed(qtbot, folder, opened) -> 
 
 def test_photos_never_opened_are_known_by_their_whole_content(qtbot, folder, opened) -> None:
     session = opened()
-    ids = [image.id for image in session.images]
+    ids = [image.id for image in session.document.images]
 
     def known() -> dict[int, object]:
         with Store.open(folder / "labels.labeler", read_only=True) as store:
@@ -163,7 +167,9 @@ def test_masks_beside_their_photos_are_no_photos_and_that_is_said(qtbot: QtBot, 
     session.told.connect(told.append)
     session.open(tmp_path)
     qtbot.waitUntil(lambda: bool(told), timeout=30_000)
-    assert [image.path for image in session.images] == [f"images/{number}.jpg" for number in range(3)]
+    assert [image.path for image in session.document.images] == [
+        f"images/{number}.jpg" for number in range(3)
+    ]
     assert told == ["3 pictures in “masks” are masks of the photos here and are left out."]
     session.shut_down()
 

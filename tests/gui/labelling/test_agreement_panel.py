@@ -27,12 +27,12 @@ def test_the_numbers_follow_a_drag_in_the_same_call(qtbot, session, shown):
     made = session.accept(block(100), 0.9, by="test")
     qtbot.waitUntil(lambda: numbers(panel)[:2] == ["1.00", "1.00"])
     assert panel.note.text() == "PERSON"
-    session.set_draft(replace(made, shape=block(110)))
+    session.focus.set_draft(replace(made, shape=block(110)))
     # 30 of 40 columns shared: 1200 / 2000 and 2400 / 3200; no event loop in between
     assert numbers(panel)[:2] == ["0.60", "0.75"]
     assert panel._iou.accessibleName() == "IoU 0.60 down 0.40"
     assert panel.note.text() == "PERSON, EDITED NOW"
-    session.set_draft(None)
+    session.focus.set_draft(None)
     assert numbers(panel)[0] == "1.00"
 
 
@@ -41,7 +41,7 @@ def test_edits_leave_a_track_with_the_last_change_as_an_arrow(qtbot, session, sh
     made = session.accept(block(100), 0.9, by="test")
     qtbot.waitUntil(lambda: numbers(panel)[0] == "1.00")
     session.replace(made, block(120), label="Move person", by="test")
-    session.replace(session.annotations[made.id], block(110), label="Move person", by="test")
+    session.replace(session.document.annotations[made.id], block(110), label="Move person", by="test")
     qtbot.waitUntil(lambda: numbers(panel)[0] == "0.60")
     assert panel._iou.accessibleName() == "IoU 0.60 up 0.27"
     assert panel._sparkline.accessibleName() == "IoU in this session: 3 values, from 1.00 to 0.60"
@@ -55,9 +55,9 @@ def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown
     qtbot.waitUntil(lambda: "1 measured" in line.text() and "1 by hand" in line.text())
     assert f"mean{UNBROKEN}1.00" in panel.image_line.text()
     panel.image_line.linkActivated.emit("matched")
-    assert session.selection == {measured.id}
+    assert session.focus.selection == {measured.id}
     panel.image_line.linkActivated.emit("missed")
-    assert session.selection == {drawn.id}
+    assert session.focus.selection == {drawn.id}
 
 
 def test_an_object_without_a_prediction_says_so(qtbot, session, shown):
@@ -65,9 +65,9 @@ def test_an_object_without_a_prediction_says_so(qtbot, session, shown):
     session.accept(block(100), 0.9, by="test")
     session.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: "no prediction" in panel._empty.text() and panel._empty.isVisible())
-    session.select([])
+    session.focus.select([])
     qtbot.waitUntil(lambda: panel._empty.text() == "Select one object to see its agreement.")
-    session.select(session.annotations)
+    session.focus.select(session.document.annotations)
     qtbot.waitUntil(lambda: panel.note.text() == "2 SELECTED")
 
 
@@ -84,19 +84,19 @@ def test_the_question_mark_explains_the_numbers(qtbot, session, shown):
 def test_one_of_several_models_is_chosen_and_matched_missed_extra_are_counted(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
     drawn = session.add(Box(100, 100, 140, 140), by="test")
-    person = session.category.id
+    person = session.focus.category.id
     boxes = [Box(100, 100, 140, 130), Box(300, 300, 340, 340)]
     import_candidates(qtbot, session, "yolo11n", person, boxes)
     qtbot.waitUntil(lambda: panel.model.isVisible() and ">yolo11n<" in panel.model.text())
     qtbot.waitUntil(lambda: "1 matched" in panel.image_line.text() and "1 extra" in panel.image_line.text())
-    session.select([drawn.id])
+    session.focus.select([drawn.id])
     qtbot.waitUntil(lambda: numbers(panel) == ["0.75", "0.86", "–"])
     with qtbot.waitSignal(panel.extra_clicked) as told:
         panel.image_line.linkActivated.emit("extra")
     assert [candidate.shape for candidate in told.args[0]] == [boxes[1]]
     with qtbot.waitSignal(panel.model_asked):
         panel.model.linkActivated.emit("model")
-    session.choose_model(None)
+    session.measure.choose_model(None)
     qtbot.waitUntil(lambda: "that were accepted" in panel.model.text())
 
 
@@ -113,5 +113,5 @@ def import_candidates(qtbot, session, name, category_id, boxes):
     session._link.write(work, done.append, failed=done.append)
     qtbot.waitUntil(lambda: done == [None])
     session.reload()
-    qtbot.waitUntil(lambda: len(session.candidates) == len(boxes))
-    session.choose_model(next(model for model in session.models if model.name == name))
+    qtbot.waitUntil(lambda: len(session.document.candidates) == len(boxes))
+    session.measure.choose_model(next(model for model in session.document.models if model.name == name))

@@ -33,7 +33,7 @@ def test_plus_and_a_name_add_a_category_with_the_next_colour_and_key(qtbot, sess
     assert panel.name_field.hasFocus()
     qtbot.keyClicks(panel.name_field, "  traffic   light ")
     qtbot.keyClick(panel.name_field, Qt.Key.Key_Return)
-    made = session.category
+    made = session.focus.category
     assert (made.name, made.color, made.key) == ("traffic light", CATEGORY_COLORS[1], "2")
     assert [row.text for row in rows(panel)] == ["person", "traffic light"]
     qtbot.keyClick(panel.name_field, Qt.Key.Key_Escape)
@@ -46,15 +46,15 @@ def test_adding_a_name_that_exists_chooses_it(qtbot, session, shown):
     qtbot.mouseClick(panel.add_button, Qt.MouseButton.LeftButton)
     qtbot.keyClicks(panel.name_field, "PERSON")
     qtbot.keyClick(panel.name_field, Qt.Key.Key_Return)
-    assert session.category.name == "person"
-    assert len(session.categories) == 2
+    assert session.focus.category.name == "person"
+    assert len(session.document.categories) == 2
 
 
 def test_a_click_chooses_the_current_category(session, shown, click_row):
     panel = shown(CategoriesPanel(session))
     session.add_category("bus", by="test")
     click_row(panel.view, 0)
-    assert session.category.name == "person"
+    assert session.focus.category.name == "person"
     assert [row.strong for row in rows(panel)] == [True, False]
 
 
@@ -79,10 +79,10 @@ def test_f2_renames_in_place_as_one_undo_step(qtbot, session, shown, click_row):
     editor.selectAll()
     qtbot.keyClicks(editor, "pedestrian")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: session.category.name == "pedestrian")
+    qtbot.waitUntil(lambda: session.focus.category.name == "pedestrian")
     assert newest_label(qtbot, session) == "Rename person to pedestrian"
     session.undo()
-    qtbot.waitUntil(lambda: session.category.name == "person")
+    qtbot.waitUntil(lambda: session.focus.category.name == "person")
 
 
 def test_a_double_click_renames_too_and_an_empty_name_changes_nothing(qtbot, session, shown, click_row):
@@ -93,33 +93,33 @@ def test_a_double_click_renames_too_and_an_empty_name_changes_nothing(qtbot, ses
     editor.clear()
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: panel.view.findChild(QLineEdit) is None)
-    assert session.category.name == "person"
+    assert session.focus.category.name == "person"
 
 
 def test_renaming_to_a_name_that_exists_offers_to_merge(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
     session.add(Box(1, 1, 20, 20), by="test")
-    person = session.category
+    person = session.focus.category
     bus = session.add_category("bus", by="test")
     panel._rename(person.id, "Bus")
     assert "1 object become" in panel.question.informativeText()
     merge = next(one for one in panel.question.buttons() if one.text() == "Merge")
     qtbot.mouseClick(merge, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: set(session.categories) == {bus.id})
-    assert {one.category_id for one in session.annotations.values()} == {bus.id}
+    qtbot.waitUntil(lambda: set(session.document.categories) == {bus.id})
+    assert {one.category_id for one in session.document.annotations.values()} == {bus.id}
     qtbot.waitUntil(lambda: rows(panel)[0].right == "1 / 1")
     session.undo()
-    qtbot.waitUntil(lambda: set(session.categories) == {person.id, bus.id})
+    qtbot.waitUntil(lambda: set(session.document.categories) == {person.id, bus.id})
 
 
 def test_cancelling_the_merge_changes_nothing(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    person = session.category
+    person = session.focus.category
     bus = session.add_category("bus", by="test")
     panel.menu(person).merge_asked.emit(person.id, bus.id)
     qtbot.keyClick(panel.question, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: panel.question is None)
-    assert [one.name for one in session.categories.values()] == ["person", "bus"]
+    assert [one.name for one in session.document.categories.values()] == ["person", "bus"]
 
 
 def test_the_eye_and_the_lock_are_clicked_without_choosing_the_row(qtbot, session, shown):
@@ -129,15 +129,15 @@ def test_the_eye_and_the_lock_are_clicked_without_choosing_the_row(qtbot, sessio
         row = QRectF(panel.view.visualRect(panel.view.model().index(0, 0))).adjusted(0.5, 1.5, -0.5, -1.5)
         spot = icon_rect(row, which).center().toPoint()
         qtbot.mouseClick(panel.view.viewport(), Qt.MouseButton.LeftButton, pos=spot)
-    person = next(iter(session.categories.values()))
+    person = next(iter(session.document.categories.values()))
     assert (person.hidden, person.locked) == (True, True)
-    assert session.category.name == "bus"
+    assert session.focus.category.name == "bus"
     assert rows(panel)[0].mark == "outline"
 
 
 def test_a_colour_of_the_menu_recolours(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    menu = panel.menu(session.category)
+    menu = panel.menu(session.focus.category)
     grid = action(menu, "Colour").menu().actions()[0].defaultWidget()
     button = next(
         one
@@ -145,7 +145,7 @@ def test_a_colour_of_the_menu_recolours(qtbot, session, shown):
         if one.accessibleName() == f"Colour {CATEGORY_COLORS[7]}"
     )
     button.click()
-    assert session.category.color == CATEGORY_COLORS[7]
+    assert session.focus.category.color == CATEGORY_COLORS[7]
     assert len(grid.findChildren(QToolButton)) == 20
 
 
@@ -156,24 +156,24 @@ def test_a_key_is_taken_from_the_category_that_had_it_in_one_step(qtbot, session
     taken = action(keys, "1")
     assert taken.text() == "1  (now person)"
     taken.trigger()
-    assert {one.name: one.key for one in session.categories.values()} == {"person": "", "bus": "1"}
+    assert {one.name: one.key for one in session.document.categories.values()} == {"person": "", "bus": "1"}
     session.undo()
-    qtbot.waitUntil(lambda: [one.key for one in session.categories.values()] == ["1", "2"])
+    qtbot.waitUntil(lambda: [one.key for one in session.document.categories.values()] == ["1", "2"])
 
 
 def test_only_an_unused_category_can_be_deleted_and_the_menu_says_why(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
     session.add(Box(1, 1, 20, 20), by="test")
-    delete = action(panel.menu(session.category), "Delete")
+    delete = action(panel.menu(session.focus.category), "Delete")
     assert not delete.isEnabled()
     assert delete.text() == "Delete (1 object uses it: merge it instead)"
     bus = session.add_category("bus", by="test")
     action(panel.menu(bus), "Delete").trigger()
-    assert bus.id not in session.categories
+    assert bus.id not in session.document.categories
 
 
 def test_an_empty_project_says_what_a_category_is(session, shown):
     panel = shown(CategoriesPanel(session))
-    action(panel.menu(session.category), "Delete").trigger()
+    action(panel.menu(session.focus.category), "Delete").trigger()
     assert panel._empty.isVisible()
     assert not panel.view.isVisible()

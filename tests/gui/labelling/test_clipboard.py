@@ -13,8 +13,10 @@ def test_a_copy_on_the_same_image_stands_beside_its_original(session: Session) -
     assert made is not None
     assert clipboard.copy([made.id, 999]) == 1
     assert clipboard.paste() == 1
-    (chosen,) = session.selection
-    assert session.annotations[chosen].shape == Box(10 + OFFSET, 20 + OFFSET, 110 + OFFSET, 220 + OFFSET)
+    (chosen,) = session.focus.selection
+    assert session.document.annotations[chosen].shape == Box(
+        10 + OFFSET, 20 + OFFSET, 110 + OFFSET, 220 + OFFSET
+    )
 
 
 def test_on_another_image_it_stands_in_the_same_place(session: Session) -> None:
@@ -24,7 +26,7 @@ def test_on_another_image_it_stands_in_the_same_place(session: Session) -> None:
     clipboard.copy([made.id])
     session.step(1)
     assert clipboard.paste() == 1
-    (pasted,) = session.annotations.values()
+    (pasted,) = session.document.annotations.values()
     assert pasted.shape == made.shape
     assert pasted.image_id != made.image_id
     assert (pasted.source, pasted.prediction_id, pasted.file_id) == ("human", None, None)
@@ -38,8 +40,8 @@ def test_a_copy_ends_at_the_edge_of_the_image_and_none_lies_beyond_it(session: S
     speck = Box(image.width - 5, image.height - 5, image.width, image.height)
     made = [session.add(box, by="test") for box in (corner, speck)]
     assert clipboard.duplicate(one.id for one in made if one is not None) == 1
-    (chosen,) = session.selection
-    assert session.annotations[chosen].shape == Box(
+    (chosen,) = session.focus.selection
+    assert session.document.annotations[chosen].shape == Box(
         image.width - 30 + OFFSET, image.height - 30 + OFFSET, image.width, image.height
     )
 
@@ -54,12 +56,12 @@ def test_duplicating_leaves_what_was_copied(session: Session) -> None:
     clipboard.copy([])
     session.step(1)
     clipboard.paste()
-    assert [one.shape for one in session.annotations.values()] == [first.shape]
+    assert [one.shape for one in session.document.annotations.values()] == [first.shape]
 
 
 def test_nothing_copied_pastes_nothing(session: Session) -> None:
     assert Clipboard(session).paste() == 0
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 def test_pasting_several_is_one_undo(qtbot: QtBot, session: Session) -> None:
@@ -68,13 +70,13 @@ def test_pasting_several_is_one_undo(qtbot: QtBot, session: Session) -> None:
     clipboard.copy(one.id for one in made if one is not None)
     assert clipboard.paste() == 3
     session.undo()
-    qtbot.waitUntil(lambda: len(session.annotations) == 3)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 3)
 
 
 def test_what_lost_its_category_is_not_pasted(session: Session) -> None:
     clipboard = Clipboard(session)
     made = session.add(Box(10, 20, 110, 220), by="test")
-    category = session.category
+    category = session.focus.category
     assert made is not None
     assert category is not None
     clipboard.copy([made.id])
@@ -89,13 +91,13 @@ def test_a_moved_object_takes_its_keypoints_and_a_pasted_one_has_none(qtbot: QtB
     known = replace(made, extra=extra)
     session.commit("Know", [Change(made, known)], by="test")
     session.replace(known, translated(known.shape, 100, 0), label="Move", by="test")
-    moved = session.annotations[made.id]
+    moved = session.document.annotations[made.id]
     assert b'"keypoints":[125,30,2]' in moved.extra
     clipboard = Clipboard(session)
     clipboard.copy([made.id])
     clipboard.paste()
-    (pasted,) = [one for one in session.annotations.values() if one.id != made.id]
+    (pasted,) = [one for one in session.document.annotations.values() if one.id != made.id]
     assert pasted.extra == b'{"who":"me"}'
     session.undo()
     session.undo()
-    qtbot.waitUntil(lambda: session.annotations.get(made.id) == known, timeout=20_000)
+    qtbot.waitUntil(lambda: session.document.annotations.get(made.id) == known, timeout=20_000)

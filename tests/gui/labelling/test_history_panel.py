@@ -43,13 +43,13 @@ def test_a_click_goes_back_and_forth_to_that_point(qtbot, session, shown, click_
     boxes(session, 3)
     qtbot.waitUntil(lambda: len(texts(panel)) == 5)
     click_row(panel.view, 2)
-    qtbot.waitUntil(lambda: len(session.annotations) == 1)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 1)
     qtbot.waitUntil(lambda: [row.mark for row in rows(panel)][:3] == ["ring", "ring", "dot"])
     click_row(panel.view, 0)
-    qtbot.waitUntil(lambda: len(session.annotations) == 3)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 3)
     qtbot.waitUntil(lambda: rows(panel)[0].mark == "dot")
     click_row(panel.view, 4)
-    qtbot.waitUntil(lambda: not session.annotations and not session.categories)
+    qtbot.waitUntil(lambda: not session.document.annotations and not session.document.categories)
 
 
 def test_this_image_shows_only_its_edits_and_a_click_restores_it_alone(qtbot, session, shown, click_row):
@@ -59,12 +59,12 @@ def test_this_image_shows_only_its_edits_and_a_click_restores_it_alone(qtbot, se
     session.step(1)
     boxes(session, 1)
     session.go_to(first)
-    qtbot.waitUntil(lambda: len(session.annotations) == 2)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 2)
     panel.only_image.click()
     qtbot.waitUntil(lambda: texts(panel)[:2] == ["Add person", "Add person"] and len(texts(panel)) <= 3)
     click_row(panel.view, 1)
-    qtbot.waitUntil(lambda: len(session.annotations) == 1)
-    assert sum(session.counts(session.images[1].id).values()) == 1
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 1)
+    assert sum(session.document.counts(session.document.images[1].id).values()) == 1
     qtbot.waitUntil(lambda: texts(panel)[0] == "Go back to “Add person”")
 
 
@@ -74,20 +74,20 @@ def test_the_menu_restores_the_open_image_as_of_an_edit(qtbot, session, shown):
     qtbot.waitUntil(lambda: len(texts(panel)) == 4)
     menu = panel.menu(panel.view.model().ids[1])
     action(menu, "Restore bus.jpg as of here").trigger()
-    qtbot.waitUntil(lambda: len(session.annotations) == 1)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 1)
 
 
 def test_what_was_undone_and_replaced_can_no_longer_be_gone_to(qtbot, session, shown, click_row):
     panel = shown(HistoryPanel(session))
     boxes(session, 1)
     session.undo()
-    qtbot.waitUntil(lambda: not session.annotations)
+    qtbot.waitUntil(lambda: not session.document.annotations)
     boxes(session, 1)
     qtbot.waitUntil(lambda: len(texts(panel)) == 4)
     assert [row.dimmed for row in rows(panel)] == [False, True, False, False]
     assert not action(panel.menu(panel.view.model().ids[1]), "Go to").isEnabled()
     click_row(panel.view, 1)
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 def test_older_pages_come_when_one_scrolls_down(qtbot, session, shown, monkeypatch):

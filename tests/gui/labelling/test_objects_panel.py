@@ -52,10 +52,10 @@ def test_the_agreement_of_a_row_follows_the_draft_and_the_edit(qtbot, session, s
     made = session.accept(square(100), 0.9, by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
     half = square(120)
-    session.set_draft(replace(made, shape=half))
+    session.focus.set_draft(replace(made, shape=half))
     # 20 of 40 columns are shared: 800 / 2400
     assert rows(panel)[0].right == "0.33"
-    session.set_draft(None)
+    session.focus.set_draft(None)
     assert rows(panel)[0].right == "1.00"
     session.replace(made, half, label="Move person", by="test")
     assert rows(panel)[0].right == "0.33"
@@ -68,12 +68,12 @@ def test_selection_goes_both_ways(qtbot, session, shown, click_row):
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
     assert selected_rows(panel) == [2]
     click_row(panel.view, 0)
-    assert session.selection == {first.id}
-    session.select([second.id, third.id])
+    assert session.focus.selection == {first.id}
+    session.focus.select([second.id, third.id])
     assert selected_rows(panel) == [1, 2]
-    session.select([first.id, third.id])
+    session.focus.select([first.id, third.id])
     assert selected_rows(panel) == [0, 2]
-    session.select([])
+    session.focus.select([])
     assert selected_rows(panel) == []
 
 
@@ -87,7 +87,7 @@ def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, sessi
     qtbot.mouseClick(
         panel.view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, rect.center()
     )
-    assert len(session.selection) == 2
+    assert len(session.focus.selection) == 2
     qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
     session.undo()
@@ -97,10 +97,10 @@ def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, sessi
 def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session))
     first, second = (session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50))
-    session.select([second.id])
+    session.focus.select([second.id])
     session.delete([first.id], by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
-    assert session.selection == {second.id}
+    assert session.focus.selection == {second.id}
     assert selected_rows(panel) == [0]
 
 
@@ -108,11 +108,11 @@ def test_the_menu_changes_the_category_of_all_selected_in_one_step(qtbot, sessio
     panel = shown(AnnotationsPanel(session))
     made = [session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
     bus = session.add_category("bus", by="test")
-    session.select([one.id for one in made])
+    session.focus.select([one.id for one in made])
     action(action(panel.menu(), "Change category").menu(), "bus").trigger()
-    assert {one.category_id for one in session.annotations.values()} == {bus.id}
+    assert {one.category_id for one in session.document.annotations.values()} == {bus.id}
     session.undo()
-    qtbot.waitUntil(lambda: bus.id not in {one.category_id for one in session.annotations.values()})
+    qtbot.waitUntil(lambda: bus.id not in {one.category_id for one in session.document.annotations.values()})
 
 
 def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
@@ -120,8 +120,8 @@ def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
     session.add(Box(1, 1, 20, 20), by="test")
     action(panel.menu(), "Hide every person").trigger()
     action(panel.menu(), "Lock every person").trigger()
-    assert session.category.hidden
-    assert session.category.locked
+    assert session.focus.category.hidden
+    assert session.focus.category.locked
     qtbot.waitUntil(lambda: [row.dimmed for row in rows(panel)] == [True])
 
 
@@ -136,18 +136,18 @@ def test_attributes_are_edited_in_the_table_one_undo_step_each(qtbot, session, s
     assert table.isVisible()
     assert (table.item(0, 0).text(), table.item(0, 1).text()) == ("occluded", "true")
     table.item(0, 1).setText("false")
-    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == {"occluded": False})
+    qtbot.waitUntil(lambda: session.document.annotations[made.id].attributes == {"occluded": False})
     table.item(1, 0).setText("note")
-    assert session.annotations[made.id].attributes == {"occluded": False}
+    assert session.document.annotations[made.id].attributes == {"occluded": False}
     table.item(1, 1).setText("by the door")
     wanted = {"occluded": False, "note": "by the door"}
-    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == wanted)
+    qtbot.waitUntil(lambda: session.document.annotations[made.id].attributes == wanted)
     assert panel.attributes.button.text() == "2 attributes"
     session.undo()
-    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == {"occluded": False})
+    qtbot.waitUntil(lambda: session.document.annotations[made.id].attributes == {"occluded": False})
     qtbot.waitUntil(lambda: table.rowCount() == 2)
     table.item(0, 0).setText("")
-    qtbot.waitUntil(lambda: session.annotations[made.id].attributes == {})
+    qtbot.waitUntil(lambda: session.document.annotations[made.id].attributes == {})
 
 
 def test_an_image_without_objects_says_how_to_begin(qtbot, session, shown):

@@ -132,10 +132,10 @@ def test_a_run_stores_every_image_and_shows_the_open_one(qtbot, session, batch, 
     for n in range(1, 9):
         assert boxes(qtbot, session, n) == [(10 * n, "")]
     found = [("person", 1), ("noise", 0)]
-    qtbot.waitUntil(lambda: [(c.label, c.category_id) for c in session.candidates.values()] == found)
-    assert session.model == batch.model
-    assert (session.model.name, session.model.version) == ("Bright", "2")
-    assert session.model in session.models
+    qtbot.waitUntil(lambda: [(c.label, c.category_id) for c in session.document.candidates.values()] == found)
+    assert session.measure.model == batch.model
+    assert (session.measure.model.name, session.measure.model.version) == ("Bright", "2")
+    assert session.measure.model in session.document.models
     assert session.saved == "saved"
     assert not batch.is_running
 
@@ -146,10 +146,10 @@ def test_the_open_image_comes_first_and_its_selection_stays(qtbot, session, batc
     made = session.add(Box(1, 1, 20, 20), by="test")
     (model / "seconds").write_text("0.2")
     batch.start(choice())
-    qtbot.waitUntil(lambda: bool(session.candidates), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(session.document.candidates), timeout=30_000)
     assert seen(model)[:1] == [5]
-    assert session.selection == {made.id}
-    assert session.annotations == {made.id: made}
+    assert session.focus.selection == {made.id}
+    assert session.document.annotations == {made.id: made}
     batch.cancel()
 
 
@@ -161,9 +161,9 @@ def test_no_annotation_and_no_undo_step_is_touched(qtbot, session, batch) -> Non
     ended(qtbot, batch, choice(again=True))
     after = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.journal()))
     assert after == before
-    assert session.annotations == {first.id: first}
+    assert session.document.annotations == {first.id: first}
     session.undo()
-    qtbot.waitUntil(lambda: not session.annotations)
+    qtbot.waitUntil(lambda: not session.document.annotations)
 
 
 def test_labelling_goes_on_while_it_runs(qtbot, session, batch, model) -> None:
@@ -174,7 +174,7 @@ def test_labelling_goes_on_while_it_runs(qtbot, session, batch, model) -> None:
         annotation = session.add(Box(1, 1, 9, 9), by="test")
         made.append(annotation)
         qtbot.waitUntil(lambda: session.saved == "saved")
-        assert list(session.annotations.values()) == made
+        assert list(session.document.annotations.values()) == made
     qtbot.waitUntil(lambda: not batch.is_running, timeout=30_000)
     assert list(asked(qtbot, session, lambda store: store.annotations(1))) == made
     assert boxes(qtbot, session, 8) == [(80, "")]
@@ -211,8 +211,8 @@ def test_what_was_predicted_is_not_predicted_again_unless_asked(qtbot, session, 
 
 def test_verdicts_outlast_a_new_run(qtbot, session, batch) -> None:
     ended(qtbot, batch, choice(scope="image"))
-    qtbot.waitUntil(lambda: len(session.candidates) == 2)
-    person, noise = session.candidates.values()
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 2)
+    person, noise = session.document.candidates.values()
     changes = [
         Change(person, replace(person, verdict="rejected")),
         Change(noise, replace(noise, verdict="accepted")),
@@ -222,7 +222,7 @@ def test_verdicts_outlast_a_new_run(qtbot, session, batch) -> None:
     stored = asked(qtbot, session, lambda store: store.candidates(1))
     assert [(c.id, c.verdict) for c in stored] == [(person.id, "rejected"), (noise.id, "accepted")]
     session.undo()
-    qtbot.waitUntil(lambda: {c.verdict for c in session.candidates.values()} == {""})
+    qtbot.waitUntil(lambda: {c.verdict for c in session.document.candidates.values()} == {""})
 
 
 def test_a_killed_child_costs_one_image_which_the_next_run_makes_up_for(qtbot, session, batch, model) -> None:
@@ -328,7 +328,7 @@ def test_a_waiting_run_can_be_done_without_and_a_cancelled_one_lets_the_next_beg
     qtbot.waitUntil(lambda: len(ends) == 2, timeout=60_000)
     assert "was stopped" in ends[0]
     assert "predicted 1 image" in ends[1]
-    assert {m.name for m in session.models if m.name.startswith("Reader")} == {"Reader “a cat”"}
+    assert {m.name for m in session.document.models if m.name.startswith("Reader")} == {"Reader “a cat”"}
 
 
 def test_nothing_waits_past_the_end_of_its_project(qtbot, session, batch, model) -> None:
@@ -343,10 +343,10 @@ def test_nothing_waits_past_the_end_of_its_project(qtbot, session, batch, model)
 def test_another_text_is_another_version_of_the_model(qtbot, session, batch, model) -> None:
     ended(qtbot, batch, choice("reader", text="a red bus", scope="image"))
     ended(qtbot, batch, choice("reader", text="a dog", scope="image"))
-    names = [m.name for m in session.models if m.name.startswith("Reader")]
+    names = [m.name for m in session.document.models if m.name.startswith("Reader")]
     assert names == ["Reader “a red bus”", "Reader “a dog”"]
     expected = {"a red bus", "a dog", "noise"}
-    qtbot.waitUntil(lambda: {c.label for c in session.candidates.values()} == expected)
+    qtbot.waitUntil(lambda: {c.label for c in session.document.candidates.values()} == expected)
 
 
 def test_masks_and_weights_are_told_apart() -> None:
@@ -404,9 +404,9 @@ def test_a_new_category_takes_what_was_found_under_its_name(qtbot, session, batc
     qtbot.waitUntil(lambda: batch.unmapped == {"dog": 1})
     category = session.add_category("Dog", by="test")
     qtbot.waitUntil(lambda: batch.unmapped == {})
-    qtbot.waitUntil(lambda: {c.category_id for c in session.candidates.values()} == {category.id, 0})
+    qtbot.waitUntil(lambda: {c.category_id for c in session.document.candidates.values()} == {category.id, 0})
     session.undo()
-    qtbot.waitUntil(lambda: "Dog" not in {c.name for c in session.categories.values()})
+    qtbot.waitUntil(lambda: "Dog" not in {c.name for c in session.document.categories.values()})
     assert session.saved in ("saved", "saving")
 
 

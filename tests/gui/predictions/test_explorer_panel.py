@@ -21,7 +21,9 @@ def comparison(session, predictions):
         session,
         predictions,
         predictions,
-        drafts=lambda: {session.draft.id: session.draft} if session.draft is not None else {},
+        drafts=lambda: (
+            {session.focus.draft.id: session.focus.draft} if session.focus.draft is not None else {}
+        ),
     )
 
 
@@ -35,7 +37,7 @@ def two(panel, session):
     """Two boxes of 10,000 px² that share 2,500 of them, selected."""
     one = session.add(Box(100, 100, 200, 200), by="test")
     other = session.add(Box(150, 150, 250, 250), by="test")
-    session.select([one.id, other.id])
+    session.focus.select([one.id, other.id])
     return one, other
 
 
@@ -62,9 +64,9 @@ def test_the_measures_and_areas_of_two_boxes(panel, two):
 
 
 def test_it_is_live_while_one_is_dragged(panel, two, session):
-    session.set_draft(replace(two[0], shape=two[1].shape))
+    session.focus.set_draft(replace(two[0], shape=two[1].shape))
     assert numbers(panel) == ["1.00", "1.00", "1.00"]
-    session.set_draft(None)
+    session.focus.set_draft(None)
     assert numbers(panel)[0] == "0.14"
 
 
@@ -92,6 +94,6 @@ def test_the_areas_are_on_the_canvas_only_while_it_is_seen(panel, two, compariso
 def test_another_selection_ends_it(panel, two, session):
     third = session.add(Box(1, 1, 20, 20), by="test")
     assert panel._empty.isVisible()
-    session.select([two[0].id, third.id])
+    session.focus.select([two[0].id, third.id])
     assert numbers(panel)[0] == "0.00"
     assert panel.giou.text().startswith("-")

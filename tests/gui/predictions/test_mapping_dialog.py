@@ -40,9 +40,9 @@ def model(qtbot, session: Session) -> Model:
         return made
 
     made = asked(qtbot, session, run)
-    session.measure_against(made)
+    session.measure.add_model(made)
     session.refresh_candidates(session.image.id)
-    qtbot.waitUntil(lambda: len(session.candidates) == 7)
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 7)
     return made
 
 
@@ -77,7 +77,7 @@ def saved(qtbot, dialog: MappingDialog) -> None:
 def categories(session: Session) -> dict[str, set[int]]:
     """The category ids of each label's candidates on the open image."""
     found: dict[str, set[int]] = {}
-    for candidate in session.candidates.values():
+    for candidate in session.document.candidates.values():
         found.setdefault(candidate.label, set()).add(candidate.category_id)
     return found
 
@@ -105,7 +105,7 @@ def test_map_create_and_ignore_are_kept_and_remembered(qtbot, opened, session, m
     choose(dialog, "person", "ignore")
     saved(qtbot, dialog)
     session.refresh_candidates(session.image.id)
-    cat = next(c.id for c in session.categories.values() if c.name == "cat")
+    cat = next(c.id for c in session.document.categories.values() if c.name == "cat")
     qtbot.waitUntil(lambda: categories(session) == {"dog": {1}, "cat": {cat}, "person": {0}, "bird": {0}})
     mapping = asked(qtbot, session, lambda store: store.predictions.mappings(model.id))
     assert mapping == {"dog": 1, "cat": cat, "person": None}
@@ -113,17 +113,17 @@ def test_map_create_and_ignore_are_kept_and_remembered(qtbot, opened, session, m
 
 
 def test_creating_all_is_one_undo_step_and_leaves_the_current_category(qtbot, opened, session) -> None:
-    current, colors = session.category, {c.color for c in session.categories.values()}
+    current, colors = session.focus.category, {c.color for c in session.document.categories.values()}
     dialog = opened()
     dialog.create_button.click()
     assert dialog.meanings() == {"dog": "create", "person": 1, "cat": "create", "bird": "open"}
     assert not dialog.create_button.isEnabled()
     saved(qtbot, dialog)
-    assert [c.name for c in session.categories.values()] == ["person", "dog", "cat"]
-    assert len(colors | {c.color for c in session.categories.values()}) == 3
-    assert session.category == current
+    assert [c.name for c in session.document.categories.values()] == ["person", "dog", "cat"]
+    assert len(colors | {c.color for c in session.document.categories.values()}) == 3
+    assert session.focus.category == current
     session.undo()
-    qtbot.waitUntil(lambda: [c.name for c in session.categories.values()] == ["person"])
+    qtbot.waitUntil(lambda: [c.name for c in session.document.categories.values()] == ["person"])
     qtbot.waitUntil(lambda: session.saved == "saved")
     session.refresh_candidates(session.image.id)
     qtbot.waitUntil(lambda: categories(session)["dog"] == {0})
@@ -171,7 +171,7 @@ def test_cancel_changes_nothing(qtbot, opened, session, model) -> None:
     dialog.create_all()
     dialog.reject()
     assert asked(qtbot, session, lambda store: store.predictions.mappings(model.id)) == {}
-    assert len(session.categories) == 1
+    assert len(session.document.categories) == 1
 
 
 def test_a_model_that_found_nothing_says_so(qtbot, session) -> None:
@@ -185,7 +185,7 @@ def test_what_suppression_leaves_is_counted_and_not_every_candidate(qtbot, opene
     def again(store: Store) -> None:
         near = [Candidate(0, 0, 0, 0, Box(0.1 * n, 0, 5, 5), 0.8, "dog") for n in range(20)]
         far = [Candidate(0, 0, 0, 0, Box(50, 0, 55, 5), 0.8, "cat")]
-        store.predictions.record_run(model.id, session.images[1].id, near + far)
+        store.predictions.record_run(model.id, session.document.images[1].id, near + far)
         return True
 
     asked(qtbot, session, again)

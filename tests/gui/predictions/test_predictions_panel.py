@@ -64,10 +64,10 @@ def test_the_model_is_chosen_where_its_predictions_are_and_all_cards_show_the_sa
     qtbot.waitUntil(lambda: panel.model.currentText() == "second")
     qtbot.waitUntil(lambda: ">second<" in agreement.model.text())
     panel.model.setCurrentIndex(panel.model.findText("first"))
-    assert session.model.name == "first"
+    assert session.measure.model.name == "first"
     qtbot.waitUntil(lambda: ">first<" in agreement.model.text())
     panel.model.setCurrentIndex(0)
-    assert session.model is None
+    assert session.measure.model is None
     qtbot.waitUntil(lambda: "that were accepted" in agreement.model.text())
     qtbot.waitUntil(lambda: panel._empty.isVisible() and "Choose a model" in panel._empty.text())
     assert panel.model.isVisible(), "the way back"
@@ -95,8 +95,8 @@ def test_the_sliders_follow_keys_and_other_models(panel, three, session, predict
     three.step_confidence(1)
     three.step_iou(-1)
     assert (panel.confidence.slider.value(), panel.iou.slider.value()) == (30, 45)
-    session.choose_model(None)
-    session.choose_model(session.models[-1])
+    session.measure.choose_model(None)
+    session.measure.choose_model(session.document.models[-1])
     assert panel.confidence.slider.value() == 30
 
 

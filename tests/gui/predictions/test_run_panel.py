@@ -100,7 +100,7 @@ def test_one_click_runs_it_and_the_progress_is_told(qtbot, panel, batch, session
     assert panel.status.isVisible()
     assert not panel.bar.isVisible()
     assert panel.model.isEnabled()
-    qtbot.waitUntil(lambda: len(session.candidates) == 1)
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 1)
 
 
 def test_what_waits_is_listed_and_a_cross_does_without_it(qtbot, panel, batch, model) -> None:
@@ -193,7 +193,7 @@ def test_a_model_that_reads_wants_a_text(qtbot, panel, batch, session) -> None:
     panel.scope.choose("image")
     with qtbot.waitSignal(batch.ended, timeout=30_000):
         qtbot.keyClick(panel.text, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: [c.label for c in session.candidates.values()] == ["a red bus"])
+    qtbot.waitUntil(lambda: [c.label for c in session.document.candidates.values()] == ["a red bus"])
 
 
 def test_scopes_say_how_many_images_they_have(qtbot, panel, session) -> None:
@@ -215,8 +215,8 @@ def test_classes_that_mean_nothing_yet_are_counted_and_can_be_mapped(qtbot, pane
     with qtbot.waitSignal(panel.mapped):
         dialog.save_button.click()
     qtbot.waitUntil(lambda: panel.classes.text() == "Classes…")
-    made = next(c.id for c in session.categories.values() if c.name == "thing")
-    qtbot.waitUntil(lambda: [c.category_id for c in session.candidates.values()] == [made])
+    made = next(c.id for c in session.document.categories.values() if c.name == "thing")
+    qtbot.waitUntil(lambda: [c.category_id for c in session.document.candidates.values()] == [made])
 
 
 def test_it_fits_a_narrow_dock(panel) -> None:

@@ -43,7 +43,9 @@ def comparison_of(session, predictions) -> Comparison:
         session,
         predictions,
         predictions,
-        drafts=lambda: {session.draft.id: session.draft} if session.draft is not None else {},
+        drafts=lambda: (
+            {session.focus.draft.id: session.focus.draft} if session.focus.draft is not None else {}
+        ),
     )
 
 
@@ -94,7 +96,7 @@ def test_keys_step_both_sliders_and_stop_at_their_ends(three):
 
 
 def test_each_model_has_its_own_filter(three, session, predict):
-    first = session.model
+    first = session.measure.model
     three.set_filter(confidence=0.5)
     predict({1: NEAR}, model="another", suppressed=True)
     assert three.filter == Filter()
@@ -102,7 +104,7 @@ def test_each_model_has_its_own_filter(three, session, predict):
     assert by_confidence(three, three.kept) == [0.9, 0.8, 0.6]
     three.step_iou(1)
     assert three.filter.iou == 0.5
-    session.choose_model(first)
+    session.measure.choose_model(first)
     assert three.filter.confidence == 0.5
     assert three.needs_suppression
 
@@ -124,7 +126,9 @@ def test_an_accepted_one_is_no_prediction_any_more(three, session):
 def test_classes_that_are_ignored_are_left_out(three, session, qtbot, predict):
     predict({1: [*NEAR, candidate((600, 600, 700, 700), 0.95, "tie")]}, model="ties")
     assert len(three.kept) == 3
-    session.ask(lambda store: store.predictions.set_mapping(session.model.id, "tie", None), lambda _: None)
+    session.ask(
+        lambda store: store.predictions.set_mapping(session.measure.model.id, "tie", None), lambda _: None
+    )
     session.reload()
     qtbot.waitUntil(lambda: len(three.candidates) == 4)
     assert len(three.kept) == 2
@@ -157,11 +161,11 @@ def test_predictions_and_annotations_yield_to_each_other(three, session):
     made = session.add(Box(0, 0, 10, 10), by="test")
     key = three.kept[0]
     three.select([key])
-    assert (three.selection, session.selection) == ({key}, frozenset())
-    session.select([made.id])
-    assert (three.selection, session.selection) == (frozenset(), {made.id})
+    assert (three.selection, session.focus.selection) == ({key}, frozenset())
+    session.focus.select([made.id])
+    assert (three.selection, session.focus.selection) == (frozenset(), {made.id})
     three.select([key], keep=True)
-    assert (three.selection, session.selection) == ({key}, {made.id})
+    assert (three.selection, session.focus.selection) == ({key}, {made.id})
 
 
 def test_what_is_judged_cannot_stay_selected(three, session):
@@ -257,7 +261,7 @@ def test_the_histogram_is_split_by_what_a_person_said(three, session, qtbot):
 def test_candidates_of_a_new_run_are_counted(three, session, qtbot):
     three.set_counts.watch(True)
     qtbot.waitUntil(lambda: three.set_counts.counts == (5, 4, 1))
-    model = session.model.id
+    model = session.measure.model.id
     more = [candidate((10, 10, 60, 60), 0.5)]
     session.ask(lambda store: store.predictions.record_run(model, 3, more), lambda _: three.refresh([3]))
     qtbot.waitUntil(lambda: three.set_counts.counts == (6, 5, 1))
@@ -283,11 +287,11 @@ def test_two_that_are_selected_together_are_compared_live(three, session):
         told.append(found.overlap.iou if found else None)
 
     comparison.changed.connect(tell)
-    session.set_draft(replace(made, shape=Box(100, 100, 200, 300)))
+    session.focus.set_draft(replace(made, shape=Box(100, 100, 200, 300)))
     assert told == [1.0]
-    session.set_draft(None)
+    session.focus.set_draft(None)
     assert told == [1.0, 0.5]
-    session.select(())
+    session.focus.select(())
     assert told[-1] is None
     assert comparison.sides() is None
 
@@ -296,7 +300,7 @@ def test_giou_of_what_lies_apart_is_negative(three, session):
     one = session.add(Box(0, 0, 10, 10), by="test")
     two = session.add(Mask(30, 0, np.ones((10, 10), dtype=bool)), by="test")
     comparison = comparison_of(session, three)
-    session.select([one.id, two.id])
+    session.focus.select([one.id, two.id])
     found = comparison.measure()
     assert found.overlap.iou == 0
     assert found.giou == pytest.approx(-200 / 400)

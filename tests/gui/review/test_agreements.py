@@ -42,16 +42,16 @@ def settled(agreements, **wanted):
 
 
 def test_it_follows_accepting_dragging_and_undoing(qtbot, session, owner, predict):
-    predict({image.id: [candidate(0), candidate(200, 0.6)] for image in session.images})
+    predict({image.id: [candidate(0), candidate(200, 0.6)] for image in session.document.images})
     agreements = made(qtbot, session, owner)
     assert agreements.total() == AgreementTally()
     assert agreements.seen == 3
-    (first, _) = sorted(session.candidates)
+    (first, _) = sorted(session.document.candidates)
     Reviewing(session, Sliders(), owner).accept([first])
     qtbot.waitUntil(lambda: settled(agreements, matched=1, missed=0, extra=1))
     assert list(agreements.measures) == [session.image.id]
     assert agreements.total().mean_iou == 1.0
-    (annotation,) = session.annotations.values()
+    (annotation,) = session.document.annotations.values()
     session.replace(annotation, Box(50, 0, 150, 100), label="Move person", by="test")
     qtbot.waitUntil(lambda: abs(agreements.total().mean_iou - 1 / 3) < 1e-9)
     assert agreements.measures[session.image.id].worst_id == annotation.id
@@ -62,8 +62,8 @@ def test_it_follows_accepting_dragging_and_undoing(qtbot, session, owner, predic
 
 
 def test_only_the_touched_image_is_measured(qtbot, session, owner, predict, monkeypatch):
-    predict({image.id: [candidate(0)] for image in session.images})
-    for image in session.images:
+    predict({image.id: [candidate(0)] for image in session.document.images})
+    for image in session.document.images:
         session.commit(
             "Draw",
             [Change(None, Annotation(session.new_annotation_id(), image.id, 1, Box(0, 0, 100, 90)))],
@@ -127,7 +127,7 @@ def test_versions_of_a_model_stand_side_by_side(qtbot, session, owner, predict):
 
 
 def test_worst_first_and_effort(qtbot, session, owner, predict):
-    images = [image.id for image in session.images]
+    images = [image.id for image in session.document.images]
     predict({image_id: [candidate(0)] for image_id in images})
     for image_id, shift in zip(images, (0, 40, 20), strict=True):
         box = Box(shift, 0, 100 + shift, 100)

@@ -38,7 +38,7 @@ def candidate(shape, confidence, *, category=1, label="person") -> Candidate:
 
 
 def ids(session: Session) -> list[int]:
-    return sorted(session.candidates)
+    return sorted(session.document.candidates)
 
 
 def saved(qtbot: QtBot, session: Session) -> None:
@@ -52,14 +52,14 @@ def test_an_accepted_prediction_is_an_annotation_that_remembers_it_and_one_undo_
     reviewing = Reviewing(session, Sliders(), owner)
     first, second = ids(session)
     reviewing.accept([first])
-    (made,) = session.annotations.values()
+    (made,) = session.document.annotations.values()
     assert (made.source, made.prediction_id, made.shape) == ("model", first, box(1))
-    assert session.candidates[first].verdict == "accepted"
-    assert session.candidates[second].verdict == ""
-    assert session.selection == {made.id}
+    assert session.document.candidates[first].verdict == "accepted"
+    assert session.document.candidates[second].verdict == ""
+    assert session.focus.selection == {made.id}
     session.undo()
-    qtbot.waitUntil(lambda: not session.annotations)
-    assert session.candidates[first].verdict == ""
+    qtbot.waitUntil(lambda: not session.document.annotations)
+    assert session.document.candidates[first].verdict == ""
 
 
 def test_accepting_twice_makes_one_annotation(qtbot, session, owner, predict):
@@ -67,7 +67,7 @@ def test_accepting_twice_makes_one_annotation(qtbot, session, owner, predict):
     reviewing = Reviewing(session, Sliders(), owner)
     reviewing.accept(ids(session))
     reviewing.accept(ids(session))
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 def test_a_rejection_survives_a_new_run_and_is_one_edit(qtbot, session, owner, predict):
@@ -75,28 +75,28 @@ def test_a_rejection_survives_a_new_run_and_is_one_edit(qtbot, session, owner, p
     predict({image_id: [candidate(box(1), 0.9), candidate(box(3), 0.8)]})
     reviewing = Reviewing(session, Sliders(), owner)
     reviewing.reject(ids(session))
-    assert {c.verdict for c in session.candidates.values()} == {"rejected"}
+    assert {c.verdict for c in session.document.candidates.values()} == {"rejected"}
     predict({image_id: [candidate(box(1), 0.95), candidate(box(5), 0.7)]})
-    qtbot.waitUntil(lambda: len(session.candidates) == 3)
-    assert sorted((c.shape.x0, c.verdict) for c in session.candidates.values()) == [
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 3)
+    assert sorted((c.shape.x0, c.verdict) for c in session.document.candidates.values()) == [
         (10, "rejected"),
         (30, "rejected"),
         (50, ""),
     ]
     session.undo()
-    qtbot.waitUntil(lambda: {c.verdict for c in session.candidates.values()} == {""})
+    qtbot.waitUntil(lambda: {c.verdict for c in session.document.candidates.values()} == {""})
 
 
 def test_a_candidate_of_another_image_is_accepted_there(qtbot, session, owner, predict):
-    here, there = [image.id for image in session.images][:2]
+    here, there = [image.id for image in session.document.images][:2]
     predict({there: [candidate(box(1), 0.9)]})
     found = []
     session.ask(lambda store: store.candidates(there), found.append)
     qtbot.waitUntil(lambda: bool(found))
     Reviewing(session, Sliders(), owner).accept([found[0][0].id])
-    qtbot.waitUntil(lambda: sum(session.counts(there).values()) == 1)
+    qtbot.waitUntil(lambda: sum(session.document.counts(there).values()) == 1)
     assert session.image.id == here
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 def test_a_class_mapped_to_nothing_is_refused_with_a_sentence(qtbot, session, owner, predict):
@@ -104,7 +104,7 @@ def test_a_class_mapped_to_nothing_is_refused_with_a_sentence(qtbot, session, ow
     told = []
     session.told.connect(told.append)
     Reviewing(session, Sliders(), owner).accept(ids(session))
-    assert not session.annotations
+    assert not session.document.annotations
     assert told == [
         "Not accepted: “bicycle” is mapped to no category. Map it in the classes of the model first."
     ]
@@ -115,7 +115,7 @@ def test_a_candidate_without_a_class_gets_the_current_category(qtbot, session, o
     thing = session.add_category("thing", by="test")
     made = Reviewing(session, Sliders(), owner).accept_to_edit(ids(session)[0], "test")
     assert made.category_id == thing.id
-    assert session.selection == {made.id}
+    assert session.focus.selection == {made.id}
 
 
 def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing(
@@ -136,30 +136,32 @@ def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing
     reviewing = Reviewing(session, Sliders(), owner)
     reviewing.reject([ids(session)[4]])
     reviewing.accept_all_above(0.8, whole_set=False)
-    qtbot.waitUntil(lambda: sorted(a.shape.x0 for a in session.annotations.values()) == [10, 30])
+    qtbot.waitUntil(lambda: sorted(a.shape.x0 for a in session.document.annotations.values()) == [10, 30])
     session.undo()
-    qtbot.waitUntil(lambda: len(session.annotations) == 1)
-    assert sorted(c.verdict for c in session.candidates.values()) == ["", "", "", "", "rejected"]
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 1)
+    assert sorted(c.verdict for c in session.document.candidates.values()) == ["", "", "", "", "rejected"]
 
 
 def test_accept_all_on_the_set_is_one_undo_step_for_thousands(qtbot, session, owner, predict):
-    images = [image.id for image in session.images]
+    images = [image.id for image in session.document.images]
     grid = [Box(10 * x, 10 * y, 10 * x + 8, 10 * y + 8) for x in range(60) for y in range(30)]
     predict({image_id: [candidate(shape, 0.9) for shape in grid] for image_id in images})
     sliders = Sliders()
     sliders.set(top_k=2000)
     reviewing = Reviewing(session, sliders, owner)
     reviewing.accept_all_above(0.5, whole_set=True)
-    qtbot.waitUntil(lambda: all(sum(session.counts(i).values()) == 1800 for i in images), timeout=30_000)
+    qtbot.waitUntil(
+        lambda: all(sum(session.document.counts(i).values()) == 1800 for i in images), timeout=30_000
+    )
     saved(qtbot, session)
-    assert len(session.annotations) == 1800
+    assert len(session.document.annotations) == 1800
     entries = []
     session.journal(entries.extend)
     qtbot.waitUntil(lambda: bool(entries))
     assert entries[0].label == "Accept 5,400 predictions from 0.50"
     session.undo()
-    qtbot.waitUntil(lambda: not any(sum(session.counts(i).values()) for i in images), timeout=30_000)
-    assert {c.verdict for c in session.candidates.values()} == {""}
+    qtbot.waitUntil(lambda: not any(sum(session.document.counts(i).values()) for i in images), timeout=30_000)
+    assert {c.verdict for c in session.document.candidates.values()} == {""}
 
 
 def test_accept_all_says_when_there_is_nothing_to_accept(qtbot, session, owner, predict):
@@ -173,7 +175,7 @@ def test_a_read_only_project_is_left_alone(qtbot, session, owner, predict, photo
     predict({session.image.id: [candidate(box(1), 0.9)]})
     session.close()
     session.open(photos, read_only=True)
-    qtbot.waitUntil(lambda: bool(session.candidates), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(session.document.candidates), timeout=20_000)
     told = []
     session.told.connect(told.append)
     reviewing = Reviewing(session, Sliders(), owner)
@@ -181,12 +183,12 @@ def test_a_read_only_project_is_left_alone(qtbot, session, owner, predict, photo
     reviewing.reject(ids(session))
     reviewing.accept_all_above(0.1, whole_set=True)
     assert len(told) == 3
-    assert not session.annotations
+    assert not session.document.annotations
 
 
 def test_nothing_is_decided_before_its_photo_is_on_the_screen(qtbot, session, owner, predict):
     """Enter pressed again and again goes on to an image that is still being read."""
-    here, there = [image.id for image in session.images][:2]
+    here, there = [image.id for image in session.document.images][:2]
     predict({there: [candidate(box(1), 0.9)]})
     predictions = Predictions(session, owner)
     reviewing, agreements = Reviewing(session, predictions, owner), SetAgreements(session, predictions, owner)
@@ -194,17 +196,19 @@ def test_nothing_is_decided_before_its_photo_is_on_the_screen(qtbot, session, ow
     verdicts = Verdicts(session, predictions, reviewing, queue, owner)
     session._loader.forget(there)
     session.go_to(there)
-    qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=60_000)
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 1, timeout=60_000)
     predictions.select(ids(session))
     # whatever the reader's thread has sent is not taken before the events of this thread
     session.pixels = None
     verdicts.accept()
     verdicts.reject()
-    assert {c.verdict for c in session.candidates.values()} == {""}
+    assert {c.verdict for c in session.document.candidates.values()} == {""}
     session._loader.forget(there)
     session.go_to(here)
     session.go_to(there)
-    qtbot.waitUntil(lambda: session.pixels is not None and len(session.candidates) == 1, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: session.pixels is not None and len(session.document.candidates) == 1, timeout=60_000
+    )
     predictions.select(ids(session))
     verdicts.accept()
-    assert [c.verdict for c in session.candidates.values()] == ["accepted"]
+    assert [c.verdict for c in session.document.candidates.values()] == ["accepted"]

@@ -30,7 +30,7 @@ def panel(qtbot, session, owner, shown):
 @pytest.fixture
 def run(session, predict):
     """Predictions on all images: 0.9 and 0.55 on the first, 0.4 on the second, 0.7 on the third."""
-    first, second, third = (image.id for image in session.images)
+    first, second, third = (image.id for image in session.document.images)
     predict(
         {
             first: [candidate(0, 0.9), candidate(50, 0.55)],
@@ -90,7 +90,7 @@ def test_enter_backspace_and_tab_walk_the_set_from_the_most_uncertain_on(qtbot, 
     panel.accept_current()
     # what was left for later comes again
     on_screen(qtbot, panel, 0.9)
-    qtbot.waitUntil(lambda: sum(sum(session.counts(i).values()) for i in run) == 2)
+    qtbot.waitUntil(lambda: sum(sum(session.document.counts(i).values()) for i in run) == 2)
     assert verdicts(qtbot, session) == ["", "accepted", "rejected", "accepted"]
     panel.reject_current()
     assert confidence(panel) is None
@@ -164,7 +164,7 @@ def test_a_reviewed_image_leaves_the_queue(qtbot, session, run, panel):
     start(qtbot, panel)
     assert session.image.id == run[0]
     panel.image_done()
-    assert session.find_image(run[0]).reviewed
+    assert session.document.find_image(run[0]).reviewed
     assert confidence(panel) == 0.4
     qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
 
@@ -204,9 +204,9 @@ def test_accept_all_from_a_confidence(qtbot, session, run, panel):
     panel.from_box.setValue(0.6)
     qtbot.waitUntil(panel.on_set.isVisible)
     qtbot.mouseClick(panel.on_set, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: sum(sum(session.counts(i).values()) for i in run) == 2)
+    qtbot.waitUntil(lambda: sum(sum(session.document.counts(i).values()) for i in run) == 2)
     session.undo()
-    qtbot.waitUntil(lambda: not any(sum(session.counts(i).values()) for i in run))
+    qtbot.waitUntil(lambda: not any(sum(session.document.counts(i).values()) for i in run))
 
 
 def test_pace_in_words():
@@ -228,7 +228,7 @@ def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypa
 
 
 def test_classes_without_a_category_are_told_apart_from_nothing_left(qtbot, session, predict, panel) -> None:
-    first = session.images[0].id
+    first = session.document.images[0].id
     predict({first: [structs.replace(candidate(0, 0.9), category_id=0, label="zebra")]})
     panel.set_active(True)
     qtbot.waitUntil(lambda: panel.item.text() == "What is left has no category.")
@@ -238,13 +238,15 @@ def test_classes_without_a_category_are_told_apart_from_nothing_left(qtbot, sess
 def test_predictions_whose_class_has_no_category_are_told_though_the_open_image_has_none(
     qtbot, session, predict, panel
 ):
-    _, second, third = (image.id for image in session.images)
+    _, second, third = (image.id for image in session.document.images)
     predict({image: [candidate(0, 0.9, category=0, label="lorry")] for image in (second, third)})
     panel.set_active(True)
     qtbot.waitUntil(lambda: "map them by Classes…" in panel.pace.text(), timeout=20_000)
     assert panel.item.text() == "What is left has no category."
     made = []
-    session.ask(lambda store: store.predictions.set_mapping(session.model.id, "lorry", None), made.append)
+    session.ask(
+        lambda store: store.predictions.set_mapping(session.measure.model.id, "lorry", None), made.append
+    )
     qtbot.waitUntil(lambda: bool(made))
     panel.queue.refresh()
     qtbot.waitUntil(lambda: panel.item.text() == "Nothing is left to review.", timeout=20_000)

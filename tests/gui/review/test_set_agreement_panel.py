@@ -34,7 +34,7 @@ def draw(session, image_id, box, category=1):
 def measured(qtbot, session, predict, panel):
     """Three images of falling agreement, and a dog that the model missed on the last one."""
     dog = session.add_category("dog", by="test")
-    images = [image.id for image in session.images]
+    images = [image.id for image in session.document.images]
     predict({image_id: [candidate(0)] for image_id in images})
     for image_id, shift in zip(images, (0, 10, 20), strict=True):
         draw(session, image_id, Box(shift, 0, 100 + shift, 100))
@@ -90,7 +90,7 @@ def test_the_plot_over_models_compares_them_and_a_click_chooses_one(qtbot, sessi
     panel.course.setCurrentIndex(1)
     qtbot.waitUntil(lambda: panel.plot._places == ["detector", "better"])
     qtbot.mouseClick(panel.plot, Qt.MouseButton.LeftButton, pos=QPoint(int(panel.plot._x(0)), 40))
-    assert session.model.name == "detector"
+    assert session.measure.model.name == "detector"
 
 
 def test_a_point_of_the_course_opens_what_was_labelled_then(qtbot, session, measured, panel):
@@ -104,10 +104,10 @@ def test_a_point_of_the_course_opens_what_was_labelled_then(qtbot, session, meas
 def test_effort_says_what_became_of_predictions(qtbot, session, predict, owner, predictions, panel):
     predict({session.image.id: [candidate(0), candidate(200), candidate(400), candidate(600)]})
     reviewing = Reviewing(session, predictions, owner)
-    first, second, third, _ = sorted(session.candidates)
+    first, second, third, _ = sorted(session.document.candidates)
     reviewing.accept([first, second])
     reviewing.reject([third])
-    edited = next(a for a in session.annotations.values() if a.prediction_id == second)
+    edited = next(a for a in session.document.annotations.values() if a.prediction_id == second)
     session.replace(edited, Box(200, 0, 300, 90), label="Resize person", by="test")
     qtbot.waitUntil(lambda: "33% edited" in panel.fate_line.text())
     assert "3 predictions" in panel.fate_line.text()

@@ -36,7 +36,7 @@ def on_disk(qtbot, session: Session) -> dict[int, Annotation]:
 
 
 def same(qtbot, session: Session) -> bool:
-    return dict(session.annotations) == on_disk(qtbot, session)
+    return dict(session.document.annotations) == on_disk(qtbot, session)
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def test_undo_shows_while_the_writer_is_busy(qtbot, session, busy, told):
     session.replace(made, Box(50, 60, 150, 260), label="Move", by="test")
     with busy():
         session.undo()
-        assert session.annotations[made.id] == made
+        assert session.document.annotations[made.id] == made
         session.undo()
-        assert not session.annotations
+        assert not session.document.annotations
         session.redo()
-        assert session.annotations[made.id] == made
+        assert session.document.annotations[made.id] == made
     assert same(qtbot, session)
     assert session.can_redo
 
@@ -66,21 +66,23 @@ def test_an_edit_right_after_undo_is_kept(qtbot, session, busy, told):
     session.replace(made, Box(50, 60, 150, 260), label="Move", by="test")
     with busy():
         session.undo()
-        session.replace(session.annotations[made.id], Box(12, 22, 112, 222), label="Nudge", by="test")
-    assert session.annotations[made.id].shape == Box(12, 22, 112, 222)
+        session.replace(
+            session.document.annotations[made.id], Box(12, 22, 112, 222), label="Nudge", by="test"
+        )
+    assert session.document.annotations[made.id].shape == Box(12, 22, 112, 222)
     assert same(qtbot, session)
 
 
 def test_a_merge_takes_nobody_to_the_image_that_it_touches(qtbot, session, busy, told):
-    kept = session.category
+    kept = session.focus.category
     other = session.add_category("other", by="test")
     session.add(Box(10, 20, 110, 220), by="test")
     there = session.image.id
-    elsewhere = next(image.id for image in session.images if image.id != there)
+    elsewhere = next(image.id for image in session.document.images if image.id != there)
     session.go_to(elsewhere)
     with busy():
         session.merge_categories(other.id, kept.id)
-    qtbot.waitUntil(lambda: other.id not in session.categories, timeout=20_000)
+    qtbot.waitUntil(lambda: other.id not in session.document.categories, timeout=20_000)
     assert same(qtbot, session)
     assert session.image.id == elsewhere
 
@@ -90,10 +92,10 @@ def test_many_quick_undos_and_redos(qtbot, session, busy, told):
     with busy():
         for _ in range(15):
             session.undo()
-        assert list(session.annotations) == [one.id for one in made[:5]]
+        assert list(session.document.annotations) == [one.id for one in made[:5]]
         for _ in range(10):
             session.redo()
-    assert list(session.annotations) == [one.id for one in made[:15]]
+    assert list(session.document.annotations) == [one.id for one in made[:15]]
     assert same(qtbot, session)
 
 
@@ -103,14 +105,14 @@ def test_undo_from_before_a_restart_shows_at_once(qtbot, session, photos):
     session.shut_down()
     again = Session()
     again.open(photos)
-    qtbot.waitUntil(lambda: len(again.annotations) == 8 and again.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: len(again.document.annotations) == 8 and again.pixels is not None, timeout=20_000)
     gate = threading.Event()
     again.ask(lambda _: gate.wait(60), lambda _: None)
     again.undo()
-    assert again.annotations[made[0].id].shape == made[0].shape
+    assert again.document.annotations[made[0].id].shape == made[0].shape
     for _ in range(8):
         again.undo()
-    assert not again.annotations
+    assert not again.document.annotations
     gate.set()
     assert same(qtbot, again)
     again.shut_down()
@@ -118,7 +120,7 @@ def test_undo_from_before_a_restart_shows_at_once(qtbot, session, photos):
 
 def many(session, number):
     """A batch too large for the end of the journal that is read at opening."""
-    image, category = session.image.id, session.category.id
+    image, category = session.image.id, session.focus.category.id
     made = [
         Annotation(session.new_annotation_id(), image, category, Box(n % 700, 5, n % 700 + 9, 20))
         for n in range(number)
@@ -131,33 +133,33 @@ def test_an_edit_right_after_an_undo_that_only_the_journal_knows(qtbot, session,
     session.shut_down()
     again = Session()
     again.open(photos)
-    qtbot.waitUntil(lambda: len(again.annotations) == 2500, timeout=20_000)
+    qtbot.waitUntil(lambda: len(again.document.annotations) == 2500, timeout=20_000)
     told = []
     again.told.connect(told.append)
-    first = next(iter(again.annotations.values()))
+    first = next(iter(again.document.annotations.values()))
     gate = threading.Event()
     again.ask(lambda _: gate.wait(60), lambda _: None)
     again.undo()
     kept = again.add(Box(300, 300, 400, 400), by="test")
     again.replace(first, Box(1, 2, 33, 44), label="Move", by="test")
     gate.set()
-    qtbot.waitUntil(lambda: len(again.annotations) == 2, timeout=20_000)
-    assert again.annotations[kept.id] == kept
-    assert again.annotations[first.id].shape == Box(1, 2, 33, 44)
+    qtbot.waitUntil(lambda: len(again.document.annotations) == 2, timeout=20_000)
+    assert again.document.annotations[kept.id] == kept
+    assert again.document.annotations[first.id].shape == Box(1, 2, 33, 44)
     assert same(qtbot, again)
     assert len(told) == 1
     assert "taken away meanwhile" in told[0]
-    assert sum(again.counts(kept.image_id).values()) == 2
+    assert sum(again.document.counts(kept.image_id).values()) == 2
     again.undo()
     again.undo()
     assert same(qtbot, again)
-    assert not again.annotations
+    assert not again.document.annotations
     again.shut_down()
 
 
 @pytest.mark.parametrize("what", ["merge", "restore", "go back"])
 def test_an_edit_while_the_writer_works_something_out(qtbot, session, busy, told, what):
-    person = session.category
+    person = session.focus.category
     made = session.add(Box(10, 20, 110, 220), by="test")
     rider = session.add_category("rider", by="test")
     entries = []
@@ -171,20 +173,20 @@ def test_an_edit_while_the_writer_works_something_out(qtbot, session, busy, told
             session.restore_image(entries[0].id)
         else:
             session.go_back_to(entries[0].id)
-        session.replace(session.annotations[made.id], Box(1, 2, 30, 40), label="Move", by="test")
+        session.replace(session.document.annotations[made.id], Box(1, 2, 30, 40), label="Move", by="test")
         new = session.add(Box(300, 300, 350, 350), by="test")
-    qtbot.waitUntil(lambda: session.annotations[made.id].category_id == person.id, timeout=20_000)
+    qtbot.waitUntil(lambda: session.document.annotations[made.id].category_id == person.id, timeout=20_000)
     assert same(qtbot, session)
-    assert session.annotations[made.id].shape == Box(1, 2, 30, 40)
-    assert new.id in session.annotations
-    assert sum(session.counts(made.image_id).values()) == 2
+    assert session.document.annotations[made.id].shape == Box(1, 2, 30, 40)
+    assert new.id in session.document.annotations
+    assert sum(session.document.counts(made.image_id).values()) == 2
 
 
 def test_an_accept_while_a_run_replaces_the_candidates(qtbot, session, predict, busy, told):
     """The candidate that the person sees and accepts is gone from the disk by then."""
     image = session.image.id
     predict({image: [Candidate(0, 0, 0, 1, Box(1, 2, 30, 40), 0.9, "person")]})
-    seen = next(iter(session.candidates.values()))
+    seen = next(iter(session.document.candidates.values()))
     with busy():
         session.keep(
             lambda s: s.predictions.record_run(
@@ -202,9 +204,11 @@ def test_an_accept_while_a_run_replaces_the_candidates(qtbot, session, predict, 
             "Accept", [Change(seen, replace(seen, verdict="accepted")), Change(None, made)], by="review"
         )
     assert same(qtbot, session)
-    assert made.id in session.annotations
-    qtbot.waitUntil(lambda: any(c.shape.x0 == 99 for c in session.candidates.values()), timeout=20_000)
-    assert session.candidates[seen.id].verdict == "accepted"
+    assert made.id in session.document.annotations
+    qtbot.waitUntil(
+        lambda: any(c.shape.x0 == 99 for c in session.document.candidates.values()), timeout=20_000
+    )
+    assert session.document.candidates[seen.id].verdict == "accepted"
 
 
 def test_a_mask_is_accepted_while_runs_are_stored(qtbot, session, told):
@@ -219,12 +223,12 @@ def test_a_mask_is_accepted_while_runs_are_stored(qtbot, session, told):
         )
         assert session.accept(Mask(20 * n, 10, np.ones((9, 9), bool)), 0.9, by="test") is not None
     assert same(qtbot, session)
-    assert len(session.annotations) == 6
+    assert len(session.document.annotations) == 6
 
 
 def test_undo_does_not_take_back_facts_found_meanwhile(qtbot, session, told):
     """Undo of a reviewed mark leaves the size and the note that were read from the file."""
-    image = session.images[1]
+    image = session.document.images[1]
     session.go_to(image.id)
     session.mark_reviewed(True, by="test")
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=20_000)
@@ -253,15 +257,15 @@ def test_an_edit_that_is_refused_leaves_the_one_before_it(qtbot, session, busy):
     told = []
     session.told.connect(told.append)
     with busy():
-        wrong = Annotation(session.new_annotation_id(), 99_999, session.category.id, Box(0, 0, 9, 9))
+        wrong = Annotation(session.new_annotation_id(), 99_999, session.focus.category.id, Box(0, 0, 9, 9))
         session.commit("Wrong", [Change(None, wrong)], by="test")
         session.undo()
     qtbot.waitUntil(lambda: bool(told), timeout=20_000)
     assert same(qtbot, session)
-    assert list(session.annotations) == [kept.id]
+    assert list(session.document.annotations) == [kept.id]
     qtbot.waitUntil(lambda: session.can_undo)
     session.undo()
-    assert not session.annotations
+    assert not session.document.annotations
     assert same(qtbot, session)
 
 
@@ -271,8 +275,8 @@ def test_closing_does_not_wait_and_loses_nothing(qtbot, session, busy, photos):
         session.close()  # would wait for ever
         assert session.project is None
     session.open(photos)
-    qtbot.waitUntil(lambda: len(session.annotations) == 5, timeout=20_000)
-    assert list(session.annotations) == [one.id for one in made]
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 5, timeout=20_000)
+    assert list(session.document.annotations) == [one.id for one in made]
 
 
 def test_settling_in_the_store(tmp_path):
@@ -324,7 +328,7 @@ def test_the_end_of_the_journal_is_read_again_after_it_could_not_be(qtbot, sessi
     session._learn()
     qtbot.waitUntil(lambda: bool(failures) and bool(session._acts._done), timeout=20_000)
     session.undo()
-    assert made.id not in session.annotations
+    assert made.id not in session.document.annotations
     assert same(qtbot, session)
 
 
@@ -337,11 +341,11 @@ def test_a_category_that_goes_while_predictions_are_read_is_gone_from_them(qtbot
         session.refresh_candidates(image)
         session.undo()
     assert same(qtbot, session)
-    assert [one.category_id for one in session.candidates.values()] == [0]
+    assert [one.category_id for one in session.document.candidates.values()] == [0]
 
 
 def test_a_reload_keeps_the_images_that_were_chosen_elsewhere(qtbot, session):
-    ids = [one.id for one in session.images]
+    ids = [one.id for one in session.document.images]
     session.set_order(ids[:0:-1], title="Wrong · person")
     with qtbot.waitSignal(session.order_changed, timeout=20_000):
         session.reload()

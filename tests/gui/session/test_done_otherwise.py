@@ -21,5 +21,5 @@ def test_what_is_counted_is_the_disk_after_the_writer_did_otherwise(qtbot: QtBot
     session.ask(lambda store: store.annotations(made.image_id), disk.append)
     qtbot.waitUntil(lambda: bool(disk))
     assert [list(one) for one in disk] == [[]]
-    assert session.annotations == {}
-    assert sum(session.counts(made.image_id).values()) == 0
+    assert session.document.annotations == {}
+    assert sum(session.document.counts(made.image_id).values()) == 0

@@ -54,7 +54,7 @@ def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
     qtbot.waitUntil(lambda: session.pixels is not None, timeout=SOON)
     session.add_category("thing", by="test")
     for name in ("0.bmp", "2.bmp", "1.bmp"):
-        session.go_to(next(one.id for one in session.images if one.path == name))
+        session.go_to(next(one.id for one in session.document.images if one.path == name))
         qtbot.waitUntil(lambda: session.pixels is not None, timeout=SOON)
     session.add(Box(20, 40, 60, 80), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=SOON)
@@ -69,8 +69,8 @@ def test_a_labelled_photo_replaced_while_open_is_shown_and_asked_about(qtbot, wi
     qtbot.waitUntil(lambda: "another file than the one" in window.toast.text, timeout=SOON)
     assert opened in window.session.strangers
     assert window.session.pixels.rgb.shape == (80, 100, 3)
-    assert len(window.session.annotations) == 1
-    assert window.session.find_image(opened).width == 200, "its record waits for the person"
+    assert len(window.session.document.annotations) == 1
+    assert window.session.document.find_image(opened).width == 200, "its record waits for the person"
 
 
 def test_another_file_of_the_same_size_and_time_is_noticed(qtbot, window, folder) -> None:
@@ -86,7 +86,10 @@ def test_another_file_of_the_same_size_and_time_is_noticed(qtbot, window, folder
 def test_a_photo_kept_in_memory_is_compared_when_it_is_shown_again(
     qtbot, window, folder, monkeypatch
 ) -> None:
-    session, zero = window.session, next(one.id for one in window.session.images if one.path == "0.bmp")
+    session, zero = (
+        window.session,
+        next(one.id for one in window.session.document.images if one.path == "0.bmp"),
+    )
     monkeypatch.setattr(window.session, "look_at_folder", lambda: None)
     for one in window.frame.findChildren(open_photo.OpenPhoto):
         one._timer.setInterval(3_600_000)  # only that it is shown again is left
@@ -105,11 +108,14 @@ def test_a_photo_that_goes_is_said_and_shown_again_once_it_is_back(qtbot, window
     qtbot.waitUntil(lambda: session.image.note == "", timeout=SOON)
     qtbot.waitUntil(lambda: "missing" not in window.toast.text, timeout=SOON)
     assert shade(window) == 60
-    assert len(session.annotations) == 1
+    assert len(session.document.annotations) == 1
 
 
 def test_a_photo_missing_when_it_was_opened_is_shown_once_it_is_back(qtbot, window, folder) -> None:
-    session, two = window.session, next(one.id for one in window.session.images if one.path == "2.bmp")
+    session, two = (
+        window.session,
+        next(one.id for one in window.session.document.images if one.path == "2.bmp"),
+    )
     (folder / "2.bmp").rename(folder.parent / "away.bmp")
     session._loader.forget(two)
     session.go_to(two)
@@ -122,7 +128,7 @@ def test_a_photo_renamed_while_open_is_followed_with_its_labels(qtbot, window, f
     (folder / "1.bmp").rename(folder / "renamed.bmp")
     qtbot.waitUntil(lambda: window.session.image.path == "renamed.bmp", timeout=SOON)
     qtbot.waitUntil(lambda: window.session.pixels is not None and not window.session.problem, timeout=SOON)
-    assert len(window.session.annotations) == 1
+    assert len(window.session.document.annotations) == 1
 
 
 def test_a_photo_renamed_in_the_middle_of_a_drag_ends_nothing(qtbot, window, folder) -> None:
@@ -142,7 +148,7 @@ def test_a_photo_renamed_in_the_middle_of_a_drag_ends_nothing(qtbot, window, fol
     qtbot.waitUntil(lambda: window.session.image.path == "renamed.bmp", timeout=SOON)
     assert canvas.dragging
     qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, 140, 130))
-    assert len(window.session.annotations) == 2
+    assert len(window.session.document.annotations) == 2
     assert canvas.tool == "box"
     assert canvas.unfinished().startswith("A polygon is not finished here")
 
@@ -157,7 +163,8 @@ def test_coming_back_to_the_window_looks_at_the_folder(qtbot, window, folder) ->
     picture(folder / "new.bmp", 3)
     QGuiApplication.instance().applicationStateChanged.emit(Qt.ApplicationState.ApplicationActive)
     qtbot.waitUntil(
-        lambda: {"elsewhere.bmp", "new.bmp"} <= {one.path for one in window.session.images}, timeout=SOON
+        lambda: {"elsewhere.bmp", "new.bmp"} <= {one.path for one in window.session.document.images},
+        timeout=SOON,
     )
 
 

@@ -19,13 +19,13 @@ def test_an_added_object_is_there_at_once_and_after_a_restart(
 ) -> None:
     made = session.add(Box(10, 20, 110, 220), by="test")
     assert made is not None
-    assert list(session.annotations) == [made.id]
-    assert session.selection == {made.id}
+    assert list(session.document.annotations) == [made.id]
+    assert session.focus.selection == {made.id}
     session.shut_down()
     again = Session()
     again.open(photos)
-    qtbot.waitUntil(lambda: bool(again.annotations), timeout=20_000)
-    assert again.annotations[made.id] == made
+    qtbot.waitUntil(lambda: bool(again.document.annotations), timeout=20_000)
+    assert again.document.annotations[made.id] == made
     again.shut_down()
 
 
@@ -37,12 +37,12 @@ def test_undo_reaches_over_a_restart_and_redo_brings_it_back(
     session.shut_down()
     again = Session()
     again.open(photos)
-    qtbot.waitUntil(lambda: bool(again.annotations) and again.can_undo, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(again.document.annotations) and again.can_undo, timeout=20_000)
     again.undo()
-    qtbot.waitUntil(lambda: not again.annotations)
+    qtbot.waitUntil(lambda: not again.document.annotations)
     qtbot.waitUntil(lambda: again.can_redo)
     again.redo()
-    qtbot.waitUntil(lambda: made.id in again.annotations)
+    qtbot.waitUntil(lambda: made.id in again.document.annotations)
     again.shut_down()
 
 
@@ -61,18 +61,18 @@ def test_an_accepted_proposal_is_measured_against_itself_while_it_is_changed(
     bits = np.ones((40, 50), dtype=bool)
     made = session.accept(Mask(100, 100, bits), 0.9, by="test")
     assert made is not None
-    agreement = session.agreement(made.id)
+    agreement = session.measure.agreement(made.id)
     assert agreement is not None
     assert (agreement.iou, agreement.dice, agreement.boundary) == (1.0, 1.0, 1.0)
     half = bits.copy()
     half[20:] = False
-    session.set_draft(replace(made, shape=Mask(100, 100, half)))
-    drafted = session.agreement(made.id)
+    session.focus.set_draft(replace(made, shape=Mask(100, 100, half)))
+    drafted = session.measure.agreement(made.id)
     assert drafted is not None
     assert drafted.iou == 0.5
     assert drafted.dice == 2 / 3
-    session.set_draft(None)
-    assert session.agreement(made.id) == agreement
+    session.focus.set_draft(None)
+    assert session.measure.agreement(made.id) == agreement
 
 
 def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> None:
@@ -87,9 +87,9 @@ def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> 
         lambda store: store.add_candidates(store.ensure_model("detector", "1").id, candidates),  # type: ignore[arg-type, return-value]
         told.append,
     )
-    qtbot.waitUntil(lambda: len(session.candidates) == 2)
-    session.choose_model(next(model for model in session.models if model.name == "detector"))
-    compared = session.image_agreement()
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 2)
+    session.measure.choose_model(next(model for model in session.document.models if model.name == "detector"))
+    compared = session.measure.image_agreement()
     assert list(compared.pairs) == [kept.id]
     assert compared.pairs[kept.id][1].iou == 10_000 / 11_000
     assert compared.missed == (lost.id,)
@@ -113,28 +113,28 @@ def test_an_import_that_no_snapshot_can_precede_does_not_begin(
 
 
 def test_merging_categories_is_one_step_back_and_forth(qtbot: QtBot, session: Session) -> None:
-    person = session.category
+    person = session.focus.category
     made = session.add(Box(10, 10, 110, 110), by="test")
     rider = session.add_category("rider", by="test")
     assert person is not None
     assert rider is not None
     assert made is not None
     session.merge_categories(person.id, rider.id)
-    qtbot.waitUntil(lambda: person.id not in session.categories)
-    assert session.annotations[made.id].category_id == rider.id
+    qtbot.waitUntil(lambda: person.id not in session.document.categories)
+    assert session.document.annotations[made.id].category_id == rider.id
     session.undo()
-    qtbot.waitUntil(lambda: person.id in session.categories)
-    assert session.annotations[made.id].category_id == person.id
+    qtbot.waitUntil(lambda: person.id in session.document.categories)
+    assert session.document.annotations[made.id].category_id == person.id
 
 
 def test_locked_categories_are_left_alone(qtbot: QtBot, session: Session) -> None:
     made = session.add(Box(10, 10, 110, 110), by="test")
-    category = session.category
+    category = session.focus.category
     assert made is not None
     assert category is not None
     session.commit("Lock", [Change(category, replace(category, locked=True))], by="test")
     session.delete([made.id], by="test")
-    assert made.id in session.annotations
+    assert made.id in session.document.annotations
 
 
 def test_a_second_session_is_refused_and_can_look(qtbot: QtBot, session: Session, photos: Path) -> None:
@@ -145,12 +145,12 @@ def test_a_second_session_is_refused_and_can_look(qtbot: QtBot, session: Session
         other.open(photos)
     assert "labels.labeler is open on this computer by" in str(refused.args[0])
     other.open(photos, read_only=True)
-    qtbot.waitUntil(lambda: bool(other.annotations), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(other.document.annotations), timeout=20_000)
     assert made is not None
     with qtbot.waitSignal(other.told) as told:
         other.delete([made.id], by="test")
     assert told.args[0].startswith("Nothing was changed.")
-    assert made.id in other.annotations
+    assert made.id in other.document.annotations
     other.shut_down()
 
 
@@ -172,9 +172,9 @@ def test_restoring_an_image_is_a_new_edit(qtbot: QtBot, session: Session) -> Non
     qtbot.waitUntil(lambda: bool(entries))
     newest = entries[0].id  # type: ignore[attr-defined]
     session.delete([made.id], by="test")
-    assert not session.annotations
+    assert not session.document.annotations
     session.restore_image(newest)
-    qtbot.waitUntil(lambda: made.id in session.annotations)
+    qtbot.waitUntil(lambda: made.id in session.document.annotations)
 
 
 def test_edits_while_the_project_is_read_anew_are_kept(qtbot: QtBot, session: Session) -> None:
@@ -191,6 +191,6 @@ def test_edits_while_the_project_is_read_anew_are_kept(qtbot: QtBot, session: Se
     saved(qtbot, session)
     assert more is not None
     assert later is not None
-    assert list(session.annotations.values()) == [*boxes, more]
-    assert later.id in session.categories
-    assert sum(session.counts(more.image_id).values()) == 3
+    assert list(session.document.annotations.values()) == [*boxes, more]
+    assert later.id in session.document.categories
+    assert sum(session.document.counts(more.image_id).values()) == 3

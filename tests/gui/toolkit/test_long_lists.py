@@ -17,9 +17,9 @@ def crowded(session):
     """The session with 100,000 images more, which it did not have to read."""
     for number in range(10, MANY + 10):
         path = f"roll {number % 40}/photo-{number:06}.jpg"
-        session._document.images[number] = Image(id=number, path=path, width=640, height=480)
-    session.images_changed.emit(())
-    session.set_order(session._document.images)
+        session.document.note(Image(id=number, path=path, width=640, height=480))
+    session.document.images_changed.emit(())
+    session.set_order([image.id for image in session.document.images])
     return session
 
 
@@ -80,14 +80,14 @@ def test_ten_thousand_objects_are_selected_in_one_go(session, shown):
     image_id = session.image.id
     made = [
         Annotation(
-            session.new_annotation_id(), image_id, session.category.id, Box(i % 700, 9, i % 700 + 9, 18)
+            session.new_annotation_id(), image_id, session.focus.category.id, Box(i % 700, 9, i % 700 + 9, 18)
         )
         for i in range(10_000)
     ]
     session.commit("Add many", [Change(None, one) for one in made], by="test")
     panel.refresh()
     start = time.perf_counter()
-    session.select(session.annotations)
+    session.focus.select(session.document.annotations)
     spent = time.perf_counter() - start
     assert len(panel.view.selectionModel().selectedRows()) == 10_000
     assert spent < 0.5

@@ -32,7 +32,7 @@ def session(qtbot, tmp_path: Path) -> Iterator[Session]:
     qtbot.waitUntil(lambda: made.pixels is not None, timeout=20_000)
     person = made.add_category("person", by="test")
     assert person is not None
-    for number, image in enumerate(made.images):
+    for number, image in enumerate(made.document.images):
         shape = Polygons((Part(RING),)) if number % 2 else Box(5, 5, 40, 30)
         one = Annotation(made.new_annotation_id(), image.id, person.id, shape)
         changes = [Change(image, replace(image, reviewed=True)), Change(None, one)]
@@ -47,7 +47,9 @@ def used(qtbot, session: Session, path: Path, seed: int, *, needs_masks: bool) -
     found: list[tuple[Annotation, ...]] = []
     session.ask(lambda store: tuple(store.all_annotations()), found.append)
     qtbot.waitUntil(lambda: bool(found))
-    labels = files.RunLabels(tuple(session.images), tuple(session.categories.values()), found[0])
+    labels = files.RunLabels(
+        tuple(session.document.images), tuple(session.document.categories.values()), found[0]
+    )
     folder: RunFolder = files.make_run(path, RunSpec("any", "Any", seed=seed), labels, root=session.root)
     prepare(folder, folder.record, lambda: False, needs_masks=needs_masks)
     return {image.name for image in folder.held_out_set().images}
@@ -59,7 +61,7 @@ def test_what_is_shown_is_what_is_used(qtbot, session, owner, tmp_path, seed: in
     planner = Planner(session, owner)
     planner.use(seed=seed, needs_masks=needs_masks)
     qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
-    shown = {session.find_image(key).path for key in planner.held_out}
+    shown = {session.document.find_image(key).path for key in planner.held_out}
     assert shown == used(qtbot, session, tmp_path / "run", seed, needs_masks=needs_masks)
     assert len(planner.only_boxes) == (9 if needs_masks else 0)
 
@@ -68,7 +70,7 @@ def test_a_damaged_photo_moves_no_other_to_the_other_side(qtbot, session, owner,
     planner = Planner(session, owner)
     planner.use(seed=1)
     qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
-    shown = {session.find_image(key).path for key in planner.held_out}
+    shown = {session.document.find_image(key).path for key in planner.held_out}
     broken = session.root / sorted(shown)[0]
     broken.write_bytes(broken.read_bytes()[:-200])
     left = used(qtbot, session, tmp_path / "run", 1, needs_masks=False)
@@ -80,7 +82,7 @@ def test_prints_of_photos_that_are_gone_are_not_kept(qtbot, session, owner) -> N
     planner = Planner(session, owner)
     planner.use(seed=1)
     qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
-    first = session.images[0]
+    first = session.document.images[0]
     session.commit("Open again", [Change(first, replace(first, reviewed=False))], by="test")
     planner.use(seed=2)
     qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)

@@ -44,7 +44,7 @@ def label(qtbot, session: Session) -> Callable[..., None]:
     """`label(place, objects=1, reviewed=True)`: boxes on an image of the project."""
 
     def draw(place: int, *, objects: int = 1, reviewed: bool = True, category: str = "person") -> None:
-        image = session.images[place]
+        image = session.document.images[place]
         known = session.add_category(category, by="test")
         box = Box(1.0, 1.0, 50.0, 60.0)
         made = [Annotation(session.new_annotation_id(), image.id, known.id, box) for _ in range(objects)]
@@ -137,7 +137,7 @@ def test_a_run_from_labels_to_a_model_that_can_be_used(qtbot, session, desk, lab
 def test_the_held_out_images_are_those_that_the_plan_shows(qtbot, session, desk, labelled) -> None:
     desk.planner.watch(True)
     qtbot.waitUntil(lambda: bool(desk.planner.held_out), timeout=LONG)
-    shown = {Path(session.find_image(key).path).name for key in desk.planner.held_out}
+    shown = {Path(session.document.find_image(key).path).name for key in desk.planner.held_out}
     desk.start(wish(epochs=1))
     qtbot.waitUntil(lambda: desk.phase == "running", timeout=LONG)
     ended(qtbot, desk, "finished")
@@ -273,7 +273,7 @@ def test_what_was_going_on_when_the_program_ended_is_listed_as_cut_off(
 
 def test_a_plan_counts_and_warns(session, label) -> None:
     names = {1: "person", 2: "bus"}
-    images = [replace(session.images[0], id=key, reviewed=key != 3) for key in range(1, 13)]
+    images = [replace(session.document.images[0], id=key, reviewed=key != 3) for key in range(1, 13)]
 
     def plan(counts, scope="reviewed"):
         return planned(images, lambda key: counts.get(key, {}), names, scope=scope)
@@ -343,10 +343,10 @@ def test_it_learns_only_when_switched_on_and_predicts_what_is_unlabelled(
     assert doing == []
     learner.set_on(True)
     qtbot.waitUntil(lambda: bool(predicted) and not learner.doing, timeout=LONG)
-    assert predicted == [(session.images[2].id,)]
-    assert [model.name for model in session.models][-1] == NAME
-    session.go_to(session.images[2].id)
-    qtbot.waitUntil(lambda: len(session.candidates) == 1, timeout=LONG)
+    assert predicted == [(session.document.images[2].id,)]
+    assert [model.name for model in session.document.models][-1] == NAME
+    session.go_to(session.document.images[2].id)
+    qtbot.waitUntil(lambda: len(session.document.candidates) == 1, timeout=LONG)
     assert "learning" in doing
     assert stored(qtbot, session) == [], "a round is no run of the project"
     folder = Path(session.project).parent

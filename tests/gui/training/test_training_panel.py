@@ -58,7 +58,7 @@ def panel(session, desk, shown):
 @pytest.fixture
 def labelled(qtbot, session):
     person, bus = (session.add_category(name, by="test") for name in ("person", "bus"))
-    for number, image in enumerate(session.images, start=1):
+    for number, image in enumerate(session.document.images, start=1):
         boxes = [(person, Box(1, 1, 50 + n, 60)) for n in range(number)] + [(bus, Box(5, 5, 9, 9))]
         made = [Annotation(session.new_annotation_id(), image.id, one.id, box) for one, box in boxes]
         session.commit("Draw", [Change(None, one) for one in made], by="test")

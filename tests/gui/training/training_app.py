@@ -22,7 +22,7 @@ def say(*words: object) -> None:
 def label(session: Session) -> None:
     known = session.add_category("person", by="test")
     assert known is not None
-    for image in session.images:
+    for image in session.document.images:
         made = Annotation(session.new_annotation_id(), image.id, known.id, Box(1.0, 1.0, 50.0, 60.0))
         session.commit("Draw", [Change(None, made)], by="test")
         session.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
@@ -53,7 +53,7 @@ def main() -> None:
     def opened() -> None:
         if session.project is None:
             return
-        if not any(image.reviewed for image in session.images):
+        if not any(image.reviewed for image in session.document.images):
             label(session)
         session.ask(lambda store: store.runs.list(), lambda _: (listed.append(True), begin()))
 

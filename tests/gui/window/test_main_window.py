@@ -41,9 +41,9 @@ def detections(qtbot: QtBot, opened: MainWindow) -> Model:
     made: list[Model] = []
     session.ask(run, made.append)
     qtbot.waitUntil(lambda: bool(made))
-    session.measure_against(made[0])
+    session.measure.add_model(made[0])
     session.refresh_candidates(1)
-    qtbot.waitUntil(lambda: bool(session.candidates))
+    qtbot.waitUntil(lambda: bool(session.document.candidates))
     return made[0]
 
 
@@ -64,7 +64,7 @@ def test_a_project_is_named_where_one_looks_for_it(opened: MainWindow) -> None:
     assert opened.frame.top.where.text() == "photos · grace_hopper.jpg · 2 of 3"
     image = opened.session.image
     assert image is not None
-    opened.session.set_order([one.id for one in opened.session.images if one.id != image.id])
+    opened.session.set_order([one.id for one in opened.session.document.images if one.id != image.id])
     assert opened.frame.top.where.text() == "photos · grace_hopper.jpg · not among the 2 shown"
     opened.session.close()
     assert opened.frame.top.where.text() == ""
@@ -263,10 +263,10 @@ def test_filters_are_remembered_by_the_name_of_the_model(
     assert load_settings().filters == {"Detector": saved}
     again = app.make_window()
     again.open(photos)
-    qtbot.waitUntil(lambda: again.session.model is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: again.session.measure.model is not None, timeout=20_000)
     assert again.bench.predictions.filter == Filter(confidence=0.4, kind="agnostic")
     again.settings.filters["Detector"] = {"confidence": 7, "kind": "?"}
-    again.session.model_changed.emit()
+    again.session.measure.model_changed.emit()
     assert again.bench.predictions.filter == Filter()
     again.frame.close()
     again.frame.deleteLater()
@@ -288,14 +288,14 @@ def test_a_held_key_goes_no_further_than_what_was_in_progress(
     for held in (False, *[True] * 6):
         event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, "", held)
         QApplication.sendEvent(canvas, event)
-    verdicts = [one.verdict for one in opened.session.candidates.values()]
+    verdicts = [one.verdict for one in opened.session.document.candidates.values()]
     assert verdicts == [""]
     assert not canvas.in_progress
-    assert len(opened.session.annotations) == (key == Qt.Key.Key_Return)
+    assert len(opened.session.document.annotations) == (key == Qt.Key.Key_Return)
     event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
     predictions.select(predictions.kept)
     QApplication.sendEvent(canvas, event)
-    assert opened.session.candidates[next(iter(opened.session.candidates))].verdict != ""
+    assert opened.session.document.candidates[next(iter(opened.session.document.candidates))].verdict != ""
 
 
 def test_hidden_annotations_are_said_and_drawing_shows_them_again(qtbot: QtBot, opened: MainWindow) -> None:

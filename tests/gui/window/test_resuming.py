@@ -58,7 +58,7 @@ def test_a_project_opens_where_one_was(
     wanted = session.add_category("bus", by="test")
     session.add_category("tie", by="test")
     assert wanted is not None
-    session.choose_category(wanted.id)
+    session.focus.choose_category(wanted.id)
     opened.panels[ImagesPanel].status.choose("unlabelled")
     opened.panels[ImagesPanel].sorting.choose("name")
     session.step(1)
@@ -71,8 +71,8 @@ def test_a_project_opens_where_one_was(
     assert path_of(again) == there == "grace_hopper.jpg"
     assert again.canvas.tool == "polygon"
     assert again.actions["polygon"].isChecked()
-    assert again.session.category is not None
-    assert again.session.category.name == "bus"
+    assert again.session.focus.category is not None
+    assert again.session.focus.category.name == "bus"
     assert again.panels[ImagesPanel].filter() == ImageFilter(status="unlabelled", sorting="name")
     assert again.canvas.sight() == pytest.approx(sight, abs=1.5)
     assert again.frame.top.chip.isVisible()  # a filter that was forgotten overnight is said

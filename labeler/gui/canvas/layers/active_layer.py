@@ -104,10 +104,10 @@ class ActiveLayer(QObject):
     def reference(self) -> Candidate | None:
         """What the one selected annotation is measured against, where it differs from it."""
         stage = self._stage
-        if len(stage.session.selection) != 1:
+        if len(stage.session.focus.selection) != 1:
             return None
-        annotation = stage.session.annotations.get(next(iter(stage.session.selection)))
-        reference = stage.session.reference(annotation) if annotation is not None else None
+        annotation = stage.session.document.annotations.get(next(iter(stage.session.focus.selection)))
+        reference = stage.session.measure.reference(annotation) if annotation is not None else None
         measured = self._agreement()
         same = measured is not None and measured.iou > 0.9999
         return None if same else reference
@@ -115,13 +115,13 @@ class ActiveLayer(QObject):
     def _agreement(self) -> Agreement | None:
         """Of the one selected annotation, or its draft, worked out once for each change of it."""
         session = self._stage.session
-        if len(session.selection) != 1:
+        if len(session.focus.selection) != 1:
             return None
-        annotation = session.annotations.get(next(iter(session.selection)))
+        annotation = session.document.annotations.get(next(iter(session.focus.selection)))
         if annotation is None:
             return None
         if self._measured is None or self._measured[0] is not annotation:
-            self._measured = (annotation, session.agreement(annotation.id))
+            self._measured = (annotation, session.measure.agreement(annotation.id))
         return self._measured[1]
 
     def _paint_handles(self, painter: QPainter, tool: Tool) -> list[QRectF]:
@@ -164,7 +164,7 @@ class ActiveLayer(QObject):
     # --- what is proposed -------------------------------------------------------------------------
 
     def _paint_proposal(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
-        prompting, category = self._prompting, self._stage.session.category
+        prompting, category = self._prompting, self._stage.session.focus.category
         color = rgb(category.color if category is not None else theme.PROPOSAL)
         jobs = []
         if prompting.current is not None:

@@ -47,7 +47,7 @@ class PredictionLayer(QObject):
             for scene in self._scenes:
                 scene.entries = list(listed)
         for scene in self._scenes:
-            scene.set_categories(self._session.categories)
+            scene.set_categories(self._session.document.categories)
         self.show()
 
     def show(self) -> None:

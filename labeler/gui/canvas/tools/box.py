@@ -45,5 +45,5 @@ class BoxTool(Tool):
             box, view = self._drawn, self.stage.view
             corner = view.point_on_screen(box.x0, box.y0)
             rect = QRectF(*corner, box.width * view.scale, box.height * view.scale)
-            category = self.stage.session.category
+            category = self.stage.session.focus.category
             paint_draft_box(painter, rect, category.color if category else "#ffffff")

@@ -36,7 +36,7 @@ class BrushTool(Tool):
             return None
         target = self.stage.sole()
         value = self.erases == pointer.ctrl
-        if target is None and (not value or len(self.stage.session.selection) == 1):
+        if target is None and (not value or len(self.stage.session.focus.selection) == 1):
             self.stage.told.emit(self._refusal())
             return None
         return self._paint_stroke(pointer, target, value=value)
@@ -51,13 +51,13 @@ class BrushTool(Tool):
     def _locked(self) -> str:
         """The name of the only selected annotation, where it may not be changed; else ""."""
         session = self.stage.session
-        chosen = [session.annotations[key] for key in session.selection]
+        chosen = [session.document.annotations[key] for key in session.focus.selection]
         return self.stage.name_of(chosen[0]) if len(chosen) == 1 and self.stage.sole() is None else ""
 
     def outlook(self) -> str:
         if locked := self._locked():
             return f"{locked} is locked or hidden · Esc lets go of it"
-        target, category = self.stage.sole(), self.stage.session.category
+        target, category = self.stage.sole(), self.stage.session.focus.category
         if target is None:
             if self.erases:
                 return "nothing is selected · V, then click what to rub out"
@@ -87,13 +87,13 @@ class BrushTool(Tool):
     def _begun(self, target: Annotation | None) -> Stroke:
         """The mask to paint on, at a stroke's start."""
         stage, size = self.stage, self.stage.shape_size
-        reference = stage.session.reference(target) if target is not None else None
+        reference = stage.session.measure.reference(target) if target is not None else None
         stroke = Stroke(
             size=size,
             start=rasterise(target.shape, size=size) if target is not None else None,
             reference=rasterise(reference.shape, size=size) if reference is not None else None,
         )
-        category = stage.session.category
+        category = stage.session.focus.category
         category_id = target.category_id if target is not None else category.id if category else -1
         self.picture = StrokePicture(stroke.bits, stage.scene.color(category_id))
         self.target_id = target.id if target is not None else _NOT_YET
@@ -113,7 +113,7 @@ class BrushTool(Tool):
             return
         self.picture.touch(rect)
         if target is not None:
-            self.stage.session.set_draft(structs.replace(target, shape=stroke.draft), stroke.overlap)
+            self.stage.session.focus.set_draft(structs.replace(target, shape=stroke.draft), stroke.overlap)
         self.stage.repaint.emit()
 
     def _finish(self, mask: Mask, target: Annotation | None, *, value: bool) -> None:

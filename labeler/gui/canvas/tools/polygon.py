@@ -169,7 +169,7 @@ class PolygonTool(Tool):
     def paint(self, painter: QPainter) -> None:
         if not self.points:
             return
-        view, category = self.stage.view, self.stage.session.category
+        view, category = self.stage.view, self.stage.session.focus.category
         pointer = self.stage.pointer if self.in_hand else None
         placed = [QPointF(*view.point_on_screen(*point)) for point in self.points]
         tip = QPointF(pointer.sx, pointer.sy) if pointer else None

@@ -117,17 +117,17 @@ class SelectTool(Tool):
             return self._draw_band(pointer)
         if pointer.shift:
             predicted = self.stage.predictions.selection
-            session.select(session.selection ^ {under[0]})
+            session.focus.select(session.focus.selection ^ {under[0]})
             self.stage.predictions.select(predicted, keep=True)
             return self._move(pointer, under[0])
         self.stage.predictions.select(())
         if pointer.alt:
-            now = next((at for at, key in enumerate(under) if key in session.selection), -1)
-            session.select([under[(now + 1) % len(under)]])
+            now = next((at for at, key in enumerate(under) if key in session.focus.selection), -1)
+            session.focus.select([under[(now + 1) % len(under)]])
             return self._move(pointer, None)
-        held = next((key for key in under if key in session.selection), None)
+        held = next((key for key in under if key in session.focus.selection), None)
         if held is None:
-            session.select([under[0]])
+            session.focus.select([under[0]])
             return self._move(pointer, None)
         # what is selected can be dragged even where something smaller lies on it; a mere click picks that
         return self._move(pointer, under[0])
@@ -151,16 +151,16 @@ class SelectTool(Tool):
         taken = [
             at
             for at, (drawn, key) in enumerate(turns)
-            if key in (session.selection if drawn else predictions.selection)
+            if key in (session.focus.selection if drawn else predictions.selection)
         ]
         drawn, key = turns[(taken[-1] + 1 if taken else 0) % len(turns)]
         if pointer.shift:
             keep = predictions.selection
-            session.select(session.selection | ({key} if drawn else frozenset()))
+            session.focus.select(session.focus.selection | ({key} if drawn else frozenset()))
             predictions.select(keep | (frozenset() if drawn else {key}), keep=True)
         elif drawn:
             predictions.select(())
-            session.select([key])
+            session.focus.select([key])
         else:
             predictions.select([key])
         return self._draw_band(pointer, clears=False)
@@ -185,7 +185,7 @@ class SelectTool(Tool):
 
     def changes(self) -> frozenset[int]:
         moved = frozenset(self.stage.drafts)
-        return moved or (frozenset() if self._band else self.stage.session.selection)
+        return moved or (frozenset() if self._band else self.stage.session.focus.selection)
 
     def leave(self) -> None:
         self.hovered = None
@@ -265,7 +265,7 @@ class SelectTool(Tool):
     def _move(self, start: Pointer, clicked: int | None) -> Drag:
         """Move the whole selection; where the hand stays still, select `clicked` alone."""
         stage = self.stage
-        movers = [found for key in sorted(stage.session.selection) if (found := stage.editable(key))]
+        movers = [found for key in sorted(stage.session.focus.selection) if (found := stage.editable(key))]
         frame = frame_of(mover.shape for mover in movers) if movers else Box(0, 0, 0, 0)
         whole = all(isinstance(mover.shape, Mask) for mover in movers)
         moved: list[Annotation] = []
@@ -281,7 +281,7 @@ class SelectTool(Tool):
                 what = stage.name_of(movers[0]) if len(movers) == 1 else f"{len(movers)} objects"
                 stage.session.commit(f"Move {what}", changes, by=BY)
             elif clicked is not None and not start.shift:
-                stage.session.select([clicked])
+                stage.session.focus.select([clicked])
         finally:
             stage.show_drafts([])
 
@@ -295,7 +295,7 @@ class SelectTool(Tool):
     def _draw_band(self, start: Pointer, *, clears: bool = True) -> Drag:
         """Select what lies within a band; a mere click selects nothing, if it `clears`."""
         stage, session = self.stage, self.stage.session
-        kept = session.selection if start.shift else frozenset[int]()
+        kept = session.focus.selection if start.shift else frozenset[int]()
         try:
             while not (pointer := (yield)).released:
                 self._band = box_between((start.x, start.y), (pointer.x, pointer.y))
@@ -305,7 +305,7 @@ class SelectTool(Tool):
             inside = stage.scene.inside(band.x0, band.y0, band.x1, band.y1) if band and far else []
             if far or clears:
                 stage.predictions.select(())
-                session.select(kept.union(inside))
+                session.focus.select(kept.union(inside))
         finally:
             self._band = None
             stage.repaint.emit()

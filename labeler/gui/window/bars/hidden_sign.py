@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QPushButton
 
 from labeler.core.records import Annotation
 from labeler.gui.canvas.view import Canvas
-from labeler.gui.session.browsing import Changed
+from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 
 _MARGIN = 12
@@ -21,7 +21,7 @@ class HiddenSign(QPushButton):
         self.hide()
         self.clicked.connect(self._show_all)
         canvas.options_changed.connect(self._follow)
-        session.changed.connect(self._take)
+        session.document.changed.connect(self._take)
         canvas.installEventFilter(self)
 
     def _show_all(self) -> None:
