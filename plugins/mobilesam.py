@@ -21,7 +21,7 @@ from labeler.models.protocols import (
     Weights,
     verify,
 )
-from labeler.models.sam.frame import FRAME, LOGITS, frame_size, mask_of, prompt_arrays
+from labeler.models.sam.input_frame import FRAME, LOGITS, frame_size, mask_of, prompt_arrays
 from labeler.models.threads import all_threads
 
 _FOLDER = paths.resources() / "models" / "mobilesam"

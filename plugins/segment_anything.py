@@ -13,7 +13,7 @@ from labeler.errors import ModelError
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.sam.architecture import SamArchitecture, architecture_of
-from labeler.models.sam.frame import FRAME, mask_of, prompt_arrays
+from labeler.models.sam.input_frame import FRAME, mask_of, prompt_arrays
 from labeler.models.sam.torch_segmenters import (
     best_device,
     is_lone,

@@ -14,7 +14,7 @@ from labeler.errors import ModelError
 from labeler.models.detections import Letterbox, upsampled_whole
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
-from labeler.models.sam.frame import FRAME, prompt_arrays
+from labeler.models.sam.input_frame import FRAME, prompt_arrays
 from labeler.models.sam.torch_segmenters import (
     best_device,
     is_lone,

@@ -18,7 +18,7 @@ from labeler.gui.children.host_client import HostClient
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Interrupt, InterruptedWorkError, Segmenter
-from labeler.models.sam.frame import prompt_arrays
+from labeler.models.sam.input_frame import prompt_arrays
 from labeler.models.threads import all_threads
 from labeler.registry import discover
 from tests.benchmarks.harness import MIN_ROUNDS, compare, report

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labeler.core.geometry import to_bits
 from labeler.core.records import Box, Prompt
-from labeler.models.sam.frame import frame_size, mask_of, prompt_arrays
+from labeler.models.sam.input_frame import frame_size, mask_of, prompt_arrays
 
 
 def reference(logits, size):
