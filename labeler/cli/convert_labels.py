@@ -39,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description=(
             "Convert by the files' endings: .json to .labeler, .labeler to .json, or .json to .json, which "
             "writes the file again with what can be repaired repaired; where the photos are at hand, in the "
-            "frame in which they are displayed, as an import. For .json stands any format that a plugin brings."
+            "frame in which they are displayed, as an import. For .json stands a format of a plugin too."
         ),
     )
     parser.add_argument("source", type=Path, metavar="IN")
