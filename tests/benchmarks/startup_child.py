@@ -87,7 +87,7 @@ class Watch:
 
     def _look(self, widget: QObject) -> None:
         window, found = self._window, []
-        if widget is window.canvas and window.session.pixels is not None:
+        if widget is window.canvas and window.session.place.pixels is not None:
             found.append("image")
         if widget is self._strip and 0 < len(window.session.document.images) <= len(self._thumbnails):
             found.append("strip")

@@ -142,14 +142,14 @@ def both(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             patch.setenv(f"LABELER_{kind}_DIR", str(folder / kind))
         session = Session()
         session.open(folder)
-        wait_until(lambda: session.pixels is not None)
+        wait_until(lambda: session.place.pixels is not None)
         fill(session, rings, rects)
         canvas = Canvas(session, None)
         canvas.resize(*SIZE)
         canvas.show()
         wait_until(lambda: len(canvas._image._images) > 1)
-        assert session.pixels is not None
-        view, items = graphics_view(session.pixels.rgb, rings, rects)
+        assert session.place.pixels is not None
+        view, items = graphics_view(session.place.pixels.rgb, rings, rects)
         yield Both(canvas, view, items, rings, session)
         view.close()
         canvas.close()
@@ -158,13 +158,13 @@ def both(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def fill(session: Session, rings: np.ndarray, rects: np.ndarray) -> None:
     """All annotations in one edit."""
-    category = session.add_category("thing", by="test")
+    category = session.edits.add_category("thing", by="test")
     assert category is not None
-    assert session.image is not None
+    assert session.place.image is not None
     shapes = [Polygons((Part(ring),)) for ring in rings] + [Box(*map(float, rect)) for rect in rects]
-    image = session.image.id
-    made = [Annotation(session.new_annotation_id(), image, category.id, shape) for shape in shapes]
-    session.commit("Fill", [Change(None, one) for one in made], by="test")
+    image = session.place.image.id
+    made = [Annotation(session.edits.new_annotation_id(), image, category.id, shape) for shape in shapes]
+    session.edits.commit("Fill", [Change(None, one) for one in made], by="test")
     wait_until(lambda: session.saved == "saved")
 
 
@@ -332,8 +332,8 @@ def test_toggling_masks_on_a_4k_image(qtbot: QtBot, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "four.png"), np.full((2160, 3840, 3), 90, np.uint8))
     session = Session()
     session.open(tmp_path)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
-    session.add_category("thing", by="test")
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=60_000)
+    session.edits.add_category("thing", by="test")
     canvas = Canvas(session, None)
     qtbot.addWidget(canvas)
     canvas.resize(*SIZE)

@@ -93,8 +93,8 @@ def test_frames_while_a_slider_moves(qtbot: QtBot, tmp_path: Path, monkeypatch: 
     cv2.imwrite(str(folder / "four.png"), np.full((2160, 3840, 3), 90, np.uint8))
     session = Session()
     session.open(folder)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
-    session.add_category("thing", by="test")
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=60_000)
+    session.edits.add_category("thing", by="test")
     table = detections(1000, around=20)
     found = [
         Candidate(0, 1, 0, 1, Box(*box), confidence)

@@ -34,8 +34,8 @@ def session(qtbot, shared: Path, tmp_path: Path) -> Iterator[Session]:
             (folder / f"{turn}-{photo.name}").symlink_to(photo)
     made = Session()
     made.open(folder)
-    qtbot.waitUntil(lambda: made.pixels is not None, timeout=60_000)
-    made.add_category("person", by="test")
+    qtbot.waitUntil(lambda: made.place.pixels is not None, timeout=60_000)
+    made.edits.add_category("person", by="test")
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
@@ -95,7 +95,7 @@ def test_a_click_with_sam_takes_at_most_twice_as_long_beside_a_job(
 ) -> None:
     client = HostClient()
     client.start()
-    client.open_image("open", session.image_path(session.image))
+    client.open_image("open", session.place.image_path(session.place.image))
     qtbot.waitUntil(lambda: client.state.encoded, timeout=120_000)
     child, first = job(), batch.progress.done
 

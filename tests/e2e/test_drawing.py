@@ -123,7 +123,7 @@ def test_a_stroke_makes_a_mask_and_the_eraser_takes_it_away(user: User) -> None:
 def test_esc_amid_a_drag_leaves_all_as_it_was(user: User, tool: str) -> None:
     user.draw_box(200, 300, 400, 500)
     before = user.annotations()
-    entries = user.session.can_undo
+    entries = user.session.history.can_undo
     user.key(tool)
     user.press(300, 400)
     user.move_held(350, 450)
@@ -134,7 +134,7 @@ def test_esc_amid_a_drag_leaves_all_as_it_was(user: User, tool: str) -> None:
     user.read_all()
     assert user.annotations() == before
     assert user.session.focus.draft is None
-    assert user.session.can_undo == entries
+    assert user.session.history.can_undo == entries
     user.key("V")
     assert user.draw_box(500, 600, 550, 650).shape == Box(500, 600, 550, 650)
 
@@ -156,7 +156,7 @@ def test_keys_amid_a_drag_are_safe(user: User, keys: str) -> None:
     user.session.ask(lambda store: [store.annotations(image.id) for image in store.images()], stored.append)
     user.wait(lambda: stored)
     (found,) = stored
-    image = user.session.image
+    image = user.session.place.image
     assert image is not None
     places = [one.id for one in user.session.document.images]
     assert list(found[places.index(image.id)]) == user.annotations()  # type: ignore[index]

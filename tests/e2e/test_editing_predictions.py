@@ -9,10 +9,10 @@ from .user import User
 def with_a_prediction(user: User) -> Candidate:
     """A detector's box on the open image, shown and waiting."""
     session = user.session
-    category = session.add_category("person", by="test")
-    assert session.image is not None
+    category = session.edits.add_category("person", by="test")
+    assert session.place.image is not None
     assert category is not None
-    raw = Candidate(0, session.image.id, 0, category.id, Box(200, 300, 400, 700), 0.9, "person")
+    raw = Candidate(0, session.place.image.id, 0, category.id, Box(200, 300, 400, 700), 0.9, "person")
     session.import_file(
         lambda store: store.add_candidates(store.ensure_model("detector", "1").id, [raw]),  # type: ignore[arg-type, return-value]
         lambda _: None,

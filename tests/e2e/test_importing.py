@@ -68,8 +68,8 @@ def test_a_polygon_in_progress_stays_and_the_image_too(user: User, dropped: Path
 
 def test_labels_and_what_a_run_stores_meanwhile_are_both_there(user: User, dropped: Path) -> None:
     session = user.session
-    assert session.image is not None
-    image_id = session.image.id
+    assert session.place.image is not None
+    image_id = session.place.image.id
     found = [Candidate(0, image_id, 0, 0, Box(1, 2, 30, 40), 0.9, "person")]
     stored: list[object] = []
     user.drop(dropped)

@@ -145,9 +145,9 @@ def test_a_drawn_history_line_can_be_gone_back_to(start: Callable[..., User], ph
     user.draw_box(350, 300, 400, 500)
     user.wait_saved()
     entries: list[object] = []
-    user.session.journal(entries.extend)
+    user.session.history.journal(entries.extend)
     user.wait(lambda: entries)
     labels = [entry.label for entry in entries]  # type: ignore[attr-defined]
     assert labels == ["Add object", "Add object", "Add category object"]
-    user.session.go_back_to(entries[1].id)  # type: ignore[attr-defined]
+    user.session.history.go_back_to(entries[1].id)  # type: ignore[attr-defined]
     user.wait(lambda: user.annotations() == [first])

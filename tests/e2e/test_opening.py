@@ -43,7 +43,7 @@ def test_an_image_is_dropped_and_is_the_one_shown(start: Start, photos: Path) ->
     user.drop(photos / "zidane.jpg")
     user.wait_shown()
     assert user.image == "zidane.jpg"
-    assert len(user.session.order) == 3
+    assert len(user.session.place.order) == 3
 
 
 def test_a_coco_file_is_dropped_on_an_open_project(user: User, tmp_path: Path) -> None:

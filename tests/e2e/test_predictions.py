@@ -396,7 +396,7 @@ def test_reviewed_and_next_goes_where_the_review_goes(user: User) -> None:
     assert image.reviewed
     assert queue.remaining == 4 * (IMAGES - 1)
     assert queue.current is not None
-    user.wait(lambda: user.session.image and user.session.image.id == queue.current.image_id)  # type: ignore[union-attr]
+    user.wait(lambda: user.session.place.image and user.session.place.image.id == queue.current.image_id)  # type: ignore[union-attr]
     user.wait(lambda: user.looks_at(queue.current.candidate_id))  # type: ignore[union-attr]
 
 

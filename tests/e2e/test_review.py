@@ -23,7 +23,7 @@ LEFT_ONE, RIGHT_ONE = (100.0, 300.0), (600.0, 300.0)
 def reviewer(user: User) -> User:
     """Two predictions on the first photo (0.5 and 0.64), one on the second (0.45); a review is on."""
     session = user.session
-    category = session.add_category("person", by="test")
+    category = session.edits.add_category("person", by="test")
     assert category is not None
     images = [image.id for image in session.document.images]
 
@@ -97,7 +97,7 @@ def test_backspace_rejects_the_prediction_that_was_clicked(reviewer: User) -> No
 
 @pytest.mark.parametrize("key", ["Return", "Backspace"])
 def test_nothing_is_decided_on_an_image_that_is_not_shown(reviewer: User, key: str) -> None:
-    first = reviewer.session.image
+    first = reviewer.session.place.image
     reviewer.go_to(reviewer.session.document.images[2].path)
     reviewer.wait_shown()
     reviewer.key("1")
@@ -106,21 +106,23 @@ def test_nothing_is_decided_on_an_image_that_is_not_shown(reviewer: User, key: s
     reviewer.key(key)
     assert verdicts(reviewer) == WAITING
     # it is brought into sight instead, and the next press decides
-    reviewer.wait(lambda: reviewer.session.image == first and selected(reviewer) == [0.5])
+    reviewer.wait(lambda: reviewer.session.place.image == first and selected(reviewer) == [0.5])
     reviewer.key(key)
     assert verdicts(reviewer) == WAITING | {0.5: "accepted" if key == "Return" else "rejected"}
 
 
 def test_the_card_does_not_decide_on_an_image_that_is_not_shown_either(reviewer: User) -> None:
     review = reviewer.window.panels[ReviewPanel]
-    first = reviewer.session.image
+    first = reviewer.session.place.image
     reviewer.key("D")
     reviewer.key("D")
     reviewer.wait(lambda: review.accept_button.text() == "Show it  ↵")
     assert not review.reject_button.isEnabled()
     reviewer.press_button(review.accept_button)
     assert verdicts(reviewer) == WAITING
-    reviewer.wait(lambda: reviewer.session.image == first and review.accept_button.text() == "Accept  ↵")
+    reviewer.wait(
+        lambda: reviewer.session.place.image == first and review.accept_button.text() == "Accept  ↵"
+    )
 
 
 def test_with_an_object_selected_nothing_of_the_queue_is_decided(reviewer: User) -> None:
@@ -203,10 +205,10 @@ def test_accept_all_says_how_many_and_its_undo_stays_where_the_person_is(reviewe
     reviewer.window.actions["accept-set"].trigger()
     reviewer.wait(lambda: reviewer.said().startswith("Accepted 3 predictions on 2 images"))
     assert set(verdicts(reviewer).values()) == {"accepted"}
-    here = reviewer.session.image
+    here = reviewer.session.place.image
     reviewer.undo()
     assert verdicts(reviewer) == WAITING
-    assert reviewer.session.image == here
+    assert reviewer.session.place.image == here
     # it is asked about all the same, when the person goes on
     assert confidence(reviewer) == 0.5
     reviewer.canvas.setFocus()
@@ -216,16 +218,16 @@ def test_accept_all_says_how_many_and_its_undo_stays_where_the_person_is(reviewe
 
 
 def test_accept_all_on_the_image_and_its_undo_stay_there(reviewer: User, photos: Path) -> None:
-    first = reviewer.session.image
+    first = reviewer.session.place.image
     reviewer.key("Ctrl+Shift+Return")
     reviewer.wait(lambda: reviewer.said().startswith("Accepted 2 predictions on 1 image"))
-    reviewer.wait(lambda: reviewer.session.image != first and selected(reviewer) == [0.45])
-    second = reviewer.session.image
+    reviewer.wait(lambda: reviewer.session.place.image != first and selected(reviewer) == [0.45])
+    second = reviewer.session.place.image
     reviewer.key("Backspace")
-    assert reviewer.session.image == second
+    assert reviewer.session.place.image == second
     reviewer.undo()
     reviewer.wait(lambda: selected(reviewer) == [0.45])
-    assert reviewer.session.image == second
+    assert reviewer.session.place.image == second
 
 
 def _points(user: User) -> int:
@@ -233,13 +235,13 @@ def _points(user: User) -> int:
 
 
 def test_what_is_in_progress_comes_before_the_review(reviewer: User) -> None:
-    image = reviewer.session.image
+    image = reviewer.session.place.image
     reviewer.key("P")
     for corner in ((300.0, 500.0), (450.0, 500.0), (450.0, 700.0), (300.0, 700.0)):
         reviewer.click_at(*corner)
     asked = confidence(reviewer)
     reviewer.key("Tab")
-    assert (confidence(reviewer), reviewer.session.image) == (asked, image)
+    assert (confidence(reviewer), reviewer.session.place.image) == (asked, image)
     reviewer.key("Backspace")
     assert _points(reviewer) == 3
     assert verdicts(reviewer) == WAITING
@@ -255,15 +257,15 @@ def test_what_is_in_progress_comes_before_the_review(reviewer: User) -> None:
 
 
 def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: User) -> None:
-    first = reviewer.session.image
+    first = reviewer.session.place.image
     reviewer.key("P")
     reviewer.click_at(300, 500)
     reviewer.click_at(450, 500)
     queue = reviewer.window.bench.queue
-    while reviewer.session.image == first:
+    while reviewer.session.place.image == first:
         queue.next_item()
     assert _points(reviewer) == 0
-    while reviewer.session.image != first:
+    while reviewer.session.place.image != first:
         queue.previous_item()
     assert _points(reviewer) == 2
     assert verdicts(reviewer) == WAITING
@@ -272,10 +274,10 @@ def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: Us
 def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User) -> None:
     """Another run has others for the open photo; Enter brings the first of them into sight."""
     session, queue = reviewer.session, reviewer.window.desk.queue
-    first, model = session.image, session.measure.model
+    first, model = session.place.image, session.measure.model
     assert first is not None
     assert model is not None
-    made = session.add(Box(300, 500, 400, 600), by="test")
+    made = session.edits.add(Box(300, 500, 400, 600), by="test")
     assert made is not None
     session.focus.select([made.id])
     other = Candidate(0, first.id, 0, made.category_id, Box(250, 200, 350, 400), 0.55, "person")
@@ -298,7 +300,7 @@ def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User
 def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     """The current item goes as another run replaces it, and what waits then is on another image."""
     session, queue = reviewer.session, reviewer.window.bench.queue
-    first = session.image
+    first = session.place.image
     assert first is not None
     model = session.measure.model
     assert model is not None
@@ -308,8 +310,8 @@ def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     session.refresh_candidates(first.id)
     reviewer.window.bench.take_stored((first.id,))
     reviewer.wait(lambda: confidence(reviewer) == 0.45)
-    assert session.image == first
+    assert session.place.image == first
     reviewer.key("Return")
     reviewer.wait(lambda: selected(reviewer) == [0.45])
     assert queue.is_shown
-    assert session.image != first
+    assert session.place.image != first

@@ -235,11 +235,11 @@ def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
     cell = (0, 0) if counts[0, 0] else (0, 1)
     click_on(user, matrix, matrix.rect_of(cell).center())
     item = page.view.listing.items[0]
-    user.wait(lambda: user.session.image is not None and user.session.image.id == item.image_id)
+    user.wait(lambda: user.session.place.image is not None and user.session.place.image.id == item.image_id)
     user.wait(lambda: user.session.focus.selection == {item.truth_id})
     assert len(page.view.listing.items) == counts[cell]
-    assert user.session.image is not None
-    assert user.session.image.id in held_out
+    assert user.session.place.image is not None
+    assert user.session.place.image.id in held_out
 
 
 # --- a run that takes longer ----------------------------------------------------------------------

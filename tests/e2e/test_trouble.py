@@ -150,7 +150,7 @@ def test_edits_that_did_not_fit_are_offered_and_taken_up(start: Start, photos: P
     again.wait(lambda: "1 changes were taken up" in again.said())
     again.wait(lambda: len(again.annotations()) == 2)
     assert not kept.exists()
-    again.session.undo()
+    again.session.history.undo()
     again.wait(lambda: again.annotations() == [made])
 
 
@@ -159,9 +159,9 @@ def test_a_cut_off_photo_is_shown_with_a_note(start: Start, photos: Path) -> Non
     (photos / "cut.jpg").write_bytes(data[: len(data) // 2])
     user = start(photos / "cut.jpg")
     assert user.image == "cut.jpg"
-    assert user.session.image is not None
-    assert user.session.image.note.startswith("damaged")
-    assert user.window.status_line._note.text() == user.session.image.note
+    assert user.session.place.image is not None
+    assert user.session.place.image.note.startswith("damaged")
+    assert user.window.status_line._note.text() == user.session.place.image.note
     strip = user.window.panels[FilmStrip]
     column = [one.path for one in user.session.document.images].index("cut.jpg")
     assert "damaged" in str(strip.model().index(0, column).data(3))  # its tool tip
@@ -172,7 +172,7 @@ def test_an_image_that_cannot_be_read_says_why_and_the_next_one_works(start: Sta
     (photos / "a-broken.jpg").write_bytes(b"no image at all")
     user = start()
     user.window.open(photos)
-    user.wait(lambda: user.session.problem)
+    user.wait(lambda: user.session.place.problem)
     assert user.image == "a-broken.jpg"
     user.wait(lambda: "a-broken.jpg" in user.said())
     user.key("R")
@@ -189,7 +189,7 @@ def test_a_decompression_bomb_is_refused_with_its_numbers(start: Start, photos: 
     (photos / "a-bomb.png").write_bytes(_resized(png.tobytes(), 60_000, 60_000))
     user = start()
     user.window.open(photos)
-    user.wait(lambda: user.session.problem)
+    user.wait(lambda: user.session.place.problem)
     user.wait(lambda: "a-bomb.png is 60000 × 60000 pixels" in user.said())
     user.key("D")
     user.wait_shown()

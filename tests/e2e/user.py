@@ -56,7 +56,7 @@ class User:
 
     def wait_shown(self) -> None:
         """The open image is painted, with its annotations read."""
-        self.wait(lambda: self.session.pixels is not None)
+        self.wait(lambda: self.session.place.pixels is not None)
         self.read_all()
 
     def wait_encoded(self) -> None:
@@ -80,7 +80,7 @@ class User:
     def go_to(self, name: str) -> None:
         """Click the image's thumbnail in the film strip."""
         strip, session = self.window.panels[FilmStrip], self.session
-        column = [session.document.find_image(i).path for i in session.order].index(name)  # type: ignore[union-attr]
+        column = [session.document.find_image(i).path for i in session.place.order].index(name)  # type: ignore[union-attr]
         index = strip.model().index(0, column)
         strip.scrollTo(index)
         QTest.mouseClick(strip.viewport(), LEFT, NONE, strip.visualRect(index).center())
@@ -333,7 +333,7 @@ class User:
     @property
     def image(self) -> str:
         """The path of the open image."""
-        image = self.session.image
+        image = self.session.place.image
         return image.path if image is not None else ""
 
     def said(self) -> str:

@@ -19,8 +19,8 @@ def session(qtbot: QtBot, photos: Path) -> Iterator[Session]:
     """A session with the folder of photos open and its first image decoded."""
     made = Session()
     made.open(photos)
-    qtbot.waitUntil(lambda: made.pixels is not None, timeout=20_000)
-    made.add_category("person", by="test")
+    qtbot.waitUntil(lambda: made.place.pixels is not None, timeout=20_000)
+    made.edits.add_category("person", by="test")
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
@@ -52,7 +52,7 @@ def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
         session.ask(work, done.append)
         qtbot.waitUntil(lambda: bool(done))
         session.reload()
-        opened = session.image.id
+        opened = session.place.image.id
         qtbot.waitUntil(lambda: any(m.name == model for m in session.document.models))
         wanted = len(found.get(opened, []))
         qtbot.waitUntil(
@@ -77,5 +77,5 @@ def window(qtbot: QtBot) -> Iterator[MainWindow]:
 def opened(qtbot: QtBot, window: MainWindow, photos: Path) -> MainWindow:
     """A window on three photos."""
     window.open(photos)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     return window

@@ -37,8 +37,8 @@ class Hand:
         self.window.frame.show()
         self.window.open(folder)
         self.session = self.window.session
-        self.until(lambda: self.session.pixels is not None)
-        self.session.add_category("person", by="test")
+        self.until(lambda: self.session.place.pixels is not None)
+        self.session.edits.add_category("person", by="test")
         self.until(lambda: self.session.saved == "saved")
         self.begun = 0
 
@@ -54,9 +54,9 @@ class Hand:
         self.begun += 1
         say("begun", self.begun)
         if self.begun % 4 == 0:
-            self.session.undo()
+            self.session.history.undo()
         else:
-            self.session.add(Box(self.begun, 1, self.begun + 50, 60), by="test")
+            self.session.edits.add(Box(self.begun, 1, self.begun + 50, 60), by="test")
         for _ in range(5):
             QApplication.processEvents()
             time.sleep(0.002)

@@ -85,7 +85,7 @@ def test_a_folder_is_opened_once_the_window_is_furnished(
         with qtbot.waitSignal(frame.appeared):
             pass
         window = frame.findChild(MainWindow)
-        qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
         frame.close()
         return 7
 

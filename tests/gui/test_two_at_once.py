@@ -10,8 +10,8 @@ from two_in_a_window import TwoInAWindow
 from labeler.gui.canvas.photo_view import PhotoView
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.session.acts import Acts
+from labeler.gui.session.history import History
 from labeler.gui.session.project_link import ProjectLink
-from labeler.gui.session.session import Session
 from labeler.project.store import Store
 
 
@@ -107,12 +107,12 @@ def every_change_ends_a_drag(monkeypatch) -> None:
 def undo_shows_late(monkeypatch) -> None:
     """An undo is shown when the writer has answered."""
 
-    def late(session):
-        if session.can_undo:
-            session._acts.forget(newer=True)
-            session._have_done(lambda store: store.undo(), told=True, step="undo")
+    def late(history):
+        if history.can_undo:
+            history._acts.forget(newer=True)
+            history._have_done(lambda store: store.undo(), told=True, step="undo")
 
-    monkeypatch.setattr(Session, "undo", late)
+    monkeypatch.setattr(History, "undo", late)
 
 
 def edits_must_fit(monkeypatch) -> None:
@@ -132,9 +132,9 @@ def an_undo_takes_the_last_edit_whatever_it_is(monkeypatch) -> None:
 
 def answers_are_not_compared(monkeypatch) -> None:
     """What the writer did is taken for what was shown."""
-    take = Session._take_answer
+    take = History._take_answer
     monkeypatch.setattr(
-        Session, "_take_answer", lambda session, number, same, made, by: take(session, number, True, made, by)
+        History, "_take_answer", lambda history, number, same, made, by: take(history, number, True, made, by)
     )
 
 

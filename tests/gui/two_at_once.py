@@ -171,14 +171,14 @@ class TwoAtOnce(RuleBasedStateMachine):
             self.model.records[Image, image.id] = image
         self.watch()
         for name in ("person", "dog"):
-            self.session.add_category(name, by="test")
+            self.session.edits.add_category(name, by="test")
         self.settle()
 
     def build(self) -> None:
         """Session, desk, canvas and keys with the photos open; of a window only what these need."""
         self.session = Session()
         self.session.open(self.folder)
-        until(lambda: self.session.pixels is not None, "the first photo")
+        until(lambda: self.session.place.pixels is not None, "the first photo")
         self.window = QMainWindow()
         session, window = self.session, self.window
         self.predictions = predictions = Predictions(session, window)
@@ -205,11 +205,11 @@ class TwoAtOnce(RuleBasedStateMachine):
     def watch(self) -> None:
         """The model hears of every act that was taken, at the moment it was."""
         session, model = self.session, self.model
-        commit, undo, redo = session.commit, session.undo, session.redo
+        commit, undo, redo = session.edits.commit, session.history.undo, session.history.redo
 
         def committed(label, changes, *, by):
             meant = tuple(changes)
-            opened = session.image.id if session.image is not None else None
+            opened = session.place.image.id if session.place.image is not None else None
             for change in meant:
                 where = getattr(change.record, "image_id", opened)
                 assert where == opened or by == "photos", (
@@ -224,15 +224,15 @@ class TwoAtOnce(RuleBasedStateMachine):
         def stepped(step, noted, known):
             if model.void:
                 self.settle()
-            if not getattr(self.session._acts, known):
+            if not getattr(self.session.history._acts, known):
                 self.ahead = self.follows = True  # only the writer knows what comes of it
             step()
             noted()
             self.check_screen()
 
-        session.commit = committed
-        session.undo = lambda: stepped(undo, model.undo, "_done")
-        session.redo = lambda: stepped(redo, model.redo, "_undone")
+        session.edits.commit = committed
+        session.history.undo = lambda: stepped(undo, model.undo, "_done")
+        session.history.redo = lambda: stepped(redo, model.redo, "_undone")
         session.told.connect(self.told.append)
 
     # --- what must hold ---------------------------------------------------------------------------
@@ -241,9 +241,15 @@ class TwoAtOnce(RuleBasedStateMachine):
     def undisturbed(self) -> Iterator[None]:
         """What is not the person's ends no drag, selects nothing, goes nowhere, and takes no point away."""
         session, canvas = self.session, self.canvas
-        before = session.image, canvas.dragging, canvas.in_progress, session.focus.selection, canvas.tool
+        before = (
+            session.place.image,
+            canvas.dragging,
+            canvas.in_progress,
+            session.focus.selection,
+            canvas.tool,
+        )
         yield
-        after = session.image, canvas.dragging, canvas.in_progress, session.focus.selection, canvas.tool
+        after = session.place.image, canvas.dragging, canvas.in_progress, session.focus.selection, canvas.tool
         if self.follows and before[0].id != after[0].id:
             return  # the person's own undo
         assert before[0].id == after[0].id, "the screen was taken elsewhere"
@@ -257,10 +263,10 @@ class TwoAtOnce(RuleBasedStateMachine):
     def check_screen(self) -> None:
         """Every act is on the screen at once."""
         session = self.session
-        if self.ahead or session.image is None or not session.document.is_read:
+        if self.ahead or session.place.image is None or not session.document.is_read:
             return
         shown = {key: plain(one) for key, one in session.document.annotations.items()}
-        same(shown, self.model.annotations(session.image.id), "the screen is not what was done")
+        same(shown, self.model.annotations(session.place.image.id), "the screen is not what was done")
         assert list(shown) == sorted(shown)
         assert session.focus.selection <= shown.keys()
 
@@ -274,8 +280,8 @@ class TwoAtOnce(RuleBasedStateMachine):
             for _ in range(2):  # what the answers have asked for is answered by the second
                 self.ask(lambda store: None)
                 self.come_to_rest()
-            until(lambda: session.document.is_read and not session._acts.learning, "the labels")
-        shown = session.image.id
+            until(lambda: session.document.is_read and not session.history._acts.learning, "the labels")
+        shown = session.place.image.id
         disk = self.ask(
             lambda store: (
                 {image.id: store.annotations(image.id) for image in store.images()},
@@ -295,7 +301,7 @@ class TwoAtOnce(RuleBasedStateMachine):
             same(found, self.model.annotations(image_id), f"the disk is not what was done on {image_id}")
             counted = sum(session.document.counts(image_id).values())
             assert counted == len(annotations), f"{counted} counted on {image_id}: {len(annotations)}"
-        here = {one.id: one for one in labels[session.image.id]}
+        here = {one.id: one for one in labels[session.place.image.id]}
         same(dict(session.document.annotations), here, "the screen is not the disk")
         same(dict(session.document.candidates), candidates, "the predictions shown are not those of the disk")
         same(dict(session.document.categories), categories, "the categories shown are not those of the disk")
@@ -307,7 +313,7 @@ class TwoAtOnce(RuleBasedStateMachine):
             "the marks are not the disk's",
         )
         same(reviewed, done, "the reviewed marks are not what was done")
-        assert (session.can_undo, session.can_redo) == steps
+        assert (session.history.can_undo, session.history.can_redo) == steps
         assert steps == (bool(self.model.done), bool(self.model.undone))
         self.check_screen()
 
@@ -411,10 +417,10 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     @rule(by=st.sampled_from((-1, 1)))
     def another_image(self, by) -> None:
-        before = self.session.image.id
+        before = self.session.place.image.id
         was = self.canvas.dragging
-        self.session.step(by)
-        assert not was or self.session.image.id == before, "a drag was left behind"
+        self.session.place.step(by)
+        assert not was or self.session.place.image.id == before, "a drag was left behind"
 
     # --- more of the person's acts ----------------------------------------------------------------
 
@@ -422,7 +428,7 @@ class TwoAtOnce(RuleBasedStateMachine):
     def accept_a_mask(self, place) -> None:
         if self.canvas.dragging:
             return
-        self.session.accept(Mask(*place, np.ones((7, 9), bool)), 0.9, by="canvas")
+        self.session.edits.accept(Mask(*place, np.ones((7, 9), bool)), 0.9, by="canvas")
 
     @rule(accepts=st.booleans(), which=st.integers(0, 9))
     def decide(self, accepts, which) -> None:
@@ -438,8 +444,8 @@ class TwoAtOnce(RuleBasedStateMachine):
     def reviewed(self) -> None:
         if self.canvas.dragging:
             return
-        image = self.session.image
-        self.session.mark_reviewed(not image.reviewed, by="test")
+        image = self.session.place.image
+        self.session.edits.mark_reviewed(not image.reviewed, by="test")
 
     @rule(turns=st.booleans())
     def merge(self, turns) -> None:
@@ -450,7 +456,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         if len(ids) < 2 or self.model.void:
             return
         source, target = (ids[0], ids[-1]) if turns else (ids[-1], ids[0])
-        self.session.merge_categories(source, target)
+        self.session.edits.merge_categories(source, target)
         moved = [one for one in self.model.of(Annotation).values() if one.category_id == source]
         gone = self.model.records[Category, source]
         changes = (*(Change(one, replace(one, category_id=target)) for one in moved), Change(gone, None))
@@ -463,7 +469,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         if self.canvas.dragging:
             return
         if not self.ahead:
-            self.session.add_category(name, by="test")
+            self.session.edits.add_category(name, by="test")
 
     # --- what is not the person's -----------------------------------------------------------------
 
@@ -482,7 +488,7 @@ class TwoAtOnce(RuleBasedStateMachine):
     @rule(place=places, waits=st.booleans())
     def arrives_run(self, place, waits) -> None:
         """A job stores what a model found on the open image, as “Learn while I label” does."""
-        session, image = self.session, self.session.image.id
+        session, image = self.session, self.session.place.image.id
         x, y = place
         shapes = [Box(x, y, x + 8, y + 7), Box(x / 2, y / 2, x / 2 + 30, y / 2 + 20)]
         found = [Candidate(0, image, 0, 0, shape, 0.9, "person") for shape in shapes]

@@ -85,11 +85,11 @@ class TwoInAWindow(TwoAtOnce):
         window.frame.show()
         window.frame.activateWindow()
         window.open(self.folder)
-        until(lambda: self.session.pixels is not None, "the first photo")
+        until(lambda: self.session.place.pixels is not None, "the first photo")
         until(window.frame.isActiveWindow, "the window in front")
         self.numbers = itertools.count(1)
         self.begun: dict[int, tuple] = {}
-        self.place = self.session.image.id
+        self.place = self.session.place.image.id
         self.exports: list[object] = []
         self.courier = Courier(window)
         self.moved_away: list[str] = []
@@ -112,7 +112,7 @@ class TwoInAWindow(TwoAtOnce):
     @invariant()
     def check_begun(self) -> None:
         """What was begun on an image is there when one returns to it."""
-        image = self.session.image
+        image = self.session.place.image
         if image is None:
             return
         if image.id != self.place:
@@ -146,7 +146,7 @@ class TwoInAWindow(TwoAtOnce):
     def typed(self, key) -> None:
         session, canvas, model = self.session, self.canvas, self.model
         busy, dragging = canvas.in_progress, canvas.dragging
-        image, before = session.image.id, dict(session.document.annotations)
+        image, before = session.place.image.id, dict(session.document.annotations)
         acts, steps = model.acts, (len(model.done), len(model.undone))
         if key == "Ctrl+R" and dragging:
             return
@@ -155,11 +155,11 @@ class TwoInAWindow(TwoAtOnce):
         if busy and key in (*NAMING, *HISTORY, "Backspace", "Esc", "Del", "Tab", "A", "D"):
             assert model.acts == acts, f"{key} was not for what is in progress"
             assert (len(model.done), len(model.undone)) == steps, f"{key} was not for what is in progress"
-        if busy and key == "Return" and session.image.id == image:
+        if busy and key == "Return" and session.place.image.id == image:
             now = session.document.annotations
             assert all(now.get(one) == was for one, was in before.items()), "Enter hit a finished object"
         if dragging and key in ("A", "D"):
-            assert session.image.id == image, "a drag was left behind"
+            assert session.place.image.id == image, "a drag was left behind"
         if not canvas.dragging:
             self.pressed = None
 
@@ -213,7 +213,7 @@ class TwoInAWindow(TwoAtOnce):
     @rule(place=places)
     def arrives_stored(self, place) -> None:
         """The same run as the panel's: whoever shows predictions hears of it."""
-        image = self.session.image.id
+        image = self.session.place.image.id
         self.arrives_run(place, waits=True)
         with self.undisturbed():
             self.bench.take_stored((image,))
@@ -235,7 +235,7 @@ class TwoInAWindow(TwoAtOnce):
     @rule()
     def photo_removed(self) -> None:
         """A photo is deleted, and then its image, with all that is on it, taken out of the project."""
-        image = self.session.image
+        image = self.session.place.image
         if len(self.session.document.images) < 3 or self.canvas.dragging or self.in_hand():
             return
         (self.folder / image.path).unlink(missing_ok=True)
@@ -248,8 +248,8 @@ class TwoInAWindow(TwoAtOnce):
     @rule()
     def photo_located(self) -> None:
         """A photo was put elsewhere, and the person shows where."""
-        image = self.session.image
-        source = self.session.image_path(image)
+        image = self.session.place.image
+        source = self.session.place.image_path(image)
         if self.canvas.dragging or not source.exists():
             return
         aside = self.folder.parent / f"aside{next(self.numbers)}.png"
@@ -270,7 +270,7 @@ class TwoInAWindow(TwoAtOnce):
         number = next(self.numbers)
         file = self.folder.parent / f"given-{number}.json"
         box = {"bbox": [*place, 6, 6], "area": 36, "iscrowd": 0}
-        name = str(self.session.image_path(shown))
+        name = str(self.session.place.image_path(shown))
         data = {
             "images": [{"id": 1, "file_name": name, "width": SIZE[0], "height": SIZE[1]}],
             "categories": [{"id": 1, "name": "person"}],
@@ -335,7 +335,7 @@ class TwoInAWindow(TwoAtOnce):
                 return
             edit_id, later = found
             self.ahead = self.follows = True
-            self.session.go_back_to(edit_id)
+            self.session.history.go_back_to(edit_id)
             for _ in range(later):
                 self.model.undo()
 
@@ -348,7 +348,7 @@ class TwoInAWindow(TwoAtOnce):
             if found is None:
                 return
             edit_id, later = found
-            image = self.session.image.id
+            image = self.session.place.image.id
             then = Model()
             then.records, then.lost = dict(self.model.records), dict(self.model.lost)
             then.done = list(self.model.done)
@@ -362,4 +362,4 @@ class TwoInAWindow(TwoAtOnce):
             wanted = {key: one.shape for key, one in then.annotations(image).items()}
             assert {key: one.shape for key, one in self.model.annotations(image).items()} == wanted
             self.ahead = True
-            self.session.restore_image(edit_id)
+            self.session.history.restore_image(edit_id)

@@ -41,7 +41,7 @@ class InProgress(QObject):
         self._home: tuple[Path, int] | None = None
         """The project and the image that what is half done belongs to."""
         self._said = (False, False, False, False)
-        stage.session.may_leave = self._may_leave
+        stage.session.place.may_leave = self._may_leave
         stage.session.document.changed.connect(self._note_edit)
         stage.session.leaving.connect(gestures.finish)
 
@@ -115,7 +115,7 @@ class InProgress(QObject):
         changed = self.tool.changes() if self._gestures.working else frozenset()
         if changed:
             # the drag ends with what it has begun with, and what it ends with gets the name
-            self._gestures.afterwards(lambda: session.recategorise(changed, category_id, by=BY))
+            self._gestures.afterwards(lambda: session.edits.recategorise(changed, category_id, by=BY))
         session.focus.choose_category(category_id)
         return True
 
@@ -138,7 +138,7 @@ class InProgress(QObject):
             self.told.emit(f"The {self.tool.makes} was dropped: its image is not open any more.")
         self._gestures.cancel()
         self._put_away()
-        before, image = self._home, session.image
+        before, image = self._home, session.place.image
         self._home = (session.project, image.id) if session.project and image is not None else None
         if before is not None and (self._home is None or before[0] != self._home[0]):
             trouble = self._write(before[0])

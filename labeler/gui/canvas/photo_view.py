@@ -107,8 +107,8 @@ class PhotoView(QWidget):
 
     def _connect(self) -> None:
         session = self._session
-        session.image_changed.connect(self._take_image)
-        session.pixels_changed.connect(self._take_pixels)
+        session.place.image_changed.connect(self._take_image)
+        session.place.pixels_changed.connect(self._take_pixels)
         session.document.changed.connect(self._take_changes)
         session.focus.selection_changed.connect(self._take_selection)
         session.focus.draft_changed.connect(self._active.forget_measure)
@@ -226,16 +226,16 @@ class PhotoView(QWidget):
     def _take_image(self) -> None:
         self._progress.change_image()
         self._stage.drafts = {}
-        if self._session.image is None:
+        if self._session.place.image is None:
             self._image.set_pixels(None)
         self._load()
         self._take_pixels()
 
     def _take_pixels(self) -> None:
         """Show the new pixels; until they are there the last image stays, without its annotations."""
-        pixels = self._session.pixels
+        pixels = self._session.place.pixels
         if pixels is None:
-            if self._session.problem:
+            if self._session.place.problem:
                 self._image.set_pixels(None)
             self.update()
             return
@@ -280,7 +280,7 @@ class PhotoView(QWidget):
         self._take_selection()
 
     def _take_change(self, change: Change, record: Annotation) -> None:
-        image = self._session.image
+        image = self._session.place.image
         if image is None or record.image_id != image.id:
             return
         scene = self._stage.scene
@@ -353,7 +353,7 @@ class PhotoView(QWidget):
             painter.fillRect(rect, QColor(theme.colors().background))
         self._image.paint(painter, self.view, clip, ratio)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-        if self._peeks or self._session.pixels is None:
+        if self._peeks or self._session.place.pixels is None:
             return
         if self.options.annotations:
             sharp = self._layer.paint(painter, self.view, size, ratio, moving=self._moving)

@@ -154,7 +154,7 @@ class Prompting(QObject):
         proposal = self.current
         if proposal is None:
             return None
-        made = self._session.accept(proposal.mask, proposal.confidence, by=BY)
+        made = self._session.edits.accept(proposal.mask, proposal.confidence, by=BY)
         if made is not None:
             self.drop()
         return made

@@ -113,9 +113,9 @@ class Stage(QObject):
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the open image, 0 by 0 without one."""
-        image = self.session.image
-        if self.session.pixels is not None:
-            height, width = self.session.pixels.rgb.shape[:2]
+        image = self.session.place.image
+        if self.session.place.pixels is not None:
+            height, width = self.session.place.pixels.rgb.shape[:2]
             return width, height
         return (image.width, image.height) if image is not None else (0, 0)
 

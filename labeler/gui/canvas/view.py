@@ -212,7 +212,7 @@ class Canvas(PhotoView):
         moved = [structs.replace(one, shape=translated(one.shape, dx, dy)) for one in found]
         what = self._stage.name_of(found[0]) if len(found) == 1 else f"{len(found)} objects"
         changes = [Change(old, new) for old, new in zip(found, moved, strict=True)]
-        self._session.commit(f"Move {what}", changes, by=BY)
+        self._session.edits.commit(f"Move {what}", changes, by=BY)
         return True
 
     # --- mouse and keys ---------------------------------------------------------------------------
@@ -236,12 +236,12 @@ class Canvas(PhotoView):
         """
         session = self._session
         looks_around = event.button() == Qt.MouseButton.MiddleButton or self._gestures.space_held
-        if session.image is None or session.pixels is not None or looks_around:
+        if session.place.image is None or session.place.pixels is not None or looks_around:
             return True
-        name = Path(session.image.path).name
+        name = Path(session.place.image.path).name
         self.told.emit(
             f"Nothing was drawn: {name} cannot be shown."
-            if session.problem
+            if session.place.problem
             else f"Nothing was drawn: {name} is still being read."
         )
         return False

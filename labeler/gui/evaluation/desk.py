@@ -263,11 +263,11 @@ class EvaluationDesk(QObject):
             self._session.measure.choose_model(model)
         said = None if item.prediction_id is None else outcome.candidates[place][item.prediction_id - 1]
         self._wanted = item.image_id, said, item.truth_id
-        opened = self._session.image
+        opened = self._session.place.image
         if opened is not None and opened.id == item.image_id:
             self._show_wanted()
         else:
-            self._session.go_to(item.image_id)
+            self._session.place.go_to(item.image_id)
 
     def use_confidence(self, confidence: float, *, place: int) -> None:
         """Have the predictions of the outcome's model at that place filtered by a confidence."""
@@ -297,7 +297,7 @@ class EvaluationDesk(QObject):
             return
         image_id, said, truth = self._wanted
         session = self._session
-        if session.image is None or session.image.id != image_id:
+        if session.place.image is None or session.place.image.id != image_id:
             return
         self._wanted = None
         session.focus.select([] if truth is None else [truth])

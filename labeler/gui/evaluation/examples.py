@@ -187,7 +187,7 @@ class Examples(QWidget):
             self._ordered = True
             images = images_of(listing.items)
             title = f"{_WORDS[listing.kind]} · {listing.title}" if listing.kind else listing.title
-            self._session.set_order(images, title=title)
+            self._session.place.set_order(images, title=title)
             what = _WORDS_TOLD[listing.kind](len(listing.items)) if listing.kind else listing.title
             self.opened.emit(images, f"{what} on {counted(len(images), 'image')}")
         self._desk.open(item, place=self._view.place)

@@ -72,7 +72,7 @@ class EvaluationPanel(Card):
         self.body.addWidget(self._empty, 1)
         self.body.addWidget(self._scroll, 1)
         self._later = timer(self, self.refresh, milliseconds=_REFRESH_MS)
-        for signal in (desk.changed, desk.plan.changed, session.order_changed):
+        for signal in (desk.changed, desk.plan.changed, session.place.order_changed):
             signal.connect(self._later.start)
         session.focus.category_changed.connect(self._later.start)
         desk.failed.connect(self._take_failure)

@@ -107,7 +107,7 @@ class EvaluationPlan(QObject):
     def scopes(self) -> list[Scope]:
         """What a model may be judged on, what is most trusted first."""
         reviewed = tuple(image.id for image in self._session.document.images if image.reviewed)
-        shown = tuple(self._session.order)
+        shown = tuple(self._session.place.order)
         return [
             Scope(REVIEWED, "Reviewed images", reviewed),
             Scope(SHOWN, "Images shown", shown),

@@ -25,7 +25,7 @@ class UndecidedOffers:
         self._window = window
         self._said_on: int | None = None
         session.undecided.connect(self.offer)
-        session.image_changed.connect(self._go_with_image)
+        session.place.image_changed.connect(self._go_with_image)
         session.placed.connect(self.offer_place)
 
     def offer(self, found: Undecided) -> None:
@@ -112,7 +112,7 @@ class UndecidedOffers:
 
     def _go_with_image(self) -> None:
         """What was said on the image that the project opened at does not follow to the next one."""
-        image = self._session.image
+        image = self._session.place.image
         if image is None or self._said_on == image.id:
             return
         if self._said_on is not None:

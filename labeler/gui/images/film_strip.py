@@ -104,7 +104,7 @@ class _StripDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         frame = QRectF(option.rect).adjusted(_GAP, _GAP, -_GAP, -_GAP)
-        picture = self._thumbnails.pixmap(image, self._session.image_path(image))
+        picture = self._thumbnails.pixmap(image, self._session.place.image_path(image))
         if picture is not None:
             _paint_picture(painter, frame, picture)
         else:
@@ -134,7 +134,7 @@ class _StripDelegate(QStyledItemDelegate):
         self, painter: QPainter, frame: QRectF, image: Image, option: QStyleOptionViewItem
     ) -> None:
         colors = theme.colors()
-        current = self._session.image is not None and self._session.image.id == image.id
+        current = self._session.place.image is not None and self._session.place.image.id == image.id
         focused = bool(option.state & QStyle.StateFlag.State_HasFocus)
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         if not (current or focused or hovered):
@@ -185,9 +185,9 @@ class FilmStrip(QTableView):
         self.clicked.connect(self._go_to)
         self.activated.connect(self._go_to)
         session.project_changed.connect(self._on_project)
-        session.order_changed.connect(self._show_order)
+        session.place.order_changed.connect(self._show_order)
         session.document.images_changed.connect(self._on_images)
-        session.image_changed.connect(self._show_current)
+        session.place.image_changed.connect(self._show_current)
         self._show_order()
 
     def _set_up_view(self) -> None:
@@ -225,7 +225,7 @@ class FilmStrip(QTableView):
         self._show_order()
 
     def _show_order(self) -> None:
-        self._model.set_ids(list(self._session.order))
+        self._model.set_ids(list(self._session.place.order))
         self.shown.emit(len(self._model.ids))
         self._show_current()
 
@@ -240,7 +240,7 @@ class FilmStrip(QTableView):
 
     def _show_current(self) -> None:
         """Bring the open image into view, in the middle where it was not in view before."""
-        image = self._session.image
+        image = self._session.place.image
         column = -1 if image is None else self._model.column(image.id)
         if column >= 0:
             index = self._model.index(0, column)
@@ -252,7 +252,7 @@ class FilmStrip(QTableView):
 
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():
-            self._session.go_to(self._model.ids[index.column()])
+            self._session.place.go_to(self._model.ids[index.column()])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the open image in view."""

@@ -78,7 +78,7 @@ class ImagesModel(RowsModel):
         mark, color = status_mark(status)
         held_out = "held out of the training" if item_id in self.held_out else ""
         told = [image.path, status, counted(objects, "object"), held_out, image.note]
-        current = self._session.image is not None and self._session.image.id == item_id
+        current = self._session.place.image is not None and self._session.place.image.id == item_id
         return Row(
             name_of(image),
             quiet=" · ".join(filter(None, ("held out" if held_out else "", image.path.rpartition("/")[0]))),
@@ -128,8 +128,8 @@ class ImagesPanel(Card):
         self.view.activated.connect(self._go_to)
         session.project_changed.connect(self._on_project)
         session.document.images_changed.connect(self._on_images)
-        session.image_changed.connect(self._show_current)
-        session.order_changed.connect(self._take_order)
+        session.place.image_changed.connect(self._show_current)
+        session.place.order_changed.connect(self._take_order)
         session.document.changed.connect(lambda _: self._fill_categories())
         self._on_project()
 
@@ -192,15 +192,17 @@ class ImagesPanel(Card):
     def _take_order(self) -> None:
         """Another part of the window chose images: show them by the name that it gave them."""
         session = self._session
-        known = self._only is not None and self._title == session.order_title
-        if session.order_title and not (known and list(session.order) == self._model.ids):
-            self._show_only(session.order, session.order_title)
-        elif not session.order_title and list(session.order) != self._model.ids and self._is_part():
-            self._show_only(session.order, "chosen elsewhere")
+        known = self._only is not None and self._title == session.place.order_title
+        if session.place.order_title and not (known and list(session.place.order) == self._model.ids):
+            self._show_only(session.place.order, session.place.order_title)
+        elif (
+            not session.place.order_title and list(session.place.order) != self._model.ids and self._is_part()
+        ):
+            self._show_only(session.place.order, "chosen elsewhere")
 
     def _is_part(self) -> bool:
         """Whether the order leaves images out, so that it must not go unseen."""
-        return 0 < len(self._session.order) < len(self._session.document.images)
+        return 0 < len(self._session.place.order) < len(self._session.document.images)
 
     def apply(self) -> None:
         """Filter and sort anew, and make that the order of the session."""
@@ -208,7 +210,7 @@ class ImagesPanel(Card):
         self._refresh.hide()
         ids = self._chosen(self.filter())
         self._model.set_ids(ids)
-        self._session.set_order(ids, title=self._title if self._only is not None else "")
+        self._session.place.set_order(ids, title=self._title if self._only is not None else "")
         self._total = total = len(self._session.document.images)
         self.set_note(f"{len(ids):,} of {total:,}" if total else "")
         self._show_empty(total)
@@ -347,7 +349,7 @@ class ImagesPanel(Card):
         self._stack.setCurrentIndex(int(empty))
 
     def _show_current(self) -> None:
-        image = self._session.image
+        image = self._session.place.image
         if image is None or image.id not in self._model.positions:
             self.view.clearSelection()
             return
@@ -365,7 +367,7 @@ class ImagesPanel(Card):
 
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():
-            self._session.go_to(self._model.ids[index.row()])
+            self._session.place.go_to(self._model.ids[index.row()])
 
     def changeEvent(self, event: QEvent) -> None:
         """Repaint in the other theme."""
@@ -380,10 +382,14 @@ def ask_where_to_go(session: Session, parent: QWidget) -> str:
 
     Gives "", or a sentence where there is no such image.
     """
-    order = list(session.order)
+    order = list(session.place.order)
     if not order:
         return "There is no image to go to."
-    here = order.index(session.image.id) + 1 if session.image and session.image.id in order else 1
+    here = (
+        order.index(session.place.image.id) + 1
+        if session.place.image and session.place.image.id in order
+        else 1
+    )
     text, ok = QInputDialog.getText(
         parent, "Go to image", f"Number (1 to {len(order):,}) or part of the name:", text=str(here)
     )
@@ -393,7 +399,7 @@ def ask_where_to_go(session: Session, parent: QWidget) -> str:
         else None
     )
     if found is not None:
-        session.go_to(found.id)
+        session.place.go_to(found.id)
     elif ok and text.strip():
         if text.strip().isdigit():
             return f"There is no image {text.strip()}: those shown are 1 to {len(order):,}."

@@ -33,8 +33,8 @@ class PhotoDesk(QObject):
         self._window = window
         self._courier = Courier(self)
         self._shown: tuple[int, str, bool, bool] | None = None
-        session.pixels_changed.connect(self.show_state)
-        session.image_changed.connect(self.show_state)
+        session.place.pixels_changed.connect(self.show_state)
+        session.place.image_changed.connect(self.show_state)
         session.document.images_changed.connect(lambda _: self.show_state())
         session.strangers.changed.connect(self.show_state)
         session.strangers.changed.connect(self._tell_elsewhere)
@@ -49,23 +49,26 @@ class PhotoDesk(QObject):
 
     def show_state(self) -> None:
         """Say why the open image cannot be shown, or is not what it was, for as long as it is open."""
-        session, image = self._session, self._session.image
+        session, image = self._session, self._session.place.image
         stranger = session.strangers.get(image.id) if image is not None else None
         missing = image is not None and (
-            image.note == MISSING or (session.problem and self.is_missing(image))
+            image.note == MISSING or (session.place.problem and self.is_missing(image))
         )
-        state = (image.id if image else 0, session.problem, bool(missing), stranger is not None)
+        state = (image.id if image else 0, session.place.problem, bool(missing), stranger is not None)
         if state == self._shown:
             return  # what was closed stays closed
         if self._shown is None or self._shown[0] != state[0] or missing:
             self._notifier.take_back(OF_IMAGE)
         self._shown = state
         if image is not None and missing:
-            told = session.problem or f"{image.path} is missing: put it back, or locate it at its new place."
+            told = (
+                session.place.problem
+                or f"{image.path} is missing: put it back, or locate it at its new place."
+            )
             run = None if session.read_only else partial(self.ask_about_missing, image)
             self._notifier.error(told, action="Locate or remove…" if run else "", run=run, key="image")
-        elif session.problem:
-            self._notifier.error(session.problem, key="image")
+        elif session.place.problem:
+            self._notifier.error(session.place.problem, key="image")
         else:
             self._notifier.take_back("image")
         if stranger is not None:
@@ -79,14 +82,14 @@ class PhotoDesk(QObject):
         for change in changed.changes:
             before, after = change.before, change.after
             if isinstance(before, Image) and isinstance(after, Image) and before.path != after.path:
-                if self._session.image == after:
-                    self._session.show_anew()
+                if self._session.place.image == after:
+                    self._session.place.show_anew()
                 QTimer.singleShot(0, self._session.reload)  # once it is on its way to the writer
                 return
 
     def _tell_elsewhere(self) -> None:
         """Photos that are not shown were replaced too: one line for all of them."""
-        here = self._session.image
+        here = self._session.place.image
         others = [one for one in self._session.strangers.all if here is None or one.image.id != here.id]
         if not others:
             return
@@ -101,7 +104,7 @@ class PhotoDesk(QObject):
 
     def is_missing(self, image: Image) -> bool:
         """Whether there is no file where the image is."""
-        return image.note == MISSING or not self._session.image_path(image).is_file()
+        return image.note == MISSING or not self._session.place.image_path(image).is_file()
 
     # --- missing ----------------------------------------------------------------------------------
 
@@ -175,7 +178,7 @@ class PhotoDesk(QObject):
 
         def commit(edit: Edit | Exception) -> None:
             if isinstance(edit, Edit):
-                self._session.commit(edit.label, edit.changes, by="photos")
+                self._session.edits.commit(edit.label, edit.changes, by="photos")
                 self._session.reload()
             else:
                 self._notifier.error(str(edit), key="image")
@@ -186,7 +189,7 @@ class PhotoDesk(QObject):
         """Take images out of the project with all that is on them; one edit."""
 
         def commit(edit: Edit) -> None:
-            self._session.commit(edit.label, edit.changes, by="photos")
+            self._session.edits.commit(edit.label, edit.changes, by="photos")
             self._session.reload()
 
         self._session.ask(lambda store: photo_edits.removal(store, image_ids), commit)
@@ -196,8 +199,8 @@ class PhotoDesk(QObject):
     def ask_about_strangers(self) -> None:
         """Ask what photos are whose file is another one; the open one first, or all of them."""
         session = self._session
-        strangers = sorted(session.strangers.all, key=lambda one: one.image != session.image)
-        here = session.strangers.get(session.image.id) if session.image is not None else None
+        strangers = sorted(session.strangers.all, key=lambda one: one.image != session.place.image)
+        here = session.strangers.get(session.place.image.id) if session.place.image is not None else None
         first = here or (strangers[0] if strangers else None)
         if first is None:
             return
@@ -224,8 +227,12 @@ class PhotoDesk(QObject):
     def _question(self, stranger: Stranger) -> str:
         session, image = self._session, stranger.image
         told = f"It was labelled at {image.width} × {image.height} pixels"
-        if session.image is not None and session.image.id == image.id and session.pixels is not None:
-            height, width = session.pixels.rgb.shape[:2]
+        if (
+            session.place.image is not None
+            and session.place.image.id == image.id
+            and session.place.pixels is not None
+        ):
+            height, width = session.place.pixels.rgb.shape[:2]
             told += f", and has {width} × {height} now"
         return (
             f"{told}. The labels can stay as they are, be scaled with the picture, or be set aside with the "
@@ -241,7 +248,7 @@ class PhotoDesk(QObject):
                 lambda store: photo_edits.set_aside(store, ids), lambda edit: self._set_aside(ids, edit)
             )
             return
-        paths = {one.image.id: session.image_path(one.image) for one in strangers}
+        paths = {one.image.id: session.place.image_path(one.image) for one in strangers}
         run_aside(
             lambda: {key: _size(path) for key, path in paths.items()},
             courier=self._courier,
@@ -251,7 +258,7 @@ class PhotoDesk(QObject):
 
     def _set_aside(self, ids: Sequence[int], edit: Edit) -> None:
         self._session.strangers.forget(ids)
-        self._session.commit(edit.label, edit.changes, by="photos")
+        self._session.edits.commit(edit.label, edit.changes, by="photos")
         self._session.reload()
 
     def _take(self, what: str, strangers: Sequence[Stranger], sizes: dict[int, tuple[int, int]]) -> None:
@@ -266,7 +273,7 @@ class PhotoDesk(QObject):
 
         def scale(edit: Edit) -> None:
             if edit.changes:
-                self._session.commit(edit.label, edit.changes, by="photos")
+                self._session.edits.commit(edit.label, edit.changes, by="photos")
             keep()
 
         if what == SCALE:

@@ -64,7 +64,7 @@ class CategoriesModel(RowsModel):
         category = self._session.document.categories.get(item_id)
         if category is None:
             return Row("")
-        image = self._session.image
+        image = self._session.place.image
         here = self._session.document.counts(image.id).get(item_id, 0) if image else 0
         total = self.total(item_id)
         current = self._session.focus.category
@@ -238,7 +238,7 @@ class CategoriesPanel(Card):
         session = self._session
         session.project_changed.connect(self._recount)
         session.document.images_changed.connect(self._on_images)
-        session.image_changed.connect(self._model.refresh)
+        session.place.image_changed.connect(self._model.refresh)
         session.focus.category_changed.connect(self.refresh)
         session.document.changed.connect(self._on_changed)
 
@@ -288,7 +288,7 @@ class CategoriesPanel(Card):
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(merge)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.accepted.connect(lambda: self._session.merge_categories(source_id, target_id))
+        box.accepted.connect(lambda: self._session.edits.merge_categories(source_id, target_id))
         box.finished.connect(self._forget_question)
         self.question = box
         box.open()
@@ -297,7 +297,7 @@ class CategoriesPanel(Card):
         self.question = None
 
     def _commit(self, edit: edits.CategoryEdit) -> None:
-        self._session.commit(edit.label, edit.changes, by=_BY)
+        self._session.edits.commit(edit.label, edit.changes, by=_BY)
 
     def _choose(self, index: QModelIndex) -> None:
         if index.isValid():
@@ -337,7 +337,7 @@ class CategoriesPanel(Card):
             return
         known = edits.named(self._session.document.categories, name)
         if known is None:
-            self._session.add_category(name, by=_BY)
+            self._session.edits.add_category(name, by=_BY)
         else:
             self._session.focus.choose_category(known.id)
         self.name_field.clear()

@@ -38,7 +38,7 @@ class Clipboard:
         return self._put([annotations[i] for i in ids if i in annotations], "Duplicate")
 
     def _put(self, originals: Iterable[Annotation], verb: str) -> int:
-        session, image = self._session, self._session.image
+        session, image = self._session, self._session.place.image
         if image is None:
             return 0
         made, now = [], time.time()
@@ -51,7 +51,7 @@ class Clipboard:
                 made.append(
                     replace(
                         original,
-                        id=session.new_annotation_id(),
+                        id=session.edits.new_annotation_id(),
                         image_id=image.id,
                         shape=shape,
                         source="human",
@@ -63,7 +63,7 @@ class Clipboard:
                     )
                 )
         what = "an object" if len(made) == 1 else f"{len(made)} objects"
-        if not session.commit(f"{verb} {what}", [Change(None, one) for one in made], by="clipboard"):
+        if not session.edits.commit(f"{verb} {what}", [Change(None, one) for one in made], by="clipboard"):
             return 0
         session.focus.select(one.id for one in made)
         return len(made)

@@ -123,8 +123,8 @@ class HistoryPanel(Card):
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.only_image.toggled.connect(self._start_over)
         session.project_changed.connect(self._start_over)
-        session.history_changed.connect(self._load_later.start)
-        session.image_changed.connect(self._on_image)
+        session.history.changed.connect(self._load_later.start)
+        session.place.image_changed.connect(self._on_image)
         self._start_over()
 
     def load(self) -> None:
@@ -134,7 +134,7 @@ class HistoryPanel(Card):
         if self._session.project is None:
             self._show(turn, [])
         elif self.isVisible():
-            self._session.journal(
+            self._session.history.journal(
                 lambda entries: self._show(turn, entries), limit=self._model.limit, image_id=self._image_id()
             )
 
@@ -142,16 +142,16 @@ class HistoryPanel(Card):
         """What can be done with a point of the history."""
         made = QMenu(self)
         entry = self._model.entries.get(edit_id)
-        back = made.addAction("Go to this point", lambda: self._session.go_back_to(edit_id))
+        back = made.addAction("Go to this point", lambda: self._session.history.go_back_to(edit_id))
         back.setEnabled(edit_id != self._model.present and (entry is None or entry.state != "abandoned"))
-        image = self._session.image
+        image = self._session.place.image
         if entry is not None and image is not None:
             text = f"Restore {name_of(image)} as of here".replace("&", "&&")
-            made.addAction(text, lambda: self._session.restore_image(edit_id))
+            made.addAction(text, lambda: self._session.history.restore_image(edit_id))
         return made
 
     def _image_id(self) -> int | None:
-        image = self._session.image
+        image = self._session.place.image
         return image.id if self.only_image.isChecked() and image is not None else None
 
     def _show(self, turn: int, entries: list[JournalEntry]) -> None:
@@ -177,9 +177,9 @@ class HistoryPanel(Card):
         if entry is not None and (self.only_image.isChecked() or entry.state == "abandoned"):
             # going there as a whole would take back what was done to other images
             if self.only_image.isChecked():
-                self._session.restore_image(edit_id)
+                self._session.history.restore_image(edit_id)
         elif edit_id != self._model.present:
-            self._session.go_back_to(edit_id)
+            self._session.history.go_back_to(edit_id)
 
     def _show_menu(self, at: QPoint) -> None:
         index = self.view.indexAt(at)

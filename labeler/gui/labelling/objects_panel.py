@@ -125,9 +125,9 @@ class AnnotationsPanel(Card):
         self.view.selectionModel().selectionChanged.connect(self._select)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.attributes.edited.connect(self._set_attributes)
-        session.image_changed.connect(self._start_over)
+        session.place.image_changed.connect(self._start_over)
         session.measure.model_changed.connect(self._start_over)
-        session.pixels_changed.connect(self._start_over)
+        session.place.pixels_changed.connect(self._start_over)
         session.measure.kept_changed.connect(self._start_over)
         session.document.changed.connect(self._on_changed)
         session.focus.selection_changed.connect(self._show_selection)
@@ -148,7 +148,7 @@ class AnnotationsPanel(Card):
         self._show_selection()
 
     def _why_empty(self) -> str:
-        if self._session.image is None:
+        if self._session.place.image is None:
             return "No image is open."
         if not self._session.document.is_read:
             return "Reading…"
@@ -177,7 +177,7 @@ class AnnotationsPanel(Card):
                 action.setChecked(is_set)
                 wanted = edit(category, not is_set)
                 action.triggered.connect(
-                    lambda _, done=wanted: self._session.commit(done.label, done.changes, by=_BY)
+                    lambda _, done=wanted: self._session.edits.commit(done.label, done.changes, by=_BY)
                 )
             made.addSeparator()
         made.addAction("Delete\tDel", self._delete)
@@ -224,10 +224,10 @@ class AnnotationsPanel(Card):
             self.view.viewport().update()
 
     def _recategorise(self, category_id: int) -> None:
-        self._session.recategorise(self._session.focus.selection, category_id, by=_BY)
+        self._session.edits.recategorise(self._session.focus.selection, category_id, by=_BY)
 
     def _delete(self) -> None:
-        self._session.delete(self._session.focus.selection, by=_BY)
+        self._session.edits.delete(self._session.focus.selection, by=_BY)
 
     def _set_attributes(self, attributes: dict[str, object]) -> None:
         if len(self._session.focus.selection) != 1:
@@ -236,7 +236,7 @@ class AnnotationsPanel(Card):
         if before.attributes != attributes:
             name = self._session.document.categories[before.category_id].name
             after = replace(before, attributes=attributes)
-            self._session.commit(f"Attributes of {name}", [Change(before, after)], by=_BY)
+            self._session.edits.commit(f"Attributes of {name}", [Change(before, after)], by=_BY)
 
     def _show_menu(self, at: QPoint) -> None:
         if self._session.focus.selection:

@@ -205,10 +205,10 @@ class Batch(QObject):
         """The images of a scope, the open one first, then those after it, then those before it."""
         session = self._session
         if scope == "image":
-            return [session.image] if session.image is not None else []
+            return [session.place.image] if session.place.image is not None else []
         known = {image.id: image for image in session.document.images}
-        wanted = [known[key] for key in session.order] if scope == "shown" else list(known.values())
-        here = session.image.id if session.image is not None else 0
+        wanted = [known[key] for key in session.place.order] if scope == "shown" else list(known.values())
+        here = session.place.image.id if session.place.image is not None else 0
         start = next((place for place, image in enumerate(wanted) if image.id == here), 0)
         chosen = wanted[start:] + wanted[:start]
         return [image for image in chosen if scope != "unreviewed" or not image.reviewed]
@@ -246,8 +246,8 @@ class Batch(QObject):
 
     def show_stored(self) -> None:
         """The stored candidates have other categories: show those of the open image, and what is unmapped."""
-        if self._session.image is not None:
-            self._session.refresh_candidates(self._session.image.id)
+        if self._session.place.image is not None:
+            self._session.refresh_candidates(self._session.place.image.id)
         self.look_for_unmapped()
 
     # --- a run ------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ class Batch(QObject):
         self._session.measure.add_model(model)
         choice = run.choice
         missing = tuple(
-            (image.id, str(self._session.image_path(image))) for image in images if image.id not in seen
+            (image.id, str(self._session.place.image_path(image))) for image in images if image.id not in seen
         )
         if not missing:
             self._end("")

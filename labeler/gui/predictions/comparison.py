@@ -97,7 +97,7 @@ class Comparison(QObject):
 
     def measure(self) -> Compared | None:
         """By how much they overlap; worked out once for all who ask in a frame."""
-        sides, image = self.sides(), self._session.image
+        sides, image = self.sides(), self._session.place.image
         if sides is None or image is None:
             return None
         a, b = sides[0].shape, sides[1].shape

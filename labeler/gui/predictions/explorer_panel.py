@@ -27,7 +27,7 @@ class ExplorerPanel(Card):
         self._refresh_later = timer(self, self.refresh)
         self._comparison.changed.connect(self.refresh)
         session.project_changed.connect(self._refresh_later.start)
-        session.image_changed.connect(self._refresh_later.start)
+        session.place.image_changed.connect(self._refresh_later.start)
         self.folded.connect(lambda _: self._watch())
         self.refresh()
 

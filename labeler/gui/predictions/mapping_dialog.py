@@ -75,7 +75,7 @@ class MappingDialog(QDialog):
     def accept(self) -> None:
         """Make the categories that are asked for in one edit, and keep what was changed."""
         chosen = {label: what for label, what in self.meanings().items() if what != self._before[label]}
-        made = self._session.add_categories(
+        made = self._session.edits.add_categories(
             (label for label, what in chosen.items() if what == "create"), by="mapping"
         )
         mapping: dict[str, int | None] = {}

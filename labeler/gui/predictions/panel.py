@@ -55,7 +55,7 @@ class PredictionsPanel(Card):
         self._make_steps()
         self._arrange()
         self._refresh_later = timer(self, self.refresh)
-        for signal in (session.project_changed, session.measure.model_changed, session.image_changed):
+        for signal in (session.project_changed, session.measure.model_changed, session.place.image_changed):
             signal.connect(self._refresh_later.start)
         session.document.images_changed.connect(lambda _: self._refresh_later.start())
         predictions.changed.connect(self.show_filter)

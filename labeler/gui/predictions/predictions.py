@@ -63,7 +63,7 @@ class Predictions(QObject):
         self.set_counts = SetCounts(session, self)
         self.set_counts.changed.connect(self.counts_changed)
         session.project_changed.connect(self._forget_project)
-        session.image_changed.connect(self._take_image)
+        session.place.image_changed.connect(self._take_image)
         session.measure.model_changed.connect(self._take_model)
         session.document.changed.connect(self._take_changes)
         session.document.images_changed.connect(self._take_images)

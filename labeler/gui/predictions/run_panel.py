@@ -79,10 +79,10 @@ class RunPanel(Card):
         self._make_widgets()
         self._scopes_later = timer(self, self._fill_scopes, milliseconds=100)
         self._refresh_later = timer(self, self.refresh)
-        for signal in (session.project_changed, session.document.images_changed, session.order_changed):
+        for signal in (session.project_changed, session.document.images_changed, session.place.order_changed):
             signal.connect(self._scopes_later.start)
         session.project_changed.connect(self._on_project)
-        session.image_changed.connect(self._scopes_later.start)
+        session.place.image_changed.connect(self._scopes_later.start)
         batch.changed.connect(self._refresh_later.start)
         batch.ended.connect(self._take_end)
         batch.changed.connect(self._take_unmapped)
@@ -168,7 +168,7 @@ class RunPanel(Card):
 
     def _fill_scopes(self) -> None:
         images = self._session.document.images
-        shown, left = len(self._session.order), sum(not image.reviewed for image in images)
+        shown, left = len(self._session.place.order), sum(not image.reviewed for image in images)
         items = [
             (f"All images ({len(images):,})", "all"),
             (f"Not reviewed ({left:,})", "unreviewed"),

@@ -110,8 +110,8 @@ class Reviewing(QObject):
 
         if whole_set:
             session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
-        elif session.image is not None:
-            begin([session.image.id])
+        elif session.place.image is not None:
+            begin([session.place.image.id])
 
     # --- the edits --------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Reviewing(QObject):
         now = time.time()
         made = [
             Annotation(
-                id=session.new_annotation_id(),
+                id=session.edits.new_annotation_id(),
                 image_id=candidate.image_id,
                 category_id=category_id,
                 shape=candidate.shape,
@@ -159,10 +159,10 @@ class Reviewing(QObject):
         for (candidate, _), annotation in zip(placed, made, strict=True):
             changes.append(Change(candidate, structs.replace(candidate, verdict="accepted")))
             changes.append(Change(None, annotation))
-        if not session.commit(label or f"Accept {self._named(made)}", changes, by=by):
+        if not session.edits.commit(label or f"Accept {self._named(made)}", changes, by=by):
             return []
         session.focus.select(
-            [a.id for a in made if session.image is not None and a.image_id == session.image.id]
+            [a.id for a in made if session.place.image is not None and a.image_id == session.place.image.id]
         )
         self.decided.emit(tuple(candidate.id for candidate, _ in placed))
         return made
@@ -191,7 +191,7 @@ class Reviewing(QObject):
         names = {self._name(c.category_id, c.label) for c in left}
         what = names.pop() if len(left) == 1 else f"{len(left):,} predictions"
         changes = [Change(c, structs.replace(c, verdict="rejected")) for c in left]
-        if self._session.commit(f"Reject {what}", changes, by=BY):
+        if self._session.edits.commit(f"Reject {what}", changes, by=BY):
             self.decided.emit(tuple(c.id for c in left))
 
     # --- small words ------------------------------------------------------------------------------

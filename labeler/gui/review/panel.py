@@ -61,7 +61,7 @@ class ReviewPanel(Card):
             session.measure.model_changed,
             session.document.changed,
             session.focus.category_changed,
-            session.image_changed,
+            session.place.image_changed,
         ):
             signal.connect(self._later.start)
         self._show()

@@ -71,8 +71,8 @@ class ReviewQueue(QObject):
         self.filter = filtering.filter
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
         session.document.changed.connect(self._note)
-        session.pixels_changed.connect(self._say_when_there)
-        session.image_changed.connect(self._leave_image)
+        session.place.pixels_changed.connect(self._say_when_there)
+        session.place.image_changed.connect(self._leave_image)
         session.project_changed.connect(self._end)
         session.measure.model_changed.connect(self._again.start)
         session.document.images_changed.connect(self._take_images)
@@ -113,14 +113,14 @@ class ReviewQueue(QObject):
     @property
     def is_on_open_image(self) -> bool:
         """Whether the current item's image is the open one."""
-        item, image = self.current, self._session.image
+        item, image = self.current, self._session.place.image
         return item is not None and image is not None and image.id == item.image_id
 
     @property
     def is_shown(self) -> bool:
         """Whether the current item is on the screen: only then can it be decided."""
         item, session = self.current, self._session
-        there = self.is_on_open_image and session.pixels is not None
+        there = self.is_on_open_image and session.place.pixels is not None
         return item is not None and there and item.candidate_id in session.document.candidates
 
     def pace(self) -> ReviewPace | None:
@@ -211,7 +211,7 @@ class ReviewQueue(QObject):
 
     def image_done(self) -> None:
         """Say that the open image is reviewed, and go on to the first item after it on another one."""
-        self._session.mark_reviewed(True, by="review")
+        self._session.edits.mark_reviewed(True, by="review")
         self._go_on()
         self._times.append(time.monotonic())
 
@@ -221,7 +221,7 @@ class ReviewQueue(QObject):
         if item is None:
             return
         self._shown = None
-        self._session.go_to(item.image_id)
+        self._session.place.go_to(item.image_id)
         if self.is_shown:
             self._session.focus.select(())  # what one looks at takes its place
         self._say_when_there()
@@ -297,7 +297,7 @@ class ReviewQueue(QObject):
         self._put_in_order()
 
     def _put_in_order(self) -> None:
-        places = {image_id: place for place, image_id in enumerate(self._session.order)}
+        places = {image_id: place for place, image_id in enumerate(self._session.place.order)}
         quality = self._agreements.quality()
         line = ordered(list(self._items.values()), self._order, places=places, quality=quality)
         self._line = [item.candidate_id for item in line]
@@ -308,7 +308,7 @@ class ReviewQueue(QObject):
             return
         self.current = None
         goes, self._goes = self._goes, False
-        opened = self._session.image.id if self._session.image is not None else 0
+        opened = self._session.place.image.id if self._session.place.image is not None else 0
         waiting = filter(self._waits, self._on_image.get(opened, ()))
         here = min(waiting, key=self._places.__getitem__, default=None)
         self.current = self._following(1) if goes or here is None else self._items[here]
@@ -367,7 +367,7 @@ class ReviewQueue(QObject):
 
     def _ask_again(self, taken_back: Sequence[int]) -> None:
         """Decisions were undone: ask about one on the open image, and go elsewhere only for one image's."""
-        opened = self._session.image.id if self._session.image is not None else 0
+        opened = self._session.place.image.id if self._session.place.image is not None else 0
         here = [key for key in taken_back if self._items[key].image_id == opened]
         images = {self._items[key].image_id for key in taken_back}
         first = self._items[min(here or taken_back, key=self._places.__getitem__)]

@@ -100,7 +100,7 @@ class SetAgreementPanel(Card):
         self._later = timer(self, self.refresh, milliseconds=_REFRESH_MS)
         agreements.changed.connect(self._later.start)
         session.focus.category_changed.connect(self._later.start)
-        session.history_changed.connect(self._later.start)
+        session.history.changed.connect(self._later.start)
         self.refresh()
 
     # --- widgets ----------------------------------------------------------------------------------
@@ -319,12 +319,12 @@ class SetAgreementPanel(Card):
 
     def _open_worst(self, index: QModelIndex) -> None:
         if index.isValid():
-            self._session.go_to(self._worst.ids[index.row()])
+            self._session.place.go_to(self._worst.ids[index.row()])
 
     def _open(self, image_ids: Sequence[int], title: str) -> None:
         if image_ids:
-            self._session.set_order(image_ids, title=title)
-            self._session.go_to(image_ids[0])
+            self._session.place.set_order(image_ids, title=title)
+            self._session.place.go_to(image_ids[0])
             self.opened.emit(tuple(image_ids), title)
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -34,15 +34,20 @@ class Acts:
     read at some number has all that was shown up to it, and what was shown `after` it has no answer yet.
     """
 
-    def __init__(self, tail: Tail | None = None) -> None:
+    def __init__(self) -> None:
+        self.turn = 0
+        """Another one with every project: what was asked for in an earlier one is of no use any more."""
+        self.begin(Tail())
+
+    def begin(self, tail: Tail) -> None:
+        """Another project is open, or none; that is the end of its journal."""
+        self.turn += 1
         self.learning = False
         """Whether the end of the journal is being read."""
         self.miscounted: set[int] = set()
         """Images on which something else was done than shown: what was counted on them is counted again."""
         self._shown: list[ShownChanges] = []
-        self._done: list[Act] = []
-        self._undone: list[Act] = []
-        self.learn(tail or Tail())
+        self.learn(tail)
 
     # --- undo and redo ----------------------------------------------------------------------------
 
@@ -98,8 +103,8 @@ class Acts:
 
     def learn(self, tail: Tail) -> None:
         """Take in the end of the journal, when nothing was asked of the writer since it was read."""
-        self._done = [Act(edit, journal_id) for journal_id, edit in tail.done]
-        self._undone = []
+        self._done: list[Act] = [Act(edit, journal_id) for journal_id, edit in tail.done]
+        self._undone: list[Act] = []
         self._older, self._newer = tail.older, tail.undone
 
     # --- ahead of the disk ------------------------------------------------------------------------

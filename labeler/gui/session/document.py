@@ -1,7 +1,7 @@
 """What the window knows of the open project: plain values, brought up to date by the changes of edits."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, structs
@@ -96,6 +96,14 @@ class Document(QObject):
     def counts(self, image_id: int) -> Mapping[int, int]:
         """Annotations of an image by category id."""
         return self._counts.get(image_id, {})
+
+    def names(self, annotations: Sequence[Annotation]) -> str:
+        """What a line about annotations calls them: one's name, else how many ("3 person", "4 objects")."""
+        found = [self._categories.get(annotation.category_id) for annotation in annotations]
+        names = {category.name if category else "object" for category in found}
+        if len(annotations) == 1:
+            return names.pop()
+        return f"{len(annotations)} {names.pop() if len(names) == 1 else 'objects'}"
 
     # --- another project, another image -----------------------------------------------------------
 

@@ -10,6 +10,7 @@ from labeler.core.photos.patience import patiently
 from labeler.core.photos.photo_files import Stamp, stamp_of
 from labeler.core.records import Image
 from labeler.gui.session.loader import PixelLoader
+from labeler.gui.session.project_link import ProjectLink
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier
 from labeler.project.photos.survey import MISSING
@@ -19,15 +20,12 @@ _RENUMBERED = 2
 """So often a file is read anew for its number alone: some network disks number their files ever anew."""
 
 
-class _Session(Protocol):
+class _Place(Protocol):
+    problem: str
+
     @property
     def image(self) -> Image | None: ...
-    @property
-    def read_only(self) -> str: ...
-    @property
-    def problem(self) -> str: ...
     def image_path(self, image: Image) -> Path: ...
-    def look_at_folder(self) -> None: ...
     def show_anew(self) -> None: ...
 
 
@@ -37,9 +35,10 @@ class OpenPhoto(QObject):
     The looks are on threads that nobody waits for, one at a time, and read nothing but the file's entry.
     """
 
-    def __init__(self, session: _Session, loader: PixelLoader, parent: QObject) -> None:
+    def __init__(self, place: _Place, link: ProjectLink, loader: PixelLoader, parent: QObject) -> None:
         super().__init__(parent)
-        self._session = session
+        self._place = place
+        self._link = link
         self._loader = loader
         self._courier = Courier(self)
         self._looking: Path | None = None
@@ -54,7 +53,7 @@ class OpenPhoto(QObject):
     def follow(self) -> None:
         """Another image is open, or none: look at its file at once, since it may be shown from memory."""
         self._done, self._renumbered = None, 0
-        if self._session.image is None:
+        if self._place.image is None:
             self._timer.stop()
         else:
             self._timer.start()
@@ -62,10 +61,10 @@ class OpenPhoto(QObject):
 
     def look(self) -> None:
         """Look at the file of the open image; what comes of it comes soon."""
-        image = self._session.image
+        image = self._place.image
         if image is None or self._looking is not None:
             return
-        path = self._looking = self._session.image_path(image)
+        path = self._looking = self._place.image_path(image)
         run_aside(
             lambda: patiently(path, lambda: stamp_of(path)),
             courier=self._courier,
@@ -79,14 +78,14 @@ class OpenPhoto(QObject):
 
     def _take(self, image_id: int, path: Path, now: Stamp | None) -> None:
         self._end()
-        image = self._session.image
+        image = self._place.image
         if image is None:
             return
-        if (image.id, self._session.image_path(image)) != (image_id, path):
+        if (image.id, self._place.image_path(image)) != (image_id, path):
             self.look()
             return
         shown = self._loader.stamp(image_id)
-        if shown is None and not self._session.problem:
+        if shown is None and not self._place.problem:
             return  # it is being read
         missing = image.note == MISSING
         if (now, missing) == self._done or self._is_only_renumbered(shown, now):
@@ -96,15 +95,15 @@ class OpenPhoto(QObject):
             self._miss(missing)
         elif missing or now != shown:
             if now != shown:
-                self._session.show_anew()
-            self._session.look_at_folder()
+                self._place.show_anew()
+            self._link.look_at_folder()
 
     def _miss(self, known: bool) -> None:
         """The file is gone; where it is now, or that nobody knows, a look at the folder tells."""
-        if self._session.read_only:
-            self._session.show_anew()
+        if self._link.read_only:
+            self._place.show_anew()
         elif not known:
-            self._session.look_at_folder()
+            self._link.look_at_folder()
 
     def _is_only_renumbered(self, shown: Stamp | None, now: Stamp | None) -> bool:
         if shown is None or now is None or shown == now:
@@ -116,6 +115,6 @@ class OpenPhoto(QObject):
 
     def _come_back(self, state: Qt.ApplicationState) -> None:
         """The person was elsewhere, maybe in the folder."""
-        if state == Qt.ApplicationState.ApplicationActive and self._session.image is not None:
+        if state == Qt.ApplicationState.ApplicationActive and self._place.image is not None:
             self.look()
-            self._session.look_at_folder()
+            self._link.look_at_folder()

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.photos.doubles import doubled, said_doubled
 from labeler.core.photos.label_pictures import label_pictures, said_label_pictures
 from labeler.core.photos.patience import silent_disks
-from labeler.core.photos.photo_files import Fingerprint, fingerprint, said_left_out
+from labeler.core.photos.photo_files import SUFFIXES, Fingerprint, fingerprint, said_left_out
 from labeler.core.records import Image
 from labeler.errors import ImageError, ProjectError
 from labeler.gui.toolkit.aside import run_aside
@@ -20,6 +20,7 @@ from labeler.project.photos.fingerprints import Due
 from labeler.project.photos.folder import Sync, find_images, take_survey
 from labeler.project.photos.survey import Survey, survey
 from labeler.project.store import Store
+from labeler.project.writer import Writer
 
 T = TypeVar("T")
 
@@ -193,3 +194,20 @@ def _look(here: _Round, one: Due) -> Fingerprint | None:
         return fingerprint(here.root / one.path, whole=one.whole, should_stop=here.stop.is_set)
     except ImageError:
         return None
+
+
+def list_new(writer: Writer, root: Path, start: Path) -> None:
+    """On another thread: list a folder seen for the first time, or one that has a photo not known yet."""
+    images, known = writer.call(lambda store: (store.images(), store.photos.known()))
+    asked_for = start.suffix.lower() in SUFFIXES and start.is_file()
+    if not images or (asked_for and image_at(start, root, images) is None):
+        seen = survey(images, known, list(find_images(root)), root)
+        writer.call(lambda store: take_survey(store, root, seen))
+
+
+def image_at(path: Path | None, root: Path, images: Sequence[Image]) -> int | None:
+    """The image that a path means, if it is one of the project's."""
+    if path is None or not path.is_file():
+        return None
+    wanted = path.resolve()
+    return next((image.id for image in images if (root / image.path).resolve() == wanted), None)

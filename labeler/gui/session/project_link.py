@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, TypeVar
 from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.photos.photo_files import SUFFIXES, Fingerprint
+from labeler.core.photos.photo_files import Fingerprint
 from labeler.core.records import Category, Image, Model
 from labeler.errors import LabelerError
-from labeler.gui.session.photo_watch import PhotoWatch
+from labeler.gui.session.photo_watch import PhotoWatch, image_at, list_new
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier
 from labeler.project.blank_projects import is_blank, take_away
@@ -21,8 +21,7 @@ from labeler.project.ids import Ids, Kind
 from labeler.project.keeping.kept import kept_copies
 from labeler.project.keeping.rescue_file import Step, put_aside_files
 from labeler.project.keeping.snapshots import DamagedProjectError
-from labeler.project.photos.folder import ProjectPlace, Sync, find_images, locate, take_survey
-from labeler.project.photos.survey import survey
+from labeler.project.photos.folder import ProjectPlace, Sync, locate
 from labeler.project.settlement import Tail
 from labeler.project.store import Store
 from labeler.project.writer import Writer
@@ -75,8 +74,8 @@ class ProjectLink(QObject):
 
     leaving = Signal()
     """Another project is about to take the place of the open one, which can still be written to."""
-    viewed = Signal(object, int)
-    """A `ProjectView`: another project was opened, or this one was read anew; and `asked` when that began."""
+    viewed = Signal(object, int, bool)
+    """A `ProjectView`, `asked` when it was read, and whether another project was opened."""
     refused = Signal(object)
     """The exception that says why a project was not opened."""
     synced = Signal(object)
@@ -108,6 +107,21 @@ class ProjectLink(QObject):
         self._watch = PhotoWatch(self, self)
         self._watch.told.connect(self.told)
         self._watch.synced.connect(self._take_sync)
+
+    @property
+    def opened(self) -> OpenedProject | None:
+        """The project that is open."""
+        return self._opened
+
+    @property
+    def root(self) -> Path:
+        """The folder that image paths are relative to."""
+        return self._opened.root if self._opened else Path()
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed, or ""."""
+        return self._opened.read_only if self._opened else ""
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -153,7 +167,7 @@ class ProjectLink(QObject):
         opened = OpenedProject(path=place.project, root=place.root, read_only=why)
         try:
             if not opened.read_only:
-                _list_new(writer, opened.root, path)
+                list_new(writer, opened.root, path)
             return writer, writer.call(lambda store: self._view(store, opened, path)), place
         except BaseException:  # no writer is left without a window, whatever ended it; it goes on upwards
             if writer is not here:
@@ -173,7 +187,7 @@ class ProjectLink(QObject):
             ids=store.ids,
             segmenter_id=model.id,
             tail=store.tail(),
-            start=_image_at(start, opened.root, images),
+            start=image_at(start, opened.root, images),
         )
 
     def _take(self, turn: int, writer: Writer, view: ProjectView, place: ProjectPlace) -> None:
@@ -189,11 +203,12 @@ class ProjectLink(QObject):
         if self._writer is not None:
             self.leaving.emit()
             self._leave(self._writer)
-        self._writer, self._opened = writer, view.opened
+        self._writer = writer
         self._ids, self.segmenter_id = view.ids, view.segmenter_id
         self._unsaved = 0
         self._say(READ_ONLY if view.opened.read_only else SAVED)
-        self.viewed.emit(view, self.asked)
+        self._opened = view.opened
+        self.viewed.emit(view, self.asked, True)
         if place.message:
             self.placed.emit(place)
         self._tell_kept(view.opened.path)
@@ -210,6 +225,11 @@ class ProjectLink(QObject):
         if sync:
             self.view()
 
+    def reload(self) -> None:
+        """Read everything again, and look at the folder: the project was changed underneath."""
+        self.view()
+        self.look_at_folder()
+
     def view(self, start: int | None = None) -> None:
         """Read everything again, and show the image `start` where it is given; `viewed` follows."""
         if self._opened is not None:
@@ -222,7 +242,7 @@ class ProjectLink(QObject):
 
     def _show(self, opened: OpenedProject, view: ProjectView | None, asked: int) -> None:
         if view is not None and opened is self._opened:
-            self.viewed.emit(view, asked)
+            self.viewed.emit(view, asked, False)
 
     def close(self) -> None:
         """Let go of the project; its edits are being written, and a snapshot made, when this returns."""
@@ -416,23 +436,6 @@ class ProjectLink(QObject):
         if state != self.saved:
             self.saved = state
             self.saved_changed.emit(state)
-
-
-def _list_new(writer: Writer, root: Path, start: Path) -> None:
-    """On another thread: list a folder seen for the first time, or one that has a photo not known yet."""
-    images, known = writer.call(lambda store: (store.images(), store.photos.known()))
-    asked_for = start.suffix.lower() in SUFFIXES and start.is_file()
-    if not images or (asked_for and _image_at(start, root, images) is None):
-        seen = survey(images, known, list(find_images(root)), root)
-        writer.call(lambda store: take_survey(store, root, seen))
-
-
-def _image_at(path: Path | None, root: Path, images: Sequence[Image]) -> int | None:
-    """The image that a path means, if it is one of the project's."""
-    if path is None or not path.is_file():
-        return None
-    wanted = path.resolve()
-    return next((image.id for image in images if (root / image.path).resolve() == wanted), None)
 
 
 def _ignore(_: object) -> None:

@@ -1,143 +1,205 @@
-"""The one mutable thing of the window: what is open, what is selected, and the one door for edits.
+"""The one mutable thing of the window: the open project, in rooms, and the line to its writer.
 
-Views read from here and subscribe to its signals; nobody else keeps annotations. An edit is shown at
+Views read from the rooms and subscribe to their signals; nobody else keeps annotations. An edit is shown at
 once and written by the project's writer thread; `saved_changed` says when it is on disk.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import structs
+from PySide6.QtCore import QObject, Signal
 
-from labeler.core.colors import next_color, next_key
-from labeler.core.records import (
-    Annotation,
-    Candidate,
-    Category,
-    Change,
-    Mask,
-    Shape,
-    Source,
-)
-from labeler.gui.session.acting import Acting
-from labeler.gui.session.project_link import Ask
-from labeler.project.category_merge import merged
+from labeler.gui.session.acts import Acts
+from labeler.gui.session.document import Document
+from labeler.gui.session.edits import Edits
+from labeler.gui.session.focus import Focus
+from labeler.gui.session.history import History
+from labeler.gui.session.label_reader import LabelReader
+from labeler.gui.session.measure import Measure
+from labeler.gui.session.place import Place
+from labeler.gui.session.project_link import Ask, ProjectLink, ProjectView
+from labeler.gui.session.strangers import Strangers
 from labeler.project.keeping.copying import secure_for_import
+from labeler.project.photos.folder import Sync, said_of
+from labeler.project.settlement import Tail
 from labeler.project.store import Store
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Session(Acting):
+class Session(QObject):
     """The open project as the window sees it. All methods are called on the GUI thread and return at once."""
 
-    # --- edits ------------------------------------------------------------------------------------
+    leaving = Signal()
+    """The open project is about to be left; all of it can still be asked for."""
+    project_changed = Signal()
+    """Another project is open, or none."""
+    saved_changed = Signal(str)
+    """"saved", "saving", "read-only", or a sentence that says why edits are not on disk."""
+    refused = Signal(object)
+    """The exception that says why a project was not opened."""
+    told = Signal(str)
+    """A sentence for the person about something that did not work."""
 
-    def add(self, shape: Shape, *, by: str, label: str = "", source: Source = "human") -> Annotation | None:
-        """A new annotation of the current category on the open image, selected; one edit ("Add person").
-
-        None where nothing is open or no category is there to give it.
-        """
-        made = self._made(shape, source)
-        if made is not None:
-            self.commit(label or f"Add {self._name(made)}", [Change(None, made)], by=by)
-            self.focus.select([made.id])
-        return made
-
-    def accept(self, mask: Mask, confidence: float, *, by: str) -> Annotation | None:
-        """A proposal of the promptable model becomes an annotation, measured against it from now on."""
-        made = self._made(mask, "model")
-        if made is None:
-            return None
-        prediction = Candidate(
-            id=self._link.new_id("candidate"),
-            image_id=made.image_id,
-            model_id=self._link.segmenter_id,
-            category_id=made.category_id,
-            shape=mask,
-            confidence=confidence,
+    def __init__(
+        self, parent: QObject | None = None, *, segmenter: tuple[str, str] = ("MobileSAM", "1")
+    ) -> None:
+        super().__init__(parent)
+        self._link = link = ProjectLink(segmenter, self)
+        self._acts = Acts()
+        self.strangers = Strangers(self)
+        """Labelled images in whose place another photo lies."""
+        self.document = Document(self.strangers, self)
+        """Images, categories, and what is on the open image."""
+        self.focus = Focus(self.document, self)
+        """What the next act is about."""
+        self._labels = LabelReader(self.document, self.focus, link, self._acts)
+        self.place = Place(
+            self.document, self.focus, self.strangers, link=link, labels=self._labels, parent=self
         )
-        made = structs.replace(made, prediction_id=prediction.id)
-        self.commit(f"Accept {self._name(made)}", [Change(None, prediction), Change(None, made)], by=by)
-        self.focus.select([made.id])
-        return made
-
-    def replace(self, annotation: Annotation, shape: Shape, *, label: str, by: str) -> None:
-        """The same annotation with another shape; one edit."""
-        edited = structs.replace(annotation, shape=shape, edited=time.time())
-        self.commit(label, [Change(annotation, edited)], by=by)
-
-    def delete(self, ids: Iterable[int], *, by: str) -> None:
-        """Delete annotations of the open image; one edit. Locked categories are left alone."""
-        gone = [a for a in self._chosen(ids) if not self._locked(a)]
-        if gone:
-            self.commit(f"Delete {self._names(gone)}", [Change(a, None) for a in gone], by=by)
-
-    def recategorise(self, ids: Iterable[int], category_id: int, *, by: str) -> None:
-        """Give annotations of the open image another category; one edit."""
-        now = time.time()
-        moved = [a for a in self._chosen(ids) if a.category_id != category_id and not self._locked(a)]
-        category = self.document.categories.get(category_id)
-        if category is None:
-            self.told.emit("Nothing was renamed: that category is not there any more.")
-        elif moved:
-            name = category.name
-            changes = [Change(a, structs.replace(a, category_id=category_id, edited=now)) for a in moved]
-            self.commit(f"{self._names(moved)} to {name}", changes, by=by)
-
-    def add_category(self, name: str, *, by: str, color: str = "", key: str = "") -> Category | None:
-        """A new category, made the current one; its colour and key are the first free ones by default.
-
-        Gives the existing one where the name is taken, and None where nothing can be changed.
-        """
-        name = name.strip()
-        for known in self.document.categories.values():
-            if known.name == name:
-                self.focus.choose_category(known.id)
-                return known
-        if not name or self._opened is None or self.read_only:
-            return None
-        known_ones = self.document.categories.values()
-        made = Category(
-            id=self._link.new_id("category"),
-            name=name,
-            color=color or next_color(c.color for c in known_ones),
-            key=key or next_key(c.key for c in known_ones),
+        """The order of the images, which one is open, and its pixels."""
+        self.measure = Measure(self.document, self.focus, self)
+        """How well labels and predictions agree."""
+        self.history = History(
+            self.document,
+            self.focus,
+            self.place,
+            link=link,
+            labels=self._labels,
+            acts=self._acts,
+            parent=self,
         )
-        self.commit(f"Add category {name}", [Change(None, made)], by=by)
-        self.focus.choose_category(made.id)
-        return made
+        """Undo, redo and the journal."""
+        self.edits = Edits(self.document, self.focus, link, self.history)
+        """The one door by which labels change."""
+        link.refused.connect(self.refused)
+        link.saved_changed.connect(self.saved_changed)
+        link.told.connect(self.told)
+        self.undecided, self.placed = link.undecided, link.placed
+        self.after_leaving = link.after_leaving
+        link.leaving.connect(self.leaving)
+        link.viewed.connect(self._take_view)
+        link.synced.connect(self._take_sync)
 
-    def add_categories(self, names: Iterable[str], *, by: str) -> dict[str, int]:
-        """New categories in one edit; gives the id of each name. The current category stays what it is."""
-        made: list[Category] = []
-        for name in dict.fromkeys(names):
-            there = [*self.document.categories.values(), *made]
-            color, key = next_color(c.color for c in there), next_key(c.key for c in there)
-            made.append(Category(id=self._link.new_id("category"), name=name, color=color, key=key))
-        label = f"Add category {made[0].name}" if len(made) == 1 else f"Add {len(made)} categories"
-        if not made or not self.commit(label, [Change(None, one) for one in made], by=by):
-            return {}
-        return {category.name: category.id for category in made}
+    @property
+    def project(self) -> Path | None:
+        """The project file that is open."""
+        return self._link.opened.path if self._link.opened else None
 
-    def merge_categories(self, source_id: int, target_id: int) -> None:
-        """Give all annotations of one category another one, and delete the first; one edit."""
-        source, target = self.document.categories[source_id], self.document.categories[target_id]
-        self._have_made(lambda store: merged(store, source, target))
+    @property
+    def root(self) -> Path:
+        """The folder that image paths are relative to."""
+        return self._link.root
 
-    def mark_reviewed(self, reviewed: bool, *, by: str) -> None:
-        """Say of the open image that its annotations are complete and right, or take that back."""
-        image = self.image
-        if image is not None and image.reviewed != reviewed:
-            label = f"{'Reviewed' if reviewed else 'Not reviewed'}: {Path(image.path).name}"
-            self.commit(label, [Change(image, structs.replace(image, reviewed=reviewed))], by=by)
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed, or ""."""
+        return self._link.read_only
 
-    def new_annotation_id(self) -> int:
-        """An id that was never used in this project."""
-        return self._link.new_id("annotation")
+    @property
+    def saved(self) -> str:
+        """The last state told by `saved_changed`."""
+        return self._link.saved
+
+    # --- opening and closing ----------------------------------------------------------------------
+
+    def open(self, path: Path, *, read_only: bool = False, take_over: bool = False) -> None:
+        """Open a folder of images, an image, or a project file; `refused` says what does not work.
+
+        `take_over` overrules a lock that another machine left behind.
+        """
+        self._link.open(path, read_only=read_only, take_over=take_over)
+
+    def use_segmenter(self, name: str, version: str = "1") -> None:
+        """Keep accepted proposals under another promptable model from now on."""
+        self._link.use_segmenter(name, version)
+
+    def close(self) -> None:
+        """Let go of the project; what is not on disk yet goes there in the background."""
+        was_open = self._link.opened is not None
+        if was_open:
+            self.leaving.emit()
+        self._link.close()
+        if was_open:
+            self._acts.begin(Tail())
+            self.document.clear()
+            self._reset()
+            self.project_changed.emit()
+
+    def shut_down(self) -> None:
+        """Close, and wait until every edit is on disk: the window goes away."""
+        self.close()
+        self._link.shut_down()
+
+    def reload(self) -> None:
+        """Read everything again from the project file, after an import for example."""
+        self._link.reload()
+
+    def refresh_candidates(self, image_id: int) -> None:
+        """Read the candidates again where that image is open: a run has stored new ones."""
+        self._labels.refresh_candidates(image_id)
+
+    def look_at_folder(self) -> None:
+        """Find what was added to the folder, went from it, moved in it or was replaced."""
+        self._link.look_at_folder()
+
+    def _take_view(self, view: ProjectView, number: int, fresh: bool) -> None:
+        """Show what was read from a project: another one (`fresh`), or the same after it changed underneath.
+
+        `number` is that of the last thing asked of the writer before it was read.
+        """
+        document, place = self.document, self.place
+        kept, before = document.open_id, place.image
+        document.fill(view.images, view.categories, view.counts, view.models)
+        if fresh:
+            self._acts.begin(view.tail)
+            self._reset()
+            self.measure.choose_first(self._link.segmenter_id)
+            self.project_changed.emit()
+        else:
+            document.absorb(self._acts.after(number))
+            place.drop_order()
+            if number == self._link.asked:
+                self._acts.learn(view.tail)
+        document.images_changed.emit(())
+        place.ensure_order()
+        self.focus.sync_category()
+        self.history.changed.emit()
+        wanted = (view.start, place.resume_at, view.images[0].id if view.images else None)
+        target = next((one for one in wanted if document.find_image(one) is not None), None)
+        if target is not None and (fresh or document.find_image(kept) is None):
+            place.open(target)
+        elif kept is not None:
+            place.see_again(before)
+
+    def _take_sync(self, sync: Sync) -> None:
+        """A look at the folder is done: say what came of it, and ask about photos that were replaced."""
+        self.strangers.take(sync.replaced)
+        if sentence := said_of(sync):
+            self.told.emit(sentence)
+
+    def _reset(self) -> None:
+        self.document.open(None)
+        self.strangers.clear()
+        self.place.clear()
+        self.measure.model = None
+        self.focus.leave()
+        self.place.image_changed.emit()
+        self.focus.selection_changed.emit()
+
+    # --- the writer's line ------------------------------------------------------------------------
+
+    def ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
+        """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
+        self._link.read(work, done)
+
+    def keep(
+        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+    ) -> None:
+        """Have what a model found kept, on the writer's thread; no edit, and nothing for undo."""
+        self._link.keep(work, done, failed=failed)
 
     def import_file(
         self,
@@ -155,7 +217,7 @@ class Session(Acting):
             secure_for_import(store.path, store.secure)
             return work(store)
 
-        self._write_unseen(secured, done, failed=failed or (lambda error: self.told.emit(str(error))))
+        self.history.write_unseen(secured, done, failed=failed or (lambda error: self.told.emit(str(error))))
 
     def beside(
         self, work: Callable[[Ask], R], done: Callable[[R], None], *, failed: Callable[[Exception], None]
@@ -165,32 +227,3 @@ class Session(Acting):
             self.told.emit(f"Nothing was changed. {self.read_only}")
             return
         self._link.beside(work, done, failed=failed)
-
-    # --- small words ------------------------------------------------------------------------------
-
-    def _made(self, shape: Shape, source: Source) -> Annotation | None:
-        if self.image is None or self._opened is None or self.read_only:
-            if self.read_only:
-                self.told.emit(f"Nothing was changed. {self.read_only}")
-            return None
-        if self.focus.category is None:
-            self.add_category("object", by="session")
-        if self.focus.category is None:
-            return None
-        now = time.time()
-        return Annotation(
-            id=self.new_annotation_id(),
-            image_id=self.image.id,
-            category_id=self.focus.category.id,
-            shape=shape,
-            source=source,
-            created=now,
-            edited=now,
-        )
-
-    def _chosen(self, ids: Iterable[int]) -> list[Annotation]:
-        return [self.document.annotations[i] for i in ids if i in self.document.annotations]
-
-    def _locked(self, annotation: Annotation) -> bool:
-        category = self.document.categories.get(annotation.category_id)
-        return category is not None and category.locked

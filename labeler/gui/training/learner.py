@@ -92,7 +92,7 @@ class Learner(QObject):
         self._jobs.finished.connect(self._on_finished)
         self._jobs.failed.connect(self._give_up)
         session.document.changed.connect(self._on_edit)
-        session.image_changed.connect(self._on_image)
+        session.place.image_changed.connect(self._on_image)
         session.project_changed.connect(self._on_project)
         desk.changed.connect(self._give_way)
         if batch is not None:
@@ -174,7 +174,7 @@ class Learner(QObject):
 
     def learnable(self) -> list[Image]:
         """The images to learn from: labelled, and not the one that is being worked at."""
-        session, here = self._session, self._session.image
+        session, here = self._session, self._session.place.image
         return [
             image
             for image in session.document.images
@@ -184,9 +184,9 @@ class Learner(QObject):
 
     def upcoming(self) -> list[Image]:
         """The next images without objects, from the open one on."""
-        session, here = self._session, self._session.image
-        order = list(session.order)
-        start = (session.place(here.id) or 0) if here is not None else 0
+        session, here = self._session, self._session.place.image
+        order = list(session.place.order)
+        start = (session.place.position(here.id) or 0) if here is not None else 0
         ids = order[start:] + order[:start]
         images = (session.document.find_image(image_id) for image_id in ids)
         empty = (
@@ -267,7 +267,7 @@ class Learner(QObject):
         self._model = model
         if self._session.measure.model is None:
             self._session.measure.add_model(model)
-        wanted = tuple((image.id, str(self._session.image_path(image))) for image in images)
+        wanted = tuple((image.id, str(self._session.place.image_path(image))) for image in images)
         self._is_doing("predicting")
         self._jobs.start(PredictSpec(str(weights), wanted), title=NAME)
 

@@ -260,8 +260,8 @@ class TrainingSetup(QWidget):
 
     def _open(self, image_ids: list[int], title: str) -> None:
         if image_ids:
-            self._session.set_order(image_ids, title=title)
-            self._session.go_to(image_ids[0])
+            self._session.place.set_order(image_ids, title=title)
+            self._session.place.go_to(image_ids[0])
 
     def fold(self, shown: bool) -> None:
         """Show the settings that are folded away, or fold them away again."""

@@ -32,9 +32,9 @@ class ActionSet(QObject):
         canvas.sign_typed.connect(lambda sign: signs[sign].trigger())
         for signal in (
             session.project_changed,
-            session.history_changed,
+            session.history.changed,
             session.document.images_changed,
-            session.image_changed,
+            session.place.image_changed,
             session.document.changed,
             canvas.progress_changed,
             canvas.tool_changed,

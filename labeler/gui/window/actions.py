@@ -127,7 +127,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             "Undo",
             ("Ctrl+Z",),
             lambda w: w.keys.undo(),
-            enabled=lambda w: w.session.can_undo or w.canvas.can_take_back,
+            enabled=lambda w: w.session.history.can_undo or w.canvas.can_take_back,
             while_dragging=True,
         ),
         # never an edit under what is in progress
@@ -136,7 +136,9 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             "Redo",
             ("Ctrl+Shift+Z", "Ctrl+Y"),
             lambda w: w.keys.redo(),
-            enabled=lambda w: w.canvas.can_bring_back or (w.session.can_redo and not w.canvas.in_progress),
+            enabled=lambda w: (
+                w.canvas.can_bring_back or (w.session.history.can_redo and not w.canvas.in_progress)
+            ),
             while_dragging=True,
         ),
         LINE,
@@ -177,8 +179,8 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
         ),
     ),
     "Images": (
-        Action("next", "Next image", ("D", "PgDown"), lambda w: w.session.step(1), repeats=True),
-        Action("previous", "Previous image", ("A", "PgUp"), lambda w: w.session.step(-1), repeats=True),
+        Action("next", "Next image", ("D", "PgDown"), lambda w: w.session.place.step(1), repeats=True),
+        Action("previous", "Previous image", ("A", "PgUp"), lambda w: w.session.place.step(-1), repeats=True),
         Action(
             "reviewed-next",
             "Reviewed, and next",
@@ -189,8 +191,8 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             "reviewed",
             "Reviewed",
             ("Ctrl+R",),
-            switch=lambda w, on: w.session.mark_reviewed(on, by="window"),
-            ticked=lambda w: bool(w.session.image and w.session.image.reviewed),
+            switch=lambda w, on: w.session.edits.mark_reviewed(on, by="window"),
+            ticked=lambda w: bool(w.session.place.image and w.session.place.image.reviewed),
         ),
         Action(
             "next-open",
@@ -331,7 +333,10 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
         LINE,
         Action("restart-model", "Restart the model process", (), lambda w: w.bench.host.restart()),
         Action(
-            "encode-all", "Encode all images ahead", (), lambda w: w.bench.look_ahead(len(w.session.order))
+            "encode-all",
+            "Encode all images ahead",
+            (),
+            lambda w: w.bench.look_ahead(len(w.session.place.order)),
         ),
     ),
     "Help": (

@@ -140,20 +140,20 @@ class Commands(QObject):
             return
         if self._bench.verdicts.image_done():
             return
-        self._session.mark_reviewed(True, by="window")
-        self._session.step(1)
+        self._session.edits.mark_reviewed(True, by="window")
+        self._session.place.step(1)
 
     def to_unreviewed(self, direction: int) -> None:
         """Go to the next image in the order that is not reviewed, or the one before for -1."""
-        session, image = self._session, self._session.image
-        order = list(session.order)
-        here = session.place(image.id) if image is not None else None
+        session, image = self._session, self._session.place.image
+        order = list(session.place.order)
+        here = session.place.position(image.id) if image is not None else None
         start = here if here is not None else -1
         places = range(start + 1, len(order)) if direction > 0 else range(start - 1, -1, -1)
         for place in places:
             other = session.document.find_image(order[place])
             if other is not None and not other.reviewed:
-                session.go_to(other.id)
+                session.place.go_to(other.id)
                 return
         self._notifier.info("All images in that direction are reviewed.", key="unreviewed")
 

@@ -27,7 +27,7 @@ class Keys(QObject):
         canvas.progress_changed.connect(self._take_progress)
         session.document.changed.connect(self._take_back_offer)
         # it was said of an object of the image before
-        session.image_changed.connect(lambda: notifier.take_back("category"))
+        session.place.image_changed.connect(lambda: notifier.take_back("category"))
 
     def holds_back(self) -> bool:
         """Whether something is under the hand, which is told: what would change it waits."""
@@ -47,12 +47,12 @@ class Keys(QObject):
     def undo(self) -> None:
         """Take back a bit of what is in progress, else the last edit."""
         if not self._canvas.take_back():
-            self._session.undo()
+            self._session.history.undo()
 
     def redo(self) -> None:
         """Bring back what was taken of what is in progress, else the last undone edit."""
         if not self._canvas.bring_back():
-            self._session.redo()
+            self._session.history.redo()
 
     def delete(self) -> None:
         """Take back a bit of what is in progress; else delete the hovered corner, or the selection."""
@@ -60,7 +60,7 @@ class Keys(QObject):
         if canvas.in_progress:
             canvas.take_back()
         elif not canvas.delete_under_pointer():
-            session.delete(session.focus.selection, by="window")
+            session.edits.delete(session.focus.selection, by="window")
 
     def pick_category(self, digit: str) -> None:
         """A digit: that category for what is in progress, else for the selection or for what comes next.
@@ -86,13 +86,13 @@ class Keys(QObject):
         session = self._session
         chosen = [session.document.annotations[key] for key in session.focus.selection]
         others = [one.id for one in chosen if one.category_id != category.id]
-        session.recategorise(session.focus.selection, category.id, by="keys")
+        session.edits.recategorise(session.focus.selection, category.id, by="keys")
         session.focus.choose_category(category.id)
         renamed = sum(session.document.annotations[key].category_id == category.id for key in others)
         if renamed:
             what = "The selected object is" if renamed == 1 else f"{renamed} selected objects are"
             text = f"{what} {category.name} now."
-            self._notifier.info(text, action="Undo", run=session.undo, key="category")
+            self._notifier.info(text, action="Undo", run=session.history.undo, key="category")
         elif others and not session.read_only:
             text = "Nothing was renamed: the category of what is selected is locked."
             self._notifier.info(text, key="category")
@@ -143,5 +143,5 @@ class Keys(QObject):
         self._window.close()
 
     def _tell_kept(self, sentence: str, image_id: int) -> None:
-        back = partial(self._session.go_to, image_id)
+        back = partial(self._session.place.go_to, image_id)
         self._notifier.info(sentence, action="Go back", run=back, key="progress")

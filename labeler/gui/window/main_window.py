@@ -118,10 +118,10 @@ class MainWindow(QObject):
     def _connect_session(self) -> None:
         session, host, canvas = self.session, self.bench.host, self.canvas
         session.project_changed.connect(self._take_project)
-        session.image_changed.connect(self._show_image)
+        session.place.image_changed.connect(self._show_image)
         session.document.images_changed.connect(lambda _: self._show_place())
-        session.order_changed.connect(self._show_place)
-        session.pixels_changed.connect(self._show_image)
+        session.place.order_changed.connect(self._show_place)
+        session.place.pixels_changed.connect(self._show_image)
         session.saved_changed.connect(self._show_saved)
         host.state_changed.connect(self.status_line.show_host)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
@@ -205,15 +205,15 @@ class MainWindow(QObject):
         self._show_saved(self.session.saved)
 
     def _show_image(self) -> None:
-        image = self.session.image
+        image = self.session.place.image
         self.status_line.show_note(image.note if image else "")
         self._show_place()
 
     def _show_place(self) -> None:
-        session, image = self.session, self.session.image
+        session, image = self.session, self.session.place.image
         name = "" if session.project is None else session.root.name or str(session.root)
-        place = session.place(image.id) if image else None
-        self.frame.top.show_place(name, image.path if image else "", place, len(session.order))
+        place = session.place.position(image.id) if image else None
+        self.frame.top.show_place(name, image.path if image else "", place, len(session.place.order))
         self.frame.setWindowTitle(f"{name} – Labeler" if name else "Labeler")
 
     def _show_saved(self, state: str) -> None:

@@ -28,13 +28,13 @@ class Resuming(QObject):
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self.keep)
         session.leaving.connect(self.keep)
-        session.image_changed.connect(self._pause.start)
-        session.pixels_changed.connect(self._resume_view)
+        session.place.image_changed.connect(self._pause.start)
+        session.place.pixels_changed.connect(self._resume_view)
 
     def keep(self) -> None:
         """Keep where one is now, in the settings and on disk."""
         self._pause.stop()
-        session, image = self._session, self._session.image
+        session, image = self._session, self._session.place.image
         if session.project is None or image is None:
             return
         wanted = self._images.filter()
@@ -67,7 +67,7 @@ class Resuming(QObject):
             self._canvas.set_tool(there.tool)
         image = next((one for one in session.document.images if one.path == there.image), None)
         if image is not None:
-            session.resume_at, self._awaited = image.id, there
+            session.place.resume_at, self._awaited = image.id, there
         self._images.use_filter(
             ImageFilter(
                 name=there.name_filter,
@@ -79,8 +79,8 @@ class Resuming(QObject):
 
     def _resume_view(self) -> None:
         """The pixels of the first image are there: look at the part of it that one looked at."""
-        there, image = self._awaited, self._session.image
-        if there is None or image is None or self._session.pixels is None:
+        there, image = self._awaited, self._session.place.image
+        if there is None or image is None or self._session.place.pixels is None:
             return
         self._awaited = None
         if there.image == image.path and there.view is not None:

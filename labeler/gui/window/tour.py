@@ -57,15 +57,15 @@ class Tour:
         """
         window, session = self._window, self._session
         window.open(photos)
-        self._wait(lambda: session.pixels is not None, "the photos")
+        self._wait(lambda: session.place.pixels is not None, "the photos")
         for name in ("person", "bus"):
-            session.add_category(name, by="tour")
+            session.edits.add_category(name, by="tour")
         for image in session.document.images:
             if image.path in CLICKS:
-                session.go_to(image.id)
+                session.place.go_to(image.id)
                 self._label(image.path, CLICKS[image.path])
         street = next(image for image in session.document.images if image.path == "bus.jpg")
-        session.go_to(street.id)
+        session.place.go_to(street.id)
         self._wait(lambda: len(session.document.annotations) == len(CLICKS["bus.jpg"]), "the labels")
         corrected = self._correct(next(iter(session.document.annotations)))
         self._wait(lambda: session.saved == "saved", "the disk")
@@ -78,7 +78,7 @@ class Tour:
 
     def _label(self, name: str, clicks: Sequence[tuple[str, tuple[int, int]]]) -> None:
         session, host = self._session, self._window.bench.host
-        self._wait(lambda: session.pixels is not None and host.state.encoded, "the model")
+        self._wait(lambda: session.place.pixels is not None and host.state.encoded, "the model")
         for category, (x, y) in clicks:
             chosen = next(c for c in session.document.categories.values() if c.name == category)
             session.focus.select(())

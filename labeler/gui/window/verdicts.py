@@ -60,7 +60,7 @@ class Verdicts(QObject):
 
     def _in_sight(self) -> frozenset[int]:
         """The selected predictions; none before their photo is on the screen: nobody has seen them on it."""
-        return self._predictions.selection if self._session.pixels is not None else frozenset()
+        return self._predictions.selection if self._session.place.pixels is not None else frozenset()
 
     def end_review(self) -> bool:
         """Esc with nothing pending: the review ends; False where none is on."""

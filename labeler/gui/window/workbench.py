@@ -109,8 +109,8 @@ class Workbench(QObject):
     def _connect(self) -> None:
         session, notifier, canvas = self.session, self.notifier, self.canvas
         session.told.connect(notifier.error)
-        session.stepped.connect(self._tell_step)
-        session.pixels_changed.connect(self._encode_open)
+        session.history.stepped.connect(self._tell_step)
+        session.place.pixels_changed.connect(self._encode_open)
         self.host.failed.connect(self._tell_host_trouble)
         self.verdicts.look_at.connect(canvas.look_at)
         self.evaluation.look_at.connect(canvas.look_at)
@@ -148,15 +148,15 @@ class Workbench(QObject):
     def look_ahead(self, count: int) -> None:
         """Have the neighbours' embeddings computed in the background, nearest first."""
         session = self.session
-        paths = map(session.image_path, session.neighbours(count))
+        paths = map(session.place.image_path, session.place.neighbours(count))
         self.host.look_ahead([(str(path), path) for path in paths])
 
     def _encode_open(self) -> None:
         """Have the open image's embedding computed, and then those of the images that come next."""
-        session, image = self.session, self.session.image
-        if image is None or session.pixels is None:
+        session, image = self.session, self.session.place.image
+        if image is None or session.place.pixels is None:
             return
-        path = session.image_path(image)
+        path = session.place.image_path(image)
         self.host.open_image(str(path), path)  # not the id: another project has an image of that id too
         self.canvas.ask_again()
         self.look_ahead(self.settings.look_ahead)
@@ -165,7 +165,9 @@ class Workbench(QObject):
         """What an undo or a redo did, which may be nothing that can be seen here, and the way back."""
         session = self.session
         text, action = (f"Took back: {label}", "Redo") if is_undo else (f"Done again: {label}", "Undo")
-        self.notifier.info(text, action=action, run=session.redo if is_undo else session.undo, key="step")
+        self.notifier.info(
+            text, action=action, run=session.history.redo if is_undo else session.history.undo, key="step"
+        )
 
     def _tell_host_trouble(self, sentence: str) -> None:
         phase = self.host.state.phase

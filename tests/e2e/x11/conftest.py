@@ -147,8 +147,8 @@ def sit_down(
 def person(sit_down: Callable[..., Outsider], photos: Path) -> Outsider:
     """A person at a window on the folder of photos, with two categories."""
     user = sit_down(photos)
-    user.session.add_category("broccoli", by="test")
-    user.session.add_category("almond", by="test")
+    user.session.edits.add_category("broccoli", by="test")
+    user.session.edits.add_category("almond", by="test")
     user.session.focus.choose_category(next(iter(user.session.document.categories)))
     user.wait_saved()
     return user

@@ -16,7 +16,7 @@ def run_stores(qtbot, session):
     """A job stores what a model found on the open image, and the window shows it."""
 
     def store_it() -> None:
-        image, before = session.image.id, set(session.document.candidates)
+        image, before = session.place.image.id, set(session.document.candidates)
         session.keep(
             lambda s: s.predictions.record_run(s.ensure_model("d", "1").id, image, [candidate()]),
             lambda _: session.refresh_candidates(image),
@@ -61,7 +61,7 @@ def test_a_new_shape_is_made(canvas, hand, session, request, arrival, tool) -> N
 @pytest.mark.parametrize("arrival", ARRIVALS)
 def test_a_move_goes_on_and_the_selection_stays(canvas, hand, session, request, arrival) -> None:
     arrives = request.getfixturevalue(arrival)
-    made = session.add(Box(100, 200, 300, 400), by="test")
+    made = session.edits.add(Box(100, 200, 300, 400), by="test")
     hand.press(200, 300)
     hand.move(220, 330)
     drawn = session.focus.draft
@@ -76,12 +76,12 @@ def test_a_move_goes_on_and_the_selection_stays(canvas, hand, session, request, 
 
 
 def test_a_record_changed_under_the_hand_keeps_what_the_hand_does_not_touch(canvas, hand, session) -> None:
-    made = session.add(Box(100, 200, 300, 400), by="test")
-    other = session.add_category("dog", by="test")
+    made = session.edits.add(Box(100, 200, 300, 400), by="test")
+    other = session.edits.add_category("dog", by="test")
     session.focus.select([made.id])
     hand.press(200, 300)
     hand.move(220, 330)
-    session.commit(
+    session.edits.commit(
         "Elsewhere", [Change(made, replace(made, category_id=other.id, attributes={"a": 1}))], by="elsewhere"
     )
     hand.move(300, 400)
@@ -93,12 +93,12 @@ def test_a_record_changed_under_the_hand_keeps_what_the_hand_does_not_touch(canv
 
 
 def test_a_record_deleted_under_the_hand_is_kept_and_told(qtbot, canvas, hand, session) -> None:
-    made = session.add(Box(100, 200, 300, 400), by="test")
+    made = session.edits.add(Box(100, 200, 300, 400), by="test")
     told: list[str] = []
     session.told.connect(told.append)
     hand.press(200, 300)
     hand.move(220, 330)
-    session.delete([made.id], by="elsewhere")
+    session.edits.delete([made.id], by="elsewhere")
     assert not session.document.annotations
     hand.move(300, 400)
     hand.release(300, 400)
@@ -107,7 +107,7 @@ def test_a_record_deleted_under_the_hand_is_kept_and_told(qtbot, canvas, hand, s
     assert "person" in told[0]
     qtbot.waitUntil(lambda: session.saved == "saved")
     read = []
-    session.ask(lambda store: store.annotations(session.image.id), read.append)
+    session.ask(lambda store: store.annotations(session.place.image.id), read.append)
     qtbot.waitUntil(lambda: bool(read))
     assert read[0] == tuple(session.document.annotations.values())
 
@@ -115,7 +115,7 @@ def test_a_record_deleted_under_the_hand_is_kept_and_told(qtbot, canvas, hand, s
 def test_a_change_says_what_it_touched(qtbot, session, run_stores, reload) -> None:
     seen: list[Changed] = []
     session.document.changed.connect(seen.append)
-    made = session.add(Box(1, 2, 30, 40), by="test")
+    made = session.edits.add(Box(1, 2, 30, 40), by="test")
     assert (seen[-1].what, seen[-1].annotations) == ("edit", {made.id})
     run_stores()
     assert (seen[-1].what, seen[-1].candidates) == ("candidates read", set(session.document.candidates))

@@ -56,8 +56,8 @@ def test_the_areas_follow_the_view_and_end_at_its_edge(qapp):
 
 
 def test_the_canvas_shows_them_while_somebody_looks(canvas, hand, session):
-    one = session.add(Box(100, 100, 300, 300), by="test")
-    two = session.add(Box(200, 200, 400, 400), by="test")
+    one = session.edits.add(Box(100, 100, 300, 300), by="test")
+    two = session.edits.add(Box(200, 200, 400, 400), by="test")
     session.focus.select([one.id, two.id])
     before = canvas.grab().toImage()
     canvas.comparison.watch(True)
@@ -71,8 +71,8 @@ def test_the_canvas_shows_them_while_somebody_looks(canvas, hand, session):
 
 
 def test_one_of_the_two_is_dragged_against_the_other(canvas, hand, session):
-    one = session.add(Box(100, 100, 300, 300), by="test")
-    two = session.add(Box(200, 200, 400, 400), by="test")
+    one = session.edits.add(Box(100, 100, 300, 300), by="test")
+    two = session.edits.add(Box(200, 200, 400, 400), by="test")
     comparison = canvas.comparison
     comparison.watch(True)
     hand.click(150, 150)

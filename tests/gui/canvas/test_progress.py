@@ -93,7 +93,7 @@ def test_clicks_and_the_box_of_a_proposal_are_taken_back_in_their_turn(canvas, h
 @pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point", "sam-box"])
 @pytest.mark.parametrize("key", [Qt.Key.Key_Escape, Qt.Key.Key_Backspace, "undo"])
 def test_in_the_middle_of_a_drag_the_drag_alone_is_taken_back(canvas, hand, session, tool, key):
-    there = session.add(Box(100, 100, 300, 300), by="test")
+    there = session.edits.add(Box(100, 100, 300, 300), by="test")
     canvas.set_tool(tool)
     hand.press(200, 200)
     hand.move(260, 260)
@@ -146,10 +146,10 @@ def test_enter_before_the_model_has_answered_is_told_and_waits(canvas, hand, hos
 
 
 def test_the_category_given_in_the_middle_of_a_drag_is_that_of_what_it_ends_with(canvas, hand, session):
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     person = next(iter(session.document.categories.values()))
     session.focus.choose_category(person.id)
-    there = session.add(Box(100, 100, 300, 300), by="test")
+    there = session.edits.add(Box(100, 100, 300, 300), by="test")
     canvas.set_tool("select")
     hand.press(200, 200)
     hand.move(250, 250)
@@ -163,9 +163,9 @@ def test_the_category_given_in_the_middle_of_a_drag_is_that_of_what_it_ends_with
 
 
 def test_a_drag_that_is_taken_back_gives_no_name(canvas, hand, session):
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     session.focus.choose_category(next(iter(session.document.categories)))
-    there = session.add(Mask(100, 100, np.ones((100, 100), bool)), by="test")
+    there = session.edits.add(Mask(100, 100, np.ones((100, 100), bool)), by="test")
     canvas.set_tool("brush")
     hand.press(150, 150)
     hand.move(250, 250)
@@ -181,9 +181,9 @@ def test_a_drag_that_is_taken_back_gives_no_name(canvas, hand, session):
 def test_what_is_drawn_gets_the_name_given_meanwhile_and_nothing_else_does(
     canvas, hand, session, qtbot, tool
 ):
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     session.focus.choose_category(next(iter(session.document.categories)))
-    there = session.add(Box(500, 500, 600, 600), by="test")
+    there = session.edits.add(Box(500, 500, 600, 600), by="test")
     if tool == "brush":
         session.focus.select(())  # else it goes on with that one
     canvas.set_tool(tool)
@@ -208,35 +208,35 @@ def test_a_polygon_is_there_again_when_its_image_is(canvas, hand, session, told)
     kept = []
     canvas.kept.connect(lambda line, image_id: kept.append((line, image_id)))
     draw_corners(canvas, hand)
-    first = session.image.id
-    session.step(1)
+    first = session.place.image.id
+    session.place.step(1)
     assert kept == [("The polygon begun on bus.jpg is kept there.", first)]
     assert not canvas.in_progress
     hand.key(Qt.Key.Key_Return)
     canvas.set_tool("select")
-    session.step(-1)
+    session.place.step(-1)
     assert placed(canvas) == 3
     assert canvas.tool == "polygon"
     assert told[-1].startswith("The polygon begun here is back")
     hand.key(Qt.Key.Key_Return)
     assert len(session.document.annotations) == 1
-    session.step(1)
-    session.step(-1)
+    session.place.step(1)
+    session.place.step(-1)
     assert not canvas.in_progress
 
 
 def test_a_proposal_is_there_again_with_its_masks_and_its_category(canvas, hand, session, qtbot):
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     person = next(iter(session.document.categories.values()))
     canvas.set_tool("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
     canvas.step_proposal(1)
     masks, index = [one.mask for one in canvas.proposals], canvas.proposal_index
-    session.step(1)
+    session.place.step(1)
     session.focus.choose_category(person.id)
     assert not canvas.proposals
-    session.step(-1)
+    session.place.step(-1)
     assert [one.mask for one in canvas.proposals] == masks
     assert canvas.proposal_index == index
     hand.key(Qt.Key.Key_Return)
@@ -248,10 +248,10 @@ def test_a_click_whose_answer_never_came_is_asked_again_on_return(canvas, hand, 
     host.answers = False
     canvas.set_tool("sam-point")
     hand.click(400, 500)
-    session.step(1)
+    session.place.step(1)
     host.answer(1)
     assert not canvas.proposals
-    session.step(-1)
+    session.place.step(-1)
     host.answers = True
     canvas.ask_again()
     proposed(qtbot, canvas)
@@ -276,26 +276,26 @@ def test_a_click_under_way_is_asked_again_when_the_photo_is_read_anew(canvas, ha
 
 @pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point"])
 def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, session, told, tool):
-    session.add(Box(100, 100, 300, 300), by="test")
+    session.edits.add(Box(100, 100, 300, 300), by="test")
     canvas.set_tool(tool)
-    first = session.image.id
+    first = session.place.image.id
     hand.press(200, 200)
     hand.move(300, 300)
-    session.step(1)
-    session.go_to(session.order[-1])
+    session.place.step(1)
+    session.place.go_to(session.place.order[-1])
     canvas.set_tool("eraser")
-    assert (session.image.id, canvas.tool) == (first, tool)
+    assert (session.place.image.id, canvas.tool) == (first, tool)
     assert canvas.dragging
     assert len(told) == 3
     assert all(line.startswith("Let go of the mouse button first") for line in told)
     hand.release(300, 300)
     canvas.drop()
-    session.step(1)
-    assert session.image.id != first
+    session.place.step(1)
+    assert session.place.image.id != first
 
 
 def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(canvas, hand, session, told):
-    session.add(Box(200, 200, 400, 400), by="test")
+    session.edits.add(Box(200, 200, 400, 400), by="test")
     draw_corners(canvas, hand)
     canvas.set_tool("select")
     assert told == ["The polygon is kept: P goes on with it."]
@@ -313,17 +313,17 @@ def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(ca
 
 def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
     square = np.array([(200, 200), (400, 200), (400, 400), (200, 400)], dtype=float)
-    target = session.add(Polygons((Part(square),)), by="test")
+    target = session.edits.add(Polygons((Part(square),)), by="test")
     canvas.set_tool("polygon")
     for corner in ((250, 250), (350, 250), (350, 350)):
         hand.click(*corner, held=CTRL)
-    other = session.add(Box(500, 500, 600, 600), by="test")
+    other = session.edits.add(Box(500, 500, 600, 600), by="test")
     hand.key(Qt.Key.Key_Return)
     assert len(session.document.annotations[target.id].shape.parts[0].holes) == 1
     session.focus.select([target.id])
     for corner in ((210, 210), (240, 210), (240, 240)):
         hand.click(*corner, held=CTRL)
-    session.delete([target.id], by="elsewhere")
+    session.edits.delete([target.id], by="elsewhere")
     hand.key(Qt.Key.Key_Return)
     assert "cannot be cut any more" in told[-1]
     assert session.document.annotations == {other.id: other}
@@ -332,7 +332,7 @@ def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
 
 def test_what_is_half_done_outlives_the_window(canvas, hand, session, host, qtbot):
     draw_corners(canvas, hand)
-    session.step(1)
+    session.place.step(1)
     canvas.set_tool("sam-box")
     hand.drag((100, 100), (300, 300))
     proposed(qtbot, canvas)
@@ -343,7 +343,7 @@ def test_what_is_half_done_outlives_the_window(canvas, hand, session, host, qtbo
     assert not again.proposals
     again.ask_again()
     proposed(qtbot, again)
-    session.step(-1)
+    session.place.step(-1)
     assert placed(again) == 3
 
 
@@ -390,9 +390,9 @@ def test_brush_and_eraser_say_what_the_next_stroke_does(canvas, hand, session, t
     person = session.document.categories[next(iter(session.document.categories))]
     canvas.set_tool("brush")
     assert canvas.outlook() == "new person"
-    session.add(Box(100, 100, 300, 300), by="test")
+    session.edits.add(Box(100, 100, 300, 300), by="test")
     assert canvas.outlook() == "turns the box of person into a mask · Esc: new object"
-    made = session.add(Mask(400, 400, np.ones((50, 50), bool)), by="test")
+    made = session.edits.add(Mask(400, 400, np.ones((50, 50), bool)), by="test")
     assert canvas.outlook() == "adds to person · Esc: new object"
     canvas.set_tool("eraser")
     assert canvas.outlook() == "rubs out of person"
@@ -402,7 +402,7 @@ def test_brush_and_eraser_say_what_the_next_stroke_does(canvas, hand, session, t
     assert told == ["Nothing was rubbed out: select the object first (V, then click it)."]
     session.focus.select([made.id])
     locked = type(person)(**{**{f: getattr(person, f) for f in person.__struct_fields__}, "locked": True})
-    session.commit("Lock", [Change(person, locked)], by="test")
+    session.edits.commit("Lock", [Change(person, locked)], by="test")
     assert canvas.outlook() == "person is locked or hidden · Esc lets go of it"
     hand.drag((420, 420), (440, 440))
     assert told[-1] == "person is locked or hidden, so nothing was changed. Esc lets go of it."

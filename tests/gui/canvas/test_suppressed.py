@@ -136,7 +136,7 @@ def test_a_click_selects_a_prediction_and_a_click_beside_it_lets_go(canvas, hand
 
 
 def test_an_annotation_over_a_prediction_comes_first_and_alt_reaches_below(canvas, hand, predicted, session):
-    made = session.add(Box(520, 120, 680, 480), by="test")
+    made = session.edits.add(Box(520, 120, 680, 480), by="test")
     session.focus.select([])
     hand.click(600, 300)
     assert (session.focus.selection, predicted.selection) == ({made.id}, frozenset())
@@ -149,7 +149,7 @@ def test_an_annotation_over_a_prediction_comes_first_and_alt_reaches_below(canva
 
 
 def test_a_band_over_predictions_still_selects_annotations(canvas, hand, predicted, session):
-    made = session.add(Box(520, 560, 680, 640), by="test")
+    made = session.edits.add(Box(520, 560, 680, 640), by="test")
     session.focus.select([])
     hand.click(600, 300)
     hand.drag((480, 520), (720, 680))
@@ -159,7 +159,7 @@ def test_a_band_over_predictions_still_selects_annotations(canvas, hand, predict
 def test_what_is_accepted_or_rejected_goes_from_the_canvas(canvas, hand, predicted, session):
     one = predicted.candidates[key_of(predicted, 0.6)]
     before = image_of(canvas)
-    session.commit("Reject", [Change(one, replace(one, verdict="rejected"))], by="test")
+    session.edits.commit("Reject", [Change(one, replace(one, verdict="rejected"))], by="test")
     assert image_of(canvas) != before
     hand.click(600, 300)
     assert predicted.selection == frozenset()

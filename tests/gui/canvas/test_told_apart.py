@@ -20,13 +20,13 @@ def half(x, y):
 
 def recolor(session, color):
     category = session.focus.category
-    session.commit("Recolour", [Change(category, replace(category, color=color))], by="test")
+    session.edits.commit("Recolour", [Change(category, replace(category, color=color))], by="test")
 
 
 def test_selected_neighbours_of_one_category_have_a_dark_seam(canvas, session):
     """Whatever the photo is like, something nearly black lies along the line between them."""
     recolor(session, "#ffffff")
-    left, right = (session.add(half(x, 300), by="test") for x in (300, 420))
+    left, right = (session.edits.add(half(x, 300), by="test") for x in (300, 420))
     session.focus.select([left.id, right.id])
     canvas.grab()
     assert [job.look for job in canvas._active._selected._jobs] == [AMONG, AMONG]
@@ -60,7 +60,7 @@ def test_a_proposal_and_its_preview_have_the_colour_of_what_they_become(canvas, 
     recolor(session, "#123456")
     canvas.grab()
     assert [job.color for job in drawn._jobs] == [rgb("#123456")]
-    session.add_category("other", by="test")
+    session.edits.add_category("other", by="test")
     canvas.grab()
     assert [job.color for job in drawn._jobs] == [rgb(session.focus.category.color)]
 

@@ -30,11 +30,11 @@ def only(session):
 
 
 def polygon(session, ring=SQUARE):
-    return session.add(Polygons((Part(ring),)), by="test")
+    return session.edits.add(Polygons((Part(ring),)), by="test")
 
 
 def mask(session, x=300, y=300, size=100):
-    return session.add(Mask(x, y, np.ones((size, size), bool)), by="test")
+    return session.edits.add(Mask(x, y, np.ones((size, size), bool)), by="test")
 
 
 # --- box ------------------------------------------------------------------------------------------
@@ -68,8 +68,8 @@ def test_escape_in_the_middle_of_a_drag_draws_nothing(canvas, hand, session):
 
 
 def test_a_click_picks_the_smallest_and_alt_goes_through_what_lies_below(canvas, hand, session):
-    large = session.add(Box(100, 100, 600, 600), by="test")
-    small = session.add(Box(200, 200, 400, 400), by="test")
+    large = session.edits.add(Box(100, 100, 600, 600), by="test")
+    small = session.edits.add(Box(200, 200, 400, 400), by="test")
     session.focus.select([])
     hand.click(300, 300)
     assert session.focus.selection == {small.id}
@@ -82,8 +82,8 @@ def test_a_click_picks_the_smallest_and_alt_goes_through_what_lies_below(canvas,
 
 
 def test_shift_adds_and_takes_away(canvas, hand, session):
-    a = session.add(Box(100, 100, 200, 200), by="test")
-    b = session.add(Box(300, 300, 400, 400), by="test")
+    a = session.edits.add(Box(100, 100, 200, 200), by="test")
+    b = session.edits.add(Box(300, 300, 400, 400), by="test")
     session.focus.select([])
     hand.click(150, 150)
     hand.click(350, 350, held=SHIFT)
@@ -93,17 +93,17 @@ def test_shift_adds_and_takes_away(canvas, hand, session):
 
 
 def test_a_rubber_band_selects_what_lies_within(canvas, hand, session):
-    a = session.add(Box(100, 100, 200, 200), by="test")
-    b = session.add(Box(300, 300, 400, 400), by="test")
-    session.add(Box(300, 300, 700, 900), by="test")
+    a = session.edits.add(Box(100, 100, 200, 200), by="test")
+    b = session.edits.add(Box(300, 300, 400, 400), by="test")
+    session.edits.add(Box(300, 300, 700, 900), by="test")
     session.focus.select([])
     hand.drag((50, 50), (450, 450))
     assert session.focus.selection == {a.id, b.id}
 
 
 def test_dragging_moves_the_whole_selection_in_one_edit(canvas, hand, session):
-    a = session.add(Box(100, 100, 200, 200), by="test")
-    b = session.add(Box(300, 300, 400, 400), by="test")
+    a = session.edits.add(Box(100, 100, 200, 200), by="test")
+    b = session.edits.add(Box(300, 300, 400, 400), by="test")
     session.focus.select([a.id, b.id])
     edits = []
     session.document.changed.connect(edits.append)
@@ -116,7 +116,7 @@ def test_dragging_moves_the_whole_selection_in_one_edit(canvas, hand, session):
 
 
 def test_nothing_moves_out_of_the_image(canvas, hand, session):
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     hand.drag((150, 150), (-400, 160))
     shape = session.document.annotations[made.id].shape
     assert shape.x0 == 0
@@ -124,7 +124,7 @@ def test_nothing_moves_out_of_the_image(canvas, hand, session):
 
 
 def test_escape_takes_a_move_back_and_the_draft_with_it(canvas, hand, session):
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     hand.press(150, 150)
     hand.move(180, 180)
     hand.move(250, 250)
@@ -146,7 +146,7 @@ def test_escape_takes_a_move_back_and_the_draft_with_it(canvas, hand, session):
     ],
 )
 def test_handles_resize_a_box(canvas, hand, session, grip, to, result):
-    session.add(Box(200, 200, 400, 400), by="test")
+    session.edits.add(Box(200, 200, 400, 400), by="test")
     hand.drag(grip, to)
     assert near(only(session).shape, *result)
 
@@ -161,10 +161,10 @@ def test_a_mask_is_resized_by_its_handles(canvas, hand, session):
 
 
 def test_locked_objects_are_neither_picked_nor_changed(canvas, hand, session):
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     category = session.document.categories[made.category_id]
     locked = type(category)(category.id, category.name, category.color, locked=True)
-    session.commit("Lock", [Change(category, locked)], by="test")
+    session.edits.commit("Lock", [Change(category, locked)], by="test")
     session.focus.select([])
     hand.click(150, 150)
     assert not session.focus.selection
@@ -176,11 +176,11 @@ def test_locked_objects_are_neither_picked_nor_changed(canvas, hand, session):
 def test_in_a_read_only_project_every_drag_ends_where_it_began_and_is_told(
     canvas, hand, session, photos, qtbot
 ):
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
     session.close()
     session.open(photos, read_only=True)
-    qtbot.waitUntil(lambda: made.id in session.document.annotations and session.pixels is not None)
+    qtbot.waitUntil(lambda: made.id in session.document.annotations and session.place.pixels is not None)
     told = []
     session.told.connect(told.append)
     session.focus.select([made.id])
@@ -198,8 +198,8 @@ def test_in_a_read_only_project_every_drag_ends_where_it_began_and_is_told(
 
 def test_a_vertex_is_dragged_and_agreement_follows_in_the_same_frame(canvas, hand, session):
     square = rasterise(Polygons((Part(SQUARE),)), size=(1080, 810))
-    made = session.accept(square, 0.9, by="test")
-    session.replace(made, Polygons((Part(SQUARE),)), label="Outline", by="test")
+    made = session.edits.accept(square, 0.9, by="test")
+    session.edits.replace(made, Polygons((Part(SQUARE),)), label="Outline", by="test")
     hand.press(400, 400)
     hand.move(300, 300)
     measured = session.measure.agreement(made.id)
@@ -307,7 +307,7 @@ def test_eraser_and_ctrl_rub_out_and_nothing_left_is_a_deletion(canvas, hand, se
 
 
 def test_a_box_is_rasterised_when_painted_on(canvas, hand, session):
-    session.add(Box(200, 200, 300, 300), by="test")
+    session.edits.add(Box(200, 200, 300, 300), by="test")
     canvas.set_tool("brush")
     canvas.set_options(brush_size=50.0)
     hand.click(300, 250)
@@ -317,7 +317,7 @@ def test_a_box_is_rasterised_when_painted_on(canvas, hand, session):
 
 def test_agreement_is_right_after_every_dab(canvas, hand, session):
     reference = Mask(300, 300, np.ones((100, 100), bool))
-    made = session.accept(reference, 0.9, by="test")
+    made = session.edits.accept(reference, 0.9, by="test")
     canvas.set_tool("brush")
     canvas.set_options(brush_size=30.0)
     hand.press(400, 350)
@@ -438,7 +438,7 @@ def test_going_to_another_image_drops_the_proposal(canvas, hand, session, host, 
     canvas.set_tool("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
-    session.step(1)
+    session.place.step(1)
     assert not canvas.proposals
 
 
@@ -446,7 +446,7 @@ def test_going_to_another_image_drops_the_proposal(canvas, hand, session, host, 
 
 
 def test_tab_goes_through_the_objects_when_nothing_is_proposed(canvas, hand, session):
-    ids = [session.add(Box(x, 100, x + 50, 200), by="test").id for x in (100, 200, 300)]
+    ids = [session.edits.add(Box(x, 100, x + 50, 200), by="test").id for x in (100, 200, 300)]
     session.focus.select([])
     hand.key(Qt.Key.Key_Tab)
     assert session.focus.selection == {ids[0]}
@@ -455,7 +455,7 @@ def test_tab_goes_through_the_objects_when_nothing_is_proposed(canvas, hand, ses
 
 
 def test_arrows_nudge(canvas, hand, session):
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     hand.key(Qt.Key.Key_Right)
     hand.key(Qt.Key.Key_Up, SHIFT)
     assert near(session.document.annotations[made.id].shape, 101, 90, 201, 190, by=0)

@@ -62,7 +62,7 @@ def test_the_pointer_tells_pixel_and_colour(canvas, hand, session):
     canvas.zoom_to(4.0)
     hand.move(400.5, 500.5)
     x, y, color = told[-1]
-    assert color == tuple(session.pixels.rgb[int(y), int(x)])
+    assert color == tuple(session.place.pixels.rgb[int(y), int(x)])
     assert (int(x), int(y)) == (400, 500)
     canvas.fit()
     hand.move(-20, 100)
@@ -72,13 +72,13 @@ def test_the_pointer_tells_pixel_and_colour(canvas, hand, session):
 def test_the_photo_is_on_the_screen(canvas, hand, session):
     canvas.zoom_to(8.0)
     for x, y in ((405.5, 540.5), (420.5, 530.5)):
-        assert center_color(canvas, hand, x, y) == tuple(session.pixels.rgb[int(y), int(x)])
+        assert center_color(canvas, hand, x, y) == tuple(session.place.pixels.rgb[int(y), int(x)])
 
 
 def test_holding_the_key_shows_the_bare_image(canvas, hand, session):
     session.focus.select([])
     bare = canvas.grab().toImage()
-    session.add(Box(100, 100, 700, 900), by="test")
+    session.edits.add(Box(100, 100, 700, 900), by="test")
     assert canvas.grab().toImage() != bare
     canvas.keyPressEvent(_key(Qt.Key.Key_QuoteLeft))
     assert canvas.grab().toImage() == bare
@@ -88,45 +88,45 @@ def test_holding_the_key_shows_the_bare_image(canvas, hand, session):
 
 def test_hidden_categories_and_hidden_annotations_are_not_painted(canvas, session):
     bare = canvas.grab().toImage()
-    made = session.add(Box(100, 100, 700, 900), by="test")
+    made = session.edits.add(Box(100, 100, 700, 900), by="test")
     session.focus.select([])
     assert canvas.grab().toImage() != bare
     canvas.set_options(annotations=False)
     assert canvas.grab().toImage() == bare
     canvas.set_options(annotations=True)
     category = session.document.categories[made.category_id]
-    session.commit("Hide", [Change(category, replace(category, hidden=True))], by="test")
+    session.edits.commit("Hide", [Change(category, replace(category, hidden=True))], by="test")
     assert canvas.grab().toImage() == bare
 
 
 def test_an_undo_elsewhere_is_seen_at_once(canvas, session, qtbot):
     bare = canvas.grab().toImage()
-    session.add(Box(100, 100, 700, 900), by="test")
-    session.undo()
+    session.edits.add(Box(100, 100, 700, 900), by="test")
+    session.history.undo()
     qtbot.waitUntil(lambda: not session.document.annotations)
     assert canvas.grab().toImage() == bare
 
 
 def test_predictions_of_the_chosen_model_are_shown_until_they_are_accepted(canvas, session):
     bare = canvas.grab().toImage()
-    made = session.accept(Mask(100, 100, np.ones((200, 200), bool)), 0.9, by="test")
+    made = session.edits.accept(Mask(100, 100, np.ones((200, 200), bool)), 0.9, by="test")
     session.focus.select([])
     accepted = canvas.grab().toImage()
     candidate = replace(
         session.document.candidates[made.prediction_id], id=999, shape=Box(400, 400, 600, 700)
     )
     assert isinstance(candidate, Candidate)
-    session.commit("Predict", [Change(None, candidate)], by="test")
+    session.edits.commit("Predict", [Change(None, candidate)], by="test")
     assert canvas.grab().toImage() == accepted != bare
 
 
 def test_going_on_shows_the_next_photo_and_none_of_the_last_annotations(canvas, session, qtbot):
-    session.add(Box(100, 100, 700, 900), by="test")
-    session.step(1)
-    qtbot.waitUntil(lambda: session.pixels is not None)
+    session.edits.add(Box(100, 100, 700, 900), by="test")
+    session.place.step(1)
+    qtbot.waitUntil(lambda: session.place.pixels is not None)
     assert len(canvas._stage.scene) == 0
     width, height = canvas._stage.size
-    assert (height, width) == session.pixels.rgb.shape[:2]
+    assert (height, width) == session.place.pixels.rgb.shape[:2]
 
 
 def test_nothing_is_drawn_on_a_photo_that_is_not_on_the_screen(canvas, session, hand, qtbot):
@@ -134,24 +134,24 @@ def test_nothing_is_drawn_on_a_photo_that_is_not_on_the_screen(canvas, session, 
     told = []
     canvas.told.connect(told.append)
     canvas.set_tool("box")
-    session._loader.forget(session.document.images[1].id)
-    session.step(1)
-    assert session.pixels is None
+    session.place._loader.forget(session.document.images[1].id)
+    session.place.step(1)
+    assert session.place.pixels is None
     hand.drag((100, 100), (300, 300))
-    assert told == [f"Nothing was drawn: {session.image.path} is still being read."]
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
+    assert told == [f"Nothing was drawn: {session.place.image.path} is still being read."]
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=60_000)
     assert not session.document.annotations
-    session.image_path(session.image).unlink()
-    session.step(-1)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
-    session._loader.forget(session.document.images[1].id)
-    session.step(1)
-    qtbot.waitUntil(lambda: session.problem != "", timeout=60_000)
+    session.place.image_path(session.place.image).unlink()
+    session.place.step(-1)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=60_000)
+    session.place._loader.forget(session.document.images[1].id)
+    session.place.step(1)
+    qtbot.waitUntil(lambda: session.place.problem != "", timeout=60_000)
     hand.drag((100, 100), (300, 300))
-    assert told[-1] == f"Nothing was drawn: {session.image.path} cannot be shown."
+    assert told[-1] == f"Nothing was drawn: {session.place.image.path} cannot be shown."
     assert not session.document.annotations
-    session.step(-1)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=60_000)
+    session.place.step(-1)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=60_000)
     hand.drag((100, 100), (300, 300))
     assert len(session.document.annotations) == 1
 

@@ -34,14 +34,14 @@ def desk(session, owner, predictions):
 
 
 def draw(session, image_id, shape, category=1):
-    made = Annotation(session.new_annotation_id(), image_id, category, shape)
-    session.commit("Draw", [Change(None, made)], by="test")
+    made = Annotation(session.edits.new_annotation_id(), image_id, category, shape)
+    session.edits.commit("Draw", [Change(None, made)], by="test")
     return made.id
 
 
 def review(session, image_ids):
     images = [session.document.find_image(image_id) for image_id in image_ids]
-    session.commit("Reviewed", [Change(i, replace(i, reviewed=True)) for i in images], by="test")
+    session.edits.commit("Reviewed", [Change(i, replace(i, reviewed=True)) for i in images], by="test")
 
 
 def model_named(session, name):
@@ -130,7 +130,7 @@ def test_masks_are_compared_as_masks(qtbot, session, predict, desk):
 
 
 def test_classes_that_are_no_category_are_left_out_and_counted(qtbot, session, predict, desk):
-    image_id = session.image.id
+    image_id = session.place.image.id
     draw(session, image_id, Box(0, 0, 100, 100))
     predict({image_id: [candidate(0), candidate(300, label="zebra")]}, suppressed=True)
     review(session, [image_id])
@@ -149,7 +149,7 @@ def test_an_item_is_opened_and_selected(qtbot, session, predictions, labelled, d
     # a miss on another image: its annotation, as soon as it is read
     desk.open(ObjectItem(images[1], truth_id=truths[1]), place=0)
     qtbot.waitUntil(lambda: session.focus.selection == {truths[1]})
-    assert session.image.id == images[1]
+    assert session.place.image.id == images[1]
     # a hit: both
     evaluation = outcome.evaluations[0]
     hit = int(evaluation.predictions.ids[0])
@@ -209,7 +209,7 @@ def _evaluations():
 
 def test_nothing_to_judge_is_said(qtbot, session, labelled, desk):
     images, _, detector = labelled
-    session.set_order([images[1]])
+    session.place.set_order([images[1]])
     with qtbot.waitSignal(desk.failed) as told:
         desk.start(Asked(SHOWN, detector))
     assert told.args == ["There is nothing to judge: the model has seen none of these images."]

@@ -50,21 +50,21 @@ def panel(session, desk, shown):
 
 
 def draw(session, image_id, x, category=1):
-    made = Annotation(session.new_annotation_id(), image_id, category, Box(x, 0, x + 100, 100))
-    session.commit("Draw", [Change(None, made)], by="test")
+    made = Annotation(session.edits.new_annotation_id(), image_id, category, Box(x, 0, x + 100, 100))
+    session.edits.commit("Draw", [Change(None, made)], by="test")
     return made.id
 
 
 def review(session):
     changes = [Change(image, replace(image, reviewed=True)) for image in session.document.images]
-    session.commit("Reviewed", changes, by="test")
+    session.edits.commit("Reviewed", changes, by="test")
 
 
 @pytest.fixture
 def labelled(qtbot, session, predict, panel):
     """Four people and a dog; one person is missed, one found with little confidence, the dog is taken
     for a person, and there is a person who is not there."""
-    dog = session.add_category("dog", by="test").id
+    dog = session.edits.add_category("dog", by="test").id
     images = [image.id for image in session.document.images]
     people = [draw(session, images[n], x) for n, x in ((0, 0), (0, 200), (1, 0), (2, 0))]
     dogs = [draw(session, images[1], 300, dog)]
@@ -109,7 +109,7 @@ def test_each_empty_state_says_what_to_do(qtbot, session, predict, panel):
     assert panel._empty.text().startswith("No model has predicted anything here yet")
     with qtbot.waitSignal(panel.run_asked):
         qtbot.mouseClick(panel._empty._button, LEFT)
-    predict({session.image.id: [candidate(0, 0.9)]})
+    predict({session.place.image.id: [candidate(0, 0.9)]})
     qtbot.waitUntil(lambda: panel._empty.text().startswith("No image is reviewed yet"))
     assert not panel.start_button.isEnabled()
     qtbot.mouseClick(panel._empty._button, LEFT)
@@ -123,7 +123,7 @@ def test_each_empty_state_says_what_to_do(qtbot, session, predict, panel):
 def test_a_model_that_never_ran_on_them(qtbot, session, predict, panel):
     first, second, _ = [image.id for image in session.document.images]
     predict({first: [candidate(0, 0.9)]})
-    session.set_order([second])
+    session.place.set_order([second])
     qtbot.waitUntil(lambda: bool(panel.model.count()))
     panel.scope.choose("shown")
     assert panel._empty.text() == "detector never ran on images shown. Predict them first."
@@ -173,14 +173,14 @@ def test_false_alarms_are_stepped_through(qtbot, session, predictions, evaluated
     with qtbot.waitSignal(panel.opened) as told:
         qtbot.mouseClick(panel.examples.next, LEFT)
     assert told.args == [(images[1], images[0]), "2 false alarms on 2 images"]
-    qtbot.waitUntil(lambda: session.image.id == images[1] and bool(predictions.selection))
+    qtbot.waitUntil(lambda: session.place.image.id == images[1] and bool(predictions.selection))
     (chosen,) = predictions.selection
     assert session.document.candidates[chosen].confidence == 0.7
     assert panel.examples.where.text() == "1 of 2"
     qtbot.mouseClick(panel.examples.next, LEFT)
-    qtbot.waitUntil(lambda: session.image.id == images[0] and bool(predictions.selection))
+    qtbot.waitUntil(lambda: session.place.image.id == images[0] and bool(predictions.selection))
     assert not panel.examples.next.isEnabled()
-    assert list(session.order) == [images[1], images[0]]
+    assert list(session.place.order) == [images[1], images[0]]
 
 
 def test_misses_and_hits_are_listed(qtbot, session, evaluated, panel):
@@ -234,7 +234,7 @@ def test_a_point_of_a_curve_opens_its_object(qtbot, session, predictions, evalua
     at = plot.pixel_of(curve.x[3], curve.y[3]).toPoint()
     qtbot.mouseClick(plot.surface, LEFT, pos=at)
     # the fourth by confidence is the person who is not there
-    qtbot.waitUntil(lambda: session.image.id == images[0] and bool(predictions.selection))
+    qtbot.waitUntil(lambda: session.place.image.id == images[0] and bool(predictions.selection))
     (chosen,) = predictions.selection
     assert session.document.candidates[chosen].confidence == 0.6
     assert panel.view.confidence == pytest.approx(0.6)
@@ -259,7 +259,7 @@ def test_a_cell_of_the_matrix_opens_what_it_counts(qtbot, session, predictions, 
     assert listed(panel) == ["dog → person"]
     assert matrix.chosen == (dog, person)
     qtbot.waitUntil(lambda: session.focus.selection == {dogs[0]} and bool(predictions.selection))
-    assert session.image.id == images[1]
+    assert session.place.image.id == images[1]
 
 
 def test_images_worst_first_open_what_is_wrong_on_them(qtbot, session, evaluated, panel, click_row):
@@ -270,7 +270,7 @@ def test_images_worst_first_open_what_is_wrong_on_them(qtbot, session, evaluated
     assert set(shown.model.ids) == set(images)
     click_row(shown.rows, 0)
     assert listed(panel) == ["person"]
-    qtbot.waitUntil(lambda: session.image.id == images[2] and bool(session.focus.selection))
+    qtbot.waitUntil(lambda: session.place.image.id == images[2] and bool(session.focus.selection))
 
 
 def test_the_history_has_a_point_for_each_evaluation(qtbot, evaluated, panel):
@@ -342,7 +342,7 @@ def test_an_edit_asks_for_another_evaluation(qtbot, session, evaluated, panel):
 
 
 def test_what_is_not_reviewed_is_said(qtbot, session, predict, panel):
-    predict({session.image.id: [candidate(0, 0.9)]}, suppressed=True)
+    predict({session.place.image.id: [candidate(0, 0.9)]}, suppressed=True)
     qtbot.waitUntil(lambda: bool(panel.model.count()))
     panel.scope.choose("shown")
     qtbot.mouseClick(panel.start_button, LEFT)

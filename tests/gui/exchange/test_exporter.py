@@ -27,8 +27,8 @@ def told(qtbot: QtBot, opened: MainWindow) -> list[Message]:
     """What the window says, one box being drawn."""
     messages: list[Message] = []
     opened.frame.findChild(Exporter)._notifier.told.connect(messages.append)
-    opened.session.add_category("person", by="test")
-    opened.session.add(Box(1, 1, 20, 20), by="test")
+    opened.session.edits.add_category("person", by="test")
+    opened.session.edits.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: opened.session.saved == "saved", timeout=20_000)
     return messages
 
@@ -99,7 +99,7 @@ def test_what_there_is_to_know_is_told_with_its_photo_and_opens_in_full(
 ) -> None:
     exif = PilImage.Exif()
     exif[0x0112] = 6
-    opened.session.add(Box(-40, 1, 20, 20), by="test")
+    opened.session.edits.add(Box(-40, 1, 20, 20), by="test")
     last_image = opened.session.document.images[-1]
     with PilImage.open(photos / last_image.path) as picture:
         picture.copy().save(photos / last_image.path, exif=exif)
@@ -113,7 +113,7 @@ def test_what_there_is_to_know_is_told_with_its_photo_and_opens_in_full(
     assert any("Is turned by its EXIF data" in sentence for sentence in dialog.shown())
     rows = [dialog.reasons.topLevelItem(n) for n in range(dialog.reasons.topLevelItemCount())]
     assert {row.text(1) for row in rows} == {"written as it is"}
-    assert {last_image.path, f"{opened.session.image.path}, object 2"} <= {row.text(3) for row in rows}
+    assert {last_image.path, f"{opened.session.place.image.path}, object 2"} <= {row.text(3) for row in rows}
     (button,) = [one for one in dialog.findChildren(QPushButton) if one.text() == "Show in folder"]
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert shown == [photos]
@@ -124,12 +124,12 @@ def test_what_there_is_to_know_is_told_with_its_photo_and_opens_in_full(
 def test_an_object_that_cannot_be_written_is_an_error_that_says_so(
     qtbot: QtBot, opened: MainWindow, told: list[Message], photos: Path
 ) -> None:
-    opened.session.add(Box(-90, -90, -20, -20), by="test")
+    opened.session.edits.add(Box(-90, -90, -20, -20), by="test")
     export(opened, lambda dialog: None)
     message = last(qtbot, told)
     assert message.level == "error"
     assert "1 object on 3 images. Not written: 1 object" in message.text
-    assert opened.session.image.path in message.text
+    assert opened.session.place.image.path in message.text
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(

@@ -27,10 +27,10 @@ def test_labels_are_moved_into_their_folder_by_a_button(
     window.notifier.told.connect(told.append)
     window.open(photos)
     session = window.session
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
     assert session.project == at_home
-    session.add_category("person", by="test")
-    made = session.add(Box(10, 20, 110, 220), by="test")
+    session.edits.add_category("person", by="test")
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
     assert made is not None
     offer = next(one for one in told if one.action == "Move into the folder")
     assert offer.run is not None
@@ -55,9 +55,11 @@ def test_two_projects_of_a_folder_are_named_once_until_the_other_changes(
     def said_at_opening() -> list[str]:
         told.clear()
         window.open(photos)
-        qtbot.waitUntil(lambda: session.pixels is not None and session.document.is_read, timeout=20_000)
+        qtbot.waitUntil(lambda: session.place.pixels is not None and session.document.is_read, timeout=20_000)
         assert session.project == inside
-        session.add(Box(1, 2, 30, 40), by="test")  # what is done in the open one changes nothing about it
+        session.edits.add(
+            Box(1, 2, 30, 40), by="test"
+        )  # what is done in the open one changes nothing about it
         session.close()
         return [one.action for one in told if "two projects" in one.text]
 

@@ -120,12 +120,12 @@ def test_edits_are_saved_while_a_file_is_read_and_none_is_lost(
     qtbot: QtBot, session: Session, photos: Path, tmp_path: Path, at: str
 ) -> None:
     importer = Importer(session)
-    source = Held(labels(tmp_path / "l.json", [session.image.path]), at)
+    source = Held(labels(tmp_path / "l.json", [session.place.image.path]), at)
     reports: list[Report] = []
     importer.finished.connect(reports.append)
     importer.labels(source)
     qtbot.waitUntil(source.reached.is_set, timeout=20_000)
-    made = session.add(Box(30, 30, 50, 50), by="test")
+    made = session.edits.add(Box(30, 30, 50, 50), by="test")
     assert made is not None
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=20_000)
     assert not reports, "the edit did not wait for the import"
@@ -136,7 +136,7 @@ def test_edits_are_saved_while_a_file_is_read_and_none_is_lost(
     assert len({one.id for one in found}) == 2
     assert made in found
     assert source.looks == (2 if at == "read" else 3), "matched anew with what was saved meanwhile"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: all_annotations(qtbot, session) == [made], timeout=20_000)
 
 
@@ -148,12 +148,12 @@ def test_a_cancelled_import_and_one_of_a_project_that_was_left_write_nothing(
     importer.finished.connect(heard.append)
     importer.failed.connect(heard.append)
     for leave in (importer.cancel, session.close):
-        source = Held(labels(tmp_path / "l.json", [session.image.path]))
+        source = Held(labels(tmp_path / "l.json", [session.place.image.path]))
         importer.labels(source)
         qtbot.waitUntil(source.reached.is_set, timeout=20_000)
         leave()
     session.open(photos)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
     assert all_annotations(qtbot, session) == []
     assert heard == []
 

@@ -20,7 +20,7 @@ def spot(column):
 def test_thumbnails_come_for_what_is_shown(qtbot, session, shown):
     strip = shown(FilmStrip(session), 900, 92)
     image = session.document.images[2]
-    qtbot.waitUntil(lambda: strip._thumbnails.pixmap(image, session.image_path(image)) is not None)
+    qtbot.waitUntil(lambda: strip._thumbnails.pixmap(image, session.place.image_path(image)) is not None)
     seen = strip.grab().toImage().pixelColor(spot(2))
     # zidane.jpg is skin and dark cloth in its middle, not the flat grey of the placeholder
     assert seen.name() != "#2b313d"
@@ -31,27 +31,27 @@ def test_a_click_goes_there_and_leaves_the_keys_with_the_canvas(qtbot, session, 
     strip = shown(FilmStrip(session), 900, 92)
     strip.clearFocus()
     qtbot.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=spot(1))
-    assert session.image.path == "grace_hopper.jpg"
+    assert session.place.image.path == "grace_hopper.jpg"
     assert not strip.hasFocus()
     strip.setFocus(Qt.FocusReason.TabFocusReason)
     qtbot.keyClick(strip, Qt.Key.Key_Right)
     qtbot.keyClick(strip, Qt.Key.Key_Return)
-    assert session.image.path == "zidane.jpg"
+    assert session.place.image.path == "zidane.jpg"
     strip.stop()
 
 
 def test_it_follows_the_order_of_the_images_panel(session, shown):
     strip = shown(FilmStrip(session), 900, 92)
     ids = [image.id for image in session.document.images]
-    session.set_order([ids[2], ids[0]])
+    session.place.set_order([ids[2], ids[0]])
     assert strip.model().ids == [ids[2], ids[0]]
     strip.stop()
 
 
 def test_the_tooltip_names_the_image_and_counts_its_objects(session, shown):
     strip = shown(FilmStrip(session), 900, 92)
-    session.add(Box(1, 1, 20, 20), by="test")
-    session.mark_reviewed(True, by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
+    session.edits.mark_reviewed(True, by="test")
     told = strip.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
     assert told == "bus.jpg · reviewed · 1 object"
     strip.stop()
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_image_has_no_thumbnail_and_the_others_come(qtbot, ses
     ids = [image.id for image in session.document.images]
     with qtbot.waitSignals([made.ready] * 3, timeout=20_000):
         for image in session.document.images:
-            made.pixmap(image, session.image_path(image))
+            made.pixmap(image, session.place.image_path(image))
     assert [made.failed(image_id) for image_id in ids] == [False, True, False]
     made.stop()
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_image_has_no_thumbnail_and_the_others_come(qtbot, ses
 def test_a_thumbnail_goes_with_its_file(qtbot, session, photos):
     """By its note: replaced, gone, and there again."""
     made, image = Thumbnails(), session.document.images[0]
-    path = session.image_path(image)
+    path = session.place.image_path(image)
 
     def after(note: str):
         changed = replace(image, note=note)

@@ -19,8 +19,8 @@ def test_it_lists_every_image_in_folder_order_and_says_how_many(session, shown):
 def test_a_click_opens_the_image_and_the_open_image_is_selected(qtbot, session, shown, click_row):
     panel = shown(ImagesPanel(session))
     click_row(panel.view, 2)
-    assert session.image.path == "zidane.jpg"
-    session.step(-1)
+    assert session.place.image.path == "zidane.jpg"
+    session.place.step(-1)
     assert [index.row() for index in panel.view.selectionModel().selectedRows()] == [1]
 
 
@@ -29,8 +29,8 @@ def test_typing_a_name_filters_and_is_the_order_that_one_steps_through(qtbot, se
     qtbot.keyClicks(panel.search, "ZI")
     qtbot.waitUntil(lambda: names(panel) == ["zidane.jpg"])
     assert panel.note.text() == "1 OF 3"
-    session.step(1)
-    assert session.image.path == "zidane.jpg"
+    session.place.step(1)
+    assert session.place.image.path == "zidane.jpg"
 
 
 def test_a_filter_that_nothing_passes_says_so_and_one_click_shows_all(qtbot, session, shown):
@@ -48,26 +48,26 @@ def test_status_filters_and_a_changed_image_stays_until_asked(qtbot, session, sh
     panel = shown(ImagesPanel(session))
     panel.status.choose("unlabelled")
     assert len(names(panel)) == 3
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     assert names(panel) == ["bus.jpg", "grace_hopper.jpg", "zidane.jpg"]
     assert panel._refresh.isVisible()
     qtbot.mouseClick(panel._refresh, Qt.MouseButton.LeftButton)
     assert names(panel) == ["grace_hopper.jpg", "zidane.jpg"]
     panel.status.choose("reviewed")
     assert names(panel) == []
-    session.mark_reviewed(True, by="test")
+    session.edits.mark_reviewed(True, by="test")
     panel.apply()
     assert names(panel) == ["bus.jpg"]
 
 
 def test_category_filter_and_sorting_by_objects(session, shown):
     panel = shown(ImagesPanel(session))
-    session.step(1)
-    session.add(Box(1, 1, 20, 20), by="test")
-    session.add(Box(1, 1, 30, 30), by="test")
-    session.step(1)
-    session.add_category("bus", by="test")
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.place.step(1)
+    session.edits.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 30, 30), by="test")
+    session.place.step(1)
+    session.edits.add_category("bus", by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     panel.sorting.choose("most")
     assert names(panel) == ["grace_hopper.jpg", "zidane.jpg", "bus.jpg"]
     panel.sorting.choose("fewest")
@@ -80,9 +80,9 @@ def test_a_row_shows_the_objects_and_how_far_the_image_is(session, shown):
     panel = shown(ImagesPanel(session))
     index = panel.view.model().index(0, 0)
     assert (index.data(ROW_ROLE).mark, index.data(ROW_ROLE).right) == ("ring", "")
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     assert (index.data(ROW_ROLE).mark, index.data(ROW_ROLE).right) == ("dot", "1")
-    session.mark_reviewed(True, by="test")
+    session.edits.mark_reviewed(True, by="test")
     assert index.data(ROW_ROLE).mark == "check"
     assert "reviewed" in index.data(Qt.ItemDataRole.ToolTipRole)
 
@@ -108,42 +108,42 @@ def test_images_that_an_undo_takes_away_leave_the_list(qtbot, session, shown):
     panel.search.setText("jpg")
     panel.apply()
     added = Image(id=77, path="later.jpg", width=10, height=10)
-    session.commit("Import one", [Change(None, added)], by="test")
+    session.edits.commit("Import one", [Change(None, added)], by="test")
     assert names(panel)[-1] == "later.jpg"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: names(panel) == ["bus.jpg", "grace_hopper.jpg", "zidane.jpg"])
-    assert 77 not in session.order
+    assert 77 not in session.place.order
 
 
 def test_worst_agreement_first_leaves_what_is_not_measured_at_the_end(qtbot, session, shown):
-    first, second, third = session.order
+    first, second, third = session.place.order
     panel = shown(ImagesPanel(session, worst_first=lambda: [third, first]))
     panel.sorting.choose("worst")
-    assert list(session.order) == [third, first, second]
+    assert list(session.place.order) == [third, first, second]
 
 
 def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(qtbot, session, shown):
     panel = shown(ImagesPanel(session))
     panel.status.choose("unlabelled")
     assert not panel.chip.isVisible()
-    first, second, third = session.order
-    session.set_order([third, first], title="bus, worst first")
+    first, second, third = session.place.order
+    session.place.set_order([third, first], title="bus, worst first")
     assert panel.chip.text() == panel.narrowed == "2 images: bus, worst first"
     assert panel.chip.isVisible()
     assert names(panel) == ["zidane.jpg", "bus.jpg"]
     assert panel.note.text() == "2 OF 3"
     panel.sorting.choose("name")
-    assert session.order == [first, third]
+    assert session.place.order == [first, third]
     qtbot.keyClicks(panel.search, "zidane")
     qtbot.keyClick(panel.search, Qt.Key.Key_Return)
-    assert session.order == [third]
-    session.set_order([second], title="labelled 12:04")
+    assert session.place.order == [third]
+    session.place.set_order([second], title="labelled 12:04")
     assert names(panel) == ["grace_hopper.jpg"]
     session.reload()
     qtbot.waitSignal(session.document.images_changed).wait()
     assert names(panel) == ["grace_hopper.jpg"]
     qtbot.mouseClick(panel.chip, Qt.MouseButton.LeftButton)
-    assert session.order == [first, second, third]
+    assert session.place.order == [first, second, third]
     assert not panel.chip.isVisible()
     assert panel.sorting.itemText(0) == "Folder order"
 
@@ -172,11 +172,11 @@ def test_no_filter_and_no_choice_of_another_goes_unsaid(qtbot, session, shown):
     assert said[-1] == "1 image: “bus” · unlabelled"
     panel.clear_filter()
     assert said[-1] == ""
-    session.set_order(session.order[:2])  # by somebody who gave it no name
+    session.place.set_order(session.place.order[:2])  # by somebody who gave it no name
     assert said[-1] == "2 images: chosen elsewhere"
     assert panel.chip.isVisible()
     panel.chip.click()
-    assert len(session.order) == 3
+    assert len(session.place.order) == 3
     assert said[-1] == ""
 
 
@@ -188,4 +188,4 @@ def test_a_filter_is_set_as_a_whole_and_not_where_nothing_passes_it(session, sho
     assert names(panel) == ["grace_hopper.jpg", "zidane.jpg"]
     panel.use_filter(ImageFilter(name="no such"))
     assert panel.filter() == ImageFilter()
-    assert len(session.order) == 3
+    assert len(session.place.order) == 3

@@ -40,14 +40,14 @@ def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
     qtbot.addWidget(made.frame)
     made.frame.show()
     made.session.open(folder)
-    qtbot.waitUntil(lambda: made.session.pixels is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: made.session.place.pixels is not None, timeout=30_000)
     session = made.session
-    session.add_category("thing", by="test")
+    session.edits.add_category("thing", by="test")
     for image in session.document.images:
-        session.go_to(image.id)
-        qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
-        session.add(Box(20, 40, 60, 80), by="test")
-        session.add(Mask(100, 20, np.ones((10, 20), np.bool_)), by="test")
+        session.place.go_to(image.id)
+        qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=30_000)
+        session.edits.add(Box(20, 40, 60, 80), by="test")
+        session.edits.add(Mask(100, 20, np.ones((10, 20), np.bool_)), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
     yield made
     made.frame.close()
@@ -68,7 +68,7 @@ def lost(qtbot: QtBot, window: MainWindow, folder: Path, name: str) -> Path:
     window.session.look_at_folder()
     image = next(one for one in window.session.document.images if one.path == name)
     qtbot.waitUntil(lambda: window.session.document.find_image(image.id).note == "missing", timeout=30_000)
-    window.session.go_to(image.id)
+    window.session.place.go_to(image.id)
     return away
 
 
@@ -79,51 +79,51 @@ def test_a_missing_photo_is_located_and_shown_at_once(qtbot, window, folder) -> 
     assert window.toast.action_button.text() == "Locate or remove…"
     (folder.parent / "new").mkdir()
     target = away.rename(folder.parent / "new" / "it.png")
-    window.bench.photo_desk.locate(session.image.id, target)
-    qtbot.waitUntil(lambda: session.image.path == str(target), timeout=30_000)
-    qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
+    window.bench.photo_desk.locate(session.place.image.id, target)
+    qtbot.waitUntil(lambda: session.place.image.path == str(target), timeout=30_000)
+    qtbot.waitUntil(lambda: session.place.pixels is not None and not session.place.problem, timeout=30_000)
     assert len(session.document.annotations) == 2
-    session.undo()
-    qtbot.waitUntil(lambda: session.image.path == "1.png", timeout=30_000)
+    session.history.undo()
+    qtbot.waitUntil(lambda: session.place.image.path == "1.png", timeout=30_000)
 
 
 def test_a_photo_with_labels_of_its_own_is_not_taken_by_another(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
-    window.bench.photo_desk.locate(window.session.image.id, folder / "2.png")
+    window.bench.photo_desk.locate(window.session.place.image.id, folder / "2.png")
     qtbot.waitUntil(lambda: "labels of its own" in window.toast.text, timeout=30_000)
     assert len(boxes(folder)["2.png"]) == 1
 
 
 def test_removing_a_missing_photo_is_one_undo_step(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
-    session, gone = window.session, window.session.image.id
+    session, gone = window.session, window.session.place.image.id
     window.bench.photo_desk.remove([gone])
     qtbot.waitUntil(lambda: session.document.find_image(gone) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved" and "1.png" not in boxes(folder), timeout=30_000)
-    assert session.image is not None
-    assert session.image.id != gone
-    session.undo()
+    assert session.place.image is not None
+    assert session.place.image.id != gone
+    session.history.undo()
     qtbot.waitUntil(lambda: session.document.find_image(gone) is not None, timeout=30_000)
     qtbot.waitUntil(lambda: boxes(folder).get("1.png") == [(20.0, 60.0)], timeout=30_000)
 
 
 def test_where_the_open_image_goes_again_the_next_one_is_opened(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
-    session, gone = window.session, window.session.image.id
+    session, gone = window.session, window.session.place.image.id
     window.photo_desk.remove([gone])
     qtbot.waitUntil(lambda: session.document.find_image(gone) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=30_000)
-    session.undo()
-    session.go_to(gone)
-    assert session.image.path == "1.png"
-    session.redo()
-    assert session.image.path == "2.png"
+    session.history.undo()
+    session.place.go_to(gone)
+    assert session.place.image.path == "1.png"
+    session.history.redo()
+    assert session.place.image.path == "2.png"
     qtbot.waitUntil(lambda: len(session.document.annotations) == 2, timeout=30_000)
     window.photo_desk.remove([image.id for image in session.document.images])
     qtbot.waitUntil(lambda: not session.document.images, timeout=30_000)
-    assert session.image is None
-    assert session.pixels is None
-    session.undo()
+    assert session.place.image is None
+    assert session.place.pixels is None
+    session.history.undo()
     qtbot.waitUntil(lambda: len(session.document.images) == 2, timeout=30_000)
 
 
@@ -142,7 +142,7 @@ def replaced(qtbot: QtBot, window: MainWindow, folder: Path) -> int:
     picture(folder / "1.png", 77, size=(100, 80))
     session.look_at_folder()
     qtbot.waitUntil(lambda: image.id in session.strangers, timeout=30_000)
-    session.go_to(image.id)
+    session.place.go_to(image.id)
     qtbot.waitUntil(lambda: "another file than the one" in window.toast.text, timeout=30_000)
     return image.id
 
@@ -160,7 +160,7 @@ def test_labels_of_a_replaced_photo_stay_or_are_scaled(qtbot, window, folder, wh
         (mask,) = (a.shape for a in store.annotations(image_id) if isinstance(a.shape, Mask))
         assert (mask.x, mask.width) == ((50, 10) if what == SCALE else (100, 20))
     session.look_at_folder()
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=30_000)
     assert image_id not in session.strangers
 
 
@@ -192,12 +192,12 @@ def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
         failed=lambda error: pytest.fail(str(error)),
     )
     qtbot.waitUntil(lambda: bool(model), timeout=30_000)
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: session.document.find_image(new) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.document.find_image(image_id).path == "1.png", timeout=30_000)
     qtbot.waitUntil(lambda: boxes(folder) == {f"{n}.png": [(20.0, 60.0)] for n in range(3)}, timeout=30_000)
     qtbot.waitUntil(lambda: image_id in session.strangers, timeout=30_000)  # it is asked about again
-    session.redo()
+    session.history.redo()
     qtbot.waitUntil(lambda: boxes(folder)["1.png"] == [], timeout=30_000)
 
 
@@ -210,11 +210,11 @@ def test_labels_set_aside_come_back_to_their_photo(qtbot, window, folder) -> Non
     there = folder.parent / "backup" / "1.png"
     there.parent.mkdir()
     there.write_bytes(original)
-    session.go_to(image_id)
+    session.place.go_to(image_id)
     window.bench.photo_desk.locate(image_id, there)
-    qtbot.waitUntil(lambda: session.image.path == str(there), timeout=30_000)
-    qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
-    assert session.pixels.rgb.shape == (160, 200, 3)
+    qtbot.waitUntil(lambda: session.place.image.path == str(there), timeout=30_000)
+    qtbot.waitUntil(lambda: session.place.pixels is not None and not session.place.problem, timeout=30_000)
+    assert session.place.pixels.rgb.shape == (160, 200, 3)
     assert len(session.document.annotations) == 2
     assert image_id not in session.strangers
     qtbot.waitUntil(lambda: session.saved == "saved" and boxes(folder)[str(there)] == [(20.0, 60.0)])
@@ -274,11 +274,11 @@ def test_one_line_says_that_the_open_photo_is_missing(qtbot, window, folder) -> 
     window.bench.host._show(phase="ready", encoded=False)
     window.bench.host.failed.emit(f"{folder / '1.png'} is missing.")
     assert [text for text in window.toast.texts if "missing" in text] == [window.toast.text]
-    window.session.go_to(window.session.document.images[0].id)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=30_000)
+    window.session.place.go_to(window.session.document.images[0].id)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=30_000)
     window.bench.host.failed.emit("It cannot be encoded.")
     assert "It cannot be encoded." in window.toast.texts
-    window.session.go_to(window.session.document.images[2].id)
+    window.session.place.go_to(window.session.document.images[2].id)
     qtbot.waitUntil(lambda: "It cannot be encoded." not in window.toast.texts, timeout=30_000)
 
 
@@ -295,7 +295,7 @@ def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, win
         failed=lambda error: pytest.fail(str(error)),
     )
     qtbot.waitUntil(lambda: bool(done), timeout=30_000)
-    session.go_to(old)
+    session.place.go_to(old)
     session.reload()
     qtbot.waitUntil(lambda: len(session.document.candidates) == 1, timeout=30_000)
     replaced(qtbot, window, folder)

@@ -43,7 +43,7 @@ def opened(qtbot: QtBot, folder: Path) -> Iterator[Opened]:
         session = Session()
         made.append(session)
         session.open(folder)
-        qtbot.waitUntil(lambda: bool(session.pixels or session.problem), timeout=30_000)
+        qtbot.waitUntil(lambda: bool(session.place.pixels or session.place.problem), timeout=30_000)
         return session
 
     yield open_it
@@ -53,11 +53,11 @@ def opened(qtbot: QtBot, folder: Path) -> Iterator[Opened]:
 
 def labelled(qtbot: QtBot, session: Session) -> None:
     """One box on each image, whose x is 10 times its number."""
-    session.add_category("thing", by="test")
+    session.edits.add_category("thing", by="test")
     for n, image in enumerate(session.document.images):
-        session.go_to(image.id)
-        qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
-        session.add(Box(10 * n, 10, 10 * n + 20, 30), by="test")
+        session.place.go_to(image.id)
+        qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=30_000)
+        session.edits.add(Box(10 * n, 10, 10 * n + 20, 30), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
 
 
@@ -94,13 +94,13 @@ def test_a_photo_found_again_is_shown_at_once(qtbot, folder, opened) -> None:
     (folder / "f0.bmp").rename(folder / "x.bmp")
     (folder / "x.bmp").rename(folder.parent / "x.bmp")
     session = opened()
-    session.go_to(next(image.id for image in session.document.images if image.path == "f0.bmp"))
-    qtbot.waitUntil(lambda: "missing" in session.problem, timeout=30_000)
+    session.place.go_to(next(image.id for image in session.document.images if image.path == "f0.bmp"))
+    qtbot.waitUntil(lambda: "missing" in session.place.problem, timeout=30_000)
     (folder / "deep").mkdir()
     (folder.parent / "x.bmp").rename(folder / "deep" / "x.bmp")
     session.look_at_folder()
-    qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
-    assert session.image.path == "deep/x.bmp"
+    qtbot.waitUntil(lambda: session.place.pixels is not None and not session.place.problem, timeout=30_000)
+    assert session.place.image.path == "deep/x.bmp"
     assert [a.shape.x0 for a in session.document.annotations.values()] == [0.0]
 
 
@@ -113,9 +113,9 @@ def test_a_replaced_photo_is_asked_about_before_its_record_is_touched(qtbot, fol
     picture(folder / "f1.bmp", 99, size=size)
     session = opened()
     qtbot.waitUntil(lambda: before.id in session.strangers, timeout=30_000)
-    session.go_to(before.id)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
-    qtbot.waitUntil(lambda: session.image.note == CHANGED, timeout=30_000)
+    session.place.go_to(before.id)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: session.place.image.note == CHANGED, timeout=30_000)
     session.shut_down()
     with Store.open(folder / "labels.labeler", read_only=True) as store:
         kept = store.image(before.id)
@@ -126,7 +126,7 @@ def test_a_replaced_photo_is_asked_about_before_its_record_is_touched(qtbot, fol
 def test_a_photo_replaced_while_it_is_open_is_noticed(qtbot, folder, opened) -> None:
     session = opened()
     labelled(qtbot, session)
-    image = session.image
+    image = session.place.image
     picture(folder / image.path, 99, size=(100, 80))
     session.look_at_folder()
     qtbot.waitUntil(lambda: image.id in session.strangers, timeout=30_000)
@@ -192,7 +192,7 @@ def test_an_empty_folder_with_a_category_keeps_its_project(qtbot: QtBot, tmp_pat
     session.told.connect(told.append)
     session.open(folder)
     qtbot.waitUntil(lambda: bool(told), timeout=30_000)
-    session.add_category("thing", by="test")
+    session.edits.add_category("thing", by="test")
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=30_000)
     session.shut_down()
     assert (folder / "labels.labeler").is_file()

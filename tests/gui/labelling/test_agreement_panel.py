@@ -17,14 +17,14 @@ def numbers(panel):
 
 def test_it_says_what_to_do_while_there_is_nothing_to_measure_against(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: panel._empty.isVisible() and "accept a proposal" in panel._empty.text())
     assert not panel._figures.isVisible()
 
 
 def test_the_numbers_follow_a_drag_in_the_same_call(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
-    made = session.accept(block(100), 0.9, by="test")
+    made = session.edits.accept(block(100), 0.9, by="test")
     qtbot.waitUntil(lambda: numbers(panel)[:2] == ["1.00", "1.00"])
     assert panel.note.text() == "PERSON"
     session.focus.set_draft(replace(made, shape=block(110)))
@@ -38,10 +38,10 @@ def test_the_numbers_follow_a_drag_in_the_same_call(qtbot, session, shown):
 
 def test_edits_leave_a_track_with_the_last_change_as_an_arrow(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
-    made = session.accept(block(100), 0.9, by="test")
+    made = session.edits.accept(block(100), 0.9, by="test")
     qtbot.waitUntil(lambda: numbers(panel)[0] == "1.00")
-    session.replace(made, block(120), label="Move person", by="test")
-    session.replace(session.document.annotations[made.id], block(110), label="Move person", by="test")
+    session.edits.replace(made, block(120), label="Move person", by="test")
+    session.edits.replace(session.document.annotations[made.id], block(110), label="Move person", by="test")
     qtbot.waitUntil(lambda: numbers(panel)[0] == "0.60")
     assert panel._iou.accessibleName() == "IoU 0.60 up 0.27"
     assert panel._sparkline.accessibleName() == "IoU in this session: 3 values, from 1.00 to 0.60"
@@ -49,8 +49,8 @@ def test_edits_leave_a_track_with_the_last_change_as_an_arrow(qtbot, session, sh
 
 def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
-    measured = session.accept(block(100), 0.9, by="test")
-    drawn = session.add(Box(1, 1, 20, 20), by="test")
+    measured = session.edits.accept(block(100), 0.9, by="test")
+    drawn = session.edits.add(Box(1, 1, 20, 20), by="test")
     line = panel.image_line
     qtbot.waitUntil(lambda: "1 measured" in line.text() and "1 by hand" in line.text())
     assert f"mean{UNBROKEN}1.00" in panel.image_line.text()
@@ -62,8 +62,8 @@ def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown
 
 def test_an_object_without_a_prediction_says_so(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
-    session.accept(block(100), 0.9, by="test")
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.accept(block(100), 0.9, by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: "no prediction" in panel._empty.text() and panel._empty.isVisible())
     session.focus.select([])
     qtbot.waitUntil(lambda: panel._empty.text() == "Select one object to see its agreement.")
@@ -83,7 +83,7 @@ def test_the_question_mark_explains_the_numbers(qtbot, session, shown):
 
 def test_one_of_several_models_is_chosen_and_matched_missed_extra_are_counted(qtbot, session, shown):
     panel = shown(AgreementPanel(session))
-    drawn = session.add(Box(100, 100, 140, 140), by="test")
+    drawn = session.edits.add(Box(100, 100, 140, 140), by="test")
     person = session.focus.category.id
     boxes = [Box(100, 100, 140, 130), Box(300, 300, 340, 340)]
     import_candidates(qtbot, session, "yolo11n", person, boxes)
@@ -101,7 +101,7 @@ def test_one_of_several_models_is_chosen_and_matched_missed_extra_are_counted(qt
 
 
 def import_candidates(qtbot, session, name, category_id, boxes):
-    image_id = session.image.id
+    image_id = session.place.image.id
 
     def work(store):
         model = store.ensure_model(name, "")

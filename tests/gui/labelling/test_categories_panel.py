@@ -22,7 +22,7 @@ def action(menu, text):
 
 def newest_label(qtbot, session):
     found = []
-    session.journal(found.append, limit=1)
+    session.history.journal(found.append, limit=1)
     qtbot.waitUntil(lambda: bool(found))
     return found[0][0].label
 
@@ -42,7 +42,7 @@ def test_plus_and_a_name_add_a_category_with_the_next_colour_and_key(qtbot, sess
 
 def test_adding_a_name_that_exists_chooses_it(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    session.add_category("bus", by="test")
+    session.edits.add_category("bus", by="test")
     qtbot.mouseClick(panel.add_button, Qt.MouseButton.LeftButton)
     qtbot.keyClicks(panel.name_field, "PERSON")
     qtbot.keyClick(panel.name_field, Qt.Key.Key_Return)
@@ -52,7 +52,7 @@ def test_adding_a_name_that_exists_chooses_it(qtbot, session, shown):
 
 def test_a_click_chooses_the_current_category(session, shown, click_row):
     panel = shown(CategoriesPanel(session))
-    session.add_category("bus", by="test")
+    session.edits.add_category("bus", by="test")
     click_row(panel.view, 0)
     assert session.focus.category.name == "person"
     assert [row.strong for row in rows(panel)] == [True, False]
@@ -61,12 +61,12 @@ def test_a_click_chooses_the_current_category(session, shown, click_row):
 def test_counts_are_of_the_image_and_of_the_project_and_follow_undo(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
     assert rows(panel)[0].right == ""
-    session.add(Box(1, 1, 20, 20), by="test")
-    session.step(1)
-    session.add(Box(1, 1, 20, 20), by="test")
-    session.add(Box(5, 5, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
+    session.place.step(1)
+    session.edits.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(5, 5, 20, 20), by="test")
     assert rows(panel)[0].right == "2 / 3"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: rows(panel)[0].right == "1 / 2")
 
 
@@ -81,7 +81,7 @@ def test_f2_renames_in_place_as_one_undo_step(qtbot, session, shown, click_row):
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: session.focus.category.name == "pedestrian")
     assert newest_label(qtbot, session) == "Rename person to pedestrian"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: session.focus.category.name == "person")
 
 
@@ -98,9 +98,9 @@ def test_a_double_click_renames_too_and_an_empty_name_changes_nothing(qtbot, ses
 
 def test_renaming_to_a_name_that_exists_offers_to_merge(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     person = session.focus.category
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     panel._rename(person.id, "Bus")
     assert "1 object become" in panel.question.informativeText()
     merge = next(one for one in panel.question.buttons() if one.text() == "Merge")
@@ -108,14 +108,14 @@ def test_renaming_to_a_name_that_exists_offers_to_merge(qtbot, session, shown):
     qtbot.waitUntil(lambda: set(session.document.categories) == {bus.id})
     assert {one.category_id for one in session.document.annotations.values()} == {bus.id}
     qtbot.waitUntil(lambda: rows(panel)[0].right == "1 / 1")
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: set(session.document.categories) == {person.id, bus.id})
 
 
 def test_cancelling_the_merge_changes_nothing(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
     person = session.focus.category
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     panel.menu(person).merge_asked.emit(person.id, bus.id)
     qtbot.keyClick(panel.question, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: panel.question is None)
@@ -124,7 +124,7 @@ def test_cancelling_the_merge_changes_nothing(qtbot, session, shown):
 
 def test_the_eye_and_the_lock_are_clicked_without_choosing_the_row(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    session.add_category("bus", by="test")
+    session.edits.add_category("bus", by="test")
     for which in ("eye", "lock"):
         row = QRectF(panel.view.visualRect(panel.view.model().index(0, 0))).adjusted(0.5, 1.5, -0.5, -1.5)
         spot = icon_rect(row, which).center().toPoint()
@@ -151,23 +151,23 @@ def test_a_colour_of_the_menu_recolours(qtbot, session, shown):
 
 def test_a_key_is_taken_from_the_category_that_had_it_in_one_step(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     keys = action(panel.menu(bus), "Key").menu()
     taken = action(keys, "1")
     assert taken.text() == "1  (now person)"
     taken.trigger()
     assert {one.name: one.key for one in session.document.categories.values()} == {"person": "", "bus": "1"}
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: [one.key for one in session.document.categories.values()] == ["1", "2"])
 
 
 def test_only_an_unused_category_can_be_deleted_and_the_menu_says_why(qtbot, session, shown):
     panel = shown(CategoriesPanel(session))
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     delete = action(panel.menu(session.focus.category), "Delete")
     assert not delete.isEnabled()
     assert delete.text() == "Delete (1 object uses it: merge it instead)"
-    bus = session.add_category("bus", by="test")
+    bus = session.edits.add_category("bus", by="test")
     action(panel.menu(bus), "Delete").trigger()
     assert bus.id not in session.document.categories
 

@@ -9,7 +9,7 @@ from labeler.gui.session.session import Session
 
 def test_a_copy_on_the_same_image_stands_beside_its_original(session: Session) -> None:
     clipboard = Clipboard(session)
-    made = session.add(Box(10, 20, 110, 220), by="test")
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
     assert made is not None
     assert clipboard.copy([made.id, 999]) == 1
     assert clipboard.paste() == 1
@@ -21,10 +21,10 @@ def test_a_copy_on_the_same_image_stands_beside_its_original(session: Session) -
 
 def test_on_another_image_it_stands_in_the_same_place(session: Session) -> None:
     clipboard = Clipboard(session)
-    made = session.add(Box(10, 20, 110, 220), by="test")
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
     assert made is not None
     clipboard.copy([made.id])
-    session.step(1)
+    session.place.step(1)
     assert clipboard.paste() == 1
     (pasted,) = session.document.annotations.values()
     assert pasted.shape == made.shape
@@ -33,12 +33,12 @@ def test_on_another_image_it_stands_in_the_same_place(session: Session) -> None:
 
 
 def test_a_copy_ends_at_the_edge_of_the_image_and_none_lies_beyond_it(session: Session) -> None:
-    image = session.image
+    image = session.place.image
     assert image is not None
     clipboard = Clipboard(session)
     corner = Box(image.width - 30, image.height - 30, image.width, image.height)
     speck = Box(image.width - 5, image.height - 5, image.width, image.height)
-    made = [session.add(box, by="test") for box in (corner, speck)]
+    made = [session.edits.add(box, by="test") for box in (corner, speck)]
     assert clipboard.duplicate(one.id for one in made if one is not None) == 1
     (chosen,) = session.focus.selection
     assert session.document.annotations[chosen].shape == Box(
@@ -48,13 +48,13 @@ def test_a_copy_ends_at_the_edge_of_the_image_and_none_lies_beyond_it(session: S
 
 def test_duplicating_leaves_what_was_copied(session: Session) -> None:
     clipboard = Clipboard(session)
-    first, second = (session.add(Box(x, 20, x + 50, 220), by="test") for x in (10, 300))
+    first, second = (session.edits.add(Box(x, 20, x + 50, 220), by="test") for x in (10, 300))
     assert first is not None
     assert second is not None
     clipboard.copy([first.id])
     clipboard.duplicate([second.id])
     clipboard.copy([])
-    session.step(1)
+    session.place.step(1)
     clipboard.paste()
     assert [one.shape for one in session.document.annotations.values()] == [first.shape]
 
@@ -66,31 +66,31 @@ def test_nothing_copied_pastes_nothing(session: Session) -> None:
 
 def test_pasting_several_is_one_undo(qtbot: QtBot, session: Session) -> None:
     clipboard = Clipboard(session)
-    made = [session.add(Box(x, 20, x + 50, 220), by="test") for x in (10, 300, 500)]
+    made = [session.edits.add(Box(x, 20, x + 50, 220), by="test") for x in (10, 300, 500)]
     clipboard.copy(one.id for one in made if one is not None)
     assert clipboard.paste() == 3
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: len(session.document.annotations) == 3)
 
 
 def test_what_lost_its_category_is_not_pasted(session: Session) -> None:
     clipboard = Clipboard(session)
-    made = session.add(Box(10, 20, 110, 220), by="test")
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
     category = session.focus.category
     assert made is not None
     assert category is not None
     clipboard.copy([made.id])
-    session.commit("Delete", [Change(made, None), Change(replace(category), None)], by="test")
+    session.edits.commit("Delete", [Change(made, None), Change(replace(category), None)], by="test")
     assert clipboard.paste() == 0
 
 
 def test_a_moved_object_takes_its_keypoints_and_a_pasted_one_has_none(qtbot: QtBot, session: Session) -> None:
-    made = session.add(Box(20, 20, 60, 60), by="test")
+    made = session.edits.add(Box(20, 20, 60, 60), by="test")
     assert made is not None
     extra = b'{"keypoints":[25,30,2],"num_keypoints":1,"track_id":4,"score":0.5,"who":"me"}'
     known = replace(made, extra=extra)
-    session.commit("Know", [Change(made, known)], by="test")
-    session.replace(known, translated(known.shape, 100, 0), label="Move", by="test")
+    session.edits.commit("Know", [Change(made, known)], by="test")
+    session.edits.replace(known, translated(known.shape, 100, 0), label="Move", by="test")
     moved = session.document.annotations[made.id]
     assert b'"keypoints":[125,30,2]' in moved.extra
     clipboard = Clipboard(session)
@@ -98,6 +98,6 @@ def test_a_moved_object_takes_its_keypoints_and_a_pasted_one_has_none(qtbot: QtB
     clipboard.paste()
     (pasted,) = [one for one in session.document.annotations.values() if one.id != made.id]
     assert pasted.extra == b'{"who":"me"}'
-    session.undo()
-    session.undo()
+    session.history.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: session.document.annotations.get(made.id) == known, timeout=20_000)

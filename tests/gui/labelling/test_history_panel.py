@@ -21,19 +21,19 @@ def action(menu, text):
 
 
 def boxes(session, count):
-    return [session.add(Box(9 * n, 1, 9 * n + 8, 20), by="test") for n in range(count)]
+    return [session.edits.add(Box(9 * n, 1, 9 * n + 8, 20), by="test") for n in range(count)]
 
 
 def test_edits_are_listed_newest_first_with_the_present_marked(qtbot, session, shown):
     panel = shown(HistoryPanel(session))
     boxes(session, 2)
-    session.mark_reviewed(True, by="test")
+    session.edits.mark_reviewed(True, by="test")
     wanted = ["Reviewed: bus.jpg", "Add person", "Add person", "Add category person", "Beginning"]
     qtbot.waitUntil(lambda: texts(panel) == wanted)
     assert [row.mark for row in rows(panel)] == ["dot", "point", "point", "point", "ring"]
     assert rows(panel)[1].quiet == "bus.jpg"
     assert rows(panel)[1].right == "now"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: [row.dimmed for row in rows(panel)] == [True, False, False, False, False])
     assert rows(panel)[1].mark == "dot"
 
@@ -54,11 +54,11 @@ def test_a_click_goes_back_and_forth_to_that_point(qtbot, session, shown, click_
 
 def test_this_image_shows_only_its_edits_and_a_click_restores_it_alone(qtbot, session, shown, click_row):
     panel = shown(HistoryPanel(session))
-    first = session.image.id
+    first = session.place.image.id
     boxes(session, 2)
-    session.step(1)
+    session.place.step(1)
     boxes(session, 1)
-    session.go_to(first)
+    session.place.go_to(first)
     qtbot.waitUntil(lambda: len(session.document.annotations) == 2)
     panel.only_image.click()
     qtbot.waitUntil(lambda: texts(panel)[:2] == ["Add person", "Add person"] and len(texts(panel)) <= 3)
@@ -80,7 +80,7 @@ def test_the_menu_restores_the_open_image_as_of_an_edit(qtbot, session, shown):
 def test_what_was_undone_and_replaced_can_no_longer_be_gone_to(qtbot, session, shown, click_row):
     panel = shown(HistoryPanel(session))
     boxes(session, 1)
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: not session.document.annotations)
     boxes(session, 1)
     qtbot.waitUntil(lambda: len(texts(panel)) == 4)

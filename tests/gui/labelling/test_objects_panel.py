@@ -33,10 +33,10 @@ def action(menu, text):
 
 def test_rows_say_what_it_is_who_made_it_and_how_well_it_agrees(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session))
-    session.accept(square(100), 0.9, by="test")
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.accept(square(100), 0.9, by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     ring = np.array([[0, 0], [30, 0], [30, 30]], dtype=float)
-    session.add(Polygons((Part(ring),)), by="test", source="import")
+    session.edits.add(Polygons((Part(ring),)), by="test", source="import")
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
     assert [(row.text, row.quiet, row.right) for row in rows(panel)] == [
         ("person", "mask · MobileSAM", "1.00"),
@@ -49,7 +49,7 @@ def test_rows_say_what_it_is_who_made_it_and_how_well_it_agrees(qtbot, session, 
 
 def test_the_agreement_of_a_row_follows_the_draft_and_the_edit(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session))
-    made = session.accept(square(100), 0.9, by="test")
+    made = session.edits.accept(square(100), 0.9, by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
     half = square(120)
     session.focus.set_draft(replace(made, shape=half))
@@ -57,14 +57,14 @@ def test_the_agreement_of_a_row_follows_the_draft_and_the_edit(qtbot, session, s
     assert rows(panel)[0].right == "0.33"
     session.focus.set_draft(None)
     assert rows(panel)[0].right == "1.00"
-    session.replace(made, half, label="Move person", by="test")
+    session.edits.replace(made, half, label="Move person", by="test")
     assert rows(panel)[0].right == "0.33"
     assert rows(panel)[0].right_color == theme.colors().bad
 
 
 def test_selection_goes_both_ways(qtbot, session, shown, click_row):
     panel = shown(AnnotationsPanel(session))
-    first, second, third = (session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50, 99))
+    first, second, third = (session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50, 99))
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
     assert selected_rows(panel) == [2]
     click_row(panel.view, 0)
@@ -80,7 +80,7 @@ def test_selection_goes_both_ways(qtbot, session, shown, click_row):
 def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, session, shown, click_row):
     panel = shown(AnnotationsPanel(session))
     for x in (1, 50, 99):
-        session.add(Box(x, 1, x + 20, 20), by="test")
+        session.edits.add(Box(x, 1, x + 20, 20), by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
     click_row(panel.view, 0)
     rect = panel.view.visualRect(panel.view.model().index(1, 0))
@@ -90,15 +90,15 @@ def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, sessi
     assert len(session.focus.selection) == 2
     qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
 
 
 def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session))
-    first, second = (session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50))
+    first, second = (session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50))
     session.focus.select([second.id])
-    session.delete([first.id], by="test")
+    session.edits.delete([first.id], by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
     assert session.focus.selection == {second.id}
     assert selected_rows(panel) == [0]
@@ -106,18 +106,18 @@ def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, s
 
 def test_the_menu_changes_the_category_of_all_selected_in_one_step(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session))
-    made = [session.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
-    bus = session.add_category("bus", by="test")
+    made = [session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
+    bus = session.edits.add_category("bus", by="test")
     session.focus.select([one.id for one in made])
     action(action(panel.menu(), "Change category").menu(), "bus").trigger()
     assert {one.category_id for one in session.document.annotations.values()} == {bus.id}
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: bus.id not in {one.category_id for one in session.document.annotations.values()})
 
 
 def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session))
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     action(panel.menu(), "Hide every person").trigger()
     action(panel.menu(), "Lock every person").trigger()
     assert session.focus.category.hidden
@@ -127,9 +127,9 @@ def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
 
 def test_attributes_are_edited_in_the_table_one_undo_step_each(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session), 300, 500)
-    made = session.add(Box(1, 1, 20, 20), by="test")
+    made = session.edits.add(Box(1, 1, 20, 20), by="test")
     attributes = replace(made, attributes={"occluded": True})
-    session.commit("Attributes", [Change(made, attributes)], by="test")
+    session.edits.commit("Attributes", [Change(made, attributes)], by="test")
     table = panel.attributes.table
     qtbot.waitUntil(lambda: table.rowCount() == 2)
     panel.attributes.button.click()
@@ -143,7 +143,7 @@ def test_attributes_are_edited_in_the_table_one_undo_step_each(qtbot, session, s
     wanted = {"occluded": False, "note": "by the door"}
     qtbot.waitUntil(lambda: session.document.annotations[made.id].attributes == wanted)
     assert panel.attributes.button.text() == "2 attributes"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: session.document.annotations[made.id].attributes == {"occluded": False})
     qtbot.waitUntil(lambda: table.rowCount() == 2)
     table.item(0, 0).setText("")
@@ -183,7 +183,7 @@ def test_nothing_is_said_of_an_image_whose_labels_are_still_being_read(qtbot, se
     panel = shown(AnnotationsPanel(session))
     release = Event()
     session.ask(lambda store: release.wait(30), lambda _: None)  # the writer is busy
-    session.step(1)
+    session.place.step(1)
     qtbot.waitUntil(lambda: panel._empty.text() == "Reading…")
     release.set()
     qtbot.waitUntil(lambda: panel._empty.text().startswith("Nothing on this image yet."), timeout=30_000)

@@ -78,8 +78,8 @@ def session(qtbot, tmp_path: Path) -> Iterator[Session]:
         cv2.imwrite(str(folder / f"{n}.png"), pixels)
     made = Session()
     made.open(folder)
-    qtbot.waitUntil(lambda: made.pixels is not None, timeout=20_000)
-    made.add_category("Person", by="test")
+    qtbot.waitUntil(lambda: made.place.pixels is not None, timeout=20_000)
+    made.edits.add_category("Person", by="test")
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
@@ -141,9 +141,9 @@ def test_a_run_stores_every_image_and_shows_the_open_one(qtbot, session, batch, 
 
 
 def test_the_open_image_comes_first_and_its_selection_stays(qtbot, session, batch, model) -> None:
-    session.go_to(5)
-    qtbot.waitUntil(lambda: session.pixels is not None)
-    made = session.add(Box(1, 1, 20, 20), by="test")
+    session.place.go_to(5)
+    qtbot.waitUntil(lambda: session.place.pixels is not None)
+    made = session.edits.add(Box(1, 1, 20, 20), by="test")
     (model / "seconds").write_text("0.2")
     batch.start(choice())
     qtbot.waitUntil(lambda: bool(session.document.candidates), timeout=30_000)
@@ -154,7 +154,7 @@ def test_the_open_image_comes_first_and_its_selection_stays(qtbot, session, batc
 
 
 def test_no_annotation_and_no_undo_step_is_touched(qtbot, session, batch) -> None:
-    first = session.add(Box(10, 5, 20, 15), by="test")
+    first = session.edits.add(Box(10, 5, 20, 15), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
     before = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.journal()))
     ended(qtbot, batch, choice())
@@ -162,7 +162,7 @@ def test_no_annotation_and_no_undo_step_is_touched(qtbot, session, batch) -> Non
     after = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.journal()))
     assert after == before
     assert session.document.annotations == {first.id: first}
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: not session.document.annotations)
 
 
@@ -171,7 +171,7 @@ def test_labelling_goes_on_while_it_runs(qtbot, session, batch, model) -> None:
     batch.start(choice())
     made = []
     while batch.is_running and len(made) < 40:
-        annotation = session.add(Box(1, 1, 9, 9), by="test")
+        annotation = session.edits.add(Box(1, 1, 9, 9), by="test")
         made.append(annotation)
         qtbot.waitUntil(lambda: session.saved == "saved")
         assert list(session.document.annotations.values()) == made
@@ -183,10 +183,10 @@ def test_labelling_goes_on_while_it_runs(qtbot, session, batch, model) -> None:
 @pytest.mark.parametrize(("scope", "expected"), [("image", {3}), ("shown", {2, 3}), ("unreviewed", {1, 3})])
 def test_scopes(qtbot, session, batch, scope, expected) -> None:
     for n in (2, 4, 5, 6, 7, 8):
-        session.go_to(n)
-        session.mark_reviewed(True, by="test")
-    session.set_order([2, 3])
-    session.go_to(3)
+        session.place.go_to(n)
+        session.edits.mark_reviewed(True, by="test")
+    session.place.set_order([2, 3])
+    session.place.go_to(3)
     assert {image.id for image in batch.images(scope)} == expected
     told = ended(qtbot, batch, choice(scope=scope))
     assert told.startswith(f"Bright predicted {len(expected)} image")
@@ -217,11 +217,11 @@ def test_verdicts_outlast_a_new_run(qtbot, session, batch) -> None:
         Change(person, replace(person, verdict="rejected")),
         Change(noise, replace(noise, verdict="accepted")),
     ]
-    session.commit("Judge", changes, by="test")
+    session.edits.commit("Judge", changes, by="test")
     ended(qtbot, batch, choice(scope="image", again=True))
     stored = asked(qtbot, session, lambda store: store.candidates(1))
     assert [(c.id, c.verdict) for c in stored] == [(person.id, "rejected"), (noise.id, "accepted")]
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: {c.verdict for c in session.document.candidates.values()} == {""})
 
 
@@ -288,7 +288,7 @@ def test_the_open_image_comes_before_what_waits_and_is_the_one_that_was_open_the
     batch.start(choice())
     batch.start(choice("reader", text="a dog"))
     batch.start(choice("reader", text="a cat", scope="image"))
-    session.step(1)
+    session.place.step(1)
     assert [one.images for one in batch.waiting] == [(1,), tuple(range(1, 9))]
     batch.start(choice("reader", text="a dog"))
     assert len(batch.waiting) == 2, "asked for twice it is run once"
@@ -402,10 +402,10 @@ def test_closing_the_project_ends_the_run(qtbot, session, batch, model) -> None:
 def test_a_new_category_takes_what_was_found_under_its_name(qtbot, session, batch) -> None:
     ended(qtbot, batch, choice("reader", text="dog", scope="image"))
     qtbot.waitUntil(lambda: batch.unmapped == {"dog": 1})
-    category = session.add_category("Dog", by="test")
+    category = session.edits.add_category("Dog", by="test")
     qtbot.waitUntil(lambda: batch.unmapped == {})
     qtbot.waitUntil(lambda: {c.category_id for c in session.document.candidates.values()} == {category.id, 0})
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: "Dog" not in {c.name for c in session.document.categories.values()})
     assert session.saved in ("saved", "saving")
 

@@ -35,8 +35,8 @@ def panel(session, comparison, shown):
 @pytest.fixture
 def two(panel, session):
     """Two boxes of 10,000 px² that share 2,500 of them, selected."""
-    one = session.add(Box(100, 100, 200, 200), by="test")
-    other = session.add(Box(150, 150, 250, 250), by="test")
+    one = session.edits.add(Box(100, 100, 200, 200), by="test")
+    other = session.edits.add(Box(150, 150, 250, 250), by="test")
     session.focus.select([one.id, other.id])
     return one, other
 
@@ -73,11 +73,11 @@ def test_it_is_live_while_one_is_dragged(panel, two, session):
 def test_an_annotation_with_a_prediction(panel, session, predictions, predict, qtbot):
     predict({1: [Candidate(0, 1, 0, 1, Box(150.0, 150.0, 250.0, 250.0), 0.87, "person")]})
     qtbot.waitUntil(lambda: len(predictions.candidates) == 1)
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     predictions.select(predictions.kept, keep=True)
     assert numbers(panel)[0] == "0.14"
     assert panel.note.text() == "PERSON · PERSON 0.87"
-    session.delete([made.id], by="test")
+    session.edits.delete([made.id], by="test")
     assert panel._empty.isVisible()
 
 
@@ -92,7 +92,7 @@ def test_the_areas_are_on_the_canvas_only_while_it_is_seen(panel, two, compariso
 
 
 def test_another_selection_ends_it(panel, two, session):
-    third = session.add(Box(1, 1, 20, 20), by="test")
+    third = session.edits.add(Box(1, 1, 20, 20), by="test")
     assert panel._empty.isVisible()
     session.focus.select([two[0].id, third.id])
     assert numbers(panel)[0] == "0.00"

@@ -36,12 +36,12 @@ def model(qtbot, session: Session) -> Model:
             for n in range(number)
         ]
         found.append(Candidate(0, 0, 0, 0, Box(0, 0, 9, 9), 0.01, "bird"))
-        store.predictions.record_run(made.id, session.image.id, found)
+        store.predictions.record_run(made.id, session.place.image.id, found)
         return made
 
     made = asked(qtbot, session, run)
     session.measure.add_model(made)
-    session.refresh_candidates(session.image.id)
+    session.refresh_candidates(session.place.image.id)
     qtbot.waitUntil(lambda: len(session.document.candidates) == 7)
     return made
 
@@ -104,7 +104,7 @@ def test_map_create_and_ignore_are_kept_and_remembered(qtbot, opened, session, m
     choose(dialog, "cat", "create")
     choose(dialog, "person", "ignore")
     saved(qtbot, dialog)
-    session.refresh_candidates(session.image.id)
+    session.refresh_candidates(session.place.image.id)
     cat = next(c.id for c in session.document.categories.values() if c.name == "cat")
     qtbot.waitUntil(lambda: categories(session) == {"dog": {1}, "cat": {cat}, "person": {0}, "bird": {0}})
     mapping = asked(qtbot, session, lambda store: store.predictions.mappings(model.id))
@@ -122,10 +122,10 @@ def test_creating_all_is_one_undo_step_and_leaves_the_current_category(qtbot, op
     assert [c.name for c in session.document.categories.values()] == ["person", "dog", "cat"]
     assert len(colors | {c.color for c in session.document.categories.values()}) == 3
     assert session.focus.category == current
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: [c.name for c in session.document.categories.values()] == ["person"])
     qtbot.waitUntil(lambda: session.saved == "saved")
-    session.refresh_candidates(session.image.id)
+    session.refresh_candidates(session.place.image.id)
     qtbot.waitUntil(lambda: categories(session)["dog"] == {0})
 
 

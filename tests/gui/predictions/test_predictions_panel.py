@@ -171,7 +171,7 @@ def test_the_set_is_only_counted_while_the_card_is_seen(panel, three, qtbot):
 def test_the_histogram_counts_the_set_and_what_a_person_said(panel, three, session, qtbot):
     assert panel.histogram.accessibleName() == "Confidences of 6 candidates, threshold 0.25"
     best = next(one for one in three.candidates.values() if one.confidence == 0.9)
-    session.commit("Accept", [Change(best, replace(best, verdict="accepted"))], by="test")
+    session.edits.commit("Accept", [Change(best, replace(best, verdict="accepted"))], by="test")
     assert panel.histogram.told_of(27).endswith("1 candidate (1 accepted)")
     assert panel.histogram.told_of(0).endswith("0 candidates")
 

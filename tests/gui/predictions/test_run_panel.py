@@ -197,8 +197,8 @@ def test_a_model_that_reads_wants_a_text(qtbot, panel, batch, session) -> None:
 
 
 def test_scopes_say_how_many_images_they_have(qtbot, panel, session) -> None:
-    session.mark_reviewed(True, by="test")
-    session.set_order([1])
+    session.edits.mark_reviewed(True, by="test")
+    session.place.set_order([1])
     texts = ["All images (3)", "Not reviewed (2)", "In the list (1)", "This image"]
     qtbot.waitUntil(lambda: [panel.scope.itemText(row) for row in range(panel.scope.count())] == texts)
 

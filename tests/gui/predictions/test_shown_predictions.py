@@ -111,15 +111,15 @@ def test_each_model_has_its_own_filter(three, session, predict):
 
 def test_a_rejected_one_goes_and_its_near_copy_does_not_take_its_place(three, session):
     best = three.candidates[key_of(three, 0.9)]
-    session.commit("Reject", [Change(best, replace(best, verdict="rejected"))], by="test")
+    session.edits.commit("Reject", [Change(best, replace(best, verdict="rejected"))], by="test")
     assert by_confidence(three, three.kept) == [0.6]
     assert by_confidence(three, three.faint_ids) == [0.8]
-    session.undo()
+    session.history.undo()
 
 
 def test_an_accepted_one_is_no_prediction_any_more(three, session):
-    made = session.add(NEAR[0].shape, by="test")
-    session.commit("Link", [Change(made, replace(made, prediction_id=key_of(three, 0.9)))], by="test")
+    made = session.edits.add(NEAR[0].shape, by="test")
+    session.edits.commit("Link", [Change(made, replace(made, prediction_id=key_of(three, 0.9)))], by="test")
     assert by_confidence(three, three.kept) == [0.6]
 
 
@@ -136,9 +136,9 @@ def test_classes_that_are_ignored_are_left_out(three, session, qtbot, predict):
 
 def test_an_edit_of_labels_keeps_the_overlaps(three, session):
     before = three._image_filter
-    session.add(Box(0, 0, 10, 10), by="test")
+    session.edits.add(Box(0, 0, 10, 10), by="test")
     best = three.candidates[key_of(three, 0.9)]
-    session.commit("Reject", [Change(best, replace(best, verdict="rejected"))], by="test")
+    session.edits.commit("Reject", [Change(best, replace(best, verdict="rejected"))], by="test")
     assert three._image_filter is before
 
 
@@ -146,7 +146,7 @@ def test_another_image_has_its_own_candidates(three, session, qtbot):
     three.select(three.kept[:1])
     three.hover(three.faint_ids[0])
     three.step_walk(1)
-    session.step(1)
+    session.place.step(1)
     assert three.selection == frozenset()
     assert three.hovered is None
     assert three.walk is None
@@ -158,7 +158,7 @@ def test_another_image_has_its_own_candidates(three, session, qtbot):
 
 
 def test_predictions_and_annotations_yield_to_each_other(three, session):
-    made = session.add(Box(0, 0, 10, 10), by="test")
+    made = session.edits.add(Box(0, 0, 10, 10), by="test")
     key = three.kept[0]
     three.select([key])
     assert (three.selection, session.focus.selection) == ({key}, frozenset())
@@ -173,7 +173,7 @@ def test_what_is_judged_cannot_stay_selected(three, session):
     three.select([key, 10**6])
     assert three.selection == {key}
     one = three.candidates[key]
-    session.commit("Reject", [Change(one, replace(one, verdict="rejected"))], by="test")
+    session.edits.commit("Reject", [Change(one, replace(one, verdict="rejected"))], by="test")
     assert three.selection == frozenset()
 
 
@@ -244,7 +244,7 @@ def test_the_histogram_is_split_by_what_a_person_said(three, session, qtbot):
     assert three.set_counts.histogram(10)[:, 0].tolist() == [0, 1, 0, 1, 0, 0, 1, 1, 1, 1]
     one = three.candidates[key_of(three, 0.9)]
     two = three.candidates[key_of(three, 0.6)]
-    session.commit(
+    session.edits.commit(
         "Judge",
         [
             Change(one, replace(one, verdict="accepted")),
@@ -254,7 +254,7 @@ def test_the_histogram_is_split_by_what_a_person_said(three, session, qtbot):
     )
     assert three.set_counts.histogram(10)[9].tolist() == [0, 1, 0]
     assert three.set_counts.histogram(10)[6].tolist() == [0, 0, 1]
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: three.set_counts.histogram(10)[9].tolist() == [1, 0, 0])
 
 
@@ -273,7 +273,7 @@ def test_candidates_of_a_new_run_are_counted(three, session, qtbot):
 
 def test_two_that_are_selected_together_are_compared_live(three, session):
     comparison = comparison_of(session, three)
-    made = session.add(Box(100, 100, 200, 200), by="test")
+    made = session.edits.add(Box(100, 100, 200, 200), by="test")
     three.select([key_of(three, 0.9)], keep=True)
     assert [side.name for side in comparison.sides()] == ["person", "person 0.90"]
     found = comparison.measure()
@@ -297,8 +297,8 @@ def test_two_that_are_selected_together_are_compared_live(three, session):
 
 
 def test_giou_of_what_lies_apart_is_negative(three, session):
-    one = session.add(Box(0, 0, 10, 10), by="test")
-    two = session.add(Mask(30, 0, np.ones((10, 10), dtype=bool)), by="test")
+    one = session.edits.add(Box(0, 0, 10, 10), by="test")
+    two = session.edits.add(Mask(30, 0, np.ones((10, 10), dtype=bool)), by="test")
     comparison = comparison_of(session, three)
     session.focus.select([one.id, two.id])
     found = comparison.measure()

@@ -49,24 +49,24 @@ def test_it_follows_accepting_dragging_and_undoing(qtbot, session, owner, predic
     (first, _) = sorted(session.document.candidates)
     Reviewing(session, Sliders(), owner).accept([first])
     qtbot.waitUntil(lambda: settled(agreements, matched=1, missed=0, extra=1))
-    assert list(agreements.measures) == [session.image.id]
+    assert list(agreements.measures) == [session.place.image.id]
     assert agreements.total().mean_iou == 1.0
     (annotation,) = session.document.annotations.values()
-    session.replace(annotation, Box(50, 0, 150, 100), label="Move person", by="test")
+    session.edits.replace(annotation, Box(50, 0, 150, 100), label="Move person", by="test")
     qtbot.waitUntil(lambda: abs(agreements.total().mean_iou - 1 / 3) < 1e-9)
-    assert agreements.measures[session.image.id].worst_id == annotation.id
-    session.undo()
+    assert agreements.measures[session.place.image.id].worst_id == annotation.id
+    session.history.undo()
     qtbot.waitUntil(lambda: agreements.total().mean_iou == 1.0)
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: not agreements.measures)
 
 
 def test_only_the_touched_image_is_measured(qtbot, session, owner, predict, monkeypatch):
     predict({image.id: [candidate(0)] for image in session.document.images})
     for image in session.document.images:
-        session.commit(
+        session.edits.commit(
             "Draw",
-            [Change(None, Annotation(session.new_annotation_id(), image.id, 1, Box(0, 0, 100, 90)))],
+            [Change(None, Annotation(session.edits.new_annotation_id(), image.id, 1, Box(0, 0, 100, 90)))],
             by="test",
         )
     agreements = made(qtbot, session, owner)
@@ -76,14 +76,14 @@ def test_only_the_touched_image_is_measured(qtbot, session, owner, predict, monk
     monkeypatch.setattr(
         Ruler, "measure", lambda self, store, i: (looked_at.append(i), measure(self, store, i))[1]
     )
-    session.add(Box(300, 300, 400, 400), by="test")
+    session.edits.add(Box(300, 300, 400, 400), by="test")
     qtbot.waitUntil(lambda: settled(agreements, matched=3, missed=1))
-    assert looked_at == [session.image.id]
+    assert looked_at == [session.place.image.id]
 
 
 def test_a_restart_reads_what_was_measured(qtbot, session, owner, predict, photos, monkeypatch):
-    predict({session.image.id: [candidate(0)]})
-    session.add(Box(0, 0, 100, 80), by="test")
+    predict({session.place.image.id: [candidate(0)]})
+    session.edits.add(Box(0, 0, 100, 80), by="test")
     agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: settled(agreements, matched=1))
     qtbot.waitUntil(lambda: session.saved == "saved")
@@ -102,8 +102,8 @@ def test_a_restart_reads_what_was_measured(qtbot, session, owner, predict, photo
 
 
 def test_another_filter_is_another_agreement(qtbot, session, owner, predict):
-    predict({session.image.id: [candidate(0, 0.9), candidate(200, 0.3)]})
-    session.add(Box(0, 0, 100, 100), by="test")
+    predict({session.place.image.id: [candidate(0, 0.9), candidate(200, 0.3)]})
+    session.edits.add(Box(0, 0, 100, 100), by="test")
     sliders = Sliders()
     agreements = made(qtbot, session, owner, sliders)
     qtbot.waitUntil(lambda: settled(agreements, matched=1, extra=1))
@@ -115,8 +115,8 @@ def test_another_filter_is_another_agreement(qtbot, session, owner, predict):
 
 
 def test_versions_of_a_model_stand_side_by_side(qtbot, session, owner, predict):
-    image_id = session.image.id
-    session.add(Box(0, 0, 100, 100), by="test")
+    image_id = session.place.image.id
+    session.edits.add(Box(0, 0, 100, 100), by="test")
     predict({image_id: [candidate(30)]}, model="first")
     predict({image_id: [candidate(5)]}, model="second")
     agreements = made(qtbot, session, owner)
@@ -131,8 +131,8 @@ def test_worst_first_and_effort(qtbot, session, owner, predict):
     predict({image_id: [candidate(0)] for image_id in images})
     for image_id, shift in zip(images, (0, 40, 20), strict=True):
         box = Box(shift, 0, 100 + shift, 100)
-        made_one = Annotation(session.new_annotation_id(), image_id, 1, box)
-        session.commit("Draw", [Change(None, made_one)], by="test")
+        made_one = Annotation(session.edits.new_annotation_id(), image_id, 1, box)
+        session.edits.commit("Draw", [Change(None, made_one)], by="test")
     agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: settled(agreements, matched=2, missed=1, extra=1))
     assert agreements.worst_first() == [images[1], images[2], images[0]]

@@ -48,7 +48,7 @@ def saved(qtbot: QtBot, session: Session) -> None:
 def test_an_accepted_prediction_is_an_annotation_that_remembers_it_and_one_undo_takes_both_back(
     qtbot, session, owner, predict
 ):
-    predict({session.image.id: [candidate(box(1), 0.9), candidate(box(3), 0.8)]})
+    predict({session.place.image.id: [candidate(box(1), 0.9), candidate(box(3), 0.8)]})
     reviewing = Reviewing(session, Sliders(), owner)
     first, second = ids(session)
     reviewing.accept([first])
@@ -57,13 +57,13 @@ def test_an_accepted_prediction_is_an_annotation_that_remembers_it_and_one_undo_
     assert session.document.candidates[first].verdict == "accepted"
     assert session.document.candidates[second].verdict == ""
     assert session.focus.selection == {made.id}
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: not session.document.annotations)
     assert session.document.candidates[first].verdict == ""
 
 
 def test_accepting_twice_makes_one_annotation(qtbot, session, owner, predict):
-    predict({session.image.id: [candidate(box(1), 0.9)]})
+    predict({session.place.image.id: [candidate(box(1), 0.9)]})
     reviewing = Reviewing(session, Sliders(), owner)
     reviewing.accept(ids(session))
     reviewing.accept(ids(session))
@@ -71,7 +71,7 @@ def test_accepting_twice_makes_one_annotation(qtbot, session, owner, predict):
 
 
 def test_a_rejection_survives_a_new_run_and_is_one_edit(qtbot, session, owner, predict):
-    image_id = session.image.id
+    image_id = session.place.image.id
     predict({image_id: [candidate(box(1), 0.9), candidate(box(3), 0.8)]})
     reviewing = Reviewing(session, Sliders(), owner)
     reviewing.reject(ids(session))
@@ -83,7 +83,7 @@ def test_a_rejection_survives_a_new_run_and_is_one_edit(qtbot, session, owner, p
         (30, "rejected"),
         (50, ""),
     ]
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: {c.verdict for c in session.document.candidates.values()} == {""})
 
 
@@ -95,12 +95,12 @@ def test_a_candidate_of_another_image_is_accepted_there(qtbot, session, owner, p
     qtbot.waitUntil(lambda: bool(found))
     Reviewing(session, Sliders(), owner).accept([found[0][0].id])
     qtbot.waitUntil(lambda: sum(session.document.counts(there).values()) == 1)
-    assert session.image.id == here
+    assert session.place.image.id == here
     assert not session.document.annotations
 
 
 def test_a_class_mapped_to_nothing_is_refused_with_a_sentence(qtbot, session, owner, predict):
-    predict({session.image.id: [candidate(box(1), 0.9, category=0, label="bicycle")]})
+    predict({session.place.image.id: [candidate(box(1), 0.9, category=0, label="bicycle")]})
     told = []
     session.told.connect(told.append)
     Reviewing(session, Sliders(), owner).accept(ids(session))
@@ -111,8 +111,8 @@ def test_a_class_mapped_to_nothing_is_refused_with_a_sentence(qtbot, session, ow
 
 
 def test_a_candidate_without_a_class_gets_the_current_category(qtbot, session, owner, predict):
-    predict({session.image.id: [candidate(box(1), 0.9, category=0, label="")]})
-    thing = session.add_category("thing", by="test")
+    predict({session.place.image.id: [candidate(box(1), 0.9, category=0, label="")]})
+    thing = session.edits.add_category("thing", by="test")
     made = Reviewing(session, Sliders(), owner).accept_to_edit(ids(session)[0], "test")
     assert made.category_id == thing.id
     assert session.focus.selection == {made.id}
@@ -121,10 +121,10 @@ def test_a_candidate_without_a_class_gets_the_current_category(qtbot, session, o
 def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing(
     qtbot, session, owner, predict
 ):
-    session.add(Box(10, 10, 18, 30), by="test")
+    session.edits.add(Box(10, 10, 18, 30), by="test")
     predict(
         {
-            session.image.id: [
+            session.place.image.id: [
                 candidate(box(1), 0.99),  # drawn by hand already
                 candidate(box(3), 0.9),
                 candidate(Box(30, 10, 38, 31), 0.85),  # suppressed by the one before
@@ -137,7 +137,7 @@ def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing
     reviewing.reject([ids(session)[4]])
     reviewing.accept_all_above(0.8, whole_set=False)
     qtbot.waitUntil(lambda: sorted(a.shape.x0 for a in session.document.annotations.values()) == [10, 30])
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: len(session.document.annotations) == 1)
     assert sorted(c.verdict for c in session.document.candidates.values()) == ["", "", "", "", "rejected"]
 
@@ -156,23 +156,23 @@ def test_accept_all_on_the_set_is_one_undo_step_for_thousands(qtbot, session, ow
     saved(qtbot, session)
     assert len(session.document.annotations) == 1800
     entries = []
-    session.journal(entries.extend)
+    session.history.journal(entries.extend)
     qtbot.waitUntil(lambda: bool(entries))
     assert entries[0].label == "Accept 5,400 predictions from 0.50"
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: not any(sum(session.document.counts(i).values()) for i in images), timeout=30_000)
     assert {c.verdict for c in session.document.candidates.values()} == {""}
 
 
 def test_accept_all_says_when_there_is_nothing_to_accept(qtbot, session, owner, predict):
-    predict({session.image.id: [candidate(box(1), 0.4)]})
+    predict({session.place.image.id: [candidate(box(1), 0.4)]})
     with qtbot.waitSignal(session.told) as told:
         Reviewing(session, Sliders(), owner).accept_all_above(0.8, whole_set=True)
     assert told.args == ["There is nothing left to accept from a confidence of 0.80."]
 
 
 def test_a_read_only_project_is_left_alone(qtbot, session, owner, predict, photos):
-    predict({session.image.id: [candidate(box(1), 0.9)]})
+    predict({session.place.image.id: [candidate(box(1), 0.9)]})
     session.close()
     session.open(photos, read_only=True)
     qtbot.waitUntil(lambda: bool(session.document.candidates), timeout=20_000)
@@ -194,20 +194,20 @@ def test_nothing_is_decided_before_its_photo_is_on_the_screen(qtbot, session, ow
     reviewing, agreements = Reviewing(session, predictions, owner), SetAgreements(session, predictions, owner)
     queue = ReviewQueue(session, predictions, reviewing, agreements, owner)
     verdicts = Verdicts(session, predictions, reviewing, queue, owner)
-    session._loader.forget(there)
-    session.go_to(there)
+    session.place._loader.forget(there)
+    session.place.go_to(there)
     qtbot.waitUntil(lambda: len(session.document.candidates) == 1, timeout=60_000)
     predictions.select(ids(session))
     # whatever the reader's thread has sent is not taken before the events of this thread
-    session.pixels = None
+    session.place.pixels = None
     verdicts.accept()
     verdicts.reject()
     assert {c.verdict for c in session.document.candidates.values()} == {""}
-    session._loader.forget(there)
-    session.go_to(here)
-    session.go_to(there)
+    session.place._loader.forget(there)
+    session.place.go_to(here)
+    session.place.go_to(there)
     qtbot.waitUntil(
-        lambda: session.pixels is not None and len(session.document.candidates) == 1, timeout=60_000
+        lambda: session.place.pixels is not None and len(session.document.candidates) == 1, timeout=60_000
     )
     predictions.select(ids(session))
     verdicts.accept()

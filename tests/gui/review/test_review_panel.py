@@ -83,7 +83,7 @@ def test_enter_backspace_and_tab_walk_the_set_from_the_most_uncertain_on(qtbot, 
     on_screen(qtbot, panel, 0.9)
     panel.next_item()
     on_screen(qtbot, panel, 0.4)
-    assert session.image.id == run[1]
+    assert session.place.image.id == run[1]
     panel.reject_current()
     on_screen(qtbot, panel, 0.7)
     qtbot.waitUntil(lambda: panel.note.text() == "2 LEFT")
@@ -101,7 +101,7 @@ def test_enter_backspace_and_tab_walk_the_set_from_the_most_uncertain_on(qtbot, 
 def test_what_is_not_on_the_screen_is_shown_and_not_decided(qtbot, session, run, panel):
     start(qtbot, panel)
     for decide in (panel.accept_current, panel.reject_current):
-        session.go_to(run[2])
+        session.place.go_to(run[2])
         decide()
         on_screen(qtbot, panel, 0.55)
     assert verdicts(qtbot, session) == ["", "", "", ""]
@@ -116,7 +116,7 @@ def broken(photos):
 def test_an_item_whose_photo_cannot_be_read_is_not_decided(qtbot, broken, session, run, panel):
     start(qtbot, panel)
     panel.previous_item()
-    qtbot.waitUntil(lambda: bool(session.problem), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(session.place.problem), timeout=20_000)
     assert confidence(panel) == 0.7
     panel.accept_current()
     assert verdicts(qtbot, session) == ["", "", "", ""]
@@ -153,16 +153,16 @@ def test_an_undone_decision_is_asked_again(qtbot, session, run, panel):
     assert confidence(panel) == 0.9
     panel.reject_current()
     on_screen(qtbot, panel, 0.4)
-    session.undo()
+    session.history.undo()
     on_screen(qtbot, panel, 0.9)
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: confidence(panel) == 0.55)
-    qtbot.waitUntil(lambda: session.image.id == run[0])
+    qtbot.waitUntil(lambda: session.place.image.id == run[0])
 
 
 def test_a_reviewed_image_leaves_the_queue(qtbot, session, run, panel):
     start(qtbot, panel)
-    assert session.image.id == run[0]
+    assert session.place.image.id == run[0]
     panel.image_done()
     assert session.document.find_image(run[0]).reviewed
     assert confidence(panel) == 0.4
@@ -170,18 +170,18 @@ def test_a_reviewed_image_leaves_the_queue(qtbot, session, run, panel):
 
 
 def test_orders(qtbot, session, run, panel):
-    session.commit(
+    session.edits.commit(
         "Draw",
-        [Change(None, Annotation(session.new_annotation_id(), run[2], 1, Box(300, 0, 340, 40)))],
+        [Change(None, Annotation(session.edits.new_annotation_id(), run[2], 1, Box(300, 0, 340, 40)))],
         by="test",
     )
     agreements = panel.queue._agreements
     qtbot.waitUntil(lambda: list(agreements.measures) == [run[2]])
     start(qtbot, panel)
     panel.order.setCurrentIndex(2)
-    assert (confidence(panel), session.image.id) == (0.9, run[0])
+    assert (confidence(panel), session.place.image.id) == (0.9, run[0])
     panel.order.setCurrentIndex(1)
-    assert (confidence(panel), session.image.id) == (0.7, run[2])
+    assert (confidence(panel), session.place.image.id) == (0.7, run[2])
 
 
 def test_it_follows_the_filter(qtbot, session, run, panel):
@@ -194,8 +194,8 @@ def test_it_follows_the_filter(qtbot, session, run, panel):
 def test_what_an_annotation_stands_for_and_what_is_mapped_to_nothing_is_not_asked(
     qtbot, session, predict, panel
 ):
-    session.add(Box(0, 0, 20, 40), by="test")
-    predict({session.image.id: [candidate(0, 0.9), candidate(50, 0.8, 0, "kite"), candidate(90, 0.7)]})
+    session.edits.add(Box(0, 0, 20, 40), by="test")
+    predict({session.place.image.id: [candidate(0, 0.9), candidate(50, 0.8, 0, "kite"), candidate(90, 0.7)]})
     start(qtbot, panel, first=0.7)
     assert (panel.queue.total, confidence(panel)) == (1, 0.7)
 
@@ -205,7 +205,7 @@ def test_accept_all_from_a_confidence(qtbot, session, run, panel):
     qtbot.waitUntil(panel.on_set.isVisible)
     qtbot.mouseClick(panel.on_set, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: sum(sum(session.document.counts(i).values()) for i in run) == 2)
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: not any(sum(session.document.counts(i).values()) for i in run))
 
 
@@ -222,7 +222,7 @@ def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypa
     panel.next_item()
     panel.next_item()
     on_screen(qtbot, panel, 0.4)
-    assert session.image.id == run[1]
+    assert session.place.image.id == run[1]
     assert not panel.queue._again.isActive()
     assert not begun
 

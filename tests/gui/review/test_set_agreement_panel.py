@@ -26,14 +26,14 @@ def panel(session, owner, predictions, shown):
 
 
 def draw(session, image_id, box, category=1):
-    made = Annotation(session.new_annotation_id(), image_id, category, box)
-    session.commit("Draw", [Change(None, made)], by="test")
+    made = Annotation(session.edits.new_annotation_id(), image_id, category, box)
+    session.edits.commit("Draw", [Change(None, made)], by="test")
 
 
 @pytest.fixture
 def measured(qtbot, session, predict, panel):
     """Three images of falling agreement, and a dog that the model missed on the last one."""
-    dog = session.add_category("dog", by="test")
+    dog = session.edits.add_category("dog", by="test")
     images = [image.id for image in session.document.images]
     predict({image_id: [candidate(0)] for image_id in images})
     for image_id, shift in zip(images, (0, 10, 20), strict=True):
@@ -50,7 +50,7 @@ def texts(panel):
 def test_with_nothing_to_compare_it_says_what_to_do(qtbot, session, predict, panel):
     qtbot.waitUntil(panel._empty.isVisible)
     assert panel._empty.text().startswith("Run a model or import its results")
-    predict({session.image.id: [candidate(0)]})
+    predict({session.place.image.id: [candidate(0)]})
     qtbot.waitUntil(lambda: panel._empty.text().startswith("Label or review an image"))
 
 
@@ -69,20 +69,20 @@ def test_a_click_on_a_bar_opens_the_images_behind_it(qtbot, session, measured, p
     with qtbot.waitSignal(panel.opened) as told:
         qtbot.mouseClick(panel.bars, Qt.MouseButton.LeftButton, pos=QPoint(150, 12))
     assert told.args == [(measured[2],), "dog, worst first"]
-    assert list(session.order) == [measured[2]]
-    assert session.image.id == measured[2]
+    assert list(session.place.order) == [measured[2]]
+    assert session.place.image.id == measured[2]
 
 
 def test_worst_first_orders_the_images(qtbot, session, measured, panel):
     qtbot.mouseClick(panel.worst_button, Qt.MouseButton.LeftButton)
-    assert list(session.order) == measured[::-1]
-    assert session.image.id == measured[2]
+    assert list(session.place.order) == measured[::-1]
+    assert session.place.image.id == measured[2]
 
 
 def test_a_row_of_the_worst_opens_that_image(qtbot, session, measured, panel, click_row):
     click_row(panel.worst_view, 1)
-    assert session.image.id == measured[1]
-    assert len(session.order) == 3
+    assert session.place.image.id == measured[1]
+    assert len(session.place.order) == 3
 
 
 def test_the_plot_over_models_compares_them_and_a_click_chooses_one(qtbot, session, predict, measured, panel):
@@ -102,13 +102,13 @@ def test_a_point_of_the_course_opens_what_was_labelled_then(qtbot, session, meas
 
 
 def test_effort_says_what_became_of_predictions(qtbot, session, predict, owner, predictions, panel):
-    predict({session.image.id: [candidate(0), candidate(200), candidate(400), candidate(600)]})
+    predict({session.place.image.id: [candidate(0), candidate(200), candidate(400), candidate(600)]})
     reviewing = Reviewing(session, predictions, owner)
     first, second, third, _ = sorted(session.document.candidates)
     reviewing.accept([first, second])
     reviewing.reject([third])
     edited = next(a for a in session.document.annotations.values() if a.prediction_id == second)
-    session.replace(edited, Box(200, 0, 300, 90), label="Resize person", by="test")
+    session.edits.replace(edited, Box(200, 0, 300, 90), label="Resize person", by="test")
     qtbot.waitUntil(lambda: "33% edited" in panel.fate_line.text())
     assert "3 predictions" in panel.fate_line.text()
     assert "33% as they were" in panel.fate_line.text()

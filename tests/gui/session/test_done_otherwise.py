@@ -9,14 +9,14 @@ from labeler.gui.session.session import Session
 
 
 def test_what_is_counted_is_the_disk_after_the_writer_did_otherwise(qtbot: QtBot, session: Session) -> None:
-    made = session.add(Box(1, 2, 30, 40), by="test")
+    made = session.edits.add(Box(1, 2, 30, 40), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
     let_go = threading.Event()
     session.ask(lambda _: let_go.wait(20), lambda _: None)
-    session._have_made(lambda _: Edit("Gone", (Change(made, None),)))  # only the writer knows of it
-    session.delete([made.id], by="test")
+    session.history.have_made(lambda _: Edit("Gone", (Change(made, None),)))  # only the writer knows of it
+    session.edits.delete([made.id], by="test")
     let_go.set()
-    qtbot.waitUntil(lambda: session.saved == "saved" and not session._acts.learning)
+    qtbot.waitUntil(lambda: session.saved == "saved" and not session.history._acts.learning)
     disk = []
     session.ask(lambda store: store.annotations(made.image_id), disk.append)
     qtbot.waitUntil(lambda: bool(disk))

@@ -30,7 +30,7 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (200, 160)) -> None:
 
 def shade(window: MainWindow) -> int:
     """What the middle of the photo on the screen is."""
-    pixels = window.session.pixels
+    pixels = window.session.place.pixels
     return -1 if pixels is None else int(pixels.rgb[pixels.rgb.shape[0] // 2, 5, 0])
 
 
@@ -51,24 +51,24 @@ def window(qtbot: QtBot, folder: Path) -> Iterator[MainWindow]:
     made.frame.show()
     session = made.session
     session.open(folder)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=SOON)
-    session.add_category("thing", by="test")
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=SOON)
+    session.edits.add_category("thing", by="test")
     for name in ("0.bmp", "2.bmp", "1.bmp"):
-        session.go_to(next(one.id for one in session.document.images if one.path == name))
-        qtbot.waitUntil(lambda: session.pixels is not None, timeout=SOON)
-    session.add(Box(20, 40, 60, 80), by="test")
+        session.place.go_to(next(one.id for one in session.document.images if one.path == name))
+        qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=SOON)
+    session.edits.add(Box(20, 40, 60, 80), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=SOON)
     yield made
     made.frame.close()
 
 
 def test_a_labelled_photo_replaced_while_open_is_shown_and_asked_about(qtbot, window, folder) -> None:
-    opened = window.session.image.id
+    opened = window.session.place.image.id
     picture(folder / "1.bmp", 5, (100, 80))
     qtbot.waitUntil(lambda: shade(window) == 220, timeout=SOON)
     qtbot.waitUntil(lambda: "another file than the one" in window.toast.text, timeout=SOON)
     assert opened in window.session.strangers
-    assert window.session.pixels.rgb.shape == (80, 100, 3)
+    assert window.session.place.pixels.rgb.shape == (80, 100, 3)
     assert len(window.session.document.annotations) == 1
     assert window.session.document.find_image(opened).width == 200, "its record waits for the person"
 
@@ -90,11 +90,11 @@ def test_a_photo_kept_in_memory_is_compared_when_it_is_shown_again(
         window.session,
         next(one.id for one in window.session.document.images if one.path == "0.bmp"),
     )
-    monkeypatch.setattr(window.session, "look_at_folder", lambda: None)
+    monkeypatch.setattr(window.session._link, "look_at_folder", lambda: None)
     for one in window.frame.findChildren(open_photo.OpenPhoto):
         one._timer.setInterval(3_600_000)  # only that it is shown again is left
     picture(folder / "0.bmp", 4)
-    session.go_to(zero)
+    session.place.go_to(zero)
     qtbot.waitUntil(lambda: shade(window) == 180, timeout=SOON)
     assert zero not in session.strangers, "nothing was labelled on it: nothing to ask"
 
@@ -103,9 +103,9 @@ def test_a_photo_that_goes_is_said_and_shown_again_once_it_is_back(qtbot, window
     session = window.session
     (folder / "1.bmp").rename(folder.parent / "away.bmp")
     qtbot.waitUntil(lambda: "missing" in window.toast.text, timeout=SOON)
-    assert session.image.note == "missing"
+    assert session.place.image.note == "missing"
     (folder.parent / "away.bmp").rename(folder / "1.bmp")
-    qtbot.waitUntil(lambda: session.image.note == "", timeout=SOON)
+    qtbot.waitUntil(lambda: session.place.image.note == "", timeout=SOON)
     qtbot.waitUntil(lambda: "missing" not in window.toast.text, timeout=SOON)
     assert shade(window) == 60
     assert len(session.document.annotations) == 1
@@ -117,17 +117,21 @@ def test_a_photo_missing_when_it_was_opened_is_shown_once_it_is_back(qtbot, wind
         next(one.id for one in window.session.document.images if one.path == "2.bmp"),
     )
     (folder / "2.bmp").rename(folder.parent / "away.bmp")
-    session._loader.forget(two)
-    session.go_to(two)
-    qtbot.waitUntil(lambda: "missing" in session.problem and session.image.note == "missing", timeout=SOON)
+    session.place._loader.forget(two)
+    session.place.go_to(two)
+    qtbot.waitUntil(
+        lambda: "missing" in session.place.problem and session.place.image.note == "missing", timeout=SOON
+    )
     (folder.parent / "away.bmp").rename(folder / "2.bmp")
-    qtbot.waitUntil(lambda: shade(window) == 100 and not session.problem, timeout=SOON)
+    qtbot.waitUntil(lambda: shade(window) == 100 and not session.place.problem, timeout=SOON)
 
 
 def test_a_photo_renamed_while_open_is_followed_with_its_labels(qtbot, window, folder) -> None:
     (folder / "1.bmp").rename(folder / "renamed.bmp")
-    qtbot.waitUntil(lambda: window.session.image.path == "renamed.bmp", timeout=SOON)
-    qtbot.waitUntil(lambda: window.session.pixels is not None and not window.session.problem, timeout=SOON)
+    qtbot.waitUntil(lambda: window.session.place.image.path == "renamed.bmp", timeout=SOON)
+    qtbot.waitUntil(
+        lambda: window.session.place.pixels is not None and not window.session.place.problem, timeout=SOON
+    )
     assert len(window.session.document.annotations) == 1
 
 
@@ -145,7 +149,7 @@ def test_a_photo_renamed_in_the_middle_of_a_drag_ends_nothing(qtbot, window, fol
     assert canvas.view == sight
     (folder / "1.bmp").rename(folder / "renamed.bmp")
     window.session.look_at_folder()
-    qtbot.waitUntil(lambda: window.session.image.path == "renamed.bmp", timeout=SOON)
+    qtbot.waitUntil(lambda: window.session.place.image.path == "renamed.bmp", timeout=SOON)
     assert canvas.dragging
     qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, 140, 130))
     assert len(window.session.document.annotations) == 2
@@ -178,7 +182,7 @@ def test_nothing_is_read_while_nothing_changes_and_never_on_the_windows_thread(
         return real(path)
 
     monkeypatch.setattr(open_photo, "stamp_of", noted)
-    monkeypatch.setattr(window.session, "show_anew", lambda: anew.append(1))
+    monkeypatch.setattr(window.session.place, "show_anew", lambda: anew.append(1))
     qtbot.waitUntil(lambda: len(looked) >= 2, timeout=SOON)
     assert threading.main_thread() not in looked
     assert not anew

@@ -17,7 +17,7 @@ def saved(qtbot: QtBot, session: Session) -> None:
 def test_an_added_object_is_there_at_once_and_after_a_restart(
     qtbot: QtBot, session: Session, photos: Path
 ) -> None:
-    made = session.add(Box(10, 20, 110, 220), by="test")
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
     assert made is not None
     assert list(session.document.annotations) == [made.id]
     assert session.focus.selection == {made.id}
@@ -32,34 +32,36 @@ def test_an_added_object_is_there_at_once_and_after_a_restart(
 def test_undo_reaches_over_a_restart_and_redo_brings_it_back(
     qtbot: QtBot, session: Session, photos: Path
 ) -> None:
-    made = session.add(Box(10, 20, 110, 220), by="test")
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
     assert made is not None
     session.shut_down()
     again = Session()
     again.open(photos)
-    qtbot.waitUntil(lambda: bool(again.document.annotations) and again.can_undo, timeout=20_000)
-    again.undo()
+    qtbot.waitUntil(lambda: bool(again.document.annotations) and again.history.can_undo, timeout=20_000)
+    again.history.undo()
     qtbot.waitUntil(lambda: not again.document.annotations)
-    qtbot.waitUntil(lambda: again.can_redo)
-    again.redo()
+    qtbot.waitUntil(lambda: again.history.can_redo)
+    again.history.redo()
     qtbot.waitUntil(lambda: made.id in again.document.annotations)
     again.shut_down()
 
 
 def test_undo_goes_to_the_image_it_happened_on(qtbot: QtBot, session: Session) -> None:
-    first = session.image
-    session.add(Box(10, 20, 110, 220), by="test")
-    session.step(1)
-    assert session.image != first
-    session.undo()
-    qtbot.waitUntil(lambda: session.image is not None and first is not None and session.image.id == first.id)
+    first = session.place.image
+    session.edits.add(Box(10, 20, 110, 220), by="test")
+    session.place.step(1)
+    assert session.place.image != first
+    session.history.undo()
+    qtbot.waitUntil(
+        lambda: session.place.image is not None and first is not None and session.place.image.id == first.id
+    )
 
 
 def test_an_accepted_proposal_is_measured_against_itself_while_it_is_changed(
     qtbot: QtBot, session: Session
 ) -> None:
     bits = np.ones((40, 50), dtype=bool)
-    made = session.accept(Mask(100, 100, bits), 0.9, by="test")
+    made = session.edits.accept(Mask(100, 100, bits), 0.9, by="test")
     assert made is not None
     agreement = session.measure.agreement(made.id)
     assert agreement is not None
@@ -76,8 +78,8 @@ def test_an_accepted_proposal_is_measured_against_itself_while_it_is_changed(
 
 
 def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> None:
-    kept = session.add(Box(10, 10, 110, 110), by="test")
-    lost = session.add(Box(300, 300, 400, 400), by="test")
+    kept = session.edits.add(Box(10, 10, 110, 110), by="test")
+    lost = session.edits.add(Box(300, 300, 400, 400), by="test")
     assert kept is not None
     assert lost is not None
     boxes = [Box(10, 10, 110, 120), Box(500, 500, 600, 600)]
@@ -114,31 +116,31 @@ def test_an_import_that_no_snapshot_can_precede_does_not_begin(
 
 def test_merging_categories_is_one_step_back_and_forth(qtbot: QtBot, session: Session) -> None:
     person = session.focus.category
-    made = session.add(Box(10, 10, 110, 110), by="test")
-    rider = session.add_category("rider", by="test")
+    made = session.edits.add(Box(10, 10, 110, 110), by="test")
+    rider = session.edits.add_category("rider", by="test")
     assert person is not None
     assert rider is not None
     assert made is not None
-    session.merge_categories(person.id, rider.id)
+    session.edits.merge_categories(person.id, rider.id)
     qtbot.waitUntil(lambda: person.id not in session.document.categories)
     assert session.document.annotations[made.id].category_id == rider.id
-    session.undo()
+    session.history.undo()
     qtbot.waitUntil(lambda: person.id in session.document.categories)
     assert session.document.annotations[made.id].category_id == person.id
 
 
 def test_locked_categories_are_left_alone(qtbot: QtBot, session: Session) -> None:
-    made = session.add(Box(10, 10, 110, 110), by="test")
+    made = session.edits.add(Box(10, 10, 110, 110), by="test")
     category = session.focus.category
     assert made is not None
     assert category is not None
-    session.commit("Lock", [Change(category, replace(category, locked=True))], by="test")
-    session.delete([made.id], by="test")
+    session.edits.commit("Lock", [Change(category, replace(category, locked=True))], by="test")
+    session.edits.delete([made.id], by="test")
     assert made.id in session.document.annotations
 
 
 def test_a_second_session_is_refused_and_can_look(qtbot: QtBot, session: Session, photos: Path) -> None:
-    made = session.add(Box(10, 10, 110, 110), by="test")
+    made = session.edits.add(Box(10, 10, 110, 110), by="test")
     saved(qtbot, session)
     other = Session()
     with qtbot.waitSignal(other.refused) as refused:
@@ -148,7 +150,7 @@ def test_a_second_session_is_refused_and_can_look(qtbot: QtBot, session: Session
     qtbot.waitUntil(lambda: bool(other.document.annotations), timeout=20_000)
     assert made is not None
     with qtbot.waitSignal(other.told) as told:
-        other.delete([made.id], by="test")
+        other.edits.delete([made.id], by="test")
     assert told.args[0].startswith("Nothing was changed.")
     assert made.id in other.document.annotations
     other.shut_down()
@@ -159,35 +161,35 @@ def test_an_image_that_cannot_be_read_says_why(qtbot: QtBot, session: Session, p
     session.shut_down()
     again = Session()
     again.open(photos / "a-broken.jpg")
-    qtbot.waitUntil(lambda: bool(again.problem), timeout=20_000)
-    assert "a-broken.jpg" in again.problem
+    qtbot.waitUntil(lambda: bool(again.place.problem), timeout=20_000)
+    assert "a-broken.jpg" in again.place.problem
     again.shut_down()
 
 
 def test_restoring_an_image_is_a_new_edit(qtbot: QtBot, session: Session) -> None:
-    made = session.add(Box(10, 10, 110, 110), by="test")
+    made = session.edits.add(Box(10, 10, 110, 110), by="test")
     assert isinstance(made, Annotation)
     entries: list[object] = []
-    session.journal(entries.extend, limit=10)
+    session.history.journal(entries.extend, limit=10)
     qtbot.waitUntil(lambda: bool(entries))
     newest = entries[0].id  # type: ignore[attr-defined]
-    session.delete([made.id], by="test")
+    session.edits.delete([made.id], by="test")
     assert not session.document.annotations
-    session.restore_image(newest)
+    session.history.restore_image(newest)
     qtbot.waitUntil(lambda: made.id in session.document.annotations)
 
 
 def test_edits_while_the_project_is_read_anew_are_kept(qtbot: QtBot, session: Session) -> None:
     session.reload()
-    boxes = [session.add(Box(x, 10, x + 20, 110), by="test") for x in (10, 40)]
-    later = session.add_category("later", by="test")
+    boxes = [session.edits.add(Box(x, 10, x + 20, 110), by="test") for x in (10, 40)]
+    later = session.edits.add_category("later", by="test")
     saved(qtbot, session)
     answered: list[bool] = []
     for _ in range(2):
         session.ask(lambda store: True, answered.append)
         qtbot.waitUntil(lambda: bool(answered))
         answered.clear()
-    more = session.add(Box(70, 10, 90, 110), by="test")
+    more = session.edits.add(Box(70, 10, 90, 110), by="test")
     saved(qtbot, session)
     assert more is not None
     assert later is not None

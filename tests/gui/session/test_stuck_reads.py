@@ -62,36 +62,37 @@ def window(qtbot: QtBot, folder: Path, stuck: threading.Event) -> Iterator[MainW
     qtbot.addWidget(made.frame)
     made.frame.show()
     made.session.open(folder)
-    qtbot.waitUntil(lambda: made.session.pixels is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: made.session.place.pixels is not None, timeout=30_000)
     yield made
     made.frame.close()
 
 
 def test_other_photos_are_shown_and_labelled_while_one_is_stuck(qtbot, window, stuck) -> None:
     session = window.session
-    session.go_to(session.document.images[1].id)
+    session.place.go_to(session.document.images[1].id)
     qtbot.waitUntil(
-        lambda: "has not been read after 5 seconds and is still being read" in session.problem, timeout=30_000
+        lambda: "has not been read after 5 seconds and is still being read" in session.place.problem,
+        timeout=30_000,
     )
     for n in (2, 3):
-        session.go_to(session.document.images[n].id)
-        qtbot.waitUntil(lambda: session.pixels is not None, timeout=30_000)
-    session.add_category("thing", by="test")
-    session.add(Box(1, 2, 30, 40), by="test")
+        session.place.go_to(session.document.images[n].id)
+        qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=30_000)
+    session.edits.add_category("thing", by="test")
+    session.edits.add(Box(1, 2, 30, 40), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=30_000)
 
 
 def test_a_photo_that_answers_late_is_shown_then(qtbot, window, stuck) -> None:
     session = window.session
-    session.go_to(session.document.images[1].id)
-    qtbot.waitUntil(lambda: bool(session.problem), timeout=30_000)
+    session.place.go_to(session.document.images[1].id)
+    qtbot.waitUntil(lambda: bool(session.place.problem), timeout=30_000)
     stuck.set()
-    qtbot.waitUntil(lambda: session.pixels is not None and not session.problem, timeout=30_000)
+    qtbot.waitUntil(lambda: session.place.pixels is not None and not session.place.problem, timeout=30_000)
 
 
 def test_closing_does_not_wait_for_a_stuck_read(qtbot, window, stuck) -> None:
-    window.session.go_to(window.session.document.images[1].id)
-    qtbot.waitUntil(lambda: bool(window.session.problem), timeout=30_000)
+    window.session.place.go_to(window.session.document.images[1].id)
+    qtbot.waitUntil(lambda: bool(window.session.place.problem), timeout=30_000)
     begun = time.monotonic()
     window.session.shut_down()
     assert time.monotonic() - begun < 20, "the read would have taken 60 seconds"

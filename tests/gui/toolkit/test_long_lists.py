@@ -19,7 +19,7 @@ def crowded(session):
         path = f"roll {number % 40}/photo-{number:06}.jpg"
         session.document.note(Image(id=number, path=path, width=640, height=480))
     session.document.images_changed.emit(())
-    session.set_order([image.id for image in session.document.images])
+    session.place.set_order([image.id for image in session.document.images])
     return session
 
 
@@ -61,7 +61,7 @@ def test_only_thumbnails_on_screen_are_made(crowded, shown, monkeypatch, qtbot):
     shown(strip, 900, 92)
     strip.grab()
     assert 0 < len(set(asked)) < 20
-    crowded.go_to(90_000)
+    crowded.place.go_to(90_000)
     strip.grab()
     assert 90_000 in asked
     assert len(set(asked)) < 40
@@ -77,14 +77,17 @@ def test_a_status_filter_over_100_000_images_gives_the_right_ones(crowded, shown
 
 def test_ten_thousand_objects_are_selected_in_one_go(session, shown):
     panel = shown(AnnotationsPanel(session))
-    image_id = session.image.id
+    image_id = session.place.image.id
     made = [
         Annotation(
-            session.new_annotation_id(), image_id, session.focus.category.id, Box(i % 700, 9, i % 700 + 9, 18)
+            session.edits.new_annotation_id(),
+            image_id,
+            session.focus.category.id,
+            Box(i % 700, 9, i % 700 + 9, 18),
         )
         for i in range(10_000)
     ]
-    session.commit("Add many", [Change(None, one) for one in made], by="test")
+    session.edits.commit("Add many", [Change(None, one) for one in made], by="test")
     panel.refresh()
     start = time.perf_counter()
     session.focus.select(session.document.annotations)

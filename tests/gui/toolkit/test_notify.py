@@ -141,7 +141,7 @@ def test_it_stays_inside_a_small_parent(qtbot: QtBot) -> None:
 def test_what_was_said_of_an_object_goes_with_its_image(qtbot, opened) -> None:
     opened.notifier.info("This one: car.", key="category")
     opened.notifier.info("Something else.")
-    opened.session.step(1)
+    opened.session.place.step(1)
     assert opened.toast.texts == ["Something else."]
 
 

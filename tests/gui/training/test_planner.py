@@ -29,14 +29,14 @@ def session(qtbot, tmp_path: Path) -> Iterator[Session]:
         cv2.imwrite(str(folder / f"{number:02d}.jpg"), cv2.resize(small, (320, 240)))
     made = Session()
     made.open(folder)
-    qtbot.waitUntil(lambda: made.pixels is not None, timeout=20_000)
-    person = made.add_category("person", by="test")
+    qtbot.waitUntil(lambda: made.place.pixels is not None, timeout=20_000)
+    person = made.edits.add_category("person", by="test")
     assert person is not None
     for number, image in enumerate(made.document.images):
         shape = Polygons((Part(RING),)) if number % 2 else Box(5, 5, 40, 30)
-        one = Annotation(made.new_annotation_id(), image.id, person.id, shape)
+        one = Annotation(made.edits.new_annotation_id(), image.id, person.id, shape)
         changes = [Change(image, replace(image, reviewed=True)), Change(None, one)]
-        made.commit("Label", changes[: 1 if number == 4 else 2], by="test")
+        made.edits.commit("Label", changes[: 1 if number == 4 else 2], by="test")
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
@@ -83,7 +83,7 @@ def test_prints_of_photos_that_are_gone_are_not_kept(qtbot, session, owner) -> N
     planner.use(seed=1)
     qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
     first = session.document.images[0]
-    session.commit("Open again", [Change(first, replace(first, reviewed=False))], by="test")
+    session.edits.commit("Open again", [Change(first, replace(first, reviewed=False))], by="test")
     planner.use(seed=2)
     qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
     assert len(planner._prints) == IMAGES - 1

@@ -45,12 +45,14 @@ def label(qtbot, session: Session) -> Callable[..., None]:
 
     def draw(place: int, *, objects: int = 1, reviewed: bool = True, category: str = "person") -> None:
         image = session.document.images[place]
-        known = session.add_category(category, by="test")
+        known = session.edits.add_category(category, by="test")
         box = Box(1.0, 1.0, 50.0, 60.0)
-        made = [Annotation(session.new_annotation_id(), image.id, known.id, box) for _ in range(objects)]
-        session.commit("Draw", [Change(None, one) for one in made], by="test")
+        made = [
+            Annotation(session.edits.new_annotation_id(), image.id, known.id, box) for _ in range(objects)
+        ]
+        session.edits.commit("Draw", [Change(None, one) for one in made], by="test")
         if reviewed:
-            session.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
+            session.edits.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
 
     return draw
 
@@ -345,7 +347,7 @@ def test_it_learns_only_when_switched_on_and_predicts_what_is_unlabelled(
     qtbot.waitUntil(lambda: bool(predicted) and not learner.doing, timeout=LONG)
     assert predicted == [(session.document.images[2].id,)]
     assert [model.name for model in session.document.models][-1] == NAME
-    session.go_to(session.document.images[2].id)
+    session.place.go_to(session.document.images[2].id)
     qtbot.waitUntil(lambda: len(session.document.candidates) == 1, timeout=LONG)
     assert "learning" in doing
     assert stored(qtbot, session) == [], "a round is no run of the project"

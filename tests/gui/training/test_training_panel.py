@@ -57,12 +57,12 @@ def panel(session, desk, shown):
 
 @pytest.fixture
 def labelled(qtbot, session):
-    person, bus = (session.add_category(name, by="test") for name in ("person", "bus"))
+    person, bus = (session.edits.add_category(name, by="test") for name in ("person", "bus"))
     for number, image in enumerate(session.document.images, start=1):
         boxes = [(person, Box(1, 1, 50 + n, 60)) for n in range(number)] + [(bus, Box(5, 5, 9, 9))]
-        made = [Annotation(session.new_annotation_id(), image.id, one.id, box) for one, box in boxes]
-        session.commit("Draw", [Change(None, one) for one in made], by="test")
-        session.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
+        made = [Annotation(session.edits.new_annotation_id(), image.id, one.id, box) for one, box in boxes]
+        session.edits.commit("Draw", [Change(None, one) for one in made], by="test")
+        session.edits.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
 
 
 def written(folder: Path, name: str, *, end: events.Event | None, best: float = 0.6) -> Run:
@@ -160,9 +160,9 @@ def test_what_goes_in_is_shown_with_the_split_and_a_click_opens_it(qtbot, sessio
     ]
     assert setup.button.isEnabled()
     click(qtbot, setup.show_held_out)
-    assert set(session.order) == panel._desk.planner.held_out
+    assert set(session.place.order) == panel._desk.planner.held_out
     setup.bars.clicked.emit(setup.bars.bars[0].key)
-    assert len(session.order) == 3
+    assert len(session.place.order) == 3
 
 
 def test_the_split_follows_its_settings(qtbot, panel, labelled) -> None:

@@ -20,12 +20,12 @@ def say(*words: object) -> None:
 
 
 def label(session: Session) -> None:
-    known = session.add_category("person", by="test")
+    known = session.edits.add_category("person", by="test")
     assert known is not None
     for image in session.document.images:
-        made = Annotation(session.new_annotation_id(), image.id, known.id, Box(1.0, 1.0, 50.0, 60.0))
-        session.commit("Draw", [Change(None, made)], by="test")
-        session.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
+        made = Annotation(session.edits.new_annotation_id(), image.id, known.id, Box(1.0, 1.0, 50.0, 60.0))
+        session.edits.commit("Draw", [Change(None, made)], by="test")
+        session.edits.commit("Review", [Change(image, replace(image, reviewed=True))], by="test")
 
 
 def main() -> None:

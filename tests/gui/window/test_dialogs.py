@@ -130,10 +130,10 @@ def test_keys_are_drawn_one_cap_a_part(qapp, keys, caps):
 
 
 def test_the_export_says_in_numbers_what_it_writes(qtbot, session, photos):
-    session.add(Box(1, 1, 20, 20), by="test")
-    session.mark_reviewed(True, by="test")
-    session.step(1)
-    session.add(Box(1, 1, 20, 20), by="test")
+    session.edits.add(Box(1, 1, 20, 20), by="test")
+    session.edits.mark_reviewed(True, by="test")
+    session.place.step(1)
+    session.edits.add(Box(1, 1, 20, 20), by="test")
     dialog = ExportDialog(session)
     qtbot.addWidget(dialog)
     dialog.show()

@@ -99,7 +99,7 @@ def test_with_nothing_open_no_panel_can_be_shown(qtbot: QtBot, window: MainWindo
         dock.toggleViewAction().trigger()
     assert not any(dock.isVisible() for dock in docks)
     window.open(photos)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     window.panels.docks["Predictions"].toggleViewAction().trigger()
     assert window.panels.docks["Predictions"].isVisible()
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-scree
 def detections(qtbot: QtBot, opened: MainWindow) -> Model:
     """A model with a prediction on the first photo, which means a category."""
     session = opened.session
-    session.add_category("bus", by="test")
+    session.edits.add_category("bus", by="test")
 
     def run(store: Store) -> Model:
         made = store.predictions.ensure_model("Detector", "1")
@@ -60,11 +60,11 @@ def test_a_project_is_named_where_one_looks_for_it(opened: MainWindow) -> None:
     assert opened.frame.top.where.text() == "photos · bus.jpg · 1 of 3"
     assert opened.frame.windowTitle() == "photos – Labeler"
     assert opened.saved.text().endswith("Saved")
-    opened.session.step(1)
+    opened.session.place.step(1)
     assert opened.frame.top.where.text() == "photos · grace_hopper.jpg · 2 of 3"
-    image = opened.session.image
+    image = opened.session.place.image
     assert image is not None
-    opened.session.set_order([one.id for one in opened.session.document.images if one.id != image.id])
+    opened.session.place.set_order([one.id for one in opened.session.document.images if one.id != image.id])
     assert opened.frame.top.where.text() == "photos · grace_hopper.jpg · not among the 2 shown"
     opened.session.close()
     assert opened.frame.top.where.text() == ""
@@ -108,7 +108,7 @@ def test_a_closed_panel_stays_closed(qtbot: QtBot, opened: MainWindow, photos: P
     again = app.make_window()
     again.frame.show()
     again.open(photos)
-    qtbot.waitUntil(lambda: again.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: again.session.place.pixels is not None, timeout=20_000)
     assert not again.panels.docks["Agreement"].isVisible()
     assert again.panels.docks["Objects"].isVisible()
     again.frame.close()
@@ -216,16 +216,16 @@ def test_the_pixel_under_the_pointer_is_read_out(opened: MainWindow) -> None:
 
 def test_reviewed_is_ticked_for_the_image_that_is(qtbot: QtBot, opened: MainWindow) -> None:
     opened.actions["reviewed"].trigger()
-    assert opened.session.image is not None
-    assert opened.session.image.reviewed
-    opened.session.step(1)
+    assert opened.session.place.image is not None
+    assert opened.session.place.image.reviewed
+    opened.session.place.step(1)
     assert not opened.actions["reviewed"].isChecked()
-    opened.session.step(-1)
+    opened.session.place.step(-1)
     assert opened.actions["reviewed"].isChecked()
 
 
 def test_brightness_is_of_the_display_only(opened: MainWindow) -> None:
-    pixels = opened.session.pixels
+    pixels = opened.session.place.pixels
     assert pixels is not None
     before = pixels.rgb.copy()
     opened.actions["display"].trigger()
@@ -303,7 +303,7 @@ def test_hidden_annotations_are_said_and_drawing_shows_them_again(qtbot: QtBot, 
     action.trigger()
     assert sign.isVisible()
     assert opened.canvas.rect().contains(sign.geometry())
-    opened.session.add(Box(10, 10, 90, 90), by="canvas")
+    opened.session.edits.add(Box(10, 10, 90, 90), by="canvas")
     assert opened.canvas.options.annotations
     assert not sign.isVisible()
     assert not action.isChecked()

@@ -31,7 +31,7 @@ def reopen(qtbot: QtBot) -> Iterator[Reopen]:
         made.append(window)
         window.frame.show()
         window.open(path)
-        qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
         return window
 
     yield again
@@ -42,7 +42,7 @@ def reopen(qtbot: QtBot) -> Iterator[Reopen]:
 
 def path_of(window: MainWindow) -> str:
     """The open image."""
-    return window.session.image.path if window.session.image else ""
+    return window.session.place.image.path if window.session.place.image else ""
 
 
 def other_folder(photos: Path) -> Path:
@@ -54,15 +54,15 @@ def test_a_project_opens_where_one_was(
     qtbot: QtBot, opened: MainWindow, photos: Path, reopen: Reopen
 ) -> None:
     session, canvas = opened.session, opened.canvas
-    session.add_category("person", by="test")
-    wanted = session.add_category("bus", by="test")
-    session.add_category("tie", by="test")
+    session.edits.add_category("person", by="test")
+    wanted = session.edits.add_category("bus", by="test")
+    session.edits.add_category("tie", by="test")
     assert wanted is not None
     session.focus.choose_category(wanted.id)
     opened.panels[ImagesPanel].status.choose("unlabelled")
     opened.panels[ImagesPanel].sorting.choose("name")
-    session.step(1)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=20_000)
+    session.place.step(1)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
     canvas.look_at(Box(200, 300, 260, 380))
     opened.actions["polygon"].trigger()
     there, sight = path_of(opened), canvas.sight()
@@ -81,29 +81,29 @@ def test_a_project_opens_where_one_was(
 
 def test_each_project_has_its_own_place(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
     session, others = opened.session, other_folder(photos)
-    session.step(2)
+    session.place.step(2)
     opened.canvas.set_tool("box")
     opened.open(others)
-    qtbot.waitUntil(lambda: session.root == others and session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.root == others and session.place.pixels is not None, timeout=20_000)
     assert path_of(opened) == "bus.jpg"
-    session.step(1)
+    session.place.step(1)
     session.close()  # by the menu, the window stays
     opened.open(photos)
-    qtbot.waitUntil(lambda: session.root == photos and session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.root == photos and session.place.pixels is not None, timeout=20_000)
     assert path_of(opened) == "zidane.jpg"
     assert opened.canvas.tool == "box"
     opened.open(others)
-    qtbot.waitUntil(lambda: session.root == others and session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.root == others and session.place.pixels is not None, timeout=20_000)
     assert path_of(opened) == "grace_hopper.jpg"
 
 
 def test_an_image_that_one_asks_for_comes_first(opened: MainWindow, photos: Path, reopen: Reopen) -> None:
-    opened.session.step(2)
+    opened.session.place.step(2)
     assert path_of(reopen(opened, photos / "grace_hopper.jpg")) == "grace_hopper.jpg"
 
 
 def test_what_has_gone_holds_nothing_up(opened: MainWindow, photos: Path, reopen: Reopen) -> None:
-    opened.session.step(1)
+    opened.session.place.step(1)
     opened.frame.close()
     settings = load_settings()
     (project,) = settings.places
@@ -120,25 +120,25 @@ def test_what_has_gone_holds_nothing_up(opened: MainWindow, photos: Path, reopen
     again = reopen(opened, photos)
     assert path_of(again) == "bus.jpg"
     assert again.canvas.tool == "select"
-    assert len(again.session.order) == 3
+    assert len(again.session.place.order) == 3
     assert again.canvas.sight() is None
 
 
 def test_the_photo_itself_may_be_away(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
     session = opened.session
-    session.step(1)
+    session.place.step(1)
     session.close()
     (photos / "grace_hopper.jpg").unlink()
     opened.open(photos)
-    qtbot.waitUntil(lambda: bool(session.problem), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(session.place.problem), timeout=20_000)
     assert path_of(opened) == "grace_hopper.jpg"
-    session.step(1)
-    qtbot.waitUntil(lambda: session.pixels is not None, timeout=20_000)
+    session.place.step(1)
+    qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
     assert opened.canvas.sight() is None  # another photo is shown whole
 
 
 def test_the_place_is_kept_while_one_works(qtbot: QtBot, opened: MainWindow) -> None:
-    opened.session.step(1)
+    opened.session.place.step(1)
     opened.resuming._pause.timeout.emit()
     assert [one.image for one in load_settings().places.values()] == ["grace_hopper.jpg"]
 
@@ -167,8 +167,8 @@ def test_images_chosen_elsewhere_are_said_beside_the_position(qtbot: QtBot, open
     session, chip = opened.session, opened.frame.top.chip
     assert not chip.isVisible()
     assert not opened.panels.docks["Images"].isVisible()  # nothing but the top says it
-    session.set_order(session.order[1:], title="Wrong · person")
-    session.step(1)
+    session.place.set_order(session.place.order[1:], title="Wrong · person")
+    session.place.step(1)
     assert chip.isVisible()
     assert chip.text() == "2 images: Wrong · person"
     place = chip.rect().translated(chip.mapTo(opened.frame, QPoint(0, 0)))
@@ -177,10 +177,12 @@ def test_images_chosen_elsewhere_are_said_beside_the_position(qtbot: QtBot, open
     assert not place.intersects(where)
     assert opened.panels.docks["Film strip"].isVisible()
     qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
-    assert len(session.order) == 3
+    assert len(session.place.order) == 3
     assert not chip.isVisible()
     assert opened.frame.top.where.text().endswith("2 of 3")
-    session.set_order(session.order[:1], title="A name that is far too long for the line at the top " * 3)
+    session.place.set_order(
+        session.place.order[:1], title="A name that is far too long for the line at the top " * 3
+    )
     opened.frame.resize(800, 560)
     assert opened.frame.width() == 800
     assert opened.frame.rect().contains(chip.rect().translated(chip.mapTo(opened.frame, QPoint(0, 0))))
@@ -200,16 +202,16 @@ def test_an_error_of_one_project_is_not_told_in_the_next(
     opened.notifier.info("out.json is written.", key="export")
     assert len(opened.toast.texts) == 3
     opened.open(others)
-    qtbot.waitUntil(lambda: session.root == others and session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.root == others and session.place.pixels is not None, timeout=20_000)
     assert opened.toast.texts == ["The model process stopped."]
 
 
 def test_a_missing_photo_hides_no_report(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
     (photos / "zidane.jpg").unlink()
-    opened.session.step(2)
-    qtbot.waitUntil(lambda: bool(opened.session.problem), timeout=20_000)
+    opened.session.place.step(2)
+    qtbot.waitUntil(lambda: bool(opened.session.place.problem), timeout=20_000)
     opened.notifier.info("out.json is written: export 3 images.", key="export")
-    assert opened.toast.texts == [opened.session.problem, "out.json is written: export 3 images."]
+    assert opened.toast.texts == [opened.session.place.problem, "out.json is written: export 3 images."]
 
 
 def test_a_folder_that_takes_no_project_is_no_failure_and_keeps_its_name(
@@ -220,7 +222,7 @@ def test_a_folder_that_takes_no_project_is_no_failure_and_keeps_its_name(
 
     monkeypatch.setattr(folder.tempfile, "TemporaryFile", refusing)
     window.open(photos)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     assert window.session.project is not None
     assert window.session.project.parent != photos
     assert "so its labels are kept in" in window.toast.text
@@ -232,14 +234,14 @@ def test_a_project_file_that_names_another_folder_is_known_by_its_file(
     qtbot: QtBot, window: MainWindow, photos: Path
 ) -> None:
     window.open(photos)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     window.session.close()
     # the writer still has it open for a moment: a file renamed then would lose what stands beside it
     qtbot.waitUntil(lambda: not (photos / "labels.labeler-wal").exists(), timeout=20_000)
     named = photos / "mine.labeler"
     (photos / "labels.labeler").rename(named)
     window.open(named)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     assert window.settings.recent[0] == str(named)
 
 
@@ -247,9 +249,9 @@ def test_why_nothing_can_be_changed_is_told_where_it_says_read_only(
     qtbot: QtBot, window: MainWindow, photos: Path
 ) -> None:
     window.open(photos)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     window.session.close()
     window.open(photos, read_only=True)
-    qtbot.waitUntil(lambda: window.session.pixels is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.place.pixels is not None, timeout=20_000)
     assert window.saved.toolTip() == window.session.read_only != ""
     assert window.settings.recent == [str(photos)]

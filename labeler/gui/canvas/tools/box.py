@@ -35,7 +35,7 @@ class BoxTool(Tool):
                 self._drawn = box
                 stage.repaint.emit()
             if min(box.width, box.height) * stage.view.scale >= SMALLEST:
-                stage.session.add(box, by=BY)
+                stage.session.edits.add(box, by=BY)
         finally:
             self._drawn = None
             stage.repaint.emit()

@@ -121,12 +121,12 @@ class BrushTool(Tool):
         session = self.stage.session
         if target is None:
             if mask.bits.size:
-                session.add(mask, by=BY)
+                session.edits.add(mask, by=BY)
         elif not mask.bits.size:
-            session.delete([target.id], by=BY)
+            session.edits.delete([target.id], by=BY)
         else:
             verb = "Paint" if value else "Erase from"
-            session.replace(target, mask, label=f"{verb} {self.stage.name_of(target)}", by=BY)
+            session.edits.replace(target, mask, label=f"{verb} {self.stage.name_of(target)}", by=BY)
 
     def paint(self, painter: QPainter) -> None:
         pointer = self.stage.pointer

@@ -98,7 +98,7 @@ class PolygonTool(Tool):
             ring = np.array(self.points, dtype=np.float64)
             if self._hole_in is None:
                 self._end()
-                self.stage.session.add(Polygons((Part(ring),)), by=BY)
+                self.stage.session.edits.add(Polygons((Part(ring),)), by=BY)
             else:
                 self._cut(self._hole_in, ring)
         self.stage.repaint.emit()
@@ -119,7 +119,7 @@ class PolygonTool(Tool):
             if contains(Polygons((part,)), x, y):
                 parts[at] = structs.replace(part, holes=(*part.holes, ring))
                 label = f"Cut a hole into {self.stage.name_of(target)}"
-                self.stage.session.replace(target, Polygons(tuple(parts)), label=label, by=BY)
+                self.stage.session.edits.replace(target, Polygons(tuple(parts)), label=label, by=BY)
                 return
         self.stage.told.emit(f"Nothing was cut: the hole was begun outside of {self.stage.name_of(target)}.")
 

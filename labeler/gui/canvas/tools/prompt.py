@@ -34,7 +34,9 @@ class PromptTool(Tool):
     def press(self, pointer: Pointer) -> Drag | None:
         width, height = self.stage.size
         inside = 0 <= pointer.x < width and 0 <= pointer.y < height
-        return self._click_or_drag(pointer) if inside and self.stage.session.pixels is not None else None
+        return (
+            self._click_or_drag(pointer) if inside and self.stage.session.place.pixels is not None else None
+        )
 
     def _click_or_drag(self, start: Pointer) -> Drag:
         stage = self.stage

@@ -198,7 +198,7 @@ class SelectTool(Tool):
             return
         target, shape, after, point = edge
         label = f"Add a vertex to {self.stage.name_of(target)}"
-        self.stage.session.replace(target, inserted_vertex(shape, after, *point), label=label, by=BY)
+        self.stage.session.edits.replace(target, inserted_vertex(shape, after, *point), label=label, by=BY)
 
     def delete(self) -> bool:
         """Del takes the hovered vertex away, if there is one."""
@@ -213,7 +213,7 @@ class SelectTool(Tool):
         self.hovered = None
         if vertex_count(shape, at.part, at.ring) > 3:
             label = f"Delete a vertex of {self.stage.name_of(target)}"
-            self.stage.session.replace(target, deleted_vertex(shape, at), label=label, by=BY)
+            self.stage.session.edits.replace(target, deleted_vertex(shape, at), label=label, by=BY)
 
     # --- drags ------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class SelectTool(Tool):
             if changed:
                 verb = "Add" if inserted else "Move"
                 label = f"{verb} a vertex of {stage.name_of(target)}"
-                stage.session.replace(target, shape, label=label, by=BY)
+                stage.session.edits.replace(target, shape, label=label, by=BY)
         finally:
             stage.show_drafts([])
 
@@ -247,7 +247,7 @@ class SelectTool(Tool):
                     stage.show_draft_shape(target, shape)
             if shape is not None:
                 label = f"Resize {stage.name_of(target)}"
-                stage.session.replace(target, shape, label=label, by=BY)
+                stage.session.edits.replace(target, shape, label=label, by=BY)
         finally:
             stage.show_drafts([])
 
@@ -279,7 +279,7 @@ class SelectTool(Tool):
             if moved:
                 changes = [Change(old, new) for old, new in zip(movers, moved, strict=True)]
                 what = stage.name_of(movers[0]) if len(movers) == 1 else f"{len(movers)} objects"
-                stage.session.commit(f"Move {what}", changes, by=BY)
+                stage.session.edits.commit(f"Move {what}", changes, by=BY)
             elif clicked is not None and not start.shift:
                 stage.session.focus.select([clicked])
         finally:

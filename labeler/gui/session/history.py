@@ -1,4 +1,4 @@
-"""The part of the session by which labels change: one door for edits, and the way back through history.
+"""The history of the project: what is shown at once and written behind it, and the way back and forth.
 
 An edit, an undo and a redo are shown at once and written by the project's writer thread, which answers in
 order. Where it had to do something else than was shown, since a run, an import or another step of the history
@@ -9,13 +9,15 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from labeler.core import companions
 from labeler.core.records import Annotation, Change, Edit, Image
-from labeler.gui.session.acts import Act
-from labeler.gui.session.browsing import Browsing
-from labeler.gui.session.document import Changed, What
+from labeler.gui.session.acts import Act, Acts
+from labeler.gui.session.document import Changed, Document, What
+from labeler.gui.session.focus import Focus
+from labeler.gui.session.label_reader import LabelReader
+from labeler.gui.session.place import Place
+from labeler.gui.session.project_link import ProjectLink
 from labeler.project.journal import JournalEntry
 from labeler.project.keeping.rescue_file import Step
 from labeler.project.settlement import Tail
@@ -26,37 +28,54 @@ _log = logging.getLogger(__name__)
 _LEARN_AGAIN_MS = 2000
 
 
-class Acting(Browsing):
-    """Commits edits and walks through the history. All methods are called on the GUI thread."""
+class History(QObject):
+    """Does edits and walks through them. All methods are called on the GUI thread and return at once."""
 
+    changed = Signal()
+    """Something was done, undone, done again or written, so that other steps may be open."""
     stepped = Signal(str, bool)
     """What an undo took back (True), or what a redo did again (False): the label of the edit."""
 
-    # --- edits ------------------------------------------------------------------------------------
+    def __init__(
+        self,
+        document: Document,
+        focus: Focus,
+        place: Place,
+        *,
+        link: ProjectLink,
+        labels: LabelReader,
+        acts: Acts,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._document = document
+        self._focus = focus
+        self._place = place
+        self._link = link
+        self._labels = labels
+        self._acts = acts
 
-    def commit(self, label: str, changes: Iterable[Change], *, by: str) -> bool:
-        """Show an edit, and have it written: the only way to change anything. Says whether it was taken.
-
-        What it changes is changed as it is now, not as the caller remembers it; see `core.rebasing`.
-        """
-        meant = tuple(changes)
-        if self.read_only:
-            self.told.emit(f"Nothing was changed. {self.read_only}")
-            self.document.changed.emit(Changed((), "refused", "refused"))
-            return False
-        made = self._carried(change for one in meant if (change := self.document.now(one)) is not None)
-        if self._opened is None or not made:
-            return False
+    def do(self, label: str, meant: Sequence[Change], made: tuple[Change, ...], *, by: str) -> None:
+        """Show an edit, and have it written: what was `meant`, `made` to what is shown now."""
         self._tell_kept(meant, made)
         act = self._acts.do(Edit(label, made))
         self._write(_settling(act), act.edit.changes, by=by, what="edit", step=act.edit)
-        return True
 
-    # --- history ----------------------------------------------------------------------------------
+    # --- steps ------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` would do something."""
+        return self._acts.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether `redo` would do something."""
+        return self._acts.can_redo
 
     def undo(self) -> None:
         """Take back the last edit, of whatever image, from before a restart too."""
-        if self.read_only or not self._acts.can_undo:
+        if self._link.read_only or not self._acts.can_undo:
             return
         act = self._acts.undo()
         if act is None:
@@ -68,7 +87,7 @@ class Acting(Browsing):
 
     def redo(self) -> None:
         """Do again what was undone last."""
-        if self.read_only or not self._acts.can_redo:
+        if self._link.read_only or not self._acts.can_redo:
             return
         act = self._acts.redo()
         if act is None:
@@ -84,35 +103,25 @@ class Acting(Browsing):
             edits = store.go_back_to(edit_id)
             return Edit("", tuple(change for edit in edits for change in edit.changes))
 
-        if not self.read_only:
+        if not self._link.read_only:
             self._acts.forget(older=True, newer=True)
             self._have_done(go)
 
     def restore_image(self, edit_id: int) -> None:
         """Take the open image back to what it was right after an edit, as one new edit."""
-        image_id = self.document.open_id
+        image_id = self._document.open_id
         if image_id is not None:
-            self._have_made(lambda store: store.restored(image_id, edit_id))
+            self.have_made(lambda store: store.restored(image_id, edit_id))
 
     def journal(
         self, done: Callable[[list[JournalEntry]], None], *, limit: int = 500, image_id: int | None = None
     ) -> None:
         """Read the journal, newest first, and hand it to `done` soon."""
-        self.ask(lambda store: store.journal(limit=limit, image_id=image_id), done)
-
-    def ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
-        self._link.read(work, done)
-
-    def keep(
-        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
-    ) -> None:
-        """Have what a model found kept, on the writer's thread; no edit, and nothing for undo."""
-        self._link.keep(work, done, failed=failed)
+        self._link.read(lambda store: store.journal(limit=limit, image_id=image_id), done)
 
     # --- what the writer does ---------------------------------------------------------------------
 
-    def _have_made(self, make: Callable[[Store], Edit]) -> None:
+    def have_made(self, make: Callable[[Store], Edit]) -> None:
         """Have the writer make an edit from all that is saved, and apply it before anything else comes."""
 
         def work(store: Store) -> Edit:
@@ -121,8 +130,8 @@ class Acting(Browsing):
                 store.apply(edit)
             return edit
 
-        if self.read_only:
-            self.told.emit(f"Nothing was changed. {self.read_only}")
+        if self._link.read_only:
+            self._link.told.emit(f"Nothing was changed. {self._link.read_only}")
         else:
             self._acts.forget(older=True, newer=False)
             self._have_done(work, follows=False)
@@ -140,12 +149,12 @@ class Acting(Browsing):
         With `told` it is a step through the history: an undo (True) or a redo. Where it `follows`, the image
         on which it happened is opened, unless the person did something else meanwhile.
         """
-        here, number = self.document.open_id, self._link.asked + 1
+        here, number = self._document.open_id, self._link.asked + 1
 
         def follow(edit: Edit | None) -> None:
             if edit is not None and told is not None:
                 self.stepped.emit(edit.label, told)
-            stayed = (self.document.open_id, self._link.asked) == (here, number)
+            stayed = (self._document.open_id, self._link.asked) == (here, number)
             if edit is not None and follows and stayed:
                 self._follow(edit.changes)
 
@@ -155,7 +164,7 @@ class Acting(Browsing):
         self, act: Act, changes: Iterable[Change], work: Callable[[Store], Edit | None], *, is_undo: bool
     ) -> None:
         """Show a step through the history at once, and have it written."""
-        shown = tuple(change for one in changes if (change := self.document.now(one)) is not None)
+        shown = tuple(change for one in changes if (change := self._document.now(one)) is not None)
 
         def step(store: Store) -> Edit | None:
             return work(store) if act.journal_id else None
@@ -177,34 +186,27 @@ class Acting(Browsing):
     ) -> None:
         """Show changes at once, and ask the writer for them; `work` gives what it did."""
         acts, number = self._acts, self._link.asked + 1
+        turn = acts.turn
         acts.show(number, shown)
         self._show(shown, by, what)
-        self.history_changed.emit()
+        self.changed.emit()
 
         def compared(store: Store) -> tuple[bool, Edit | None]:
             made = work(store)
             return (made.changes if made is not None else ()) == shown, made
 
         def take(answer: tuple[bool, Edit | None]) -> None:
-            if acts is self._acts:
+            if turn == acts.turn:
                 self._take_answer(number, *answer, by)
                 done(answer[1])
 
         def refuse(error: Exception) -> None:
             acts.answered(number)
-            self._refused(error, is_open=acts is self._acts)
+            self._refused(error, is_open=turn == acts.turn)
 
         self._link.write(compared, take, failed=refuse, step=step)
 
-    def _carried(self, changes: Iterable[Change]) -> tuple[Change, ...]:
-        """The changes with what is not shown of an object (keypoints and the like) taken along."""
-        found = [companions.carried(change) for change in changes]
-        gone = ", ".join(dict.fromkeys(name for _, names in found for name in names))
-        if gone:
-            self.told.emit(f"{gone} did not fit the new shape and went; undo brings it back.")
-        return tuple(change for change, _ in found)
-
-    def _write_unseen(
+    def write_unseen(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
         """Have something written after which everything is read anew, such as an import; not after None."""
@@ -212,7 +214,7 @@ class Acting(Browsing):
 
         def show(value: T) -> None:
             if value is not None:
-                self.reload()
+                self._link.reload()
             else:
                 self._learn()
             done(value)
@@ -231,10 +233,10 @@ class Acting(Browsing):
                 c.record.image_id for c in (*shown, *changes) if isinstance(c.record, Annotation)
             }
             # what was done on top of it may have met another record than was shown; classes follow categories
-            self._read_open_image()
+            self._labels.read()
         if not same or acts.runs_short:
             self._learn()
-        self.history_changed.emit()
+        self.changed.emit()
 
     def _learn(self) -> None:
         """Read the end of the journal again, until nothing is asked of the writer meanwhile.
@@ -246,63 +248,47 @@ class Acting(Browsing):
         acts, number = self._acts, self._link.asked
         if acts.learning:
             return
-        acts.learning = True
+        acts.learning, turn = True, acts.turn
         images = frozenset(acts.miscounted)
 
         def take(found: tuple[Tail, dict[int, dict[int, int]]]) -> None:
-            acts.learning = False
-            if acts is not self._acts:
+            if turn != acts.turn:
                 return
+            acts.learning = False
             tail, counts = found
             if number == self._link.asked and images == acts.miscounted:
                 acts.learn(tail)
                 acts.miscounted.clear()
-                if others := self.document.recount(images, counts):
-                    self.document.images_changed.emit(others)
-                self.history_changed.emit()
+                if others := self._document.recount(images, counts):
+                    self._document.images_changed.emit(others)
+                self.changed.emit()
             else:
                 self._learn()
 
         def later(error: Exception) -> None:
-            acts.learning = False
             _log.warning("The end of the journal cannot be read: %s", error)
-            QTimer.singleShot(_LEARN_AGAIN_MS, self, lambda: self._learn() if acts is self._acts else None)
+            if turn == acts.turn:
+                acts.learning = False
+            QTimer.singleShot(_LEARN_AGAIN_MS, self, lambda: self._learn() if turn == acts.turn else None)
 
         self._link.keep(lambda store: (store.tail(), store.annotation_counts(images)), take, failed=later)
 
     def _show(self, changes: tuple[Change, ...], by: str, what: What) -> None:
         if not changes:
             return
-        self._leave_gone(changes)
-        touched = self.document.absorb(changes)
-        self.focus.follow(changes)
-        self.document.changed.emit(Changed.of(changes, by, what))
-        self.focus.selection_changed.emit()
+        self._place.leave({c.record.id for c in changes if isinstance(c.record, Image) and c.after is None})
+        touched = self._document.absorb(changes)
+        self._focus.follow(changes)
+        self._document.changed.emit(Changed.of(changes, by, what))
+        self._focus.selection_changed.emit()
         if touched:
-            self.document.images_changed.emit(touched)
-
-    def _leave_gone(self, changes: Iterable[Change]) -> None:
-        """Go to the next image that stays, or the one before, where the open one goes out of the project."""
-        gone = {c.record.id for c in changes if isinstance(c.record, Image) and c.after is None}
-        here = self.document.open_id
-        order = list(self.order) or [image.id for image in self.document.images]
-        if here is None or here not in gone:
-            return
-        at = order.index(here) if here in order else 0
-        staying = [one for one in (*order[at:], *reversed(order[:at])) if one not in gone]
-        if staying:
-            self._open(staying[0])
-        else:
-            self.document.open(None)
-            self.focus.clear()
-            self.pixels, self.problem = None, ""
-            self.image_changed.emit()
+            self._document.images_changed.emit(touched)
 
     def _follow(self, changes: Sequence[Change]) -> None:
         """Go to where the person's step through the history happened, if nothing of it can be seen here."""
         images = {c.record.image_id for c in changes if isinstance(c.record, Annotation)}
-        if len(images) == 1 and self.document.open_id not in images:
-            self.go_to(images.pop())
+        if len(images) == 1 and self._document.open_id not in images:
+            self._place.go_to(images.pop())
 
     def _tell_kept(self, meant: Sequence[Change], made: Sequence[Change]) -> None:
         """Say so where what a person has changed was taken away meanwhile, and is kept all the same."""
@@ -310,25 +296,16 @@ class Acting(Browsing):
         after = [c.after for c in made if c.before is None and c.record.id in before]
         kept = [one for one in after if isinstance(one, Annotation)]
         if kept:
-            self.told.emit(f"{self._names(kept)} was taken away meanwhile; what you made of it is kept.")
+            self._link.told.emit(
+                f"{self._document.names(kept)} was taken away meanwhile; what you made of it is kept."
+            )
 
     def _refused(self, error: Exception, *, is_open: bool) -> None:
         """An edit could not be written for a reason that waiting will not mend: show what is on disk."""
-        self.told.emit(f"The last change was taken back: {error}")
+        self._link.told.emit(f"The last change was taken back: {error}")
         if is_open:
             self._acts.forget()
-            self.reload()
-
-    def _name(self, annotation: Annotation) -> str:
-        category = self.document.categories.get(annotation.category_id)
-        return category.name if category else "object"
-
-    def _names(self, annotations: Sequence[Annotation]) -> str:
-        """What a history line is about: one's name, else how many of which ("3 person", "4 objects")."""
-        names = {self._name(annotation) for annotation in annotations}
-        if len(annotations) == 1:
-            return names.pop()
-        return f"{len(annotations)} {names.pop() if len(names) == 1 else 'objects'}"
+            self._link.reload()
 
 
 def _settling(act: Act) -> Callable[[Store], Edit]:
