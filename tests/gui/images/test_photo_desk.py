@@ -110,7 +110,7 @@ def test_removing_a_missing_photo_is_one_undo_step(qtbot, window, folder) -> Non
 def test_where_the_open_image_goes_again_the_next_one_is_opened(qtbot, window, folder) -> None:
     lost(qtbot, window, folder, "1.png")
     session, gone = window.session, window.session.place.image.id
-    window.photo_desk.remove([gone])
+    window.bench.photo_desk.remove([gone])
     qtbot.waitUntil(lambda: session.document.find_image(gone) is None, timeout=30_000)
     qtbot.waitUntil(lambda: session.saved == "saved", timeout=30_000)
     session.history.undo()
