@@ -119,7 +119,7 @@ def test_where_the_open_image_goes_again_the_next_one_is_opened(qtbot, window, f
     session.history.redo()
     assert session.place.image.path == "2.png"
     qtbot.waitUntil(lambda: len(session.document.annotations) == 2, timeout=30_000)
-    window.photo_desk.remove([image.id for image in session.document.images])
+    window.bench.photo_desk.remove([image.id for image in session.document.images])
     qtbot.waitUntil(lambda: not session.document.images, timeout=30_000)
     assert session.place.image is None
     assert session.place.pixels is None
