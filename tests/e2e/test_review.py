@@ -273,7 +273,7 @@ def test_a_review_that_goes_elsewhere_and_back_keeps_what_was_begun(reviewer: Us
 
 def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User) -> None:
     """Another run has others for the open photo; Enter brings the first of them into sight."""
-    session, queue = reviewer.session, reviewer.window.desk.queue
+    session, queue = reviewer.session, reviewer.window.bench.queue
     first, model = session.place.image, session.measure.model
     assert first is not None
     assert model is not None
@@ -285,7 +285,7 @@ def test_predictions_that_arrive_leave_the_selection_to_an_object(reviewer: User
     session.ask(lambda store: store.predictions.record_run(model.id, first.id, [other]), done.append)  # type: ignore[arg-type, return-value]
     reviewer.wait(lambda: done)
     session.refresh_candidates(first.id)
-    reviewer.window.desk.take_stored((first.id,))
+    reviewer.window.bench.take_stored((first.id,))
     reviewer.wait(lambda: confidence(reviewer) == 0.55)
     session.reload()
     reviewer.wait(lambda: not queue._again.isActive() and queue.preparing == (0, 0))

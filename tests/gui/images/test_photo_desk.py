@@ -249,11 +249,8 @@ def test_two_replaced_photos_are_asked_about_at_once(qtbot, window, folder) -> N
     picture(folder / "2.png", 78, size=(100, 80))
     session.look_at_folder()
     qtbot.waitUntil(lambda: len(session.strangers.all) == 2, timeout=30_000)
-    assert [one.note == CHANGED for one in session.document.images] == [
-        False,
-        True,
-        True,
-    ]  # as the lists mark them
+    notes = [one.note == CHANGED for one in session.document.images]
+    assert notes == [False, True, True]  # as the lists mark them
     said = answer(qtbot, "Decide later", tick=True)
     window.bench.photo_desk.ask_about_strangers()
     assert set(said) == {KEEP, SCALE, ASIDE, "Decide later", "default: Decide later"}

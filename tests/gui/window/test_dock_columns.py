@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
+from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.toolkit.cards import Card
 from labeler.gui.training.panel import TrainingPanel
 from labeler.gui.window.main_window import MainWindow
@@ -106,17 +107,17 @@ def test_with_nothing_open_no_panel_can_be_shown(qtbot: QtBot, window: MainWindo
 
 def test_a_card_in_use_is_a_slit_for_no_longer_than_that(qtbot: QtBot, opened: MainWindow) -> None:
     """Opened at once in a low window: the first has the keys, and the second was asked for last."""
-    opened.resize(1022, 670)
-    opened.activateWindow()
-    qtbot.waitUntil(opened.isActiveWindow)
+    opened.frame.resize(1022, 670)
+    opened.frame.activateWindow()
+    qtbot.waitUntil(opened.frame.isActiveWindow)
     opened.panels.open("Training")
     opened.panels.open("Images")
     settle(qtbot, opened)
-    search = opened.panels.images.search
+    search = opened.panels[ImagesPanel].search
     search.setFocus()
     opened.panels.open("Set agreement")
     settle(qtbot, opened)
-    assert opened.focusWidget() is search
+    assert opened.frame.focusWidget() is search
     assert not card(opened, "Images").is_folded()  # it is being used
     opened.canvas.setFocus()
     qtbot.waitUntil(card(opened, "Images").is_folded)
