@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 
 from labeler.core.records import Prompt
 from labeler.gui.children.host_client import HostClient
-from labeler.gui.children.predict_client import JobClient, JobLimits
+from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.predictions.batch import Batch, RunChoice
 from labeler.gui.session.session import Session
 from labeler.registry import discover
 from tests.benchmarks.harness import compare, report
+from tests.child_processes import workers
 
 pytestmark = pytest.mark.benchmark
 
@@ -45,7 +47,7 @@ def session(qtbot, shared: Path, tmp_path: Path) -> Iterator[Session]:
 def batch(qtbot, session: Session, shared: Path) -> Iterator[Batch]:
     """A run of YOLOv8n over all of them, well under way."""
     path = shared / "models" / "yolo" / "yolov8n-coco.pt"
-    jobs = JobClient(limits=JobLimits(beat=600.0))
+    jobs = PredictClient(limits=replace(PredictClient.LIMITS, beat=600.0))
     made = Batch(session, jobs)
     made.start(RunChoice(str(path), discover().resolve(str(path))))
     qtbot.waitUntil(lambda: made.progress is not None and made.progress.done >= 3, timeout=120_000)
@@ -55,7 +57,7 @@ def batch(qtbot, session: Session, shared: Path) -> Iterator[Batch]:
 
 def job() -> psutil.Process:
     """The job's process."""
-    (found,) = [one for one in psutil.Process().children() if "job" in one.cmdline()]
+    (found,) = workers("job")
     return found
 
 

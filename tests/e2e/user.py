@@ -19,6 +19,7 @@ from labeler.gui.predictions.mapping_dialog import MappingDialog
 from labeler.gui.predictions.run_panel import RunPanel
 from labeler.gui.toolkit.figures import Figure
 from labeler.gui.window.main_window import MainWindow
+from tests.child_processes import workers
 
 PATIENCE = 30_000
 """Milliseconds to wait for a model on a busy machine."""
@@ -362,14 +363,7 @@ class User:
 
     def hosts(self) -> list[psutil.Process]:
         """The model processes that this program has started and that live."""
-        found = []
-        for child in psutil.Process().children(recursive=True):
-            try:
-                if "labeler.worker" in child.cmdline():
-                    found.append(child)
-            except psutil.Error:
-                continue
-        return found
+        return workers()
 
 
 def near(box: Box, x0: float, y0: float, x1: float, y1: float, *, by: float = 0.05) -> bool:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from labeler.errors import LabelerError
@@ -42,6 +41,7 @@ from labeler.wire.host_protocol import AskFailed as Refused
 from labeler.wire.host_protocol import Frames, Stop, frame
 from labeler.wire.job_protocol import Done, EvaluateSpec, Told, TrainSpec, decode_from_job
 from labeler.worker.training_job import register, train
+from tests.child_processes import workers
 
 pytestmark = pytest.mark.usefixtures("small_trainer")
 
@@ -118,7 +118,7 @@ def start() -> Iterator[Callable[[RunFolder | EvaluateSpec], Job]]:
     yield begin
     for job in jobs:
         job.close()
-    assert not [child for child in psutil.Process().children() if "labeler.worker" in child.cmdline()]
+    assert not workers()
 
 
 @pytest.fixture

@@ -11,19 +11,22 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
-from labeler.wire.host_protocol import Frames, ProtocolError, Stop, decode_from_host, frame
+from labeler.wire.host_protocol import Frames, ProtocolError, Stop, frame
 
 _log = logging.getLogger(__name__)
 
 
 class ChildProcess(QObject):
-    """One worker process. After `end` or `kill` it is never heard of again, and deletes itself when gone."""
+    """One worker process. After `end` or `kill` it is never heard of again, and deletes itself when gone.
+
+    Its log is its stderr; lines go into the window's log for debugging.
+    """
 
     message = Signal(object)
     ended = Signal(int)
     """It ended by itself: its exit status, -1 for a crash."""
-    confused = Signal(str)
-    """It sent what is no message; how a sentence about it goes on after the model's name."""
+    lost = Signal(str)
+    """It is of no use: how a sentence about it goes on after the name of what runs in it."""
 
     def __init__(self, parent: QObject, arguments: Sequence[str], decode: Callable[[bytes], object]) -> None:
         """`arguments` begin with the kind of worker; `decode` reads its messages or raises ProtocolError."""
@@ -42,7 +45,7 @@ class ChildProcess(QObject):
         self._process.errorOccurred.connect(self._on_error)
 
     def start(self) -> None:
-        """Start the process; a failure is told by `ended`."""
+        """Start the process; a failure is told by `lost`, never before this has returned."""
         self._process.start()
 
     def send(self, message: Struct) -> None:
@@ -88,7 +91,7 @@ class ChildProcess(QObject):
         except ProtocolError as error:
             _log.info("%s", error)
             if self._is_heard:
-                self.confused.emit("sent something unreadable")
+                self.lost.emit("sent something unreadable")
 
     def _read_log(self) -> None:
         text = bytes(self._process.readAllStandardError().data()).decode(errors="replace")
@@ -104,18 +107,16 @@ class ChildProcess(QObject):
         self.deleteLater()
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._is_heard:
-            self._is_heard = False
+        if error == QProcess.ProcessError.FailedToStart:
             _log.info("The %s could not be started: %s", self._kind, self._process.errorString())
-            self.ended.emit(1)
-            self.deleteLater()
+            # later: whoever starts a child is not done with it yet
+            QTimer.singleShot(0, self, self._on_not_started)
 
-
-class HostProcess(ChildProcess):
-    """A host with one promptable model."""
-
-    def __init__(self, parent: QObject, model: str) -> None:
-        super().__init__(parent, ["host", "--model", model], decode_from_host)
+    def _on_not_started(self) -> None:
+        if self._is_heard:
+            self._is_heard = False
+            self.lost.emit("could not be started")
+        self.deleteLater()
 
 
 class Restarts:

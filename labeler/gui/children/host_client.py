@@ -4,54 +4,29 @@ What was asked before an image was left, before a newer hover, or of a host that
 of again: answers are matched by request id and by the image's key.
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct, structs
-from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from labeler.core.records import Prompt, Proposal
-from labeler.gui.children.child_process import Clocks, HostProcess, Restarts
+from labeler.gui.children.client import ChildClient, Limits
 from labeler.wire.host_protocol import (
-    EXIT_MEMORY,
-    EXIT_TOLD,
-    VERSION,
     Ahead,
     Answered,
     Ask,
     AskFailed,
-    Beat,
     Embedded,
-    FromHost,
-    Hello,
-    Log,
     Open,
     Ready,
     ToHost,
+    decode_from_host,
     unpack,
 )
 
 Phase: TypeAlias = Literal["starting", "ready", "encoding", "stopped", "restarting"]
-
-_log = logging.getLogger(__name__)
-
-
-class Limits(Struct, frozen=True):
-    """When a host counts as hung and how often it is brought back; seconds."""
-
-    click: float = 15.0
-    """Without an answer to a click or a hover."""
-    load: float = 60.0
-    """To start and load the model, and to encode an image."""
-    beat: float = 5.0
-    """Without a heartbeat."""
-    stop: float = 2.0
-    """To end by itself when told to; as long again after terminate, then it is killed."""
-    restarts: int = 3
-    window: float = 300.0
-    """So many restarts within so many seconds, then it stays off until a person asks."""
 
 
 class HostState(Struct, frozen=True):
@@ -79,8 +54,16 @@ class Answer(Struct, frozen=True, eq=False):
     """The time it took in the host."""
 
 
-class HostClient(QObject):
-    """Keeps a host child running and speaks with it. Every method returns at once."""
+class HostClient(ChildClient):
+    """Keeps a host child running and speaks with it. Every method but `close` returns at once."""
+
+    LIMITS = Limits(load=60.0, image=60.0, beat=5.0, end=2.0)
+    STUCK: ClassVar[Mapping[str, str]] = {
+        "click": "hung ({:g} s without an answer)",
+        "load": "hung ({:g} s without it to start)",
+        "image": "hung ({:g} s without the image)",
+        "beat": "hung ({:g} s without a sign of life)",
+    }
 
     ready = Signal()
     """The model is loaded, for the first time or after a restart."""
@@ -93,11 +76,9 @@ class HostClient(QObject):
     def __init__(
         self, parent: QObject | None = None, *, model: str = "mobilesam", limits: Limits | None = None
     ) -> None:
-        super().__init__(parent)
-        self._model = model
-        self._limits = limits or Limits()
+        super().__init__(parent, limits)
+        self._model = self._title = model
         self._state = HostState(title=model)
-        self._child: HostProcess | None = None
         self._is_ready = False
         self._image: Open | None = None
         self._ahead: tuple[tuple[str, str], ...] = ()
@@ -107,12 +88,6 @@ class HostClient(QObject):
         self._click: Ask | None = None  # the newest, until there is a host to send it to
         self._hover: Ask | None = None  # the newest, until the one in flight is answered
         self._unwanted: set[int] = set()  # hovers in flight that were cancelled
-        self._restarts = Restarts(self._limits.restarts, self._limits.window)
-        self._clocks = Clocks(self)
-        self._clocks.expired.connect(self._on_expired)
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.close)
 
     @property
     def state(self) -> HostState:
@@ -124,34 +99,37 @@ class HostClient(QObject):
     def start(self) -> None:
         """Start the child, unless it runs."""
         if self._child is None:
-            self._launch("starting", message="")
+            self._begin("starting", message="")
 
     def restart(self) -> None:
         """Start anew on a person's wish, with a fresh budget; also out of being stopped."""
         self._restarts.clear()
-        self._drop_child()
-        self._launch("starting", message="")
+        self._let_go(kill=True)
+        self._begin("starting", message="")
 
     def use(self, model: str) -> None:
         """Run another promptable model, by its id, from now on."""
         if model != self._model:
-            self._model = model
+            self._model = self._title = model
             self._show(title=model)
             self.restart()
 
-    def stop(self) -> None:
+    def drop(self) -> None:
         """Have the child end: asked, then terminated, then killed. Nothing is answered any more."""
-        child, self._child = self._child, None
-        self._forget_host()
-        if child is not None:
-            child.end(self._limits.stop)
+        self._let_go()
         self._show(phase="stopped", encoded=False, ahead=0, device="", message="")
 
-    def close(self) -> None:
-        """`stop`, and wait until the child is gone (at most twice `Limits.stop`): at the program's end."""
-        self.stop()
-        for child in self.findChildren(HostProcess):  # those that were told to end or killed before, too
-            child.wait(self._limits.stop)
+    def _begin(self, phase: Phase, *, message: str) -> None:
+        self._launch(["host", "--model", self._model], decode_from_host)
+        self._show(phase=phase, encoded=False, ahead=0, device="", message=message)
+
+    def _let_go(self, *, kill: bool = False) -> None:
+        super()._let_go(kill=kill)
+        self._is_ready = False
+        self._asked.clear()
+        self._unwanted.clear()
+        self._embedded_ahead.clear()
+        self._click = self._hover = None
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -161,7 +139,7 @@ class HostClient(QObject):
         self._asked.clear()
         self._unwanted.clear()
         self._click = self._hover = None
-        self._clocks.clear("ask")
+        self._clocks.clear("click")
         if self._is_ready:
             self._send_image()
         self._show(encoded=False)
@@ -228,7 +206,7 @@ class HostClient(QObject):
     def _send_image(self) -> None:
         if self._image is not None:
             self._send(self._image)
-            self._clocks.start("image", self._limits.load)
+            self._wait_for("image")
             self._show(phase="encoding", encoded=False)
 
     def _send_ask(self, ask: Ask) -> None:
@@ -245,41 +223,25 @@ class HostClient(QObject):
     def _watch_asks(self) -> None:
         """An answer is due from now on, unless there is nothing to answer or the image comes first."""
         if self._asked and self._state.encoded:
-            self._clocks.start("ask", self._limits.click)
+            self._wait_for("click")
         else:
-            self._clocks.clear("ask")
+            self._clocks.clear("click")
 
     # --- hearing ------------------------------------------------------------------------------
 
-    def _on_message(self, message: FromHost) -> None:
+    def _take(self, message: object) -> None:
         match message:
-            case Hello():
-                self._on_hello(message)
             case Ready():
                 self._on_ready(message)
-            case Beat():
-                self._clocks.start("beat", self._limits.beat)
             case Embedded():
                 self._on_embedded(message)
             case Answered():
                 self._on_answered(message)
             case AskFailed():
                 self._on_failed(message)
-            case Log(level=level, text=text):
-                _log.log(level, "host: %s", text)
-
-    def _on_hello(self, message: Hello) -> None:
-        if message.version != VERSION:
-            # said here: what a slot raises ends in the log, not with whoever emitted the signal
-            self._stay_off(
-                f"The model's process is of version {message.version}, not {VERSION}: Labeler was changed "
-                "while it ran. Labels are safe; close Labeler and start it again."
-            )
-            return
-        self._clocks.start("beat", self._limits.beat)
 
     def _on_ready(self, message: Ready) -> None:
-        self._is_ready = True
+        self._is_ready, self._title = True, message.title
         self._clocks.clear("load")
         phase = "ready" if self._image is None else "encoding"
         self._show(title=message.title, device=message.device, phase=phase)
@@ -318,9 +280,10 @@ class HostClient(QObject):
                 return
             self._clocks.clear("image")
             self._show(phase="ready")
+        else:
+            return  # it could not be loaded: said once the child has ended
         self._show(message=message.sentence)
-        if self._is_ready:  # while loading, it is said once the child has ended
-            self.failed.emit(message.sentence)
+        self.failed.emit(message.sentence)
 
     def _settle(self, request: int) -> bool:
         """Take an answered request off the list, with those it replaced; whether it is still wanted."""
@@ -338,67 +301,24 @@ class HostClient(QObject):
 
     # --- trouble ------------------------------------------------------------------------------
 
-    def _on_ended(self, status: int) -> None:
-        """The child is gone without having been told to; `status` below 0 is a crash."""
-        if status == EXIT_TOLD:
-            self._stay_off(self._state.message or f"{self._state.title} could not be loaded.")
-        elif status == EXIT_MEMORY:
-            self._recover("ran out of memory")
-        else:
-            self._recover("crashed" if status < 0 else "ended unexpectedly")
-
-    def _on_expired(self, clock: str) -> None:
-        limit = self._limits
-        seconds = {"ask": limit.click, "load": limit.load, "image": limit.load, "beat": limit.beat}[clock]
-        waiting = {"ask": "an answer", "load": "it to start", "image": "the image", "beat": "a sign of life"}
-        self._recover(f"hung ({seconds:g} s without {waiting[clock]})")
-
-    def _recover(self, what: str) -> None:
+    def _on_lost(self, what: str) -> None:
         """A new host in place of one that is gone or of no use, and one sentence about it."""
-        self._drop_child()
-        title = self._state.title
         if not self._restarts.spend():
-            self._stay_off(
-                f"{title} {what} again and stays off; labels are safe, and proposals come back once "
+            self._on_refused(
+                f"{self._title} {what} again and stays off; labels are safe, and proposals come back once "
                 "it is started again."
             )
             return
-        sentence = f"{title} {what} and is being started again; no label was lost."
-        self._launch("restarting", message=sentence)
+        sentence = f"{self._title} {what} and is being started again; no label was lost."
+        self._begin("restarting", message=sentence)
         self.failed.emit(sentence)
 
-    def _stay_off(self, sentence: str) -> None:
-        self._drop_child()
+    def _on_refused(self, sentence: str) -> None:
         self._show(phase="stopped", encoded=False, ahead=0, device="", message=sentence)
         self.failed.emit(sentence)
 
     def _fail_soon(self, sentence: str) -> None:
         QTimer.singleShot(0, self, lambda: self.failed.emit(sentence))
-
-    # --- the child ----------------------------------------------------------------------------
-
-    def _launch(self, phase: Phase, *, message: str) -> None:
-        self._child = HostProcess(self, self._model)
-        self._child.message.connect(self._on_message)
-        self._child.ended.connect(self._on_ended)
-        self._child.confused.connect(self._recover)
-        self._clocks.start("load", self._limits.load)
-        self._show(phase=phase, encoded=False, ahead=0, device="", message=message)
-        self._child.start()
-
-    def _drop_child(self) -> None:
-        child, self._child = self._child, None
-        self._forget_host()
-        if child is not None:
-            child.kill()
-
-    def _forget_host(self) -> None:
-        self._is_ready = False
-        self._asked.clear()
-        self._unwanted.clear()
-        self._embedded_ahead.clear()
-        self._click = self._hover = None
-        self._clocks.clear_all()
 
     def _show(self, **changes: object) -> None:
         state = structs.replace(self._state, **changes)

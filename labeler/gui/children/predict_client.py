@@ -4,56 +4,20 @@ A job that crashes, hangs or runs out of memory is started again for the images 
 but for the one it was at: no image brings it down twice.
 """
 
-import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec import Struct, structs
-from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from labeler.gui.children.child_process import ChildProcess, Clocks, Restarts
-from labeler.wire.host_protocol import (
-    EXIT_MEMORY,
-    EXIT_TOLD,
-    VERSION,
-    AskFailed,
-    Beat,
-    Hello,
-    Log,
-)
-from labeler.wire.job_protocol import (
-    Done,
-    FromJob,
-    Loaded,
-    Missed,
-    Predicted,
-    PredictSpec,
-    decode_from_job,
-)
+from labeler.gui.children.client import ChildClient, Limits
+from labeler.wire.job_protocol import Done, Loaded, Missed, Predicted, PredictSpec
 
 _RECENT = 32
 """Results that the rate is worked out from."""
-
-_log = logging.getLogger(__name__)
-
-
-class JobLimits(Struct, frozen=True):
-    """When a job counts as hung and how often it is brought back; seconds."""
-
-    load: float = 120.0
-    """To start and load the model."""
-    image: float = 300.0
-    """For one image; ten times the slowest so far where that is more."""
-    beat: float = 10.0
-    """Without a heartbeat."""
-    stop: float = 1.0
-    """To end by itself when told to; as long again after terminate, then it is killed."""
-    restarts: int = 3
-    window: float = 300.0
-    """So many restarts within so many seconds, then it is given up."""
-    alike: int = 10
-    """So many images in a row missed for the very same reason, then it is the model's and not theirs."""
 
 
 class JobProgress(Struct, frozen=True):
@@ -82,8 +46,11 @@ class JobResult(Struct, frozen=True):
     cancelled: bool = False
 
 
-class JobClient(QObject):
-    """Runs one job at a time in a child process. Every method returns at once."""
+class PredictClient(ChildClient):
+    """Runs one job at a time in a child process. Every method but `close` returns at once."""
+
+    LIMITS = Limits(load=120.0, image=300.0, beat=10.0)
+    STUCK: ClassVar[Mapping[str, str]] = {**ChildClient.STUCK, "image": "hung"}
 
     started = Signal(str)
     """The model is loaded: its title. For the first time only."""
@@ -100,26 +67,16 @@ class JobClient(QObject):
     failed = Signal(str)
     """One sentence: the job was given up; what was predicted before stays."""
 
-    def __init__(self, parent: QObject | None = None, *, limits: JobLimits | None = None) -> None:
-        super().__init__(parent)
-        self._limits = limits or JobLimits()
+    def __init__(self, parent: QObject | None = None, *, limits: Limits | None = None) -> None:
+        super().__init__(parent, limits)
         self._spec: PredictSpec | None = None
-        self._child: ChildProcess | None = None
-        self._title = ""
         self._is_loaded = False
         self._was_loaded = False
         self._waiting: dict[int, str] = {}
         self._missed: list[tuple[int, str]] = []
-        self._reason = ""
         self._alike = 0
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._slowest = 0.0
-        self._restarts = Restarts(self._limits.restarts, self._limits.window)
-        self._clocks = Clocks(self)
-        self._clocks.expired.connect(self._on_expired)
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.close)
 
     @property
     def is_running(self) -> bool:
@@ -146,7 +103,7 @@ class JobClient(QObject):
 
         `title` names the model in sentences until it is loaded.
         """
-        self.cancel()
+        self.drop()
         self._spec = spec
         self._title = title or Path(spec.model).name
         self._was_loaded = False
@@ -157,51 +114,35 @@ class JobClient(QObject):
         self._times.clear()
         self._restarts.clear()
         if self._waiting:
-            self._launch()
+            self._begin()
         else:
             QTimer.singleShot(0, self, lambda: self._finish() if self._spec is spec else None)
 
-    def cancel(self) -> None:
-        """Have the child end, within `Limits.stop`; nothing is heard of it any more but `finished`."""
-        if self._spec is None:
-            return
-        child, self._child = self._child, None
-        if child is not None:
-            child.end(self._limits.stop)
-        self._finish(cancelled=True)
+    def drop(self) -> None:
+        """Cancel: the child ends within `Limits.end`, and nothing is heard of it any more but `finished`."""
+        if self._spec is not None:
+            self._finish(cancelled=True)
 
-    def close(self) -> None:
-        """`cancel`, and wait until the child is gone (at most twice `Limits.stop`): at the program's end."""
-        self.cancel()
-        for child in self.findChildren(ChildProcess):
-            child.wait(self._limits.stop)
+    def _begin(self) -> None:
+        assert self._spec is not None, "there is a job to do"
+        self._is_loaded = False
+        self._launch().send(structs.replace(self._spec, images=tuple(self._waiting.items())))
 
     def _finish(self, *, cancelled: bool = False) -> None:
+        self._let_go()
         progress = self.progress
         result = JobResult(progress.done - progress.missed, tuple(self._missed), cancelled)
-        self._forget()
+        self._spec = None
         self.finished.emit(result)
 
-    def _give_up(self, sentence: str) -> None:
-        self._drop_child()
-        self._forget()
-        self.failed.emit(sentence)
-
-    def _forget(self) -> None:
+    def _on_refused(self, sentence: str) -> None:
         self._spec = None
-        self._clocks.clear_all()
+        self.failed.emit(sentence)
 
     # --- hearing ------------------------------------------------------------------------------
 
-    def _on_message(self, message: FromJob) -> None:
+    def _take(self, message: object) -> None:
         match message:
-            case Hello(version=version):
-                if version != VERSION:
-                    self._give_up(f"The job speaks version {version}, not {VERSION}; install Labeler again.")
-                else:
-                    self._clocks.start("beat", self._limits.beat)
-            case Beat():
-                self._clocks.start("beat", self._limits.beat)
             case Loaded(title=title):
                 self._on_loaded(title)
             case Predicted(image_id=image_id):
@@ -214,12 +155,11 @@ class JobClient(QObject):
                     self._miss(image_id, sentence)
                     self._say_progress()
                     self._give_up_when_alike(sentence)
-            case AskFailed(sentence=sentence):
-                self._reason = sentence
             case Done():
-                self._on_done()
-            case Log(level=level, text=text):
-                _log.log(level, "job: %s", text)
+                if self._waiting:
+                    self._lose("ended too early")
+                else:
+                    self._finish()
 
     def _on_loaded(self, title: str) -> None:
         self._title, self._is_loaded = title, True
@@ -255,84 +195,41 @@ class JobClient(QObject):
         same = len(self._missed) > 1 and self._missed[-2][1] == sentence
         self._alike = self._alike + 1 if same and self._alike else 1
         if self._spec is not None and self._alike >= self._limits.alike:
-            self._give_up(
+            self._refuse(
                 f"{self._title} failed on {self._alike} images in a row and was stopped; what it predicted "
                 f"before is kept. {sentence}"
             )
 
-    def _on_done(self) -> None:
-        if self._waiting:
-            self._recover("ended too early")
-            return
-        child, self._child = self._child, None
-        if child is not None:
-            child.end(self._limits.stop)
-        self._finish()
-
     def _watch_image(self) -> None:
-        self._clocks.start("image", max(self._limits.image, 10 * self._slowest))
+        self._wait_for("image", least=10 * self._slowest)
 
     # --- trouble ------------------------------------------------------------------------------
 
-    def _on_ended(self, status: int) -> None:
-        """The child is gone without having been told to; `status` below 0 is a crash."""
-        if status == EXIT_TOLD:
-            self._give_up(self._reason or f"{self._title} could not be loaded.")
-        elif status == EXIT_MEMORY:
-            self._recover("ran out of memory")
-        else:
-            self._recover("crashed" if status < 0 else "ended unexpectedly")
-
-    def _on_expired(self, clock: str) -> None:
-        self._recover("hung" if clock == "image" else "did not start" if clock == "load" else "froze")
-
-    def _recover(self, what: str) -> None:
+    def _on_lost(self, what: str) -> None:
         """Go on in a new child without the image that this one was at, and one sentence about it."""
-        self._drop_child()
-        at = self._blamed()
+        spec, at = self._spec, self._blamed()
         where = f" at {Path(self._waiting[at]).name}" if at is not None else ""
         if at is not None:
             self._waiting.pop(at)
             self._miss(at, f"{self._title} {what} at this image, so it was left out.")
             self._say_progress()
-        if self._spec is None:
+        if self._spec is not spec:  # whoever heard of the image has called the job off
             return
         if at is not None and not self._waiting:
             self._finish()
         elif not self._restarts.spend():
-            self._give_up(
+            self._on_refused(
                 f"{self._title} {what}{where}, for the {_nth(self._restarts.spent + 1)} time, and stays off. "
                 "What it predicted is kept; run it again to go on."
             )
         else:
-            self._launch()
+            self._begin()
             go_on = "it goes on with the others" if at is not None else "it is started again"
             self.restarted.emit(f"{self._title} {what}{where}; {go_on}.")
 
     def _blamed(self) -> int | None:
         """The image that the child was at; None while it had not begun."""
         return next(iter(self._waiting), None) if self._is_loaded else None
-
-    # --- the child ----------------------------------------------------------------------------
-
-    def _launch(self) -> None:
-        assert self._spec is not None, "there is a job to do"
-        self._is_loaded = False
-        self._reason = ""
-        child = self._child = ChildProcess(self, ["job"], decode_from_job)
-        child.message.connect(self._on_message)
-        child.ended.connect(self._on_ended)
-        child.confused.connect(self._recover)
-        self._clocks.clear_all()
-        self._clocks.start("load", self._limits.load)
-        child.start()
-        child.send(structs.replace(self._spec, images=tuple(self._waiting.items())))
-
-    def _drop_child(self) -> None:
-        child, self._child = self._child, None
-        self._clocks.clear_all()
-        if child is not None:
-            child.kill()
 
 
 def _nth(number: int) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Candidate, Category, Change, Image, Model
-from labeler.gui.children.predict_client import JobClient, JobProgress, JobResult
+from labeler.gui.children.predict_client import JobProgress, JobResult, PredictClient
 from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.timing import timer
@@ -91,7 +91,7 @@ class Batch(QObject):
     exhausted = Signal()
     """There was nothing to do: this model version has seen every image that was asked for."""
 
-    def __init__(self, session: Session, jobs: JobClient, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, jobs: PredictClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._jobs = jobs
@@ -197,7 +197,7 @@ class Batch(QObject):
             return
         self._stopping = True
         if self._jobs.is_running:
-            self._jobs.cancel()
+            self._jobs.drop()
         else:
             self._end("")
 
@@ -346,7 +346,7 @@ class Batch(QObject):
         """Results of the project that was open before have nowhere to go."""
         self._run = None
         self._line.clear()
-        self._jobs.cancel()
+        self._jobs.drop()
         self.model, self.unmapped = None, {}
         self.progress, self.loading = None, ""
         self.changed.emit()

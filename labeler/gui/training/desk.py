@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Annotation
-from labeler.gui.children.task_client import TaskClient, TaskLimits
+from labeler.gui.children.client import Limits
+from labeler.gui.children.task_client import TaskClient
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
@@ -77,7 +78,7 @@ class TrainingDesk(QObject):
     """The `RunFolder` whose held-out part a person wants to see judged."""
 
     def __init__(
-        self, session: Session, parent: QObject | None = None, *, limits: TaskLimits | None = None
+        self, session: Session, parent: QObject | None = None, *, limits: Limits | None = None
     ) -> None:
         super().__init__(parent)
         self._session = session

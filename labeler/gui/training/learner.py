@@ -10,12 +10,13 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Annotation, Image
 from labeler.errors import LabelerError
-from labeler.gui.children.predict_client import JobClient, JobLimits, JobResult
-from labeler.gui.children.task_client import TaskClient, TaskLimits
+from labeler.gui.children.predict_client import JobResult, PredictClient
+from labeler.gui.children.task_client import TaskClient
 from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
@@ -72,8 +73,8 @@ class Learner(QObject):
         self._batch = batch
         self._courier = Courier(self)
         self._sweep: Sweep[tuple[Annotation, ...]] = Sweep(session, self)
-        self._tasks = TaskClient(self, limits=TaskLimits(stop=1.0))
-        self._jobs = JobClient(self, limits=JobLimits(restarts=0))
+        self._tasks = TaskClient(self, limits=replace(TaskClient.LIMITS, save=1.0))
+        self._jobs = PredictClient(self, limits=replace(PredictClient.LIMITS, restarts=0))
         self._is_on = self._is_stale = False
         self._turn = 0
         self._folder: RunFolder | None = None
@@ -165,7 +166,7 @@ class Learner(QObject):
         self._settle.stop()
         self._sweep.stop()
         self._tasks.stop()
-        self._jobs.cancel()
+        self._jobs.drop()
         if not self._tasks.is_running:
             self._discard()
         self._is_doing("")

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMainWindow
 
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.children.host_client import HostClient
-from labeler.gui.children.predict_client import JobClient
+from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.exchange.desk import LabelsDesk
 from labeler.gui.exchange.exporter import Exporter
@@ -84,7 +84,7 @@ class Workbench(QObject):
         self.agreements = SetAgreements(session, self.predictions, self)
         self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
         self.verdicts = Verdicts(session, self.predictions, self.reviewing, self.queue, self)
-        self.jobs = JobClient(self)
+        self.jobs = PredictClient(self)
         self.batch = Batch(session, self.jobs, self)
 
     def _build_training(self) -> None:

@@ -1,75 +1,23 @@
-"""The host client with real children: MobileSAM itself, and models that crash, hang, lie and eat memory."""
+"""What is special to the host client, with real children: MobileSAM itself, clicks, hovers and images.
 
-import os
-import signal
-import subprocess
-import sys
+Its faults are in the table of `test_client_faults`.
+"""
+
 import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-from PySide6.QtCore import QTimer
+from msgspec.structs import replace
 
 from labeler.core.records import Box, Prompt
-from labeler.gui.children import host_client
-from labeler.gui.children.host_client import HostClient, Limits
+from labeler.gui.children.host_client import HostClient
+from tests.child_processes import workers
+from tests.gui.children.clients import click
+from tests.gui.children.test_client_faults import AT_WORK
 
-QUICK = Limits(click=2.0, load=30.0, beat=3.0)
+QUICK = replace(HostClient.LIMITS, click=3.0, load=30.0, image=30.0, beat=10.0)
 
-FAULTY = """
-import ctypes, os, re, signal, sys, time
-from pathlib import Path
-import numpy as np
-from labeler.core.records import Mask, Proposal
-from labeler.models.protocols import Embedding, ModelSpec
-from labeler.api import Plugin
-
-HERE = Path(__file__).parent
-
-def fault_once():
-    flag = HERE / "fault"
-    if flag.exists():
-        fault = flag.read_text()
-        flag.unlink()
-        exec(fault, globals())
-
-class Faulty:
-    def embed(self, image, *, threads=0, interrupt=None):
-        return Embedding({"a": np.zeros(3, dtype=np.float32)}, image.shape[:2])
-
-    def segment(self, embedding, prompt, *, threads=0, limit=3):
-        fault_once()
-        x, y = (int(value) for value in prompt.points[-1])
-        previous = prompt.previous is not None
-        mask = Mask(x, y, np.ones((2, 3 + previous), dtype=bool))
-        return (Proposal(mask, 0.9, np.zeros((4, 4), dtype=np.float32)),) * limit
-
-def load():
-    exec((HERE / "load").read_text(), globals()) if (HERE / "load").exists() else None
-    return Faulty()
-
-plugin = Plugin(api=1, name="Faulty", version="1",
-                models=(ModelSpec(id="faulty", title="Faulty", task="segmenter", load=load),))
-"""
-
-CRASHES = {
-    "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
-    "SIGSEGV": "ctypes.string_at(0)",
-    "abort": "os.abort()",
-    "quiet end": "os._exit(0)",
-    "memory": "eaten = []\nwhile True: eaten.append(np.empty(1 << 28, dtype=np.uint8))",
-    "endless loop": "while True: time.sleep(0.01)",
-    "hung with the GIL": "ctypes.PyDLL(None).sleep(100)",
-    "SIGSTOP": "os.kill(os.getpid(), signal.SIGSTOP)",
-}
-SENTENCES = {
-    "memory": "ran out of memory",
-    "endless loop": "hung",
-    "hung with the GIL": "hung",
-    "SIGSTOP": "hung",
-}
 HARMLESS = ["raise ValueError('no luck')", "sys.exit(3)", "raise KeyboardInterrupt"]
 NOISE = [
     "print('x' * 100_000, flush=True)",
@@ -78,20 +26,6 @@ NOISE = [
     "assert sys.stdin.read() == ''",
     "print('line\\n' * 100_000, file=sys.stderr)",
 ]
-
-
-def click(x: float, y: float) -> Prompt:
-    return Prompt(points=np.array([[x, y]]), positive=np.array([True]))
-
-
-@pytest.fixture
-def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the faulty plugin, found by children through the environment."""
-    folder = tmp_path / "faulty plugins"
-    folder.mkdir()
-    (folder / "faulty.py").write_text(FAULTY)
-    monkeypatch.setenv("LABELER_PLUGINS", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -107,17 +41,6 @@ def clients(qtbot):
     yield make
     for client in made:
         client.close()
-    assert not hosts(), "a host outlived its client"
-
-
-def hosts() -> list[psutil.Process]:
-    """The host children of this process that still run."""
-    children = psutil.Process().children(recursive=True)
-    return [
-        child
-        for child in children
-        if child.status() != psutil.STATUS_ZOMBIE and "labeler.worker" in child.cmdline()
-    ]
 
 
 def started(qtbot, client: HostClient, photo: Path) -> None:
@@ -189,10 +112,10 @@ def test_states_go_from_starting_to_ready(qtbot, clients, faults, photo) -> None
         "encoding",
         "ready",
     ]
-    client.stop()
+    client.drop()
     assert client.state.phase == "stopped"
     assert not client.state.encoded
-    qtbot.waitUntil(lambda: not hosts(), timeout=3_000)
+    qtbot.waitUntil(lambda: not workers("host"), timeout=3_000)
 
 
 def test_hovers_never_queue_and_the_newest_is_answered(qtbot, clients, faults, photo) -> None:
@@ -276,114 +199,43 @@ def test_an_unreadable_image_is_one_sentence_and_the_next_one_works(qtbot, clien
 # --- trouble ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", CRASHES)
-def test_a_lost_host_is_one_sentence_and_the_next_click_works(
-    qtbot, clients, faults, photo, fault, expect_log
-) -> None:
-    client = clients(model="faulty", limits=QUICK)
-    started(qtbot, client, photo)
-    (before,) = hosts()
-    (faults / "fault").write_text(CRASHES[fault])
-    sentences = []
-    client.failed.connect(sentences.append)
-    with qtbot.waitSignal(client.failed, timeout=30_000):
-        client.segment(click(1, 1))
-    assert client.state.phase == "restarting"
-    assert client.state.message == sentences[0]
-    assert answer(qtbot, client, click(9, 9)).proposals[0].mask.x == 9
-    assert client.state.message == ""
-    assert len(sentences) == 1
-    assert sentences[0].startswith("Faulty ")
-    assert SENTENCES.get(fault, "") in sentences[0]
-    assert "\n" not in sentences[0]
-    (after,) = hosts()
-    assert after.pid != before.pid
-
-
 def test_an_exception_is_one_sentence_and_keeps_the_host(qtbot, clients, faults, photo, expect_log) -> None:
     expect_log("The model failed")
     client = clients(model="faulty", limits=QUICK)
     started(qtbot, client, photo)
-    before = hosts()
+    before = workers("host")
     for fault in HARMLESS:
-        (faults / "fault").write_text(fault)
+        (faults / "click").write_text(fault)
         with qtbot.waitSignal(client.failed, timeout=30_000) as signal:
             client.segment(click(1, 1))
         assert signal.args[0].startswith("The model could not answer")
         assert answer(qtbot, client, click(9, 9)).proposals[0].mask.x == 9
-    assert hosts() == before
+    assert workers("host") == before
 
 
 def test_a_model_that_prints_or_reads_does_not_disturb(qtbot, clients, faults, photo) -> None:
     client = clients(model="faulty", limits=QUICK)
     started(qtbot, client, photo)
     for noise in NOISE:
-        (faults / "fault").write_text(noise)
+        (faults / "click").write_text(noise)
         assert answer(qtbot, client, click(5, 5)).proposals[0].mask.x == 5
 
 
-def test_a_host_killed_from_outside_comes_back_by_itself(qtbot, clients, faults, photo) -> None:
-    client = clients(model="faulty", limits=QUICK)
-    started(qtbot, client, photo)
-    with qtbot.waitSignal(client.failed, timeout=10_000):
-        hosts()[0].kill()
-    qtbot.waitUntil(lambda: client.state.encoded, timeout=30_000)
-    assert client.state.phase == "ready"
-
-
 def test_after_the_budget_it_stays_off_until_a_person_asks(qtbot, clients, faults, photo) -> None:
-    client = clients(model="faulty", limits=Limits(restarts=1))
+    client = clients(model="faulty", limits=replace(QUICK, restarts=1))
     sentences = []
     client.failed.connect(sentences.append)
     for _ in range(2):
         started(qtbot, client, photo)
-        (faults / "fault").write_text(CRASHES["SIGKILL"])
+        (faults / "click").write_text(AT_WORK["SIGKILL"].script)
         count = len(sentences)
         client.segment(click(1, 1))
         qtbot.waitUntil(lambda count=count: len(sentences) > count, timeout=30_000)
     assert client.state.phase == "stopped"
     assert "stays off" in client.state.message
-    assert not hosts()
+    assert not workers("host")
     client.restart()
     assert answer(qtbot, client, click(9, 9)).proposals[0].mask.x == 9
-
-
-@pytest.mark.parametrize(
-    ("load", "sentence"),
-    [
-        ("raise ValueError('no weights')", "no weights"),
-        ("sys.exit(1)", "SystemExit"),
-        (
-            "from labeler.errors import ModelError; raise ModelError('Put the file there.')",
-            "Put the file there.",
-        ),
-    ],
-    ids=["exception", "sys.exit", "sentence"],
-)
-def test_a_model_that_cannot_be_loaded_stays_off_with_its_reason(
-    qtbot, clients, faults, photo, load, sentence, expect_log
-) -> None:
-    expect_log(sentence)
-    (faults / "load").write_text(load)
-    client = clients(model="faulty", limits=QUICK)
-    with qtbot.waitSignal(client.failed, timeout=30_000) as signal:
-        client.start()
-    assert sentence in signal.args[0]
-    assert client.state.phase == "stopped"
-    assert client.state.message == signal.args[0]
-    (faults / "load").unlink()
-    client.restart()
-    client.open_image("bus", photo)
-    assert answer(qtbot, client, click(9, 9)).proposals[0].mask.x == 9
-
-
-def test_a_model_that_hangs_while_loading_is_given_up(qtbot, clients, faults) -> None:
-    (faults / "load").write_text("time.sleep(100)")
-    client = clients(model="faulty", limits=Limits(load=2.0, restarts=0))
-    with qtbot.waitSignal(client.failed, timeout=30_000):
-        client.start()
-    assert client.state.phase == "stopped"
-    qtbot.waitUntil(lambda: not hosts(), timeout=5_000)
 
 
 def test_an_unknown_model_is_named(qtbot, clients, expect_log) -> None:
@@ -395,89 +247,17 @@ def test_an_unknown_model_is_named(qtbot, clients, expect_log) -> None:
     assert "mobilesam" in signal.args[0]
 
 
-# --- the window's thread and the end -------------------------------------------------------------
-
-
-def test_the_window_never_waits_for_a_hung_host(qtbot, clients, faults, photo) -> None:
-    client = clients(model="faulty", limits=QUICK)
-    started(qtbot, client, photo)
-    ticks = [time.perf_counter()]
-    timer = QTimer()
-    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
-    timer.start(10)
-    (faults / "fault").write_text(CRASHES["SIGSTOP"])
-    with qtbot.waitSignal(client.failed, timeout=30_000):
-        client.segment(click(1, 1))
-        for number in range(200):
-            client.hover(number, 1)
-            client.look_ahead([(str(number), photo)])
-    qtbot.waitUntil(lambda: client.state.encoded, timeout=30_000)
-    timer.stop()
-    gaps = np.diff(ticks)
-    assert np.quantile(gaps, 0.99) < 0.1
-    assert gaps.max() < 1.0
-
-
-def test_stopping_a_stopped_process_returns_at_once_and_ends_it(qtbot, clients, faults, photo) -> None:
-    client = clients(model="faulty", limits=Limits(stop=0.5))
-    started(qtbot, client, photo)
-    (child,) = hosts()
-    os.kill(child.pid, signal.SIGSTOP)
-    began = time.perf_counter()
-    client.stop()
-    assert time.perf_counter() - began < 0.2
-    qtbot.waitUntil(lambda: not hosts(), timeout=5_000)
-
-
-def test_a_host_does_not_outlive_a_killed_window(faults, photo) -> None:
-    script = (
-        "from pathlib import Path\n"
-        "from PySide6.QtCore import QCoreApplication\n"
-        "from labeler.gui.children.host_client import HostClient\n"
-        "app = QCoreApplication([])\n"
-        "client = HostClient(model='faulty')\n"
-        "client.ready.connect(lambda: print('ready', flush=True))\n"
-        "client.start()\n"
-        "app.exec()\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as window:
-        assert window.stdout is not None
-        assert window.stdout.readline() == "ready\n"
-        (host,) = hosts()
-        window.kill()
-    _, alive = psutil.wait_procs([host], timeout=5)
-    assert not alive
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_many_faults_in_a_row(qtbot, clients, faults, photo, expect_log) -> None:
     """Every fault 25 times in one window."""
     expect_log("The model failed")
-    client = clients(model="faulty", limits=Limits(click=2.0, load=30.0, beat=3.0, restarts=1000))
+    client = clients(model="faulty", limits=replace(QUICK, beat=3.0, restarts=1000))
     started(qtbot, client, photo)
     for _ in range(25):
-        for fault in [*CRASHES.values(), *HARMLESS]:
-            (faults / "fault").write_text(fault)
+        for fault in [*(one.script for one in AT_WORK.values()), *HARMLESS]:
+            (faults / "click").write_text(fault)
             with qtbot.waitSignal(client.failed, timeout=30_000):
                 client.segment(click(1, 1))
             assert answer(qtbot, client, click(9, 9)).proposals[0].mask.x == 9
-    assert len(hosts()) == 1
-
-
-def test_a_host_of_another_version_is_not_spoken_with(qtbot, clients, faults, monkeypatch) -> None:
-    monkeypatch.setattr(host_client, "VERSION", 99)
-    client = clients(model="faulty", limits=QUICK)
-    said: list[str] = []
-    phases: list[str] = []
-    client.failed.connect(said.append)
-    client.state_changed.connect(lambda state: phases.append(state.phase))
-    client.start()
-    qtbot.waitUntil(lambda: bool(said), timeout=30_000)
-    qtbot.waitUntil(lambda: not hosts(), timeout=30_000)
-    assert client.state.phase == "stopped"
-    assert "ready" not in phases
-    (sentence,) = said
-    assert "version" in sentence
-    assert "start it again" in sentence
-    assert client.state.message == sentence
+    assert len(workers("host")) == 1

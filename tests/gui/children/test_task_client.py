@@ -1,67 +1,30 @@
-"""The task client with real children: tasks that end, cannot begin, crash, freeze and are called off."""
+"""What is special to the task client, with real children: one end for each task, and time to save.
+
+Its faults are in the table of `test_client_faults`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-import psutil
 import pytest
+from msgspec.structs import replace
 
-from labeler.gui.children.task_client import TaskClient, TaskLimits
+from labeler.gui.children.task_client import TaskClient
 from labeler.wire.job_protocol import PredictSpec
-
-TRAINEE = """
-import os, signal, time
-from pathlib import Path
-from labeler.models.protocols import ModelSpec
-from labeler.api import Plugin
-
-class Faulty:
-    def detect(self, image, text=None):
-        exec((Path(__file__).parent / "fault").read_text(), globals())
-        return ()
-
-plugin = Plugin(api=1, name="Faulty", version="1", models=(
-    ModelSpec(id="faulty", title="Faulty", task="detector", load=Faulty),
-))
-"""
-
-FREEZES = "(Path(__file__).parent / 'at').touch()\nos.kill(os.getpid(), signal.SIGSTOP)"
-
-
-@pytest.fixture(autouse=True)
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A plugin folder with a model that does what its file `fault` says."""
-    folder = tmp_path / "plugins"
-    folder.mkdir()
-    (folder / "faulty.py").write_text(TRAINEE)
-    (folder / "fault").write_text("")
-    monkeypatch.setenv("LABELER_PLUGINS", str(folder))
-    return folder
+from tests.child_processes import workers
+from tests.gui.children.test_client_faults import STOPS
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> PredictSpec:
-    path = tmp_path / "image.png"
-    cv2.imwrite(str(path), np.zeros((8, 8), dtype=np.uint8))
-    return PredictSpec("faulty", ((1, str(path)),))
+def spec(faults: Path, images) -> PredictSpec:
+    return PredictSpec("bright", images[:1])
 
 
 @pytest.fixture
 def client(qtbot) -> Iterator[TaskClient]:
-    made = TaskClient(limits=TaskLimits(start=30.0, beat=3.0, stop=1.0, end=0.5))
+    made = TaskClient(limits=replace(TaskClient.LIMITS, load=30.0, beat=10.0, save=1.0, end=0.5))
     yield made
     made.close()
-    assert not _children()
-
-
-def _children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "labeler.worker" in child.cmdline()
-    ]
 
 
 def endings(client: TaskClient) -> list[str]:
@@ -79,7 +42,7 @@ def test_a_task_that_is_done_says_so_once(client, spec, qtbot) -> None:
     client.start(spec, title="The task")
     assert client.is_running
     qtbot.waitUntil(lambda: not client.is_running, timeout=30_000)
-    qtbot.waitUntil(lambda: not _children())
+    qtbot.waitUntil(lambda: not workers())
     assert heard == ["done"]
 
 
@@ -91,42 +54,23 @@ def test_a_task_that_cannot_begin_says_why_in_the_childs_own_sentence(client, qt
     assert "no-such-model" in heard[0]
 
 
-@pytest.mark.parametrize(
-    ("fault", "sentence"),
-    [
-        ("os.kill(os.getpid(), signal.SIGKILL)", "The task crashed."),
-        ("os._exit(0)", "The task ended unexpectedly."),
-        ("os.kill(os.getpid(), signal.SIGSTOP)", "The task froze."),
-    ],
-)
-def test_a_task_that_is_lost_is_told_with_what_happened(
-    client, spec, plugins, qtbot, fault: str, sentence: str
-) -> None:
-    (plugins / "fault").write_text(fault)
+def test_a_task_that_does_not_stop_in_time_is_ended(client, spec, faults, qtbot) -> None:
+    (faults / "image-201").write_text(f"(HERE / 'at').touch()\n{STOPS}")
     heard = endings(client)
     client.start(spec, title="The task")
-    qtbot.waitUntil(lambda: bool(heard), timeout=30_000)
-    qtbot.waitUntil(lambda: not _children())
-    assert heard == [sentence]
-
-
-def test_a_task_that_does_not_stop_in_time_is_ended(client, spec, plugins, qtbot) -> None:
-    (plugins / "fault").write_text(FREEZES)
-    heard = endings(client)
-    client.start(spec, title="The task")
-    qtbot.waitUntil((plugins / "at").exists, timeout=30_000)
+    qtbot.waitUntil((faults / "at").exists, timeout=30_000)
     client.stop()
     assert client.is_stopping
-    qtbot.waitUntil(lambda: not _children(), timeout=10_000)
+    qtbot.waitUntil(lambda: not workers(), timeout=10_000)
     assert heard == ["stopped"]
 
 
-def test_a_client_takes_another_task_after_the_first(client, spec, plugins, qtbot) -> None:
+def test_a_client_takes_another_task_after_the_first(client, spec, faults, qtbot) -> None:
     heard = endings(client)
-    (plugins / "fault").write_text("os._exit(0)")
+    (faults / "image-201").write_text("os._exit(0)")
     client.start(spec, title="One")
     qtbot.waitUntil(lambda: len(heard) == 1, timeout=30_000)
-    (plugins / "fault").write_text("")
+    (faults / "image-201").unlink()
     client.start(spec, title="Two")
     with pytest.raises(RuntimeError):
         client.start(spec, title="Three")
@@ -134,12 +78,12 @@ def test_a_client_takes_another_task_after_the_first(client, spec, plugins, qtbo
     assert heard == ["One ended unexpectedly.", "done"]
 
 
-def test_closing_leaves_no_process_and_says_so(client, spec, plugins, qtbot) -> None:
-    (plugins / "fault").write_text("time.sleep(60)")
+def test_closing_leaves_no_process_and_says_so(client, spec, faults, qtbot) -> None:
+    (faults / "image-201").write_text("time.sleep(60)")
     heard = endings(client)
     client.start(spec, title="The task")
-    qtbot.waitUntil(lambda: bool(_children()), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(workers()), timeout=30_000)
     client.close()
-    assert not _children()
+    assert not workers()
     assert heard == ["stopped"]
     assert not client.is_running

@@ -13,6 +13,7 @@ from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.scopes import HISTORY, REVIEWED, SHOWN, Asked
 from labeler.gui.predictions.predictions import Predictions
 from labeler.project.runs import Run, runs_folder
+from tests.child_processes import workers
 
 LONG = 30_000
 
@@ -189,22 +190,14 @@ def test_it_can_be_stopped_and_started_again(qtbot, labelled, desk):
 def test_another_one_begins_without_waiting_for_the_process_of_the_first(qtbot, labelled, desk):
     _, _, detector = labelled
     desk.start(Asked(REVIEWED, detector))
-    qtbot.waitUntil(lambda: bool(_evaluations()), timeout=LONG)
-    (first,) = _evaluations()
+    qtbot.waitUntil(lambda: bool(workers()), timeout=LONG)
+    (first,) = workers()
     first.suspend()  # it cannot end until it is killed, which whoever waited for it would have seen
     desk.start(Asked(REVIEWED, detector))
     assert first.is_running()
     assert first.status() != psutil.STATUS_ZOMBIE
     qtbot.waitUntil(lambda: desk.outcome is not None, timeout=LONG)
-    qtbot.waitUntil(lambda: not _evaluations(), timeout=LONG)
-
-
-def _evaluations():
-    """The children that evaluate."""
-    children = psutil.Process().children(recursive=True)
-    return [
-        one for one in children if one.status() != psutil.STATUS_ZOMBIE and "labeler.worker" in one.cmdline()
-    ]
+    qtbot.waitUntil(lambda: not workers(), timeout=LONG)
 
 
 def test_nothing_to_judge_is_said(qtbot, session, labelled, desk):

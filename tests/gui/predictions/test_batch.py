@@ -1,6 +1,5 @@
 """Runs over a real project with real children: what is stored, resumed, shown and never touched."""
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,17 +7,17 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import psutil
 import pytest
 from msgspec.structs import replace
 
 from labeler.core.records import Box, Change
-from labeler.gui.children.predict_client import JobClient, JobLimits
+from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.predictions.batch import Batch, RunChoice, identity
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.words import duration
 from labeler.project.store import Store
 from labeler.registry import discover
+from tests.child_processes import workers
 
 T = TypeVar("T")
 
@@ -87,7 +86,7 @@ def session(qtbot, tmp_path: Path) -> Iterator[Session]:
 
 @pytest.fixture
 def batch(session: Session, model: Path) -> Iterator[Batch]:
-    jobs = JobClient(limits=JobLimits(load=30, image=10, beat=5))
+    jobs = PredictClient(limits=replace(PredictClient.LIMITS, load=30, image=10, beat=5))
     yield Batch(session, jobs)
     jobs.close()
 
@@ -232,7 +231,7 @@ def test_a_killed_child_costs_one_image_which_the_next_run_makes_up_for(qtbot, s
     with qtbot.waitSignal(batch.ended, timeout=60_000) as end:
         batch.start(choice())
         qtbot.waitUntil(lambda: batch.progress is not None and batch.progress.done == 3, timeout=30_000)
-        (child,) = [c for c in psutil.Process().children() if "labeler.worker" in c.cmdline()]
+        (child,) = workers("job")
         child.kill()
     assert "predicted 7 images" in end.args[0]
     assert "1 image could not be predicted" in end.args[0]
@@ -376,16 +375,6 @@ def test_nothing_runs_in_a_read_only_project(qtbot, session, batch, model) -> No
     assert seen(model) == []
 
 
-def jobs() -> list[psutil.Process]:
-    """The jobs that run; one that has just ended has no command line any more."""
-    found = []
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.Error):
-            if "job" in child.cmdline():
-                found.append(child)
-    return found
-
-
 def test_closing_the_project_ends_the_run(qtbot, session, batch, model) -> None:
     (model / "seconds").write_text("0.2")
     batch.start(choice())
@@ -393,7 +382,7 @@ def test_closing_the_project_ends_the_run(qtbot, session, batch, model) -> None:
     session.close()
     assert not batch.is_running
     assert batch.model is None
-    qtbot.waitUntil(lambda: not jobs(), timeout=30_000)
+    qtbot.waitUntil(lambda: not workers("job"), timeout=30_000)
 
 
 # --- what classes mean --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from msgspec import structs
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
-from labeler.gui.children.predict_client import JobClient
+from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.predictions.batch import Batch
 from labeler.gui.predictions.mapping_dialog import MappingDialog
 from labeler.gui.predictions.run_panel import RunPanel, _pace
@@ -48,7 +48,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def batch(session: Session, model: Path) -> Iterator[Batch]:
-    jobs = JobClient()
+    jobs = PredictClient()
     yield Batch(session, jobs)
     jobs.close()
 

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -17,16 +16,9 @@ from labeler.gui.training.planner import FEW, UNEVEN, planned
 from labeler.registry import discover
 from labeler.training import preparation
 from labeler.training.run import Judged, Outcome, RunFolder
+from tests.child_processes import workers
 
 LONG = 30_000
-
-
-def children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "labeler.worker" in child.cmdline()
-    ]
 
 
 @pytest.fixture
@@ -84,7 +76,7 @@ def make_desk(session, owner, plugins):
     yield make
     for desk in made:
         desk.close()
-    assert not children(), "a training outlived its desk"
+    assert not workers(), "a training outlived its desk"
 
 
 @pytest.fixture
@@ -154,7 +146,7 @@ def test_a_stopped_run_goes_on_where_it_was(qtbot, session, desk, labelled) -> N
     desk.stop()
     assert desk.phase == "stopping"
     ended(qtbot, desk, "stopped")
-    assert not children()
+    assert not workers()
     run = desk.list.runs[0]
     desk.resume(run.id)
     qtbot.waitUntil(lambda: desk.phase == "running", timeout=LONG)
@@ -262,7 +254,7 @@ def test_what_was_going_on_when_the_program_ended_is_listed_as_cut_off(
     desk.start(wish(epochs=50, seconds=0.2))
     qtbot.waitUntil(lambda: desk.course is not None and bool(desk.course.epochs), timeout=LONG)
     desk.client.blockSignals(True)  # as if the window had died: nobody notes what becomes of the child
-    (child,) = children()
+    (child,) = workers()
     child.send_signal(signal.SIGKILL)
     child.wait(10)
     again = make_desk()
@@ -356,7 +348,7 @@ def test_it_learns_only_when_switched_on_and_predicts_what_is_unlabelled(
     label(2)
     qtbot.waitUntil(lambda: learner.doing == "learning", timeout=LONG)
     qtbot.waitUntil(lambda: not learner.doing, timeout=LONG)
-    qtbot.waitUntil(lambda: not children(), timeout=LONG)
+    qtbot.waitUntil(lambda: not workers(), timeout=LONG)
 
 
 def test_learning_gives_way_to_what_a_person_starts(qtbot, desk, labelled, learner) -> None:
@@ -369,4 +361,4 @@ def test_learning_gives_way_to_what_a_person_starts(qtbot, desk, labelled, learn
     qtbot.waitUntil(lambda: learner.doing == "learning", timeout=LONG)
     learner.set_on(False)
     assert learner.doing == ""
-    qtbot.waitUntil(lambda: not children(), timeout=LONG)
+    qtbot.waitUntil(lambda: not workers(), timeout=LONG)
