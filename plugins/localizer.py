@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from labeler.api import Plugin
@@ -10,6 +11,7 @@ from labeler.core.records import Candidate
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
+from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings
@@ -56,17 +58,10 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
 
     chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
-    plan = localizer.LocalizerPlan(
-        weights=starting_file(
-            chosen["weights"], fits=_is_backbone, kind="a file of torchvision's MobileNetV3-Small"
-        ),
-        epochs=chosen["epochs"],
-        batch=chosen["batch"],
-        side=chosen["size"],
-        balance=float(chosen["lambda"]),
-        rate=float(chosen["rate"]),
-        patience=chosen["patience"],
+    start = starting_file(
+        chosen["weights"], fits=_is_backbone, kind="a file of torchvision's MobileNetV3-Small"
     )
+    plan = msgspec.convert(chosen | {"weights": start}, localizer.LocalizerPlan)
     return localizer.train(folder, plan, report, should_stop)
 
 
@@ -104,8 +99,8 @@ _TRAINER = TrainerSpec(
     summary="Says which category an image shows and where, for images of one object each.",
     metric="IoU",
     options=(
-        Option("epochs", "Epochs", 60, "How often each image is learnt from.", minimum=1, maximum=10_000),
-        Option("batch", "Images a batch", 16, "Fewer need less memory.", minimum=2, maximum=1024),
+        options.epochs(60),
+        options.batch(16, minimum=2),
         Option(
             "lambda",
             "Lambda",
@@ -114,26 +109,13 @@ _TRAINER = TrainerSpec(
             minimum=0.0,
             maximum=1000.0,
         ),
-        Option(
-            "size", "Image size", 160, "Width and height that images are scaled to.", minimum=32, maximum=1024
-        ),
-        Option(
-            "weights",
-            "Start from",
-            "",
+        options.size(160, about="Width and height that images are scaled to.", minimum=32, maximum=1024),
+        options.start_from(
             "A file of torchvision's MobileNetV3-Small; none for one at hand, else for nothing.",
             advanced=True,
-            is_file=True,
         ),
-        Option(
-            "patience",
-            "Patience",
-            20,
-            "Epochs without a better one after which training ends; 0 to do them all.",
-            minimum=0,
-            advanced=True,
-        ),
-        Option("rate", "Learning rate", 1e-3, "Of AdamW.", minimum=0.0, maximum=1.0, advanced=True),
+        options.patience(20),
+        options.rate(1e-3),
     ),
 )
 

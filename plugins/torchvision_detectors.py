@@ -26,9 +26,10 @@ from labeler.models.files.pickles import (
     tensor_shapes,
 )
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
+from labeler.training import options
 from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.run import RunFolder
-from labeler.training.specs import Option, TrainerSpec, settings
+from labeler.training.specs import TrainerSpec, settings
 from labeler.training.start_weights import starting_file
 
 _MOST = 1000
@@ -301,18 +302,16 @@ def _train(spec: TrainerSpec, folder: RunFolder, report: Report, should_stop: Sh
     builder = found.architecture.builder if found is not None else _FROM_NOTHING[spec.id]
     from labeler.training import detection  # noqa: PLC0415  # heavy: in a child only
 
-    plan = detection.DetectionPlan(
-        trainer=spec.id,
-        builder=builder,
-        weights=start,
-        weights_names=tuple(_names(start, found.classes)) if start is not None and found is not None else (),
-        epochs=chosen["epochs"],
-        batch=chosen["batch"],
-        side=chosen["size"] or (found.side if found is not None else 0) or _own_side(builder),
-        rate=float(chosen["rate"]) or (_RATE_FROM_NOTHING if found is None else _RATE),
-        patience=chosen["patience"],
-        masks=spec.needs_masks,
-    )
+    found_out = {
+        "trainer": spec.id,
+        "builder": builder,
+        "weights": start,
+        "weights_names": _names(start, found.classes) if start is not None and found is not None else (),
+        "size": chosen["size"] or (found.side if found is not None else 0) or _own_side(builder),
+        "rate": chosen["rate"] or (_RATE_FROM_NOTHING if found is None else _RATE),
+        "masks": spec.needs_masks,
+    }
+    plan = msgspec.convert(chosen | found_out, detection.DetectionPlan)
     return detection.train(folder, plan, report, should_stop)
 
 
@@ -331,39 +330,15 @@ def _trainer(id_: str, title: str, summary: str, train: Any, *, masks: bool) -> 
         needs_masks=masks,
         metric="mask AP" if masks else "AP",
         options=(
-            Option(
-                "weights",
-                "Start from",
-                "",
-                f"A file of torchvision's {title} trained on COCO; none for the first that is at hand.",
-                is_file=True,
+            options.start_from(
+                f"A file of torchvision's {title} trained on COCO; none for the first that is at hand."
             ),
-            Option("epochs", "Epochs", 20, "How often each image is learnt from.", minimum=1, maximum=10_000),
-            Option("batch", "Images a batch", 2, "Fewer need less memory.", minimum=1, maximum=256),
-            Option(
-                "size",
-                "Image size",
-                0,
-                "Shorter side in pixels; 0 for the one that the weights were made with.",
-                minimum=0,
-                maximum=4096,
-            ),
-            Option(
-                "patience",
-                "Patience",
-                8,
-                "Epochs without a better one after which training ends; 0 to do them all.",
-                minimum=0,
-                advanced=True,
-            ),
-            Option(
-                "rate",
-                "Learning rate",
-                0.0,
-                f"Of AdamW; 0 for {_RATE:g} from weights and {_RATE_FROM_NOTHING:g} from nothing.",
-                minimum=0.0,
-                maximum=1.0,
-                advanced=True,
+            options.epochs(20),
+            options.batch(2),
+            options.size(about="Shorter side in pixels; 0 for the one that the weights were made with."),
+            options.patience(8),
+            options.rate(
+                about=f"Of AdamW; 0 for {_RATE:g} from weights, {_RATE_FROM_NOTHING:g} from nothing."
             ),
         ),
     )

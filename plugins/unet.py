@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from labeler.api import Plugin
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import check_unchanged, guarded, hashed
 from labeler.models.protocols import FileSpec, ModelSpec, Weights
+from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings
@@ -17,7 +20,8 @@ _ID = "unet"
 def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     from labeler.training.unet import trainer as unet_trainer  # noqa: PLC0415  # heavy: in a child only
 
-    return unet_trainer.train(folder, settings(_TRAINER, folder.spec.options), report, should_stop)
+    plan = msgspec.convert(settings(_TRAINER, folder.spec.options), unet_trainer.UnetPlan)
+    return unet_trainer.train(folder, plan, report, should_stop)
 
 
 def _loaded(weights: Weights) -> Any:
@@ -61,7 +65,7 @@ _TRAINER = TrainerSpec(
     summary="Gives every pixel a category, learnt from outlines: for cells, tissue, cracks, land, roads.",
     metric="IoU",
     options=(
-        Option("epochs", "Epochs", 40, "How often the images are learnt from.", minimum=1, maximum=10_000),
+        options.epochs(40),
         Option(
             "images",
             "Images",
@@ -76,24 +80,14 @@ _TRAINER = TrainerSpec(
             False,
             "Turn images by quarters too, as of a microscope or from the air.",
         ),
-        Option(
-            "batch",
-            "Tiles a batch",
-            0,
-            "Fewer need less memory; 0 for as many as fit.",
-            minimum=0,
-            maximum=1024,
-            advanced=True,
+        options.batch(
+            0, of="Tiles", about="Fewer need less memory; 0 for as many as fit.", minimum=0, advanced=True
         ),
-        Option(
-            "tile",
-            "Tile",
-            0,
-            "Longest side in pixels of what is learnt from at once; 0 to choose it by the device.",
-            minimum=0,
-            maximum=4096,
+        options.size(
+            title="Tile",
+            about="Longest side in pixels of what is learnt from at once; 0 to choose it by the device.",
             advanced=True,
-            flag="size",
+            formerly=("tile",),
         ),
         Option(
             "width",
@@ -127,15 +121,8 @@ _TRAINER = TrainerSpec(
         Option(
             "augment", "Vary images", True, "Mirror, turn, scale and recolour tiles by chance.", advanced=True
         ),
-        Option("learning_rate", "Learning rate", 4e-3, "Of AdamW.", minimum=1e-7, maximum=1.0, advanced=True),
-        Option(
-            "patience",
-            "Patience",
-            15,
-            "Epochs without a better one after which training ends; 0 to do them all.",
-            minimum=0,
-            advanced=True,
-        ),
+        options.rate(4e-3, minimum=1e-7, formerly=("learning_rate",)),
+        options.patience(15),
         Option(
             "mixed_precision",
             "Mixed precision",

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashe
 from labeler.models.onnx_export import TorchNetwork, fast_network
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
+from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
 from labeler.training.specs import Option, TrainerSpec, settings
@@ -187,17 +189,7 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     chosen: dict[str, Any] = settings(_TRAINER, folder.spec.options)
     last = folder.checkpoints / "last.pt"
     weights = last if last.is_file() else _start(chosen["weights"])
-    plan = yolo_trainer.YoloPlan(
-        weights=weights,
-        epochs=chosen["epochs"],
-        batch=chosen["batch"],
-        side=chosen["size"],
-        patience=chosen["patience"],
-        rate=float(chosen["rate"]),
-        frozen=chosen["frozen"],
-        mosaic=chosen["mosaic"],
-        workers=chosen["workers"],
-    )
+    plan = msgspec.convert(chosen | {"weights": weights}, yolo_trainer.YoloPlan)
     return yolo_trainer.train(folder, plan, report, should_stop)
 
 
@@ -218,41 +210,15 @@ _TRAINER = TrainerSpec(
     train=_train,
     summary="Fine-tunes a YOLO checkpoint: quick boxes (or masks), good from some tens of images on.",
     options=(
-        Option(
-            "weights",
-            "Start from",
-            "",
+        options.start_from(
             "A YOLO checkpoint, as a file or a name of Model > Models; none for the first that is at hand. "
-            "One that ends in -seg learns masks.",
-            is_file=True,
+            "One that ends in -seg learns masks."
         ),
-        Option("epochs", "Epochs", 30, "How often each image is learnt from.", minimum=1, maximum=10_000),
-        Option("batch", "Images a batch", 8, "Fewer need less memory.", minimum=1, maximum=1024),
-        Option(
-            "size",
-            "Image size",
-            0,
-            "Longer side in pixels; 0 for the one that the weights were made with.",
-            minimum=0,
-            maximum=4096,
-        ),
-        Option(
-            "patience",
-            "Patience",
-            10,
-            "Epochs without a better one after which training ends; 0 to do them all.",
-            minimum=0,
-            advanced=True,
-        ),
-        Option(
-            "rate",
-            "Learning rate",
-            0.0,
-            "Of AdamW; 0 for one that suits the number of steps.",
-            minimum=0.0,
-            maximum=1.0,
-            advanced=True,
-        ),
+        options.epochs(),
+        options.batch(),
+        options.size(about="Longer side in pixels; 0 for the one that the weights were made with."),
+        options.patience(),
+        options.rate(about="Of AdamW; 0 for one that suits the number of steps."),
         Option(
             "frozen",
             "Frozen layers",

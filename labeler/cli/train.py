@@ -39,7 +39,7 @@ _SHORT = {
     "batch": "images, or tiles of images, that are learnt from at once",
     "size": "side in pixels of the images, or tiles of them, as they are learnt from",
 }
-"""Flags for what most trainers have an option for: of the same name, or one that says it means the flag."""
+"""Flags for what most trainers have an option for, of the same name."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,7 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of it; may be repeated"
     )
     for name, meaning in _SHORT.items():
-        parser.add_argument(f"--{name}", metavar="N", help=f"{meaning} (--list says which option that is)")
+        parser.add_argument(f"--{name}", metavar="N", help=meaning)
     parser.add_argument("--out", type=Path, metavar="RUN", help="the folder of the run, new or empty")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--name", help="of the model that comes out (the name of the folder)")
@@ -150,21 +150,14 @@ def _created(args: argparse.Namespace, registry: Registry) -> RunFolder:
 
 def _chosen(trainer: TrainerSpec, args: argparse.Namespace) -> dict[str, Value]:
     """The options that were set. Raises LabelerError with one sentence."""
-    given: dict[str, str] = {
-        _meant(trainer, flag): value for flag in _SHORT if (value := getattr(args, flag)) is not None
-    }
+    given: dict[str, str] = {name: value for name in _SHORT if (value := getattr(args, name)) is not None}
     for text in args.set:
         name, equals, value = text.partition("=")
         if not equals:
             raise LabelerError(f"“{text}” is no option: write --set NAME=VALUE.")
         given[name.strip()] = value
-    known = {option.name: option for option in trainer.options}
-    return {name: known[name].parsed(text) if name in known else text for name, text in given.items()}
-
-
-def _meant(trainer: TrainerSpec, flag: str) -> str:
-    """The name of the option that a short flag sets; the flag's own where the trainer has none."""
-    return next((option.name for option in trainer.options if flag in (option.name, option.flag)), flag)
+    known = ((name, text, trainer.option(name)) for name, text in given.items())
+    return {name: option.parsed(text) if option is not None else text for name, text, option in known}
 
 
 @contextmanager
@@ -290,8 +283,7 @@ def _option(option: Option) -> str:
         {True: "yes", False: "no"}[option.default] if isinstance(option.default, bool) else option.default
     )
     choices = f", one of {', '.join(option.choices)}" if option.choices else ""
-    flag = option.name if option.name in _SHORT else option.flag
-    short = f" (--{flag})" if flag else ""
+    short = f" (--{option.name})" if option.name in _SHORT else ""
     return f"{option.name}={default}{short}{choices}: {option.help or option.title}"
 
 

@@ -71,7 +71,7 @@ class DetectionPlan(Struct, frozen=True):
     """The names of that file's classes, the background first."""
     epochs: int
     batch: int
-    side: int
+    size: int
     """What the shorter side of images is scaled to, in pixels."""
     rate: float
     patience: int = 0
@@ -95,11 +95,11 @@ def train(folder: RunFolder, plan: DetectionPlan, report: Report, should_stop: S
     learnt = _learnable(train_set, plan, report)
     seed(folder.spec.seed)
     names = [_BACKGROUND, *train_set.names]
-    model = build(plan.builder, len(names), side=plan.side)
+    model = build(plan.builder, len(names), side=plan.size)
     if plan.weights is not None:
         carry_over(model, plan.weights, plan.weights_names, names)
         freeze_norms(model)
-    model.transform.min_size = tuple(round(plan.side * scale) for scale in _SCALES)
+    model.transform.min_size = tuple(round(plan.size * scale) for scale in _SCALES)
     model.roi_heads.score_thresh = _LEAST_CONFIDENCE
     schedule = Schedule(
         epochs=plan.epochs,
@@ -176,7 +176,7 @@ class DetectionTask:
             yield image.name, drawn(rgb, self._found(rgb, where), self._held_out.names)
 
     def _loaded(self, image: LabelledImage) -> LoadedImage:
-        return scaled(read_pixels(image.path).rgb, image.annotations, side=self._plan.side)
+        return scaled(read_pixels(image.path).rgb, image.annotations, side=self._plan.size)
 
     def _target(self, loaded: LoadedImage) -> dict[str, Tensor]:
         size, place = (loaded.rgb.shape[0], loaded.rgb.shape[1]), self._learnt.class_of
@@ -290,7 +290,7 @@ def _learnable(part: LabelledSet, plan: DetectionPlan, report: Report) -> Labell
 def _saved(folder: RunFolder, plan: DetectionPlan, model: Any, names: Sequence[str]) -> Path:
     path = folder.path / "weights.safetensors"
     state = {name: values.detach().cpu().numpy() for name, values in model.state_dict().items()}
-    config = {"builder": plan.builder, "side": plan.side}
+    config = {"builder": plan.builder, "side": plan.size}
     safetensors_file.save(
         path,
         state,

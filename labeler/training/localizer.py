@@ -64,9 +64,9 @@ class LocalizerPlan(Struct, frozen=True):
     """A file of torchvision's MobileNetV3-Small to start from; None to learn from nothing."""
     epochs: int
     batch: int
-    side: int
+    size: int
     """The images' width and height as the network sees them, in pixels."""
-    balance: float
+    balance: float = msgspec.field(name="lambda")
     """Lambda: how much the box counts against the category."""
     rate: float
     patience: int = 0
@@ -196,7 +196,7 @@ def train(folder: RunFolder, plan: LocalizerPlan, report: Report, should_stop: S
         safetensors_file.MAKER: ID,
         "format": "1",
         "categories": msgspec.json.encode(train_set.names).decode(),
-        "config": msgspec.json.encode({"side": plan.side}).decode(),
+        "config": msgspec.json.encode({"side": plan.size}).decode(),
         "title": folder.spec.name,
     }
     safetensors_file.save(path, state, metadata)
@@ -240,7 +240,7 @@ class LocalizerTask:
             image = self._train.images[place]
             chance = np.random.default_rng((self._seed, epoch, place))
             category, box = self._target(image)
-            rgb, box = varied(seen(read_pixels(image.path).rgb, self._plan.side), box, chance)
+            rgb, box = varied(seen(read_pixels(image.path).rgb, self._plan.size), box, chance)
             return rgb, category, box
 
         ready = in_order(one, order, workers=_WORKERS, ahead=2 * batch)
@@ -286,7 +286,7 @@ class LocalizerTask:
             yield image.name, drawn(rgb, [self._found(image, where)], self._held_out.names)
 
     def _found(self, image: LabelledImage, where: torch.device) -> Candidate:
-        rgb = seen(read_pixels(image.path).rgb, self._plan.side)
+        rgb = seen(read_pixels(image.path).rgb, self._plan.size)
         logits, boxes = self.module(tensor(rgb)[None].to(where))
         return decoded(logits, boxes, [image.size], self._held_out.names)[0]
 

@@ -34,8 +34,8 @@ class Option(Struct, frozen=True):
     """Whether it is folded away until it is asked for."""
     is_file: bool = False
     """Whether the text is the path of a file, as of the weights to start from; "" for none."""
-    flag: str = ""
-    """The flag of `labeler train` that means it under another name: "size" for --size; "" for none."""
+    formerly: tuple[str, ...] = ()
+    """What older versions called it: the folders of their runs still say so, and `--set` may."""
 
     def parsed(self, text: str) -> Value:
         """The value that `text` means. Raises LabelerError with one sentence for what cannot be."""
@@ -97,21 +97,29 @@ class TrainerSpec(Struct, frozen=True):
     metric: str = "AP"
     """The name of the metric by which its best epoch is chosen; higher is better."""
 
+    def option(self, name: str) -> Option | None:
+        """The option that is called so, now or in older versions; None for none."""
+        named = (option for option in self.options if name == option.name)
+        return next(named, None) or next((one for one in self.options if name in one.formerly), None)
+
 
 class StoppedError(LabelerError):
     """The run was stopped by `should_stop`, with its checkpoint on disk."""
 
 
 def settings(spec: TrainerSpec, chosen: Mapping[str, Value]) -> dict[str, Value]:
-    """Every option of a trainer with its value: the chosen one, else its default.
+    """Every option of a trainer by its name now, with its value: the chosen one, else its default.
 
-    Raises LabelerError, naming the options there are, for one that the trainer does not have, and as
-    `Option.check`.
+    A plan is made of them by `msgspec.convert(settings(...), Plan)`. Raises LabelerError, naming the options
+    there are, for one that the trainer does not have, and as `Option.check`.
     """
-    known = {option.name: option for option in spec.options}
+    values = {option.name: option.default for option in spec.options}
     for name, value in chosen.items():
-        if name not in known:
-            names = ", ".join(sorted(known)) or "none"
+        option = spec.option(name)
+        if option is None:
+            names = ", ".join(sorted(values)) or "none"
             raise LabelerError(f"“{spec.id}” has no option “{name}”; there are: {names}.")
-        known[name].check(value)
-    return {name: chosen.get(name, option.default) for name, option in known.items()}
+        option.check(value)
+        if name == option.name or option.name not in chosen:
+            values[option.name] = value
+    return values

@@ -56,7 +56,7 @@ def test_from_labels_to_a_model_that_predicts(arguments, two_colours, tmp_path, 
         "epochs": 2,
         "batch": 5,
         "pause": 0.0,
-        "room": 100,
+        "size": 100,
         "spoilt": 0,
         "broken": False,
     }
@@ -89,17 +89,17 @@ def test_the_list_names_trainers_and_their_options(capsys) -> None:
     assert "small          Small. Which colour a picture has." in printed
     assert "    pause=0.0: Seconds a step takes longer." in printed
     assert "    epochs=3 (--epochs): Epochs" in printed
-    assert "    room=100 (--size): The largest batch that fits into memory." in printed
-    assert "    tile=0 (--size): Longest side in pixels" in printed
+    assert "    size=100 (--size): The largest batch that fits into memory." in printed
+    assert "    size=0 (--size): Longest side in pixels" in printed
     assert cli.run(["train", "--list", "--json"]) == 0
     listed = {one["id"]: one for one in json.loads(capsys.readouterr().out)}
     assert [option["name"] for option in listed["small"]["options"]][:2] == ["epochs", "batch"]
 
 
-def test_a_short_flag_sets_the_option_that_means_it(arguments, tmp_path, capsys) -> None:
+def test_a_short_flag_sets_the_option_of_its_name(arguments, tmp_path, capsys) -> None:
     assert cli.run([*arguments, "--epochs", "1", "--batch", "5", "--size", "7"]) == 0
     options = RunFolder(tmp_path / "run").spec.options
-    assert (options["epochs"], options["batch"], options["room"]) == (1, 5, 7)
+    assert (options["epochs"], options["batch"], options["size"]) == (1, 5, 7)
     arguments[-1] += " 2"
     arguments[arguments.index("small")] = "instant"
     assert failure([*arguments, "--size", "640"], capsys).startswith(

@@ -249,7 +249,7 @@ def test_a_unet_is_stopped_and_resumed_and_then_offered(start: Start, scenes: Pa
     user = start(scenes)
     label(user, 4, outlines=True)
     desk = user.window.bench.training
-    panel = open_training(user, "unet", epochs="4", width="8", depth="2", tile="64", batch="4")
+    panel = open_training(user, "unet", epochs="4", width="8", depth="2", size="64", batch="4")
     user.press_button(panel.setup.button)
     user.wait(lambda: desk.course is not None and len(desk.course.epochs) >= 1, LONG)
     assert panel.setup.button.text() == "Stop"
@@ -314,7 +314,7 @@ def test_closing_the_window_ends_a_training_that_can_be_resumed(start: Start, sc
     user = start(scenes)
     label(user, 3, outlines=True)
     desk = user.window.bench.training
-    panel = open_training(user, "unet", epochs="500", width="8", depth="2", tile="64", batch="4")
+    panel = open_training(user, "unet", epochs="500", width="8", depth="2", size="64", batch="4")
     user.press_button(panel.setup.button)
     user.wait(lambda: desk.course is not None and desk.course.done >= 1, LONG)
     began = time.monotonic()

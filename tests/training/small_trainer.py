@@ -60,7 +60,7 @@ def _train(folder, report, should_stop):
                 yield {"images": images[places], "classes": classes[places], "epoch": epoch}
 
         def losses(self, batch, where):
-            if len(batch["classes"]) > options["room"]:
+            if len(batch["classes"]) > options["size"]:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             time.sleep(options["pause"])
             logits = self.module(batch["images"])
@@ -140,7 +140,7 @@ plugin = Plugin(
                 Option("epochs", "Epochs", 3, minimum=1),
                 Option("batch", "Batch", 4, minimum=1),
                 Option("pause", "Pause", 0.0, help="Seconds a step takes longer."),
-                Option("room", "Room", 100, help="The largest batch that fits into memory.", flag="size"),
+                Option("size", "Size", 100, help="The largest batch that fits into memory."),
                 Option("spoilt", "Spoilt", 0, help="The epoch whose loss is no number."),
                 Option("broken", "Broken", False),
             ),

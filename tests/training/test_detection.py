@@ -53,7 +53,7 @@ def plan(detection, **changes):
         "weights_names": (),
         "epochs": 1,
         "batch": 2,
-        "side": 192,
+        "size": 192,
         "rate": 1e-4,
         "masks": True,
     }

@@ -59,7 +59,7 @@ def test_lambda_is_in_what_is_learnt_and_in_what_is_told(localizer, tmp_path) ->
     found = {}
     for balance in (0.1, 7.0):
         torch.manual_seed(0)
-        plan = localizer.LocalizerPlan(None, epochs=1, batch=4, side=64, balance=balance, rate=1e-3)
+        plan = localizer.LocalizerPlan(None, epochs=1, batch=4, size=64, balance=balance, rate=1e-3)
         module = localizer.Localizer(2)
         task = localizer.LocalizerTask(module, run.train_set(), run.held_out_set(), plan, 0)
         found[balance] = task.losses(next(iter(task.batches(1, 4))), torch.device("cpu"))
@@ -87,7 +87,7 @@ def test_boxes_follow_what_is_done_to_the_image(localizer) -> None:
 
 def test_an_image_without_an_object_has_no_box_to_learn(localizer, tmp_path) -> None:
     run = make_run(tmp_path / "run", "localizer", images=4)
-    plan = localizer.LocalizerPlan(None, epochs=1, batch=4, side=64, balance=1.0, rate=1e-3)
+    plan = localizer.LocalizerPlan(None, epochs=1, batch=4, size=64, balance=1.0, rate=1e-3)
     task = localizer.LocalizerTask(localizer.Localizer(2), run.train_set(), run.held_out_set(), plan, 0)
     (batch,) = task.batches(1, 4)
     empty = batch["there"] == 0

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("small_trainer")
 EPOCHS = 60
 """Of the run that is killed again and again."""
 
-DEFAULTS = {"epochs": 3, "batch": 4, "pause": 0.0, "room": 100, "spoilt": 0, "broken": False}
+DEFAULTS = {"epochs": 3, "batch": 4, "pause": 0.0, "size": 100, "spoilt": 0, "broken": False}
 
 
 class Job:
@@ -294,14 +294,14 @@ def test_a_quiet_run_is_not_registered(trained, new_run) -> None:
 
 
 def test_memory_that_runs_out_halves_the_batch(trained, new_run) -> None:
-    folder = new_run(room=2)
+    folder = new_run(size=2)
     notes = [event.sentence for event in trained(folder) if isinstance(event, Note)]
     assert notes == ["Memory ran out with 4 images a batch; training goes on with 2."]
     assert folder.state == "finished"
 
 
 def test_a_machine_that_is_too_small_is_said(trained, new_run) -> None:
-    folder = new_run(room=1)
+    folder = new_run(size=1)
     last = trained(folder)[-1]
     assert isinstance(last, Failed)
     assert "memory is too small for batches of 2 images: choose a smaller batch" in last.sentence

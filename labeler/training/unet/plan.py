@@ -2,12 +2,11 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct
 
 from labeler.training.data import LabelledSet
-from labeler.training.specs import Value
 from labeler.training.unet.label_maps import object_sides
 
 SMALL_TILE, LARGE_TILE = 256, 512
@@ -23,6 +22,33 @@ _MUCH_MEMORY = 12 << 30
 """Bytes of a GPU from which on a network of twice the width is trained."""
 
 
+class UnetPlan(Struct, frozen=True, kw_only=True):
+    """How to train, as it was asked for: the trainer's options by their names."""
+
+    epochs: int
+    rate: float
+    patience: int = 0
+    images: Literal["auto", "tiles", "resize"] = "auto"
+    batch: int = 0
+    """Like size, width and depth 0 for what `planned` chooses."""
+    size: int = 0
+    """The longest side of a tile, in pixels."""
+    width: int = 0
+    depth: int = 0
+    seams: bool = True
+    any_way_up: bool = False
+    augment: bool = True
+    cross_entropy: float = 1.0
+    """How much this loss counts; like the three others 0 to leave it out."""
+    dice: float = 1.0
+    focal: float = 0.0
+    boundary: float = 0.0
+    class_weights: bool = False
+    mixed_precision: bool = True
+    encoder: str = ""
+    pretrained: bool = False
+
+
 class NetworkPlan(Struct, frozen=True):
     """The sizes of a network, and of what it is trained on."""
 
@@ -36,8 +62,8 @@ class NetworkPlan(Struct, frozen=True):
     norm: str
 
 
-def planned(data: LabelledSet, options: Mapping[str, Value], *, memory: int, gpu: bool) -> NetworkPlan:
-    """The plan for the training images; what the options set to anything but 0 or "auto" is kept.
+def planned(data: LabelledSet, asked: UnetPlan, *, memory: int, gpu: bool) -> NetworkPlan:
+    """The plan for the training images; what was asked for, but for 0 and "auto", is kept.
 
     `memory` is what the device has left, in bytes. Depth: deep enough that the lowest level sees the usual
     object as a few pixels. Width: 16 channels on a CPU, 32 on a GPU, 64 on a large one. Batch: as many as a
@@ -47,17 +73,17 @@ def planned(data: LabelledSet, options: Mapping[str, Value], *, memory: int, gpu
     longest = max(max(image.size) for image in data.images)
     sides = [side for image in data.images for side in object_sides(image.annotations)]
     usual = statistics.median(sides) if sides else longest / 4
-    tile = int(options["tile"]) or (LARGE_TILE if gpu else SMALL_TILE)
-    fit = options["images"]
+    tile = asked.size or (LARGE_TILE if gpu else SMALL_TILE)
+    fit = asked.images
     # an object that no tile shows whole cannot be told by its form
     whole = fit == "resize" or (fit == "auto" and longest > tile and usual > tile / 2)
     if whole:
         usual *= min(1.0, tile / longest)
-    depth = int(options["depth"]) or min(5, max(3, round(math.log2(max(usual, 1.0) / _LEAST_SIDE)) + 2))
+    depth = asked.depth or min(5, max(3, round(math.log2(max(usual, 1.0) / _LEAST_SIDE)) + 2))
     tile = _fitting(min(tile, longest), 2**depth)
-    width = int(options["width"]) or (16 if not gpu else 64 if memory >= _MUCH_MEMORY else 32)
+    width = asked.width or (16 if not gpu else 64 if memory >= _MUCH_MEMORY else 32)
     held = tile * tile * width * _FLOATS_A_PIXEL * 4
-    batch = int(options["batch"]) or max(1, min(16 if gpu else 4, memory // 3 // held))
+    batch = asked.batch or max(1, min(16 if gpu else 4, memory // 3 // held))
     # the last batch may be a single tile: where that is one pixel at the lowest level it has no spread
     norm = "batch" if batch >= _FOR_BATCH_NORM and tile > 2**depth else "group"
     return NetworkPlan(tile=tile, whole=whole, batch=batch, width=width, depth=depth, norm=norm)

@@ -5,13 +5,15 @@ rare and small ones are seen; each is varied by chance. Held-out images are judg
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import psutil
 import torch
+from msgspec import structs
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,13 +31,12 @@ from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.loop import Schedule, device, fit, seed
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
-from labeler.training.specs import Value
 from labeler.training.unet import losses, pixel_model
 from labeler.training.unet.augmentation import NONE, Augmentation, varied, window
 from labeler.training.unet.label_maps import UNKNOWN, LabelMap, label_map
 from labeler.training.unet.network import Architecture, Segmenting, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe, scaled_size
-from labeler.training.unet.plan import NetworkPlan, planned
+from labeler.training.unet.plan import NetworkPlan, UnetPlan, planned
 
 METRIC = "IoU"
 """The mean over the categories; its best epoch is kept."""
@@ -49,30 +50,31 @@ _DECAY = 1e-2
 _SAMPLES = 3
 
 
-def train(folder: RunFolder, options: Mapping[str, Value], report: Report, should_stop: ShouldStop) -> Path:
+def train(folder: RunFolder, plan: UnetPlan, report: Report, should_stop: ShouldStop) -> Path:
     """Train, or go on from the folder's checkpoint; gives the file of the final weights.
 
-    `options` has all of the trainer's. Raises as `loop.fit`, and LabelerError where there is nothing to
+    Raises as `loop.fit`, and LabelerError where there is nothing to
     learn, or an encoder is not at hand.
     """
     learnt = folder.train_set()
     _check_outlines(learnt, report)
-    if not any(float(options[name]) > 0 for name in losses.LossWeights.__struct_fields__):
+    weights = msgspec.convert(plan, losses.LossWeights, from_attributes=True)
+    if not any(value > 0 for value in structs.astuple(weights)):
         raise LabelerError("Every loss counts 0, so nothing would be learnt; set one of them above 0.")
     where = device()
     gpu = where.type == "cuda"
     memory = torch.cuda.mem_get_info()[0] if gpu else psutil.virtual_memory().available
-    plan = planned(learnt, options, memory=memory, gpu=gpu)
+    sizes = planned(learnt, plan, memory=memory, gpu=gpu)
     seed(folder.spec.seed)
-    task = SegmentationTask(learnt, folder.held_out_set(), plan, options, number=folder.spec.seed)
+    task = SegmentationTask(learnt, folder.held_out_set(), sizes, plan, weights, number=folder.spec.seed)
     schedule = Schedule(
-        epochs=int(options["epochs"]),
-        batch=plan.batch,
+        epochs=plan.epochs,
+        batch=sizes.batch,
         metric=METRIC,
-        patience=int(options["patience"]),
-        warmup=min(1.0, int(options["epochs"]) / 10),
+        patience=plan.patience,
+        warmup=min(1.0, plan.epochs / 10),
         clip=_LONGEST_GRADIENT,
-        mixed_precision=bool(options["mixed_precision"]),
+        mixed_precision=plan.mixed_precision,
     )
     fit(task, folder, schedule, report, should_stop)
     path = folder.path / "weights.safetensors"
@@ -92,9 +94,9 @@ def _check_outlines(learnt: LabelledSet, report: Report) -> None:
 class Pictures:
     """The images of a part at the size they are learnt from, with their label maps; kept where they fit."""
 
-    def __init__(self, data: LabelledSet, plan: NetworkPlan, *, seams: bool, memory: int) -> None:
+    def __init__(self, data: LabelledSet, sizes: NetworkPlan, *, seams: bool, memory: int) -> None:
         self._data = data
-        self._plan = plan
+        self._sizes = sizes
         self._seams = seams
         self._left = memory
         self._kept: dict[int, tuple[Rgb, LabelMap]] = {}
@@ -114,8 +116,8 @@ class Pictures:
         rgb = read_pixels(image.path).rgb
         height, width = rgb.shape[:2]
         target = (width, height)
-        if self._plan.whole:
-            target = scaled_size(width, height, self._plan.tile)
+        if self._sizes.whole:
+            target = scaled_size(width, height, self._sizes.tile)
             rgb = np.asarray(cv2.resize(rgb, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         classes = label_map(
             image.annotations,
@@ -130,15 +132,15 @@ class Pictures:
         """Where a tile is centred: half of the time within an object, else anywhere. (x, y) in pixels."""
         image = self._data.images[place]
         height, width = image.size
-        if self._plan.whole:
-            width, height = scaled_size(width, height, self._plan.tile)
+        if self._sizes.whole:
+            width, height = scaled_size(width, height, self._sizes.tile)
             return width / 2, height / 2
         if image.annotations and chance.random() < 0.5:
             box = bounds(image.annotations[int(chance.integers(len(image.annotations)))].shape)
             x, y = chance.uniform(box.x0, box.x1), chance.uniform(box.y0, box.y1)
         else:
             x, y = chance.uniform(0, width), chance.uniform(0, height)
-        return _within(x, width, self._plan.tile), _within(y, height, self._plan.tile)
+        return _within(x, width, self._sizes.tile), _within(y, height, self._sizes.tile)
 
     def colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of the colours, from 0 to 1, over some of the images."""
@@ -166,38 +168,33 @@ class SegmentationTask:
         self,
         learnt: LabelledSet,
         held_out: LabelledSet,
-        plan: NetworkPlan,
-        options: Mapping[str, Value],
+        sizes: NetworkPlan,
+        plan: UnetPlan,
+        weights: losses.LossWeights,
         *,
         number: int,
     ) -> None:
-        self._learnt, self._held_out, self._plan = learnt, held_out, plan
+        self._learnt, self._held_out = learnt, held_out
+        self._sizes, self._plan, self._weights = sizes, plan, weights
         self._seed = number
-        self._rate = float(options["learning_rate"])
-        self._weights = losses.LossWeights(
-            **{name: float(options[name]) for name in losses.LossWeights.__struct_fields__}
-        )
-        seams = bool(options["seams"])
         memory = psutil.virtual_memory().available // 4
-        self._pictures = Pictures(learnt, plan, seams=seams, memory=memory)
-        self._augmentation = (
-            Augmentation(any_way_up=bool(options["any_way_up"])) if options["augment"] else NONE
-        )
-        self.module, recipe = self._built(options, seams=seams)
+        self._pictures = Pictures(learnt, sizes, seams=plan.seams, memory=memory)
+        self._augmentation = Augmentation(any_way_up=plan.any_way_up) if plan.augment else NONE
+        self.module, recipe = self._built()
         self.model = PixelModel(self.module, recipe, learnt.names)
 
-    def _built(self, options: Mapping[str, Value], *, seams: bool) -> tuple[Segmenting, Recipe]:
+    def _built(self) -> tuple[Segmenting, Recipe]:
         classes = 1 + len(self._learnt.categories)
-        plan, encoder = self._plan, str(options["encoder"]).strip()
-        pretrained = bool(encoder) and bool(options["pretrained"])
-        architecture = Architecture(classes, plan.width, plan.depth, plan.norm, encoder)
+        plan, sizes, encoder = self._plan, self._sizes, self._plan.encoder.strip()
+        pretrained = bool(encoder) and plan.pretrained
+        architecture = Architecture(classes, sizes.width, sizes.depth, sizes.norm, encoder)
         module = build(architecture, pretrained=pretrained)
         pixels = self._pictures.shares(classes)
         if not pretrained:
             module.measure(*self._pictures.colours())
         module.expect((pixels / max(1, int(pixels.sum()))).tolist())
-        self._by_class = torch.from_numpy(losses.class_weights(pixels)) if options["class_weights"] else None
-        return module, Recipe(architecture, plan.tile, plan.whole, seams, _least_area(self._learnt))
+        self._by_class = torch.from_numpy(losses.class_weights(pixels)) if plan.class_weights else None
+        return module, Recipe(architecture, sizes.tile, sizes.whole, plan.seams, _least_area(self._learnt))
 
     def steps(self, batch: int) -> int:
         """Batches an epoch, the last one perhaps smaller."""
@@ -205,9 +202,11 @@ class SegmentationTask:
 
     def _places(self, batch: int) -> list[int]:
         """Which image each tile of an epoch is of."""
-        side = self._plan.tile
+        side = self._sizes.tile
         each = [
-            1 if self._plan.whole else min(_MOST_TILES, -(-image.size[0] // side) * -(-image.size[1] // side))
+            1
+            if self._sizes.whole
+            else min(_MOST_TILES, -(-image.size[0] // side) * -(-image.size[1] // side))
             for image in self._learnt.images
         ]
         again = max(1, -(-_LEAST_STEPS * batch // sum(each)))
@@ -229,7 +228,7 @@ class SegmentationTask:
 
     def _tile(self, place: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
         image, classes = self._pictures[place]
-        how, side = self._augmentation, self._plan.tile
+        how, side = self._augmentation, self._sizes.tile
         larger = 2 * int(np.ceil(side * how.reach / 2))
         around = window(image, classes, self._pictures.focus(place, chance), larger)
         return varied(*around, side, how, chance)
@@ -246,7 +245,7 @@ class SegmentationTask:
         kernels = [one for one in parameters if one.ndim > 1]
         others = [one for one in parameters if one.ndim <= 1]
         groups = [{"params": kernels, "weight_decay": _DECAY}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self._rate)
+        return torch.optim.AdamW(groups, lr=self._plan.rate)
 
     def evaluate(self, where: torch.device, should_stop: ShouldStop) -> dict[str, float]:  # noqa: ARG002
         """IoU, Dice and boundary IoU of each category, and their means, named as "IoU" and "IoU cell"."""

@@ -56,7 +56,7 @@ class YoloPlan(Struct, frozen=True):
     """The checkpoint to start from."""
     epochs: int
     batch: int
-    side: int = 0
+    size: int = 0
     """Longer side of the images, in pixels; 0 for what the weights were made with."""
     patience: int = 0
     """Epochs without a better one after which it is over; 0 to do them all."""
@@ -138,7 +138,7 @@ class _Sitting:
         threads = torch.get_num_threads()
         shutil.rmtree(self._workspace, ignore_errors=True)
         masks = model.task == "segment"
-        side = self._plan.side or image_side(model.args.get("imgsz"))
+        side = self._plan.size or image_side(model.args.get("imgsz"))
         side = math.ceil(side / 32) * 32
         written = yolo_files.write(
             self._workspace / "data",

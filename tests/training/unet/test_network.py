@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 
 from labeler.core.records import Annotation, Box, Category
 from labeler.errors import ModelError
@@ -14,7 +15,7 @@ from labeler.training.data import LabelledImage, LabelledSet
 from labeler.training.unet.losses import LossWeights, weighted_sum
 from labeler.training.unet.network import Architecture, UNet, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe
-from labeler.training.unet.plan import planned
+from labeler.training.unet.plan import UnetPlan, planned
 
 NO_EXTRA = "the extra pretrained-encoders is not installed"
 
@@ -121,7 +122,7 @@ def test_an_encoder_without_the_extra_says_what_to_install(monkeypatch):
 
 
 # --- its sizes ----------------------------------------------------------------------------------------
-OPTIONS = {"tile": 0, "images": "auto", "depth": 0, "width": 0, "batch": 0}
+PLAN = UnetPlan(epochs=1, rate=0.004)
 
 
 def labelled(size, side):
@@ -132,15 +133,17 @@ def labelled(size, side):
 
 
 def test_large_objects_have_images_resized_and_small_ones_tiles():
-    cells = planned(labelled((2000, 3000), 30), OPTIONS, memory=8 << 30, gpu=False)
+    cells = planned(labelled((2000, 3000), 30), PLAN, memory=8 << 30, gpu=False)
     assert (cells.whole, cells.tile, cells.width, cells.batch, cells.norm) == (False, 256, 16, 4, "batch")
-    people = planned(labelled((2000, 3000), 900), OPTIONS, memory=8 << 30, gpu=False)
+    people = planned(labelled((2000, 3000), 900), PLAN, memory=8 << 30, gpu=False)
     assert people.whole
 
 
 def test_depth_follows_the_objects():
     depths = [
-        planned(labelled((4096, 4096), side), OPTIONS | {"images": "tiles"}, memory=8 << 30, gpu=True).depth
+        planned(
+            labelled((4096, 4096), side), structs.replace(PLAN, images="tiles"), memory=8 << 30, gpu=True
+        ).depth
         for side in (8, 40, 200)
     ]
     assert depths == sorted(depths)
@@ -149,8 +152,8 @@ def test_depth_follows_the_objects():
 
 
 def test_memory_bounds_batch_and_width():
-    small = planned(labelled((600, 600), 40), OPTIONS, memory=2 << 30, gpu=True)
-    large = planned(labelled((600, 600), 40), OPTIONS, memory=70 << 30, gpu=True)
+    small = planned(labelled((600, 600), 40), PLAN, memory=2 << 30, gpu=True)
+    large = planned(labelled((600, 600), 40), PLAN, memory=70 << 30, gpu=True)
     assert small.batch < large.batch
     assert small.norm == "group"
     assert large.norm == "batch"
@@ -158,18 +161,18 @@ def test_memory_bounds_batch_and_width():
 
 
 def test_a_batch_that_measures_little_is_normalised_by_groups():
-    few = planned(labelled((600, 600), 40), OPTIONS | {"batch": 3}, memory=8 << 30, gpu=False)
-    tiny = planned(labelled((7, 7), 3), OPTIONS, memory=8 << 30, gpu=False)
+    few = planned(labelled((600, 600), 40), structs.replace(PLAN, batch=3), memory=8 << 30, gpu=False)
+    tiny = planned(labelled((7, 7), 3), PLAN, memory=8 << 30, gpu=False)
     assert (few.norm, tiny.norm) == ("group", "group")
     assert (tiny.tile, tiny.batch) == (8, 4)
 
 
 def test_a_tile_is_no_larger_than_the_images():
-    assert planned(labelled((100, 130), 20), OPTIONS, memory=8 << 30, gpu=False).tile == 136
+    assert planned(labelled((100, 130), 20), PLAN, memory=8 << 30, gpu=False).tile == 136
 
 
 def test_what_is_set_is_kept():
-    chosen = {"tile": 128, "images": "resize", "depth": 2, "width": 24, "batch": 3}
+    chosen = UnetPlan(epochs=1, rate=0.004, size=128, images="resize", depth=2, width=24, batch=3)
     plan = planned(labelled((600, 600), 40), chosen, memory=8 << 30, gpu=False)
     assert (plan.tile, plan.whole, plan.depth, plan.width, plan.batch) == (128, True, 2, 24, 3)
 

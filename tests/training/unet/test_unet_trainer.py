@@ -26,11 +26,11 @@ from labeler.worker.training_job import train
 
 QUICK = {
     "epochs": 2,
-    "tile": 32,
+    "size": 32,
     "width": 8,
     "depth": 2,
     "batch": 4,
-    "learning_rate": 0.01,
+    "rate": 0.01,
     "mixed_precision": False,
 }
 
@@ -262,7 +262,7 @@ def test_from_labels_to_a_registered_model(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"images": "resize", "tile": 24},
+        {"images": "resize", "size": 24},
         {"focal": 1.0, "boundary": 0.1, "class_weights": True, "any_way_up": True, "seams": False},
         {"cross_entropy": 0.0, "augment": False, "mixed_precision": True, "batch": 8},
     ],
@@ -341,6 +341,43 @@ def test_a_model_that_only_labels_pixels_is_a_detector_too():
     (found,) = model.detect(image)
     assert (found.label, round(found.confidence, 6)) == ("light", 0.9)
     assert (found.shape.x, found.shape.y, found.shape.bits.all()) == (2, 1, True)
+
+
+def test_a_run_of_an_older_version_goes_on(tmp_path, trainer):
+    """Its folder says `learning_rate` and `tile`, which are called `rate` and `size` now."""
+    whole = prepared(tmp_path / "whole", epochs=2, rate=0.02)
+    expected = trainer.train(whole, lambda _: None, never).read_bytes()
+    folder = prepared(tmp_path / "old", epochs=2, rate=0.02)
+    with pytest.raises(StoppedError):
+        trainer.train(folder, folder.record, lambda: any(isinstance(one, Epoch) for one in folder.events()))
+    spec = json.loads((folder.path / "run.json").read_text())
+    spec["options"]["learning_rate"] = spec["options"].pop("rate")
+    spec["options"]["tile"] = spec["options"].pop("size")
+    (folder.path / "run.json").write_text(json.dumps(spec))
+    old = RunFolder(folder.path)
+    assert old.spec.options["learning_rate"] == 0.02
+    assert trainer.train(old, old.record, never).read_bytes() == expected
+    assert [one.epoch for one in old.events() if isinstance(one, Epoch)] == [1, 2]
+
+
+def test_a_former_name_means_the_option_and_gives_way_to_its_name(trainer):
+    assert settings(trainer, {"learning_rate": 0.5, "tile": 96}) | {"rate": 0.5, "size": 96} == settings(
+        trainer, {"rate": 0.5, "size": 96}
+    )
+    assert settings(trainer, {"rate": 0.25, "learning_rate": 0.5})["rate"] == 0.25
+    with pytest.raises(LabelerError, match=r"“rate” must be at most 1, but is 7"):
+        settings(trainer, {"learning_rate": 7.0})
+
+
+def test_what_trainers_have_in_common_has_one_name_and_one_title():
+    titles = {}
+    for trainer in discover(safe_mode=True).trainers:
+        for option in trainer.options:
+            titles.setdefault(option.title, set()).add(option.name)
+    assert titles["Learning rate"] == {"rate"}
+    assert titles["Epochs"] == {"epochs"}
+    assert titles["Start from"] == {"weights"}
+    assert {title: names for title, names in titles.items() if len(names) > 1} == {}
 
 
 def test_settings_of_the_trainer_are_complete(trainer):
