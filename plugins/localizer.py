@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from labeler.api import Plugin
 from labeler.core.records import Candidate
+from labeler.models import devices
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
@@ -31,25 +32,25 @@ class LocalizerModel:
 
     def __init__(self, weights: Weights, names: tuple[str, ...], side: int) -> None:
         from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
-        from labeler.training.devices import device  # noqa: PLC0415
 
         check_unchanged(weights)
         self._library = localizer
         self._names = names
         self._side = side
-        self._device = device()
+        self.device = devices.chosen()
 
         def made() -> Any:
             network = localizer.Localizer(len(names))
             network.load_state_dict(load_state_dict(weights.path))
-            return network.eval().requires_grad_(requires_grad=False).to(self._device)
+            return network.eval().requires_grad_(requires_grad=False).to(self.device)
 
         self._network = guarded(weights.path.name, made)
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
         """One candidate: its confidence is the probability of its category."""
         small = self._library.tensor(self._library.seen(image, self._side))
-        logits, boxes = self._network(small[None].to(self._device))
+        with devices.inference():
+            logits, boxes = self._network(small[None].to(self.device))
         size = image.shape[0], image.shape[1]
         return tuple(self._library.decoded(logits, boxes, [size], self._names))
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.detections import FLOOR, Letterbox, corners_of, letterbox, to_candidates, upsampled
 from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, try_outline
 from labeler.models.protocols import Detector, FileSpec, ModelSpec, Rgb, Weights
-from labeler.models.sam.torch_segmenters import best_device, running, to_numpy
+from labeler.models.sam.torch_segmenters import running, to_numpy
 from labeler.models.text_encoders import EXTRA, Encode, load_encoder, phrases_of, phrases_told
 from labeler.models.ultralytics_home import load_checkpoint
 
@@ -80,7 +81,7 @@ class YoloReading:
         """The head's decoded output (4 + N + mask coefficients, anchors), and mask prototypes or None."""
         import torch  # noqa: PLC0415  # heavy: in a child only
 
-        pixels = torch.from_numpy(frame).to(best_device())
+        pixels = torch.from_numpy(frame).to(devices.chosen())
         self._head.nc = len(labels)
         words = {"txt_feats" if self._is_world else "tpe": vectors.to(pixels.device)}
         output = self._model.predict(pixels, **words)
@@ -113,7 +114,7 @@ def _bare(path: Path) -> Any:
     head = model.model[-1]
     head.end2end = False
     head.export = head.dynamic = head.xyxy = True
-    return model.eval().requires_grad_(requires_grad=False).to(best_device())
+    return model.eval().requires_grad_(requires_grad=False).to(devices.chosen())
 
 
 class Grounded:
@@ -138,7 +139,7 @@ class Grounded:
             folder.name,
             lambda: models.from_pretrained(folder, use_safetensors=True, **here),
         )
-        self._model.eval().to(best_device())
+        self._model.eval().to(devices.chosen())
         self._is_dino = _model_type(folder) == _DINO
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:

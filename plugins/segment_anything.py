@@ -10,12 +10,12 @@ import numpy as np
 from labeler.api import Plugin
 from labeler.core.records import Prompt, Proposal
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.sam.architecture import SamArchitecture, architecture_of
 from labeler.models.sam.input_frame import FRAME, mask_of, prompt_arrays
 from labeler.models.sam.torch_segmenters import (
-    best_device,
     is_lone,
     order_of,
     proposals_of,
@@ -140,7 +140,7 @@ def _built(sizes: SamArchitecture, state: Mapping[str, Any]) -> Any:
         )
     sam = Sam(encoder, prompts, decoder, pixel_mean=_MEAN, pixel_std=_DEVIATION)
     sam.load_state_dict(dict(state), assign=True)
-    return sam.float().eval().requires_grad_(requires_grad=False).to(best_device())
+    return sam.float().eval().requires_grad_(requires_grad=False).to(devices.chosen())
 
 
 def _sniff(path: Path) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.detections import FLOOR, MASK_FLOOR, Letterbox, to_candidates, upsampled
 from labeler.models.files import safetensors_file
 from labeler.models.files.pickles import (
@@ -130,23 +131,20 @@ class TorchvisionDetector:
 
         check_unchanged(weights)
         self._torch = torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = devices.chosen()
         path = weights.path
-        self._model = guarded(path.name, lambda: _built(path, found)).to(self._device)
+        self._model = guarded(path.name, lambda: _built(path, found)).to(self.device)
         self._names = _names(path, found.classes)
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
         """At most 1,000 candidates from a confidence of 0.001; Mask R-CNN's have masks from one of 0.05."""
         torch = self._torch
-        try:
-            with torch.inference_mode():
-                pixels = torch.from_numpy(image.copy()).to(self._device).permute(2, 0, 1).float() / 255
-                if hasattr(self._model, "roi_heads"):
-                    return self._in_two_stages(pixels)
-                found = self._model([pixels])[0]
-                found = {name: values.cpu().numpy() for name, values in found.items()}
-        except torch.OutOfMemoryError as error:
-            raise MemoryError from error
+        with devices.inference():
+            pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1).float() / 255
+            if hasattr(self._model, "roi_heads"):
+                return self._in_two_stages(pixels)
+            found = self._model([pixels])[0]
+            found = {name: values.cpu().numpy() for name, values in found.items()}
         return to_candidates(found["boxes"], found["scores"], found["labels"], self._names)
 
     def _in_two_stages(self, pixels: Any) -> tuple[Candidate, ...]:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from labeler.api import Plugin
 from labeler.core.records import Mask, Prompt, Proposal
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.detections import Letterbox, upsampled_whole
 from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.sam.input_frame import FRAME, prompt_arrays
 from labeler.models.sam.torch_segmenters import (
-    best_device,
     is_lone,
     order_of,
     proposals_of,
@@ -177,7 +177,7 @@ def _predictor(kind: Kind, state: Mapping[str, Any], *, is_2: bool) -> Any:
 
     model = getattr(build, kind.build)()
     model.load_state_dict({name: value for name, value in state.items() if name not in _OF_MEMORY})
-    options = {"imgsz": FRAME, "device": best_device(), "save": False, "verbose": False}
+    options = {"imgsz": FRAME, "device": devices.chosen().type, "save": False, "verbose": False}
     predictor = (SAM2Predictor if is_2 else Predictor)(overrides=options)
     predictor.setup_model(model.requires_grad_(requires_grad=False), verbose=False)
     predictor.imgsz = [FRAME, FRAME]

@@ -4,10 +4,8 @@ A network is exported once, by torch itself, compared with what it was made from
 Later starts need neither torch nor the checkpoint. Whatever goes wrong, torch does the work.
 """
 
-import ctypes.util
 import hashlib
 import logging
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.protocols import Weights
 from labeler.models.threads import all_threads
 
@@ -53,20 +52,16 @@ class TorchNetwork:
     """A torch module, on the GPU where there is one."""
 
     def __init__(self, module: Any, facts: dict[str, Any]) -> None:
-        import torch  # noqa: PLC0415  # heavy: in a child only
-
         self.facts = facts
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = devices.chosen()
         self.module = module.eval().requires_grad_(requires_grad=False).to(self.device)
-        self._torch = torch
 
     def __call__(self, frame: NDArray[np.float32]) -> Arrays:
         """The outputs, float32, for a frame (1, 3, h, w). Raises MemoryError where the GPU's is too small."""
-        with self._torch.inference_mode():
-            try:
-                found = self.module(self._torch.from_numpy(frame).to(self.device))
-            except self._torch.OutOfMemoryError as error:
-                raise MemoryError from error
+        import torch  # noqa: PLC0415  # heavy: in a child only
+
+        with devices.inference():
+            found = self.module(torch.from_numpy(frame).to(self.device))
         outputs = found if isinstance(found, tuple | list) else (found,)
         return tuple(output.float().cpu().numpy() for output in outputs)
 
@@ -106,13 +101,14 @@ def fast_network(weights: Weights, load: Callable[[], TorchNetwork]) -> Network:
     sizes must be free to vary.
     """
     stem = paths.cache_dir() / "exports" / f"{weights.sha256[:24]}-{_VERSION}"
-    if _has_gpu():
-        return load()
+    network = load() if devices.has_gpu() else None
+    if network is not None and network.device.type != "cpu":
+        return network
     record = _known(stem)
     if record is not None and record.faster:
         return OnnxNetwork(stem.with_suffix(".onnx"), record.facts)
-    network = load()
-    if record is not None or network.device != "cpu":
+    network = network or load()
+    if record is not None or network.device.type != "cpu":
         return network
     try:
         return _exported(network, stem) or network
@@ -205,20 +201,3 @@ def _seconds(network: Network, frame: NDArray[np.float32]) -> float:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _has_gpu() -> bool:
-    """Whether there is a GPU that torch can use, as its driver says; found without importing torch.
-
-    A driver alone is none: it is installed on many machines that have no such card, or hide it.
-    """
-    name = ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda")
-    if name is None:
-        return False
-    count = ctypes.c_int(0)
-    try:
-        driver = ctypes.CDLL(name)
-        works = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    except (OSError, AttributeError):
-        return False
-    return works and count.value > 0

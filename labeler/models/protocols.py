@@ -70,7 +70,7 @@ class Interrupt:
 class Segmenter(Protocol):
     """A promptable model: one slow pass over the image, then a fast one for each prompt.
 
-    One that runs on a GPU says so by an attribute `device`, as torch names it ("cuda:0"), for the status bar.
+    One that torch runs says where by an attribute `device`, as torch names it ("cuda:0"), for the status bar.
     """
 
     def embed(self, image: Rgb, *, threads: int = 0, interrupt: Interrupt | None = None) -> Embedding:

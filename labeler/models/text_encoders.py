@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.files import weights
 from labeler.models.files.catalog import entry
 from labeler.models.files.pickles import guarded
-from labeler.models.sam.torch_segmenters import best_device
 
 Encode: TypeAlias = Callable[[Sequence[str]], Any]
 """Gives a float32 tensor (1, N, D) of unit vectors for N phrases."""
@@ -76,7 +76,7 @@ def tokenizer() -> Callable[[list[str]], Any]:
 def _clip(path: Path) -> Encode:
     """OpenAI's CLIP: its text tower, on the best device."""
     tokenize = tokenizer()
-    device = best_device()
+    device = devices.chosen()
     model = import_module("open_clip.openai").load_openai_model(str(path), precision="fp32", device=device)
     return lambda phrases: _unit(model.encode_text(tokenize(list(phrases)).to(device)))
 
@@ -85,7 +85,7 @@ def _mobile_clip(path: Path) -> Encode:
     """Apple's MobileCLIP, as ultralytics offers it: a TorchScript from tokens to vectors."""
     import torch  # noqa: PLC0415  # heavy: in a child only
 
-    tokenize, device = tokenizer(), best_device()
+    tokenize, device = tokenizer(), devices.chosen()
     model = torch.jit.load(path, map_location=device).eval()
     return lambda phrases: _unit(model(tokenize(list(phrases)).to(device)))
 

@@ -48,16 +48,16 @@ def _pinned(batch: Any) -> Any:
     return _each_tensor(batch, lambda tensor: tensor.pin_memory())
 
 
-def moved(batch: Any, where: torch.device, *, channels_last: bool = False) -> Any:
+def moved(batch: Any, where: torch.device, *, layout: torch.memory_format = torch.preserve_format) -> Any:
     """A batch's tensors on a device, in the same nesting; what is no tensor stays as it is.
 
-    Tensors of four axes, the images, are laid out channels last where that is wanted.
+    `layout` is that of tensors of four axes, the images.
     """
 
     def one(tensor: Tensor) -> Tensor:
-        is_image = channels_last and tensor.ndim == 4
-        layout = torch.channels_last if is_image else torch.preserve_format
-        return tensor.to(where, non_blocking=True, memory_format=layout)
+        laid = layout if tensor.ndim == 4 else torch.preserve_format
+        # only pinned memory may be left to itself while it is copied
+        return tensor.to(where, non_blocking=where.type == "cuda", memory_format=laid)
 
     return _each_tensor(batch, one)
 

@@ -31,7 +31,7 @@ class Started(Struct, frozen=True, tag=True):
     """Training begins, or goes on after it was cut off."""
 
     device: str
-    """As a person knows it: "CPU, 2 threads" or the GPU's name."""
+    """As a person knows it: "CPU · 2 threads" or the GPU's name."""
     epochs: int
     first_epoch: int = 1
     """The epoch that comes next; above 1 for a resumed run."""

@@ -24,25 +24,19 @@ from torch import Tensor
 
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError
+from labeler.models import devices
 from labeler.models.files import safetensors_file
 from labeler.models.protocols import Rgb
 from labeler.training import checkpoint
 from labeler.training.batches import moved, prefetched
 from labeler.training.checkpoint import Place
-from labeler.training.devices import (
-    device,
-    device_name,
-    give_memory_back,
-    is_out_of_memory,
-    short_float,
-)
 from labeler.training.disk import unwritable
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
 from labeler.training.run import RunFolder
 from labeler.training.specs import StoppedError
 from labeler.training.step_reports import NotFiniteError, Teller
 
-__all__ = ["Fitted", "Schedule", "Task", "device", "device_name", "fit", "moved", "prefetched", "seed"]
+__all__ = ["Fitted", "Schedule", "Task", "fit", "moved", "prefetched", "seed"]
 
 _SAVED = 60.0
 """Seconds of an epoch after which its state is saved, so that a power cut costs no more."""
@@ -153,12 +147,12 @@ class _Fitting:
         self._schedule = schedule
         self._report = report
         self._should_stop = should_stop
-        self._device = device()
-        layout = torch.channels_last if schedule.channels_last else torch.preserve_format
-        self._module = task.module.to(self._device, memory_format=layout)
+        self._device = devices.chosen()
+        self._layout = devices.image_layout(self._device) if schedule.channels_last else torch.preserve_format
+        self._module = task.module.to(self._device, memory_format=self._layout)
         self._optimizer = task.optimizer()
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
-        self._short = short_float(self._device) if schedule.mixed_precision else None
+        self._short = devices.short_float(self._device) if schedule.mixed_precision else None
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._short == torch.float16)
         self._teller = Teller(self._device, report)
         self._place = Place(schedule.batch)
@@ -193,7 +187,7 @@ class _Fitting:
         place = self._place
         self._report(
             Started(
-                device=device_name(self._device),
+                device=devices.name_of(self._device),
                 epochs=self._schedule.epochs,
                 first_epoch=min(place.epoch, self._schedule.epochs),
                 batch=place.batch,
@@ -233,7 +227,7 @@ class _Fitting:
         except NotFiniteError as error:
             return error
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if not devices.is_out_of_memory(error):
                 raise
             return MemoryError(str(error))
         return None
@@ -258,7 +252,7 @@ class _Fitting:
         with closing(prefetched(batches, pinned=self._device.type == "cuda")) as ready:
             for batch in ready:
                 self._stop_if_asked(begun)
-                self._step(moved(batch, self._device, channels_last=self._schedule.channels_last), steps)
+                self._step(moved(batch, self._device, layout=self._layout), steps)
                 if time.monotonic() - saved > _SAVED:
                     self._save_at(begun)
                     saved = time.monotonic()
@@ -340,9 +334,9 @@ class _Fitting:
     def _halve(self) -> None:
         """Begin again at the last checkpoint with half the batch; the second time is the end."""
         batch, halved = self._place.batch, self._place.halved
-        give_memory_back()
+        devices.give_memory_back()
         if halved or batch == 1:
-            where = "The GPU's memory" if self._device.type == "cuda" else "The memory"
+            where = "The GPU's memory" if self._device.type != "cpu" else "The memory"
             images = "one image" if batch == 1 else f"batches of {batch} images"
             raise LabelerError(
                 f"{where} is too small for {images}: choose a smaller batch, image size or model, or close "

@@ -6,8 +6,8 @@ import time
 import torch
 from torch import Tensor
 
+from labeler.models.devices import memory_used
 from labeler.training.checkpoint import Place
-from labeler.training.devices import memory_used
 from labeler.training.events import Report, Step
 
 _TOLD = 0.25

@@ -101,6 +101,8 @@ class Ready(Struct, frozen=True, tag=True):
     title: str
     device: str
     """For people: "CPU · 2 threads"."""
+    why: str = ""
+    """One sentence on why it is that device."""
 
 
 class Beat(Struct, frozen=True, tag=True):

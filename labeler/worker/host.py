@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from labeler import paths
 from labeler.errors import LabelerError, ModelError
+from labeler.models import devices
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Embedding, InterruptedWorkError, ModelSpec, Segmenter
@@ -194,20 +195,20 @@ def _run(model_id: str, channel: Channel, inbox: Inbox, advance: Callable[[], No
         os._exit(EXIT_TOLD)
     embedder = Embedder(model, spec.fingerprint, EmbeddingCache(paths.cache_dir() / "embeddings"))
     host = Host(model, embedder, inbox, channel.send)
-    channel.send(Ready(spec.title, device(model)))
+    channel.send(Ready(spec.title, *device(model)))
     started("ahead", lambda: host.run_ahead(advance))
     host.run_interactive(advance)
 
 
-def device(model: object) -> str:
-    """What the model runs on, for people: the GPU that its `device` names, else the CPU with its threads."""
-    where = str(getattr(model, "device", "cpu"))
-    if where.startswith("cuda"):
-        import torch  # noqa: PLC0415  # the model has imported it
+def device(model: object) -> tuple[str, str]:
+    """What the model runs on, for people, and one sentence why: what its `device` says, else the CPU."""
+    told = getattr(model, "device", None)
+    if told is None:
+        return devices.cpu_name(), devices.CPU_ONLY
+    import torch  # noqa: PLC0415  # the model has imported it
 
-        return str(torch.cuda.get_device_name(where))
-    threads = all_threads()
-    return f"CPU · {threads} thread{'s' if threads > 1 else ''}"
+    where = torch.device(told)
+    return devices.name_of(where, threads=all_threads()), devices.reason(where)
 
 
 def _receive(channel: Channel, inbox: Inbox) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from labeler.models.devices import short_float
 from labeler.models.input_pixels import objects
-from labeler.training.devices import short_float
 from labeler.training.unet.augmentation import Augmentation, varied, window
 from labeler.training.unet.losses import LossWeights, weighted_sum
 from labeler.training.unet.network import Architecture, Segmenting, build

@@ -332,7 +332,7 @@ def test_items_are_loaded_in_order(workers: int) -> None:
 
 def test_moving_keeps_the_nesting_and_lays_out_images() -> None:
     batch = {"images": torch.rand(2, 3, 4, 5), "more": [torch.ones(2), ("text", 3)]}
-    there = moved(batch, torch.device("cpu"), channels_last=True)
+    there = moved(batch, torch.device("cpu"), layout=torch.channels_last)
     assert there["images"].is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(there["images"], batch["images"])
     assert there["more"][1] == ("text", 3)

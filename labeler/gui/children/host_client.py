@@ -34,6 +34,8 @@ class HostState(Struct, frozen=True):
 
     title: str
     device: str = ""
+    device_why: str = ""
+    """One sentence on why the model runs there."""
     phase: Phase = "stopped"
     encoded: bool = False
     """Whether the open image's embedding is there, so that a click is answered at once."""
@@ -244,7 +246,7 @@ class HostClient(ChildClient):
         self._is_ready, self._title = True, message.title
         self._clocks.clear("load")
         phase = "ready" if self._image is None else "encoding"
-        self._show(title=message.title, device=message.device, phase=phase)
+        self._show(title=message.title, device=message.device, device_why=message.why, phase=phase)
         self._send_image()
         if self._ahead:
             self._send(Ahead(self._ahead))

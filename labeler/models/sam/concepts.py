@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from labeler.errors import ModelError
-from labeler.models.sam.torch_segmenters import best_device
+from labeler.models import devices
 from labeler.models.ultralytics_home import import_ultralytics
 
 _PREFIX = "detector."
@@ -90,7 +90,7 @@ def build(sizes: Sam3Sizes, state: Mapping[str, Any], tokenize: Tokenize) -> Any
         raise ModelError(f"{len(missing)} of its weights are missing, the first “{missing[0]}”.")
     with torch.no_grad():
         model.load_state_dict({name: given[name].float() for name in wanted}, strict=False, assign=True)
-    return model.eval().requires_grad_(requires_grad=False).to(best_device())
+    return model.eval().requires_grad_(requires_grad=False).to(devices.chosen())
 
 
 def _model(sizes: Sam3Sizes, tokenize: Tokenize) -> Any:

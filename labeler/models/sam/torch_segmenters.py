@@ -1,4 +1,4 @@
-"""What models that run on torch have in common: device, threads, interruption, and the order of masks."""
+"""What models that run on torch have in common: threads, interruption, and the order of masks."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -9,18 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.core.records import Mask, Prompt, Proposal
+from labeler.models import devices
 from labeler.models.protocols import Interrupt, InterruptedWorkError
 from labeler.models.threads import all_threads
 
 SINGLE = 0
 """Which of the decoder's four masks is the single one; 1 to 3 are the candidates."""
-
-
-def best_device() -> str:
-    """The device to run on, as torch names it: the GPU where there is one."""
-    import torch  # noqa: PLC0415  # heavy: in a child only
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def to_numpy(tensor: Any) -> NDArray[np.float32]:
@@ -51,11 +45,8 @@ def running(
         if interrupt is not None:
             for layer in layers:
                 stack.callback(layer.register_forward_pre_hook(stop_when_called_off).remove)
-        stack.enter_context(torch.inference_mode())
-        try:
-            yield
-        except torch.OutOfMemoryError as error:
-            raise MemoryError from error
+        stack.enter_context(devices.inference())
+        yield
 
 
 def is_lone(prompt: Prompt) -> bool:

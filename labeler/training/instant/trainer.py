@@ -20,6 +20,7 @@ from labeler.core.geometry import bounds
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Candidate
 from labeler.errors import LabelerError
+from labeler.models.devices import cpu_name
 from labeler.models.embedder import Embedder
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.training.data import LabelledImage
@@ -113,7 +114,7 @@ class _Training:
             steps=self._steps,
             seed=self._folder.spec.seed,
         )
-        self._report(Started("CPU, 1 thread", epochs=1, batch=VIEWS_A_STEP, parameters=fitting.parameters))
+        self._report(Started(cpu_name(1), epochs=1, batch=VIEWS_A_STEP, parameters=fitting.parameters))
         teller = _Teller(self._steps, VIEWS_A_STEP, self._report)
         head = fitting.run(partial(self._progress, teller))
         metrics = self._measured(head)

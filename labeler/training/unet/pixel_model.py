@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
+from labeler.models import devices
 from labeler.models.files import safetensors_file
 from labeler.models.input_pixels import blended, candidates
 from labeler.models.protocols import Rgb
@@ -70,13 +71,10 @@ class PixelModel:
 
     def _run(self, image: Rgb) -> NDArray[np.float32]:
         where = self.module.mean.device
-        try:
-            with torch.inference_mode():
-                pixels = torch.from_numpy(np.array(image)).to(where)
-                logits = self.module(pixels.permute(2, 0, 1)[None]).float()
-                values: NDArray[np.float32] = logits.softmax(dim=1)[0].cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            raise MemoryError from error
+        with devices.inference():
+            pixels = torch.from_numpy(np.array(image)).to(where)
+            logits = self.module(pixels.permute(2, 0, 1)[None]).float()
+            values: NDArray[np.float32] = logits.softmax(dim=1)[0].cpu().numpy()
         return values
 
 
@@ -115,5 +113,5 @@ def load(path: Path) -> PixelModel:
         raise ModelError(
             f"“{path.name}” does not hold the U-Net that it says it does; choose another file."
         ) from error
-    where = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return PixelModel(module.to(where, memory_format=torch.channels_last).eval(), recipe, names)
+    where = devices.chosen()
+    return PixelModel(module.to(where, memory_format=devices.image_layout(where)).eval(), recipe, names)

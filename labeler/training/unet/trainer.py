@@ -23,12 +23,13 @@ from labeler.core.measures.overlap import boundary_iou
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box
 from labeler.errors import LabelerError
+from labeler.models import devices
 from labeler.models.input_pixels import objects
 from labeler.models.protocols import Rgb
 from labeler.training.batches import in_order
 from labeler.training.data import LabelledImage, LabelledSet
 from labeler.training.events import Note, Report, ShouldStop
-from labeler.training.loop import Schedule, device, fit, seed
+from labeler.training.loop import Schedule, fit, seed
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 from labeler.training.unet import losses, pixel_model
@@ -61,10 +62,8 @@ def train(folder: RunFolder, plan: UnetPlan, report: Report, should_stop: Should
     weights = msgspec.convert(plan, losses.LossWeights, from_attributes=True)
     if not any(value > 0 for value in structs.astuple(weights)):
         raise LabelerError("Every loss counts 0, so nothing would be learnt; set one of them above 0.")
-    where = device()
-    gpu = where.type == "cuda"
-    memory = torch.cuda.mem_get_info()[0] if gpu else psutil.virtual_memory().available
-    sizes = planned(learnt, plan, memory=memory, gpu=gpu)
+    where = devices.chosen()
+    sizes = planned(learnt, plan, memory=devices.memory_left(where), gpu=where.type != "cpu")
     seed(folder.spec.seed)
     task = SegmentationTask(learnt, folder.held_out_set(), sizes, plan, weights, number=folder.spec.seed)
     schedule = Schedule(

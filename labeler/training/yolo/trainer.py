@@ -26,6 +26,7 @@ from labeler.core.files import atomic_write
 from labeler.core.photos.images import read_pixels
 from labeler.core.suppression import suppress
 from labeler.errors import LabelerError
+from labeler.models import devices
 from labeler.models.detections import letterbox, to_candidates
 from labeler.models.files.checkpoints import check_pickles
 from labeler.models.protocols import Rgb
@@ -191,7 +192,8 @@ class _Sitting:
         """Ultralytics' settings, chosen for small sets: each batch is a step, and old skills fade slowly."""
         import torch  # noqa: PLC0415  # heavy: in a child only
 
-        plan, has_gpu = self._plan, torch.cuda.is_available()
+        plan, where = self._plan, devices.chosen()
+        has_gpu = where.type != "cpu"
         batch = min(plan.batch, len(self._train.images))
         steps = math.ceil(len(self._train.images) / batch) * plan.epochs
         head = model.model[-1]
@@ -206,9 +208,9 @@ class _Sitting:
             "batch": batch,
             "nbs": batch,
             "imgsz": side,
-            "device": "0" if has_gpu else "cpu",
+            "device": where.type,
             "workers": plan.workers if plan.workers >= 0 else automatic,
-            "amp": "bf16" if has_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else False,
+            "amp": "bf16" if has_gpu and devices.short_float(where) == torch.bfloat16 else False,
             "optimizer": "AdamW",
             "lr0": plan.rate or _rate(steps),
             "lrf": 0.05,
@@ -250,13 +252,11 @@ class _Sitting:
             trainer.add_callback(name, callback)
 
     def _begin(self, trainer: Any) -> None:
-        from labeler.training.devices import device_name  # noqa: PLC0415  # torch
-
         self._batch = trainer.batch_size
         learnt = [one.numel() for one in trainer.model.parameters() if one.requires_grad]
         self._report(
             Started(
-                device=device_name(trainer.device),
+                device=devices.name_of(trainer.device),
                 epochs=trainer.epochs,
                 first_epoch=trainer.start_epoch + 1,
                 batch=self._batch,
@@ -318,13 +318,11 @@ class _Sitting:
         now, steps = time.monotonic(), len(trainer.train_loader)
         if now - self._told < _TOLD and self._step < steps:
             return
-        from labeler.training.devices import memory_used  # noqa: PLC0415  # torch
-
         losses = _losses(trainer.tloss)
         if not all(map(math.isfinite, losses.values())):
             raise _NotFiniteError(trainer.epoch + 1)
         speed = (self._step - self._told_step) * self._batch / max(now - self._told, 1e-9)
-        memory = memory_used(trainer.device)
+        memory = devices.memory_used(trainer.device)
         self._report(Step(trainer.epoch + 1, self._step, steps, losses, speed, memory))
         self._told, self._told_step = now, self._step
 
@@ -381,9 +379,7 @@ class _Sitting:
         )
 
     def _explained(self, error: BaseException) -> LabelerError:
-        from labeler.training.devices import is_out_of_memory  # noqa: PLC0415  # torch
-
-        if is_out_of_memory(error):
+        if devices.is_out_of_memory(error):
             return LabelerError(
                 f"The memory is too small for {self._batch or self._plan.batch} images a batch: choose a "
                 "smaller batch, image size or model, or close other programs, and train again."

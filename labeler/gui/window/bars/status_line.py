@@ -41,6 +41,7 @@ class StatusLine(QStatusBar):
         self._model.setText(_sentence(state))
         self._model.setToolTip(state.message)
         self._device.setText(state.device)
+        self._device.setToolTip(state.device_why)
 
 
 def _sentence(state: HostState) -> str:
