@@ -8,9 +8,9 @@ from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
-from labeler.models.files import safetensors_file
-from labeler.models.files.pickles import check_unchanged, hashed
-from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Segmenter, Weights
+from labeler.models.files import made
+from labeler.models.files.made import Made
+from labeler.models.protocols import Rgb, Segmenter, Weights
 from labeler.registry import discover
 from labeler.training.events import Report, ShouldStop
 from labeler.training.instant import head as instant_head
@@ -23,8 +23,7 @@ from labeler.training.specs import Option, TrainerSpec, settings
 class InstantModel:
     """A trained head, with the segmenter whose embeddings it reads and whose masks it hands on."""
 
-    def __init__(self, weights: Weights) -> None:
-        check_unchanged(weights)
+    def __init__(self, weights: Weights, _: Made) -> None:
         self._head = instant_head.load(weights.path)
         self._instant = _instant()
         if self._head.config.embeddings != self._instant.fingerprint:
@@ -57,26 +56,6 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     return instant_trainer.train(folder, _instant(), steps=steps, report=report, should_stop=should_stop)
 
 
-def _sniff(path: Path) -> bool:
-    return safetensors_file.made_by(path) == instant_head.ID
-
-
-def _open(path: Path) -> ModelSpec:
-    """The head in a file; nothing of it is loaded before `load` is called."""
-    names, _, title = instant_head.described(path)
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=title,
-        task="detector",
-        load=lambda: InstantModel(weights),
-        weights=(weights,),
-        categories=names,
-        needs_suppression=False,
-        version=weights.sha256[:8],
-    )
-
-
 _TRAINER = TrainerSpec(
     id=instant_head.ID,
     title="Instant",
@@ -96,5 +75,13 @@ plugin = Plugin(
     name="Instant",
     version="1.0",
     trainers=(_TRAINER,),
-    files=(FileSpec("instant", "Instant head by Labeler", (".safetensors",), _sniff, _open),),
+    files=(
+        made.kind(
+            "instant",
+            "Instant head by Labeler",
+            maker=instant_head.ID,
+            task="detector",
+            load=InstantModel,
+        ),
+    ),
 )

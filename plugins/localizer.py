@@ -9,9 +9,11 @@ from msgspec import Struct
 from labeler.api import Plugin
 from labeler.core.records import Candidate
 from labeler.models import devices
-from labeler.models.files import safetensors_file
-from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
-from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.files import made
+from labeler.models.files.made import Made
+from labeler.models.files.opener import guarded
+from labeler.models.files.pickles import load_state_dict, tensor_shapes
+from labeler.models.protocols import Rgb, Weights
 from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
@@ -30,21 +32,20 @@ class _Config(Struct):
 class LocalizerModel:
     """A trained localizer, on the GPU where there is one."""
 
-    def __init__(self, weights: Weights, names: tuple[str, ...], side: int) -> None:
+    def __init__(self, weights: Weights, file: Made) -> None:
         from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
 
-        check_unchanged(weights)
         self._library = localizer
-        self._names = names
-        self._side = side
+        self._names = file.categories
+        self._side = file.config_as(_Config).side
         self.device = devices.chosen()
 
-        def made() -> Any:
-            network = localizer.Localizer(len(names))
+        def built() -> Any:
+            network = localizer.Localizer(len(self._names))
             network.load_state_dict(load_state_dict(weights.path))
             return network.eval().requires_grad_(requires_grad=False).to(self.device)
 
-        self._network = guarded(weights.path.name, made)
+        self._network = guarded(weights.path.name, built)
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
         """One candidate: its confidence is the probability of its category."""
@@ -69,27 +70,6 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
 def _is_backbone(path: Path) -> bool:
     name, shape = _SIGN
     return tensor_shapes(path).get(name) == shape
-
-
-def _sniff(path: Path) -> bool:
-    return safetensors_file.made_by(path) == _ID
-
-
-def _open(path: Path) -> ModelSpec:
-    """The localizer in a file; nothing of it is loaded before `load` is called."""
-    names = safetensors_file.entry(path, "categories", tuple[str, ...])
-    config = safetensors_file.entry(path, "config", _Config)
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=safetensors_file.header(path).get("title") or path.stem,
-        task="detector",
-        load=lambda: LocalizerModel(weights, names, config.side),
-        weights=(weights,),
-        categories=names,
-        needs_suppression=False,
-        version=weights.sha256[:8],
-    )
 
 
 _TRAINER = TrainerSpec(
@@ -125,5 +105,5 @@ plugin = Plugin(
     name="Localizer",
     version="1.0",
     trainers=(_TRAINER,),
-    files=(FileSpec(_ID, "localizer trained here", (".safetensors",), _sniff, _open),),
+    files=(made.kind(_ID, "localizer trained here", maker=_ID, task="detector", load=LocalizerModel),),
 )

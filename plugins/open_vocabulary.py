@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models import devices
 from labeler.models.detections import FLOOR, Letterbox, corners_of, letterbox, to_candidates, upsampled
-from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, try_outline
-from labeler.models.protocols import Detector, FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import Opaque, try_outline
+from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.sam.torch_segmenters import running, to_numpy
 from labeler.models.text_encoders import EXTRA, Encode, load_encoder, phrases_of, phrases_told
 from labeler.models.ultralytics_home import load_checkpoint
@@ -38,7 +40,6 @@ class YoloReading:
 
     def __init__(self, weights: Weights, *, encode: Encode | None = None) -> None:
         """`encode`: how phrases become vectors; by default the checkpoint's own text encoder, once needed."""
-        check_unchanged(weights)
         self._model = guarded(weights.path.name, lambda: _bare(weights.path))
         self._head = self._model.model[-1]
         self._is_world = type(self._model).__name__ in _WORLD
@@ -121,7 +122,6 @@ class Grounded:
     """OWLv2 (Minderer et al. 2023) or Grounding DINO (Liu et al. 2023) by transformers, from a folder."""
 
     def __init__(self, weights: Weights) -> None:
-        check_unchanged(weights)
         folder = weights.path.parent
         os.environ["HF_HUB_OFFLINE"] = "1"  # read when it is imported; all that is needed is in the folder
         try:
@@ -203,31 +203,22 @@ def _yolo_in(path: Path, kinds: tuple[str, ...]) -> bool:
     return False
 
 
-def _spec(path: Path, title: str, licence: str, load: Callable[[Weights], Detector]) -> ModelSpec:
-    weights = hashed(path)
-    return ModelSpec(
-        id=title,
-        title=title,
-        task="detector",
-        load=lambda: load(weights),
-        weights=(weights,),
-        licence=licence,
-        reads_text=True,
-        version=weights.sha256[:8],
-    )
-
-
 def _open_yolo(path: Path) -> ModelSpec:
-    return _spec(path, path.stem, "AGPL-3.0", YoloReading)
+    return opened(path, YoloReading, task="detector", licence="AGPL-3.0", reads_text=True)
 
 
-def _open_owl(path: Path) -> ModelSpec:
-    return _spec(path, path.resolve().parent.name, "Apache-2.0", Grounded)
-
-
-def _open_dino(path: Path) -> ModelSpec:
-    spec = _spec(path, path.resolve().parent.name, "Apache-2.0", Grounded)
-    return structs.replace(spec, needs_suppression=False)
+def _open_folder(path: Path, *, needs_suppression: bool) -> ModelSpec:
+    name = path.resolve().parent.name
+    return opened(
+        path,
+        Grounded,
+        task="detector",
+        title=name,
+        model_id=name,
+        licence="Apache-2.0",
+        reads_text=True,
+        needs_suppression=needs_suppression,
+    )
 
 
 plugin = Plugin(
@@ -244,14 +235,14 @@ plugin = Plugin(
             "OWLv2, a folder with config.json",
             (".safetensors",),
             lambda path: _model_type(path.parent) == _OWL,
-            _open_owl,
+            partial(_open_folder, needs_suppression=True),
         ),
         FileSpec(
             "grounding-dino",
             "Grounding DINO, a folder with config.json",
             (".safetensors",),
             lambda path: _model_type(path.parent) == _DINO,
-            _open_dino,
+            partial(_open_folder, needs_suppression=False),
         ),
     ),
 )

@@ -11,7 +11,8 @@ from labeler.api import Plugin
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.models.detections import FLOOR, to_candidates
-from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, outline, try_outline
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import Opaque, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
@@ -23,7 +24,6 @@ class RtDetr:
     """A checkpoint's network, on images that are stretched to a square as it was trained with."""
 
     def __init__(self, weights: Weights) -> None:
-        check_unchanged(weights)
         self._network: TorchNetwork = guarded(weights.path.name, lambda: _network(weights.path))
         self._names: list[str] = self._network.facts["names"]
         self._side: int = self._network.facts["side"]
@@ -71,17 +71,13 @@ def _open(path: Path) -> ModelSpec:
     model = _model_in(outline(path))
     if model is None:
         raise ModelError(f"“{path.name}” is no RT-DETR checkpoint; choose another file.")
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=path.stem,
+    return opened(
+        path,
+        RtDetr,
         task="detector",
-        load=lambda: RtDetr(weights),
-        weights=(weights,),
-        categories=tuple(class_names(model.part("names"))),
+        categories=class_names(model.part("names")),
         licence="AGPL-3.0",
         needs_suppression=False,
-        version=weights.sha256[:8],
     )
 
 

@@ -10,7 +10,8 @@ from labeler.api import Plugin
 from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models.detections import FLOOR, Letterbox, corners_of, to_candidates, upsampled_whole
-from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import load_state_dict, tensor_shapes
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.sam.concepts import Sam3Sizes, build, sizes_of
 from labeler.models.sam.torch_segmenters import running, to_numpy
@@ -24,7 +25,6 @@ class Sam3:
     """Finds every object that a phrase names, each with its mask."""
 
     def __init__(self, weights: Weights, sizes: Sam3Sizes) -> None:
-        check_unchanged(weights)
         self._side = sizes.side
         cut = tokenizer()  # CLIP's, as it was trained with
         name = weights.path.name
@@ -76,16 +76,13 @@ def _open(path: Path) -> ModelSpec:
     sizes = sizes_of(tensor_shapes(path))
     if sizes is None:
         raise ModelError(f"“{path.name}” is no checkpoint of SAM 3; choose another file.")
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=f"SAM 3 ({path.stem})",
+    return opened(
+        path,
+        lambda weights: Sam3(weights, sizes),
         task="detector",
-        load=lambda: Sam3(weights, sizes),
-        weights=(weights,),
+        title=f"SAM 3 ({path.stem})",
         licence="SAM License",
         reads_text=True,
-        version=weights.sha256[:8],
     )
 
 

@@ -11,7 +11,8 @@ from labeler.api import Plugin
 from labeler.core.records import Prompt, Proposal
 from labeler.errors import ModelError
 from labeler.models import devices
-from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.sam.architecture import SamArchitecture, architecture_of
 from labeler.models.sam.input_frame import FRAME, mask_of, prompt_arrays
@@ -33,7 +34,6 @@ class SegmentAnything:
     """A SAM of the segment-anything package, with its own way of preparing an image."""
 
     def __init__(self, weights: Weights, architecture: SamArchitecture) -> None:
-        check_unchanged(weights)
         name = weights.path.name
         if architecture.side != FRAME:
             raise ModelError(
@@ -152,15 +152,12 @@ def _open(path: Path) -> ModelSpec:
     architecture = architecture_of(tensor_shapes(path))
     if architecture is None:
         raise ModelError(f"“{path.name}” is no SAM checkpoint; choose another file.")
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=f"{architecture.title} ({path.stem})",
+    return opened(
+        path,
+        lambda weights: SegmentAnything(weights, architecture),
         task="segmenter",
-        load=lambda: SegmentAnything(weights, architecture),
-        weights=(weights,),
+        title=f"{architecture.title} ({path.stem})",
         licence="Apache-2.0",
-        version=weights.sha256[:8],
     )
 
 

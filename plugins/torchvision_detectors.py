@@ -17,15 +17,9 @@ from labeler.core.records import Candidate, Mask
 from labeler.errors import ModelError
 from labeler.models import devices
 from labeler.models.detections import FLOOR, MASK_FLOOR, Letterbox, to_candidates, upsampled
-from labeler.models.files import safetensors_file
-from labeler.models.files.pickles import (
-    check_unchanged,
-    class_names,
-    guarded,
-    hashed,
-    load_state_dict,
-    tensor_shapes,
-)
+from labeler.models.files import made
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import class_names, load_state_dict, tensor_shapes
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.training import options
 from labeler.training.events import Note, Report, ShouldStop
@@ -129,7 +123,6 @@ class TorchvisionDetector:
     def __init__(self, weights: Weights, found: _Found) -> None:
         import torch  # noqa: PLC0415  # heavy: in a child only
 
-        check_unchanged(weights)
         self._torch = torch
         self.device = devices.chosen()
         path = weights.path
@@ -230,20 +223,17 @@ def _found(path: Path) -> _Found | None:
 
 def _config(path: Path) -> _Config:
     """What our trainers say in the file; nothing for the files of others."""
-    if path.suffix.lower() == ".safetensors" and safetensors_file.made_by(path) in _TRAINED:
+    if made.maker_of(path) in _TRAINED:
         try:
-            text = safetensors_file.header(path).get("config", "")
-            return msgspec.json.decode(text, type=_Config)
-        except msgspec.DecodeError:
+            return made.read(path).config_as(_Config)
+        except ModelError:
             pass  # it is told by its tensors
     return _Config("", 0)
 
 
 def _title(path: Path, architecture: _Architecture) -> str:
     """The name of the run that made the file, else what model it is."""
-    own = ""
-    if path.suffix.lower() == ".safetensors" and safetensors_file.made_by(path) in _TRAINED:
-        own = safetensors_file.header(path).get("title", "")
+    own = made.read(path).title if made.maker_of(path) in _TRAINED else ""
     return own or f"{architecture.title} ({path.stem})"
 
 
@@ -256,16 +246,13 @@ def _open(path: Path) -> ModelSpec:
     found = _found(path)
     if found is None:
         raise ModelError(f"“{path.name}” holds the weights of none of torchvision's detectors.")
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=_title(path, found.architecture),
+    return opened(
+        path,
+        lambda weights: TorchvisionDetector(weights, found),
         task="detector",
-        load=lambda: TorchvisionDetector(weights, found),
-        weights=(weights,),
+        title=_title(path, found.architecture),
         categories=class_names(path),
         licence="BSD-3-Clause",
-        version=weights.sha256[:8],
     )
 
 

@@ -13,7 +13,8 @@ from labeler.core.records import Mask, Prompt, Proposal
 from labeler.errors import ModelError
 from labeler.models import devices
 from labeler.models.detections import Letterbox, upsampled_whole
-from labeler.models.files.pickles import check_unchanged, guarded, hashed, load_state_dict, tensor_shapes
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import load_state_dict, tensor_shapes
 from labeler.models.protocols import Embedding, FileSpec, Interrupt, ModelSpec, Rgb, Weights
 from labeler.models.sam.input_frame import FRAME, prompt_arrays
 from labeler.models.sam.torch_segmenters import (
@@ -69,7 +70,6 @@ class UltralyticsSam:
     """A model of ultralytics; its own predictor prepares images, and masks are scaled as there."""
 
     def __init__(self, weights: Weights, kind: Kind) -> None:
-        check_unchanged(weights)
         state = load_state_dict(weights.path)
         self._is_2 = kind is not _MOBILE
         self._predictor = guarded(weights.path.name, lambda: _predictor(kind, state, is_2=self._is_2))
@@ -194,15 +194,12 @@ def _open(path: Path) -> ModelSpec:
     kind = kind_of(tensor_shapes(path))
     if kind is None:
         raise ModelError(f"“{path.name}” is no checkpoint of SAM 2 or MobileSAM; choose another file.")
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=f"{kind.title} ({path.stem})",
+    return opened(
+        path,
+        lambda weights: UltralyticsSam(weights, kind),
         task="segmenter",
-        load=lambda: UltralyticsSam(weights, kind),
-        weights=(weights,),
+        title=f"{kind.title} ({path.stem})",
         licence="Apache-2.0",
-        version=weights.sha256[:8],
     )
 
 

@@ -1,14 +1,14 @@
 """U-Net: the category of every pixel, learnt from outlines; its connected regions are the objects."""
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from labeler.api import Plugin
-from labeler.models.files import safetensors_file
-from labeler.models.files.pickles import check_unchanged, guarded, hashed
-from labeler.models.protocols import FileSpec, ModelSpec, Weights
+from labeler.models.files import made
+from labeler.models.files.made import Made
+from labeler.models.files.opener import guarded
+from labeler.models.protocols import SemanticSegmenter, Weights
 from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
@@ -24,31 +24,11 @@ def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
     return unet_trainer.train(folder, plan, report, should_stop)
 
 
-def _loaded(weights: Weights) -> Any:
+def _load(weights: Weights, made: Made) -> SemanticSegmenter:
     from labeler.training.unet import pixel_model  # noqa: PLC0415  # heavy: in a child only
 
-    check_unchanged(weights)
-    return guarded(weights.path.name, lambda: pixel_model.load(weights.path))
-
-
-def _sniff(path: Path) -> bool:
-    return safetensors_file.made_by(path) == _ID
-
-
-def _open(path: Path) -> ModelSpec:
-    """The U-Net in a file; nothing of it is loaded before `load` is called."""
-    names = safetensors_file.entry(path, "categories", tuple[str, ...])
-    weights = hashed(path)
-    return ModelSpec(
-        id=path.stem,
-        title=safetensors_file.header(path).get("title") or path.stem,
-        task="semantic",
-        load=lambda: _loaded(weights),
-        weights=(weights,),
-        categories=names,
-        needs_suppression=False,
-        version=weights.sha256[:8],
-    )
+    model: SemanticSegmenter = guarded(weights.path.name, lambda: pixel_model.load(made))
+    return model
 
 
 def _share(name: str, title: str, default: float, about: str) -> Option:
@@ -153,5 +133,5 @@ plugin = Plugin(
     name="U-Net",
     version="1.0",
     trainers=(_TRAINER,),
-    files=(FileSpec(_ID, "a U-Net trained here", (".safetensors",), _sniff, _open),),
+    files=(made.kind(_ID, "a U-Net trained here", maker=_ID, task="semantic", load=_load),),
 )

@@ -13,7 +13,8 @@ from labeler.core.records import Candidate, Mask
 from labeler.errors import LabelerError, ModelError
 from labeler.models.detections import FLOOR, Letterbox, letterbox, to_candidates, upsampled
 from labeler.models.files import catalog
-from labeler.models.files.pickles import Opaque, check_unchanged, guarded, hashed, outline, try_outline
+from labeler.models.files.opener import guarded, opened
+from labeler.models.files.pickles import Opaque, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork, fast_network
 from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
@@ -36,7 +37,6 @@ class Yolo:
     """A checkpoint's network with its head's decoding, but none of its NMS."""
 
     def __init__(self, weights: Weights) -> None:
-        check_unchanged(weights)
         name = weights.path.name
         self._network = guarded(name, lambda: fast_network(weights, lambda: _bare_network(weights.path)))
         facts = self._network.facts
@@ -167,18 +167,15 @@ def _open(path: Path) -> ModelSpec:
     head = _head_of(model) if model is not None else None
     if model is None or head is None:
         raise ModelError(f"“{path.name}” is no YOLO checkpoint; choose another file.")
-    weights = hashed(path)
     title = content.get("title")  # of one that was trained here
-    return ModelSpec(
-        id=path.stem,
-        title=title if isinstance(title, str) and title else path.stem,
+    return opened(
+        path,
+        Yolo,
         task="detector",
-        load=lambda: Yolo(weights),
-        weights=(weights,),
-        categories=tuple(class_names(model.part("names"))),
+        title=title if isinstance(title, str) else "",
+        categories=class_names(model.part("names")),
         licence="AGPL-3.0",
         needs_suppression="one2one_cv2" not in head.modules,
-        version=weights.sha256[:8],
     )
 
 

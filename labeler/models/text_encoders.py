@@ -14,7 +14,7 @@ from labeler.errors import ModelError
 from labeler.models import devices
 from labeler.models.files import weights
 from labeler.models.files.catalog import entry
-from labeler.models.files.pickles import guarded
+from labeler.models.files.opener import guarded
 
 Encode: TypeAlias = Callable[[Sequence[str]], Any]
 """Gives a float32 tensor (1, N, D) of unit vectors for N phrases."""

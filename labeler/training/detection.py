@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import msgspec
 import numpy as np
 import torch
 from msgspec import Struct, structs
@@ -21,7 +20,7 @@ from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Candidate, Mask
 from labeler.errors import LabelerError
 from labeler.models.detections import to_candidates
-from labeler.models.files import safetensors_file
+from labeler.models.files import made
 from labeler.models.files.pickles import load_state_dict
 from labeler.models.protocols import Rgb
 from labeler.models.torchvision_models import build, freeze_norms, longest
@@ -110,7 +109,16 @@ def train(folder: RunFolder, plan: DetectionPlan, report: Report, should_stop: S
         clip=_LONGEST_GRADIENT,
     )
     fit(DetectionTask(model, learnt, held_out, plan, folder.spec.seed), folder, schedule, report, should_stop)
-    return _saved(folder, plan, model, train_set.names)
+    path = folder.path / "weights.safetensors"
+    made.save(
+        path,
+        made.arrays_of(model),
+        maker=plan.trainer,
+        categories=train_set.names,
+        config={"builder": plan.builder, "side": plan.size},
+        title=folder.spec.name,
+    )
+    return path
 
 
 class DetectionTask:
@@ -285,24 +293,6 @@ def _learnable(part: LabelledSet, plan: DetectionPlan, report: Report) -> Labell
         what = "outlines" if plan.masks else "objects"
         raise LabelerError(f"No image to learn from has {what}; label some and train again.")
     return structs.replace(part, images=tuple(images))
-
-
-def _saved(folder: RunFolder, plan: DetectionPlan, model: Any, names: Sequence[str]) -> Path:
-    path = folder.path / "weights.safetensors"
-    state = {name: values.detach().cpu().numpy() for name, values in model.state_dict().items()}
-    config = {"builder": plan.builder, "side": plan.size}
-    safetensors_file.save(
-        path,
-        state,
-        {
-            safetensors_file.MAKER: plan.trainer,
-            "format": "1",
-            "categories": msgspec.json.encode(list(names)).decode(),
-            "config": msgspec.json.encode(config).decode(),
-            "title": folder.spec.name,
-        },
-    )
-    return path
 
 
 def _tensor(rgb: Rgb) -> Tensor:

@@ -24,7 +24,7 @@ from labeler.core.geometry import bounds
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Candidate
 from labeler.errors import LabelerError
-from labeler.models.files import safetensors_file
+from labeler.models.files import made
 from labeler.models.files.pickles import load_state_dict
 from labeler.models.protocols import Rgb
 from labeler.training.batches import in_order
@@ -191,15 +191,14 @@ def train(folder: RunFolder, plan: LocalizerPlan, report: Report, should_stop: S
         should_stop,
     )
     path = folder.path / "weights.safetensors"
-    state = {name: values.detach().cpu().numpy() for name, values in module.state_dict().items()}
-    metadata = {
-        safetensors_file.MAKER: ID,
-        "format": "1",
-        "categories": msgspec.json.encode(train_set.names).decode(),
-        "config": msgspec.json.encode({"side": plan.size}).decode(),
-        "title": folder.spec.name,
-    }
-    safetensors_file.save(path, state, metadata)
+    made.save(
+        path,
+        made.arrays_of(module),
+        maker=ID,
+        categories=train_set.names,
+        config={"side": plan.size},
+        title=folder.spec.name,
+    )
     return path
 
 

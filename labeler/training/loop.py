@@ -25,7 +25,7 @@ from torch import Tensor
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError
 from labeler.models import devices
-from labeler.models.files import safetensors_file
+from labeler.models.files import made, safetensors_file
 from labeler.models.protocols import Rgb
 from labeler.training import checkpoint
 from labeler.training.batches import moved, prefetched
@@ -312,8 +312,7 @@ class _Fitting:
         self._show_samples(event.epoch)
 
     def _save_best(self) -> None:
-        state = self._module.state_dict()
-        arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+        arrays = made.arrays_of(self._module)
         try:
             safetensors_file.save(self._best_file, arrays, {"epoch": str(self._place.epoch)})
         except OSError as error:

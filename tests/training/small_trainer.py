@@ -11,7 +11,7 @@ import numpy as np
 from labeler.api import API, Plugin
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box, Candidate
-from labeler.models.files import safetensors_file
+from labeler.models.files import made, safetensors_file
 from labeler.models.protocols import FileSpec, ModelSpec
 from labeler.training.specs import Option, TrainerSpec
 
@@ -147,9 +147,5 @@ plugin = Plugin(
             metric="accuracy",
         ),
     ),
-    files=(
-        FileSpec(
-            "small-file", "Small", (".safetensors",), lambda p: safetensors_file.made_by(p) == "small", _open
-        ),
-    ),
+    files=(FileSpec("small-file", "Small", (".safetensors",), lambda p: made.maker_of(p) == "small", _open),),
 )

@@ -158,7 +158,7 @@ def test_a_file_that_does_not_say_what_it_finds_is_refused(tmp_path) -> None:
     from labeler.models.files import safetensors_file
 
     path = tmp_path / "mute.safetensors"
-    safetensors_file.save(path, {"a": np.zeros(1, np.float32)}, {safetensors_file.MAKER: "localizer"})
+    safetensors_file.save(path, {"a": np.zeros(1, np.float32)}, {"labeler": "localizer"})
     with pytest.raises(ModelError, match=r"“mute\.safetensors” does not say what it was trained for"):
         discover(safe_mode=True).open_file(path)
 

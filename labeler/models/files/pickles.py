@@ -5,18 +5,17 @@ knows no class and no function: whatever the file names becomes an `Opaque` that
 made from. Loading the weights themselves is left to libraries in their safe modes, in a child process.
 """
 
-import hashlib
 import io
 import json
 import math
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from labeler.errors import ModelError
-from labeler.models.protocols import Weights
+from labeler.models.files.opener import first_line
 
 _LONGEST_PICKLE = 16 << 20
 """Bytes; the structure of the largest checkpoints takes less than 2 MB, since tensors lie beside it."""
@@ -167,7 +166,7 @@ def load_state_dict(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # torch raises what it likes for damaged files
         raise ModelError(
-            f"The weights in “{path.name}” cannot be loaded safely ({_first_line(error)})."
+            f"The weights in “{path.name}” cannot be loaded safely ({first_line(error)})."
         ) from error
 
 
@@ -188,39 +187,6 @@ def _safetensors(path: Path) -> dict[str, Any]:
         for name, entry in _safetensors_header(path).items()
         if name != "__metadata__"
     }
-
-
-def hashed(path: Path) -> Weights:
-    """The file as weights known by their content. Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
-        return Weights(path.resolve(), hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def check_unchanged(weights: Weights) -> None:
-    """Raises ModelError where a chosen file is gone, or is another one than when it was chosen."""
-    try:
-        unchanged = hashed(weights.path).sha256 == weights.sha256
-    except OSError as error:
-        raise ModelError(
-            f"The model file “{weights.path}” cannot be read ({error.strerror or error}); choose it again."
-        ) from error
-    if not unchanged:
-        raise ModelError(f"The model file “{weights.path}” has changed since it was chosen; choose it again.")
-
-
-def guarded(title: str, load: Callable[[], Any]) -> Any:
-    """What `load` gives; whatever a library raises for a bad file becomes a ModelError that names it."""
-    try:
-        return load()
-    except (ModelError, MemoryError):
-        raise
-    except Exception as error:  # libraries raise what they like for a bad file
-        raise ModelError(f"“{title}” could not be loaded ({_first_line(error)}).") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:

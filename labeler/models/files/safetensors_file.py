@@ -1,14 +1,14 @@
 """Weights as safetensors files: tensors by name, and a few texts that say what they are.
 
 A file is 8 bytes with the little-endian length of a JSON header, the header, and the tensors' bytes. Nothing
-in it can run. Trained models say in `__metadata__` who made them (`made_by`) and what they need to be opened.
+in it can run. What the models that were trained here say in its `__metadata__` is in `made`.
 """
 
 import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,11 +16,6 @@ from numpy.typing import NDArray
 
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
-
-T = TypeVar("T")
-
-MAKER = "labeler"
-"""The metadata's key for the trainer whose model it is."""
 
 _LENGTH = struct.Struct("<Q")
 _MOST = 16 << 20
@@ -49,25 +44,6 @@ def header(path: Path) -> dict[str, str]:
     if max(ends, default=0) != left - length:
         raise ModelError(f"“{path.name}” is cut off; copy or download it again.")
     return metadata
-
-
-def entry(path: Path, name: str, kind: type[T]) -> T:
-    """A metadata entry that is JSON, as a `kind`: what the model finds, or how it is built.
-
-    Raises ModelError with one sentence where it is not there or of another kind, and as `header`.
-    """
-    try:
-        return msgspec.json.decode(header(path).get(name, ""), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ModelError(f"“{path.name}” does not say what it was trained for; train it again.") from error
-
-
-def made_by(path: Path) -> str:
-    """Which trainer of this app made the file, "" for any other file. Raises nothing but OSError."""
-    try:
-        return header(path).get(MAKER, "")
-    except ModelError:
-        return ""
 
 
 def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.core.boxes import Boxes
 from labeler.errors import ModelError
-from labeler.models.files import safetensors_file
+from labeler.models.files import made, safetensors_file
 from labeler.training.instant.cells import (
     LEVELS,
     WINDOW,
@@ -133,38 +132,16 @@ def shapes_of(config: Config, categories: int) -> dict[str, tuple[int, ...]]:
 
 
 def save(head: Head, path: Path, title: str) -> None:
-    """Write a head as a safetensors file that `load` and the app's models know. Raises OSError."""
+    """Write a head as a file that `load` and the app's models know. Raises OSError."""
     arrays = {f"head.{name}": values for name, values in head.weights.items()}
     arrays |= {"projection.mean": head.projection.mean, "projection.directions": head.projection.directions}
-    safetensors_file.save(
-        path,
-        arrays,
-        {
-            safetensors_file.MAKER: ID,
-            "format": "1",
-            "categories": msgspec.json.encode(head.names).decode(),
-            "config": msgspec.json.encode(head.config).decode(),
-            "title": title,
-        },
-    )
-
-
-def described(path: Path) -> tuple[tuple[str, ...], Config, str]:
-    """Names of the categories, sizes and title of the head in a file; its weights are not read.
-
-    Raises ModelError with one sentence where it is none, and OSError.
-    """
-    header = safetensors_file.header(path)
-    if header.get(safetensors_file.MAKER) != ID or header.get("format") != "1":
-        raise ModelError(f"“{path.name}” is no instant head that this version can open; train it again.")
-    names = safetensors_file.entry(path, "categories", tuple[str, ...])
-    config = safetensors_file.entry(path, "config", Config)
-    return names, config, header.get("title") or path.stem
+    made.save(path, arrays, maker=ID, categories=head.names, config=head.config, title=title)
 
 
 def load(path: Path) -> Head:
     """The head in a file that `save` wrote. Raises ModelError with one sentence, and OSError."""
-    names, config, _ = described(path)
+    about = made.read(path, ID)
+    names, config = about.categories, about.config_as(Config)
     arrays = safetensors_file.load(path)
     wanted = {f"head.{name}": shape for name, shape in shapes_of(config, len(names)).items()}
     wanted |= {"projection.mean": (_FEATURES,), "projection.directions": (config.dimensions, _FEATURES)}

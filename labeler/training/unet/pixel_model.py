@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import msgspec
 import numpy as np
 import torch
 from msgspec import Struct
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from labeler.core.records import Candidate
 from labeler.errors import ModelError
 from labeler.models import devices
-from labeler.models.files import safetensors_file
+from labeler.models.files import made, safetensors_file
+from labeler.models.files.made import Made
 from labeler.models.input_pixels import blended, candidates
 from labeler.models.protocols import Rgb
 from labeler.training.unet.network import Architecture, Segmenting, build
@@ -85,33 +85,28 @@ def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def save(path: Path, model: PixelModel, title: str) -> None:
-    """Write the model as safetensors, with all that `load` needs."""
-    state = {name: values.detach().cpu().numpy() for name, values in model.module.state_dict().items()}
-    safetensors_file.save(
+    """Write the model as a file, with all that `load` needs. Raises OSError."""
+    made.save(
         path,
-        state,
-        {
-            safetensors_file.MAKER: MAKER,
-            "format": "1",
-            "categories": msgspec.json.encode(model.names).decode(),
-            "config": msgspec.json.encode(model.recipe).decode(),
-            "title": title,
-        },
+        made.arrays_of(model.module),
+        maker=MAKER,
+        categories=model.names,
+        config=model.recipe,
+        title=title,
     )
 
 
-def load(path: Path) -> PixelModel:
+def load(file: Made) -> PixelModel:
     """The model of a file, on the GPU where there is one; ModelError with one sentence for another file."""
-    metadata = safetensors_file.header(path)
+    recipe = file.config_as(Recipe)
+    module = build(recipe.architecture)
+    arrays = safetensors_file.load(file.path)
     try:
-        recipe = msgspec.json.decode(metadata["config"], type=Recipe)
-        names = msgspec.json.decode(metadata["categories"], type=tuple[str, ...])
-        module = build(recipe.architecture)
-        arrays = safetensors_file.load(path)
         module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    except (KeyError, RuntimeError, msgspec.DecodeError) as error:
+    except RuntimeError as error:
         raise ModelError(
-            f"“{path.name}” does not hold the U-Net that it says it does; choose another file."
+            f"“{file.path.name}” does not hold the U-Net that it says it does; choose another file."
         ) from error
     where = devices.chosen()
-    return PixelModel(module.to(where, memory_format=devices.image_layout(where)).eval(), recipe, names)
+    module = module.to(where, memory_format=devices.image_layout(where)).eval()
+    return PixelModel(module, recipe, file.categories)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from labeler.errors import ModelError
-from labeler.models.files.safetensors_file import header, load, made_by, save
+from labeler.models.files.made import maker_of
+from labeler.models.files.safetensors_file import header, load, save
 
 METADATA = {"labeler": "instant", "format": "1", "categories": '["Straße", "木"]'}
 
@@ -30,7 +31,7 @@ def test_what_was_saved_comes_back(file) -> None:
 
 def test_metadata_is_read_without_the_tensors(file) -> None:
     assert header(file) == METADATA
-    assert made_by(file) == "instant"
+    assert maker_of(file) == "instant"
 
 
 def test_the_file_is_what_the_library_reads(file) -> None:
@@ -45,7 +46,7 @@ def test_a_file_without_metadata_is_nobodys(tmp_path) -> None:
     path = tmp_path / "plain.safetensors"
     save(path, {"a": np.ones(2, dtype=np.float32)}, {})
     assert header(path) == {}
-    assert made_by(path) == ""
+    assert maker_of(path) == ""
 
 
 def test_a_cut_off_file_is_said_to_be_one(file) -> None:
@@ -54,7 +55,7 @@ def test_a_cut_off_file_is_said_to_be_one(file) -> None:
         header(file)
     with pytest.raises(ModelError, match="damaged"):
         load(file)
-    assert made_by(file) == ""
+    assert maker_of(file) == ""
 
 
 @pytest.mark.parametrize(
@@ -78,12 +79,12 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, content) -> None:
     for read in (header, load):
         with pytest.raises(ModelError, match=r"“other.safetensors” is no safetensors file"):
             read(path)
-    assert made_by(path) == ""
+    assert maker_of(path) == ""
 
 
 def test_a_missing_file(tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
-        made_by(tmp_path / "gone.safetensors")
+        maker_of(tmp_path / "gone.safetensors")
     with pytest.raises(ModelError, match="cannot be read"):
         load(tmp_path / "gone.safetensors")
 

@@ -17,6 +17,7 @@ from labeler.errors import LabelerError, ModelError
 from labeler.models import embedder
 from labeler.models.embeddings import EmbeddingCache, content_digest
 from labeler.models.files import safetensors_file
+from labeler.models.files.made import read as read_made
 from labeler.models.prediction import load_detector, predict
 from labeler.models.protocols import FileDetector
 from labeler.registry import discover
@@ -123,7 +124,8 @@ def test_only_cells_inside_the_image_speak() -> None:
 def test_a_head_comes_back_from_its_file(tmp_path) -> None:
     head, path = some_head(), tmp_path / "head.safetensors"
     instant_head.save(head, path, "my run")
-    assert instant_head.described(path) == (("a", "b"), head.config, "my run")
+    about = read_made(path, "instant")
+    assert (about.categories, about.config_as(Config), about.title) == (("a", "b"), head.config, "my run")
     again = instant_head.load(path)
     features = np.random.default_rng(7).normal(size=(256, SIDE, SIDE)).astype(np.float32)
     np.testing.assert_array_equal(again.look(features, (50, 60)).boxes, head.look(features, (50, 60)).boxes)
@@ -146,11 +148,11 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, damage) -> None:
 def test_other_files_are_no_heads(tmp_path) -> None:
     path = tmp_path / "other.safetensors"
     safetensors_file.save(path, {}, {"labeler": "unet"})
-    with pytest.raises(ModelError, match="no instant head"):
-        instant_head.described(path)
+    with pytest.raises(ModelError, match="no model of the trainer “instant”"):
+        instant_head.load(path)
     safetensors_file.save(path, {}, {"labeler": "instant", "format": "1", "categories": "[1]"})
     with pytest.raises(ModelError, match="what it was trained for"):
-        instant_head.described(path)
+        instant_head.load(path)
 
 
 def test_an_object_is_asked_of_cells_near_its_middle_of_a_level_that_suits_it() -> None:
