@@ -15,8 +15,9 @@ from labeler.cli.labels import (
 )
 from labeler.errors import FormatError, LabelerError, UnclearIdsError
 from labeler.formats.coco.coco_file import open_document
-from labeler.formats.coco.coco_reading import Area, file_names
+from labeler.formats.coco.coco_reading import Area
 from labeler.formats.coco.frames import Choice
+from labeler.formats.coco.image_names import file_names
 from labeler.formats.exchange import import_document, import_results
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.intake import Edited

@@ -14,8 +14,9 @@ from labeler.core.photos.images import Header
 from labeler.core.photos.photo_files import Fingerprint
 from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
 from labeler.formats.coco.coco_file import CocoDocument, open_document, open_list
-from labeler.formats.coco.coco_reading import Area, dataset_of, file_names
+from labeler.formats.coco.coco_reading import Area, dataset_of
 from labeler.formats.coco.frames import IN_DOUBT, Choice
+from labeler.formats.coco.image_names import file_names
 from labeler.formats.coco.results import results_of
 from labeler.formats.folder_layouts import Layout, layout_of
 from labeler.formats.gates import packed, unpacked

@@ -1,17 +1,21 @@
 """What an export has to say of the photos that its labels are for: turned, gone, or not what they were."""
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from labeler.core.daemons import mapped_aside
 from labeler.core.photos.images import read_header
 from labeler.core.photos.patience import is_there, patiently, said_silent, silent_disk, silent_disks
 from labeler.core.photos.photo_files import Fingerprint, fingerprint
 from labeler.core.records import Image
 from labeler.errors import ImageError
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 TURNED = (
     "Is turned by its EXIF data: size and shapes are those of the turned photo; what does not turn photos "
@@ -36,7 +40,7 @@ def looked_at(
 ) -> list[Photo]:
     """Each image after a look at its file, in the order given; `known` has what their files were, by id."""
     before = known or {}
-    photos = mapped_aside(
+    photos = _mapped_aside(
         lambda image: _look(image, root / image.path, before.get(image.id)), list(images), workers=_WORKERS
     )
     # which disks are silent is known once all were looked at
@@ -85,3 +89,35 @@ def _look(image: Image, path: Path, known: Fingerprint | None) -> Photo:
     if header.turn > 1:
         told.append(TURNED)
     return Photo(image, tuple(told))
+
+
+def _mapped_aside(work: Callable[[T], R], items: Sequence[T], *, workers: int) -> list[R]:
+    """`work` of each item, in their order, done by some threads; raises the first error that one of them had.
+
+    The end of the program does not wait for these threads, whatever they are reading: a pool of
+    `concurrent.futures` would keep it from ending while one of its reads is stuck.
+    """
+    results: dict[int, R] = {}
+    errors: list[BaseException] = []
+    waiting = iter(range(len(items)))
+    turn = threading.Lock()
+
+    def run() -> None:
+        while not errors:
+            with turn:
+                place = next(waiting, -1)
+            if place < 0:
+                return
+            try:
+                results[place] = work(items[place])
+            except BaseException as error:  # it is raised where the results are waited for
+                errors.append(error)
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(min(workers, len(items)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [results[place] for place in range(len(items))]

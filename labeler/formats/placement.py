@@ -12,8 +12,9 @@ from labeler.core.photos.photo_kinds import LFS_POINTER, said_of_other
 from labeler.core.records import Image
 from labeler.errors import ImageError
 from labeler.formats.coco.coco_file import open_document
-from labeler.formats.coco.coco_reading import Area, dataset_of, file_names
+from labeler.formats.coco.coco_reading import Area, dataset_of
 from labeler.formats.coco.frames import Choice
+from labeler.formats.coco.image_names import file_names
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.image_paths import REASONS, Folder, FoundFile, folded, last_part, placeholder
 from labeler.formats.report import Report

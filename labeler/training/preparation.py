@@ -18,8 +18,9 @@ from labeler.core.photos.patience import is_folder, is_there, patiently, silent_
 from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import ImageError, LabelerError
 from labeler.formats.coco.coco_file import open_document
-from labeler.formats.coco.coco_reading import dataset_of, file_names, read_coco
+from labeler.formats.coco.coco_reading import dataset_of, read_coco
 from labeler.formats.coco.coco_writing import exported_ids, write_coco
+from labeler.formats.coco.image_names import file_names
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.image_paths import Folder, folded, last_part
 from labeler.formats.placement import Placing, header_of

@@ -35,9 +35,9 @@ from labeler.formats.coco.placed_shapes import read_placed
 from labeler.formats.coco.shapes import AREA_KEY, GEOMETRY, MaskBudget
 from labeler.formats.gates import (
     BOOL,
+    OBJECT,
     TEXT,
     Fields,
-    Kind,
     RefusalError,
     Repairs,
     excerpt,
@@ -121,21 +121,6 @@ def dataset_of(
     )
     totals = {name: len(getattr(document, name)) for name in ("images", "categories", "annotations")}
     return dataset, reader.ledger.report(document.name, totals)
-
-
-_NAMED: Kind[Fields] = Kind(dict[str, Raw], "an object")
-
-
-def file_names(document: CocoDocument) -> tuple[str, ...]:
-    """The images' file names, of those that have one."""
-    names = []
-    for raw in document.images:
-        if _NAMED.matches(raw):
-            try:
-                names.append(name_of(_NAMED.read(raw, ""), []))
-            except RefusalError:
-                continue
-    return tuple(names)
 
 
 class _Reader:
@@ -263,7 +248,7 @@ class _Reader:
         shapes: dict[int, list[Raw]] = {}
         for raw in annotations if asked else ():
             try:
-                image = self.images.find(_NAMED.read(raw, ""), "image_id", [])
+                image = self.images.find(OBJECT.read(raw, ""), "image_id", [])
             except RefusalError:
                 continue
             if image.id in asked:

@@ -2,7 +2,15 @@
 
 from urllib.parse import unquote, urlsplit
 
-from labeler.formats.gates import TEXT, Fields, RefusalError, Repairs, text
+from labeler.formats.coco.coco_file import CocoDocument
+from labeler.formats.gates import (
+    OBJECT,
+    TEXT,
+    Fields,
+    RefusalError,
+    Repairs,
+    text,
+)
 
 ADDRESSES = (
     "coco_url",
@@ -37,3 +45,15 @@ def last_of_address(address: str) -> str:
     if "://" in address:
         address = unquote(urlsplit(address).path)
     return address.strip().replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
+def file_names(document: CocoDocument) -> tuple[str, ...]:
+    """The images' file names, of those that have one."""
+    names = []
+    for raw in document.images:
+        if OBJECT.matches(raw):
+            try:
+                names.append(name_of(OBJECT.read(raw, ""), []))
+            except RefusalError:
+                continue
+    return tuple(names)

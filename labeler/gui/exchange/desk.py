@@ -60,7 +60,7 @@ class LabelsDesk(QObject):
 
         def find() -> Path:
             from labeler.formats.coco.coco_file import open_document  # noqa: PLC0415
-            from labeler.formats.coco.coco_reading import file_names  # noqa: PLC0415
+            from labeler.formats.coco.image_names import file_names  # noqa: PLC0415
             from labeler.formats.folder_layouts import layout_of  # noqa: PLC0415
 
             return layout_of(path, file_names(open_document(path))).folder.root

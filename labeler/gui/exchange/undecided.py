@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from labeler.gui.session.project_link import Undecided
 from labeler.gui.session.session import Session
@@ -75,8 +76,6 @@ class UndecidedOffers:
 
     def choose(self, found: Undecided, copy: Path) -> None:
         """Ask which of two files is the project, and open that."""
-        from labeler.gui.exchange.replaced_dialog import ReplacedDialog  # noqa: PLC0415 - seldom needed
-
         dialog = ReplacedDialog(found.sentence, found.project, copy, self._window)
         if dialog.exec() != QDialog.DialogCode.Accepted:
             return
@@ -131,3 +130,35 @@ class UndecidedOffers:
             take,
             failed=lambda error: self._notifier.error(str(error), key="undecided"),
         )
+
+
+class ReplacedDialog(QDialog):
+    """A project that was replaced while it was open: which of the two goes on under its name.
+
+    Rejected: decide later; accepted: `choice` says which is the project from now on.
+    """
+
+    def __init__(self, sentence: str, project: Path, copy: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Which labels go on")
+        self.setMinimumWidth(480)
+        self.choice: Literal["mine", "theirs"] = "mine"
+        said = QLabel(sentence, wordWrap=True)
+        self.mine = QPushButton(f"Use mine as {project.name}")
+        self.mine.setToolTip(f"{copy.name} takes its place; the other file is kept under another name")
+        self.theirs = QPushButton("Use the other file")
+        self.theirs.setToolTip("Yours is kept beside it under another name")
+        later = QPushButton("Decide later")
+        later.setToolTip(f"Your edits are safe in {copy}")
+        self.mine.clicked.connect(self.accept)
+        self.theirs.clicked.connect(self._take_theirs)
+        later.clicked.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        for widget in (said, self.mine, self.theirs, later):
+            column.addWidget(widget)
+
+    def _take_theirs(self) -> None:
+        self.choice = "theirs"
+        self.accept()

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from msgspec import structs
 from PySide6.QtCore import QObject, Signal
@@ -11,6 +10,7 @@ from labeler.core.filtering import Filter
 from labeler.core.records import Annotation, Candidate, Category, Change, Model
 from labeler.core.review_order import without_repeats
 from labeler.errors import ProjectError
+from labeler.gui.review.agreements import Filtering
 from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.session.sweep import Sweep
@@ -19,14 +19,6 @@ from labeler.project.store import Store
 
 BY = "review"
 """Who made these edits, as `Changed.by` says it."""
-
-
-class Filtering(Protocol):
-    """Where it is decided which candidates are predictions."""
-
-    @property
-    def filter(self) -> Filter:
-        """What a person set."""
 
 
 class Categories:

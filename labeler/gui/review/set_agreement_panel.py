@@ -22,7 +22,7 @@ from labeler.gui.models.model_choice import ModelChoice
 from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.bars import Bar, Bars, Line, Plot, Share
+from labeler.gui.toolkit.bars import Bar, Bars, Plot, PlotLine, Share
 from labeler.gui.toolkit.cards import Card, Choice, EmptyState
 from labeler.gui.toolkit.figures import Figure
 from labeler.gui.toolkit.rows import Row, RowsModel, RowsView
@@ -259,8 +259,8 @@ class SetAgreementPanel(Card):
     def _plot(self, tallies: Sequence[AgreementTally], places: list[str]) -> None:
         colors = theme.colors()
         lines = (
-            Line("IoU", theme.agreement_color(0.9), tuple(tally.mean_iou for tally in tallies)),
-            Line("F1", colors.quiet, tuple(tally.f1 for tally in tallies)),
+            PlotLine("IoU", theme.agreement_color(0.9), tuple(tally.mean_iou for tally in tallies)),
+            PlotLine("F1", colors.quiet, tuple(tally.f1 for tally in tallies)),
         )
         self.plot.show_lines(lines, places, ends=(places[0], places[-1]) if places else ("", ""))
 

@@ -27,7 +27,7 @@ _NAME = 92
 _NUMBER = 36
 
 
-class Line(Struct, frozen=True):
+class PlotLine(Struct, frozen=True):
     """One line of a plot: its name, its colour, and a value from 0 to 1 at each place, None for a gap."""
 
     name: str
@@ -46,7 +46,7 @@ class Plot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._lines: list[Line] = []
+        self._lines: list[PlotLine] = []
         self._places: list[str] = []
         self._ends = "", ""
         self._hovered: int | None = None
@@ -55,7 +55,7 @@ class Plot(QWidget):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_lines(self, lines: Sequence[Line], places: Sequence[str], *, ends: tuple[str, str]) -> None:
+    def show_lines(self, lines: Sequence[PlotLine], places: Sequence[str], *, ends: tuple[str, str]) -> None:
         """Show lines; `places` say in words what each place is, `ends` stand under the first and the last."""
         self._lines, self._places, self._ends, self._hovered = list(lines), list(places), ends, None
         told = (f"{line.name} {line.values[-1]:.2f}" for line in lines if line.values and line.values[-1])
@@ -100,7 +100,7 @@ class Plot(QWidget):
         if self._ends[1] != self._ends[0]:
             painter.drawText(foot, _RIGHT, self._ends[1])
 
-    def _paint_line(self, painter: QPainter, line: Line) -> None:
+    def _paint_line(self, painter: QPainter, line: PlotLine) -> None:
         points = [
             QPointF(self._x(place), self._y(value))
             for place, value in enumerate(line.values)

@@ -1,10 +1,13 @@
-"""The true class of every pixel, from the objects that people drew; no model library is needed."""
+"""The true class of every pixel, from the objects that people drew, and which is taken for which.
+
+No model library is needed.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from labeler.core.geometry import bounds, rasterise
 from labeler.core.records import Annotation, Box
@@ -70,3 +73,23 @@ def _seams(classes: LabelMap, owners: NDArray[np.int32]) -> NDArray[np.bool_]:
 def object_sides(annotations: Sequence[Annotation]) -> list[float]:
     """The root of the area of each object's box, in pixels: how large the objects are."""
     return [bounds(one.shape).area ** 0.5 for one in annotations if bounds(one.shape).area > 0]
+
+
+def label_confusion(
+    prediction: ArrayLike, truth: ArrayLike, *, classes: int, ignore: int | None = None
+) -> NDArray[np.int64]:
+    """Pixels (C, C), row the true class and column the predicted one, of two label maps of one shape.
+
+    Label maps hold whole numbers 0 to `classes` - 1; pixels whose truth is `ignore` are left out. Raises
+    ValueError where the shapes differ or a value is outside.
+    """
+    p, t = np.asarray(prediction).reshape(-1), np.asarray(truth).reshape(-1)
+    if np.shape(prediction) != np.shape(truth):
+        raise ValueError(f"prediction {np.shape(prediction)} and truth {np.shape(truth)} differ in shape.")
+    if ignore is not None:
+        p, t = p[t != ignore], t[t != ignore]
+    for name, values in (("prediction", p), ("truth", t)):
+        if values.size and not 0 <= values.min() <= values.max() < classes:
+            raise ValueError(f"The {name} has values outside the classes 0 to {classes - 1}.")
+    joint = t.astype(np.int64) * classes + p.astype(np.int64)
+    return np.bincount(joint, minlength=classes * classes).reshape(classes, classes)

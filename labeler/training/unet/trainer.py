@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labeler.core.geometry import area, bounds, from_bits
-from labeler.core.measures.label_confusion import label_confusion
 from labeler.core.measures.overlap import boundary_iou
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Box
@@ -34,7 +33,7 @@ from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 from labeler.training.unet import losses, pixel_model
 from labeler.training.unet.augmentation import NONE, Augmentation, varied, window
-from labeler.training.unet.label_maps import UNKNOWN, LabelMap, label_map
+from labeler.training.unet.label_maps import UNKNOWN, LabelMap, label_confusion, label_map
 from labeler.training.unet.network import Architecture, Segmenting, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe, scaled_size
 from labeler.training.unet.plan import NetworkPlan, UnetPlan, planned

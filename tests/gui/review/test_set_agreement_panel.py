@@ -8,7 +8,7 @@ from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.set_agreement_panel import SetAgreementPanel
-from labeler.gui.toolkit.bars import Bar, Bars, Line, Plot
+from labeler.gui.toolkit.bars import Bar, Bars, Plot, PlotLine
 
 
 def candidate(x, *, category=1, label="person"):
@@ -124,7 +124,7 @@ def test_another_threshold(qtbot, measured, panel):
 
 def test_a_plot_tells_the_nearest_place_and_keeps_small_changes_small(qtbot, shown):
     plot = shown(Plot(), height=104)
-    plot.show_lines([Line("IoU", "#00ff00", (0.90, None, 0.91))], ["a", "b", "c"], ends=("a", "c"))
+    plot.show_lines([PlotLine("IoU", "#00ff00", (0.90, None, 0.91))], ["a", "b", "c"], ends=("a", "c"))
     assert plot._range() == (0.8, 1.0)
     assert plot.place_at(0) == 0
     assert plot.place_at(plot._x(1) + 3) == 1

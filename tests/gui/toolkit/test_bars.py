@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from labeler.gui.toolkit.bars import Bar, Bars, Line, Plot
+from labeler.gui.toolkit.bars import Bar, Bars, Plot, PlotLine
 
 
 def bars(qtbot) -> Bars:
@@ -36,7 +36,7 @@ def test_keys_walk_the_bars_and_choose_one(qtbot) -> None:
 def test_keys_walk_the_places_of_a_plot_and_choose_one(qtbot) -> None:
     plot = Plot()
     qtbot.addWidget(plot)
-    lines = [Line("IoU", "#00ff00", (0.5, None, 0.75))]
+    lines = [PlotLine("IoU", "#00ff00", (0.5, None, 0.75))]
     plot.show_lines(lines, ["Mon", "Tue", "Wed"], ends=("Mon", "Wed"))
     plot.resize(240, 104)
     plot.show()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeler.core.measures.label_confusion import label_confusion
+from labeler.training.unet.label_maps import label_confusion
 
 
 def test_pixels_are_counted_by_true_and_predicted_class():
