@@ -1,8 +1,10 @@
 """How the whole set agrees with a model: numbers, categories, the course, the worst images, the effort."""
 
+import math
 import time
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QEvent, QModelIndex, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -22,8 +24,9 @@ from labeler.gui.models.model_choice import ModelChoice
 from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.bars import Bar, Bars, Plot, PlotLine, Share
+from labeler.gui.toolkit.bars import Bar, Bars, Share
 from labeler.gui.toolkit.cards import Card, Choice, EmptyState
+from labeler.gui.toolkit.curve_plot import Axis, CurvePlot, Floats, PlotCurve
 from labeler.gui.toolkit.figures import Figure
 from labeler.gui.toolkit.rows import Row, RowsModel, RowsView
 from labeler.gui.toolkit.timing import timer
@@ -36,6 +39,11 @@ MOST_IMAGES = 200
 
 _THRESHOLDS = tuple((f"IoU {value:.2f}", value) for value in (0.5, 0.6, 0.75, 0.9))
 _REFRESH_MS = 150
+_PLOT_HEIGHT = 140
+_DOTS = 16
+"""Up to so many places, each point has a dot."""
+_LONGEST_END = 14
+"""Letters of the words under an end of the plot."""
 
 
 class WorstModel(RowsModel):
@@ -95,6 +103,7 @@ class SetAgreementPanel(Card):
         self._scroll.setWidget(inside)
         self._scroll.viewport().setAutoFillBackground(False)
         inside.setAutoFillBackground(False)
+        self._scroll.hide()  # a plot that is shown imports its library, which nothing to show is not worth
         self.body.addWidget(self._empty)
         self.body.addWidget(self._scroll, 1)
         self._later = timer(self, self.refresh, milliseconds=_REFRESH_MS)
@@ -134,7 +143,9 @@ class SetAgreementPanel(Card):
     def _make_course(self) -> None:
         self.course = Choice("What the plot shows", [("Over time", "time"), ("By model", "model")], self)
         self.course.currentIndexChanged.connect(self._show_course)
-        self.plot = Plot(self)
+        self.plot = CurvePlot("Agreement", x=Axis(), y=Axis("", 0.0, 1.0), parent=self)
+        self.plot.setFixedHeight(_PLOT_HEIGHT)
+        self.plot.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.plot.clicked.connect(self._open_point)
         self._content_column.addWidget(self.course)
         self._content_column.addWidget(self.plot)
@@ -257,12 +268,22 @@ class SetAgreementPanel(Card):
             self._plot([moment.tally for moment in self._moments], _when(times))
 
     def _plot(self, tallies: Sequence[AgreementTally], places: list[str]) -> None:
-        colors = theme.colors()
-        lines = (
-            PlotLine("IoU", theme.agreement_color(0.9), tuple(tally.mean_iou for tally in tallies)),
-            PlotLine("F1", colors.quiet, tuple(tally.f1 for tally in tallies)),
+        numbers = np.arange(len(tallies), dtype=np.float64)
+        shown = (
+            ("IoU", theme.agreement_color(0.9), _column([tally.mean_iou for tally in tallies])),
+            ("F1", theme.colors().quiet, _column([tally.f1 for tally in tallies])),
         )
-        self.plot.show_lines(lines, places, ends=(places[0], places[-1]) if places else ("", ""))
+        curves = [
+            PlotCurve(name, color, numbers, values, dots=len(tallies) <= _DOTS)
+            for name, color, values in shown
+        ]
+        self.plot.set_x(_axis_of(places))
+        self.plot.set_y(_axis_over([values for *_, values in shown]))
+        self.plot.show_curves(curves, note="Points come here as images are labelled.", places=places)
+        if places:
+            ends = ((name, values[-1]) for name, _, values in shown if not np.isnan(values[-1]))
+            told = ", ".join(f"{name} {value:.2f}" for name, value in ends)
+            self.plot.setAccessibleName(f"From {places[0]} to {places[-1]}: {told} at the end")
 
     def _take_history(self, moments: list[AgreementMoment]) -> None:
         self._moments = moments
@@ -308,7 +329,7 @@ class SetAgreementPanel(Card):
         name = category.name if category else "no category"
         self._open(self._agreements.worst_first(category_id), f"{name}, worst first")
 
-    def _open_point(self, place: int) -> None:
+    def _open_point(self, _curve: str, place: int) -> None:
         """A model's version becomes the one measured against; a moment opens what was labelled then."""
         if self.course.currentData() == "model":
             model, _ = self._agreements.versions()[place]
@@ -353,3 +374,29 @@ def _when(times: Sequence[float]) -> list[str]:
     local = [time.localtime(when) for when in times]
     one_day = len({(one.tm_year, one.tm_yday) for one in local}) == 1
     return [time.strftime("%H:%M" if one_day else "%d %b %H:%M", one) for one in local]
+
+
+def _column(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _axis_of(places: Sequence[str]) -> Axis:
+    """From left to right, with words under the first and the last place and room for half of them beside."""
+    last = max(len(places) - 1, 0)
+    room = max(0.5, 0.12 * last)
+    words = [one if len(one) <= _LONGEST_END else f"{one[: _LONGEST_END - 1]}…" for one in places]
+    ends = tuple((float(place), words[place]) for place in dict.fromkeys((0, last)) if words)
+    return Axis("", -room, last + room, ticks=ends)
+
+
+def _axis_over(columns: Sequence[Floats]) -> Axis:
+    """Upwards: whole tenths, two of them at least, so that a small change does not look like a jump."""
+    values = np.concatenate(columns)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        low, high = 0.0, 1.0
+    else:
+        low = min(math.floor(values.min() * 10), 8) / 10
+        high = max(min(math.ceil(values.max() * 10) / 10, 1.0), low + 0.2)
+    ticks = tuple((float(value), f"{value:.2f}") for value in (low, (low + high) / 2, high))
+    return Axis("", low, high, ticks=ticks)

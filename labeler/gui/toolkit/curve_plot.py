@@ -12,6 +12,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QToolTip, QVBoxLayout, QWidget
 
 from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.bars import CHOOSING
 from labeler.gui.toolkit.curves_canvas import Axis, Floats, PlotCanvas, PlotCurve
 
 __all__ = ["Axis", "CurvePlot", "Floats", "PlotCurve", "line_color"]
@@ -35,7 +36,7 @@ class CurvePlot(QWidget):
     """Curves over two axes, with a legend above, and at will a line to drag from left to right."""
 
     clicked = Signal(str, int)
-    """The name of a curve and the place of its point that was clicked, or chosen by Enter."""
+    """The name of a curve and the place of its point that was clicked, or chosen by Enter or Space."""
     line_moved = Signal(float)
     """Where a person moved the line to, along x."""
 
@@ -48,6 +49,7 @@ class CurvePlot(QWidget):
         self.at: tuple[str, int] | None = None
         """The point that the pointer or the keys are at."""
         self._axes = x, y
+        self._places: list[str] = []
         self._line_label = ""
         self._marks: list[tuple[float, float, str]] = []
         self._dragged = False
@@ -72,9 +74,13 @@ class CurvePlot(QWidget):
 
     # --- what it shows ----------------------------------------------------------------------------
 
-    def show_curves(self, curves: Sequence[PlotCurve], *, note: str = "") -> None:
-        """Show these instead; `note` is said where there is no point at all."""
-        self.curves = list(curves)
+    def show_curves(self, curves: Sequence[PlotCurve], *, note: str = "", places: Sequence[str] = ()) -> None:
+        """Show these instead; `note` is said where there is no point at all.
+
+        With `places`, which say in words what each point of every curve stands for, points over each other
+        are one: the pointer means the nearest place, however far from a curve, and all of them are told.
+        """
+        self.curves, self._places = list(curves), list(places)
         if self.at is not None and self._point(*self.at) is None:
             self.at = None
         self._note.setText(note)
@@ -128,7 +134,8 @@ class CurvePlot(QWidget):
     def _draw_cursor(self) -> None:
         if self._canvas is not None:
             at = self._point(*self.at) if self.at else None
-            self._canvas.draw_cursor(at)
+            self._canvas.draw_cursor(None if self._places else at)
+            self._canvas.draw_place(at[0] if at is not None and self._places else None)
 
     def _point(self, name: str, place: int) -> tuple[float, float] | None:
         curve = next((curve for curve in self.curves if curve.name == name), None)
@@ -156,7 +163,8 @@ class CurvePlot(QWidget):
         at = event.position()
         match event.type():
             case QEvent.Type.MouseButtonPress if event.button() == left:
-                self.setFocus(Qt.FocusReason.MouseFocusReason)
+                if self.focusPolicy() & Qt.FocusPolicy.ClickFocus:
+                    self.setFocus(Qt.FocusReason.MouseFocusReason)
                 self._dragged = self._on_line(at) and not self._is_point_nearer(at)
             case QEvent.Type.MouseMove if self._dragged:
                 self._drag_to(at)
@@ -204,11 +212,17 @@ class CurvePlot(QWidget):
         at = self._point(*self.at) if self.at else None
         if self.at is None or at is None:
             return ""
+        if self._places:
+            values = ((curve.name, float(curve.y[self.at[1]])) for curve in self.curves)
+            told = (f"{name} {value:.3f}" for name, value in values if not np.isnan(value))
+            return "\n".join([self._places[self.at[1]], *told])
         x, y = self._axes
         return f"{self.at[0]}\n{x.label} {at[0]:.4g}, {y.label or 'value'} {at[1]:.4g}"
 
     def point_at(self, at: QPointF) -> tuple[str, int] | None:
         """The curve and the place of the point nearest to a pixel of the plot; None where none is near."""
+        if self._places:
+            return self._nearest_place(at)
         best, found = _REACH, None
         for curve in self.curves:
             place, distance = self._nearest(curve, at)
@@ -236,6 +250,13 @@ class CurvePlot(QWidget):
         place = int(np.argmin(distances))
         return place, float(distances[place])
 
+    def _nearest_place(self, at: QPointF) -> tuple[str, int] | None:
+        first = next((curve for curve in self.curves if len(curve.x)), None)
+        if first is None or self._canvas is None:
+            return None
+        columns, _ = self._canvas.pixels(first.x, np.zeros_like(first.x))
+        return first.name, int(np.argmin(np.abs(columns - at.x())))
+
     def _on_line(self, at: QPointF) -> bool:
         if self.line is None or self._canvas is None:
             return False
@@ -256,7 +277,7 @@ class CurvePlot(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Left and right move the line, or without one walk the points; up and down change the curve."""
         key = Qt.Key(event.key())
-        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.at is not None:
+        if key in CHOOSING and self.at is not None:
             self.clicked.emit(*self.at)
         elif not (self._step_line(key) if self.line is not None else self._step_cursor(key)):
             super().keyPressEvent(event)
@@ -282,15 +303,15 @@ class CurvePlot(QWidget):
         names = [curve.name for curve in self.curves if len(curve.x)]
         if not names:
             return False
-        name, place = self.at or (names[0], -1)
-        here = names.index(name)
         lengths = {curve.name: len(curve.x) for curve in self.curves}
+        name, place = self.at or (names[0], lengths[names[0]] if key == Qt.Key.Key_Left else -1)
+        here = names.index(name)
         match key:
             case Qt.Key.Key_Left | Qt.Key.Key_Right:
                 place += 1 if key == Qt.Key.Key_Right else -1
             case Qt.Key.Key_Home | Qt.Key.Key_End:
                 place = 0 if key == Qt.Key.Key_Home else lengths[name]
-            case Qt.Key.Key_Up | Qt.Key.Key_Down:
+            case Qt.Key.Key_Up | Qt.Key.Key_Down if not self._places:
                 name = names[(here + (1 if key == Qt.Key.Key_Down else -1)) % len(names)]
             case _:
                 return False
@@ -331,6 +352,8 @@ class CurvePlot(QWidget):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """As without keys."""
         super().focusOutEvent(event)
+        self.at = None
+        self._draw_cursor()
         if self._canvas is not None:
             self._canvas.show_focus(False)
 

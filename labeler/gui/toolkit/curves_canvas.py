@@ -1,4 +1,4 @@
-"""The pyqtgraph side of the plots of `curves`: what is drawn, in the colours of the scheme in force."""
+"""The pyqtgraph side of the plots of `curve_plot`: what is drawn, in the colours of the scheme in force."""
 
 import os
 from collections.abc import Sequence
@@ -76,7 +76,9 @@ class PlotCanvas:
         self._cursor: Any = pyqtgraph.ScatterPlotItem(size=12)
         self._marks.setZValue(20)
         self._cursor.setZValue(21)
-        for points in (self._marks, self._cursor):
+        self._place: Any = pyqtgraph.InfiniteLine(angle=90)
+        self._place.hide()
+        for points in (self._marks, self._cursor, self._place):
             self._box.addItem(points, ignoreBounds=True)
 
     def draw(self, curves: Sequence[PlotCurve], x: Axis, y: Axis) -> None:
@@ -165,6 +167,13 @@ class PlotCanvas:
         ring = self._library.mkPen(theme.colors().text, width=1.5)
         spots = [] if at is None else [{"pos": at, "brush": None, "pen": ring}]
         self._cursor.setData(spots)
+
+    def draw_place(self, x: float | None) -> None:
+        """A dotted line from top to bottom, or none."""
+        self._place.setVisible(x is not None)
+        if x is not None:
+            self._place.setPen(self._library.mkPen(theme.colors().quiet, style=Qt.PenStyle.DotLine))
+            self._place.setPos(x)
 
     def show_focus(self, shown: bool) -> None:
         """A frame in the accent while the keys go here."""

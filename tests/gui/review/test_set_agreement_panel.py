@@ -1,14 +1,17 @@
 """The set's agreement in the panel, on a real project of three photos."""
 
+import math
+
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
+from labeler.core.measures.set_agreement import AgreementTally
 from labeler.core.records import Annotation, Box, Candidate, Change
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.set_agreement_panel import SetAgreementPanel
-from labeler.gui.toolkit.bars import Bar, Bars, Plot, PlotLine
+from labeler.gui.toolkit.bars import Bar, Bars
 
 
 def candidate(x, *, category=1, label="person"):
@@ -89,14 +92,15 @@ def test_the_plot_over_models_compares_them_and_a_click_chooses_one(qtbot, sessi
     predict({image_id: [candidate(10)] for image_id in measured}, model="better")
     panel.course.setCurrentIndex(1)
     qtbot.waitUntil(lambda: panel.plot._places == ["detector", "better"])
-    qtbot.mouseClick(panel.plot, Qt.MouseButton.LeftButton, pos=QPoint(int(panel.plot._x(0)), 40))
+    at = panel.plot.pixel_of(0.1, 0.95).toPoint()
+    qtbot.mouseClick(panel.plot.surface, Qt.MouseButton.LeftButton, pos=at)
     assert session.measure.model.name == "detector"
 
 
 def test_a_point_of_the_course_opens_what_was_labelled_then(qtbot, session, measured, panel):
     qtbot.waitUntil(lambda: bool(panel._moments))
     with qtbot.waitSignal(panel.opened) as told:
-        panel.plot.clicked.emit(len(panel._moments) - 1)
+        panel.plot.clicked.emit("IoU", len(panel._moments) - 1)
     assert set(told.args[0]) <= set(measured)
     assert told.args[1].startswith("labelled ")
 
@@ -122,19 +126,25 @@ def test_another_threshold(qtbot, measured, panel):
     qtbot.waitUntil(lambda: "2 matched" in panel.line.text() and "1 extra" in panel.line.text())
 
 
-def test_a_plot_tells_the_nearest_place_and_keeps_small_changes_small(qtbot, shown):
-    plot = shown(Plot(), height=104)
-    plot.show_lines([PlotLine("IoU", "#00ff00", (0.90, None, 0.91))], ["a", "b", "c"], ends=("a", "c"))
-    assert plot._range() == (0.8, 1.0)
-    assert plot.place_at(0) == 0
-    assert plot.place_at(plot._x(1) + 3) == 1
-    with qtbot.waitSignal(plot.clicked) as told:
-        qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=QPoint(290, 20))
-    assert told.args == [2]
-    assert plot.accessibleName() == "From a to c: IoU 0.91 at the end"
-    plot.show_lines([], [], ends=("", ""))
-    assert plot.place_at(10) is None
-    assert not plot.grab().isNull()
+def test_the_plot_is_told_in_words_and_keeps_small_changes_small(measured, panel):
+    tallies = [AgreementTally(10, iou=9.0), AgreementTally(0, 5), AgreementTally(10, iou=9.1)]
+    panel._plot(tallies, ["a model of a long name", "b", "c"])
+    iou, f1 = panel.plot.curves
+    assert (iou.y[0], iou.y[2], f1.y[0]) == pytest.approx((0.9, 0.91, 1.0))
+    assert math.isnan(iou.y[1])
+    assert panel.plot.accessibleName() == "From a model of a long name to c: IoU 0.91, F1 1.00 at the end"
+    across, up = panel.plot._axes
+    assert across.ticks == ((0.0, "a model of a …"), (2.0, "c"))
+    assert (up.low, up.high) == (0.0, 1.0)
+    panel._plot(tallies[::2], ["a", "c"])
+    across, up = panel.plot._axes
+    assert (up.low, up.high) == (0.8, 1.0)
+    assert [words for _, words in up.ticks] == ["0.80", "0.90", "1.00"]
+
+
+def test_the_plot_s_library_waits_until_there_is_something_to_draw(qtbot, session, panel):
+    qtbot.waitUntil(panel._empty.isVisible)
+    assert panel.plot._canvas is None
 
 
 def test_bars_share_their_width(qtbot, shown):

@@ -1,9 +1,9 @@
-"""Bars and plots: what a click or a key tells."""
+"""Bars: what a click or a key tells."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from labeler.gui.toolkit.bars import Bar, Bars, Plot, PlotLine
+from labeler.gui.toolkit.bars import Bar, Bars
 
 
 def bars(qtbot) -> Bars:
@@ -33,20 +33,7 @@ def test_keys_walk_the_bars_and_choose_one(qtbot) -> None:
     assert pressed(bars(qtbot), Qt.Key.Key_Up, enter) == [5]
 
 
-def test_keys_walk_the_places_of_a_plot_and_choose_one(qtbot) -> None:
-    plot = Plot()
-    qtbot.addWidget(plot)
-    lines = [PlotLine("IoU", "#00ff00", (0.5, None, 0.75))]
-    plot.show_lines(lines, ["Mon", "Tue", "Wed"], ends=("Mon", "Wed"))
-    plot.resize(240, 104)
-    plot.show()
-    right, enter = Qt.Key.Key_Right, Qt.Key.Key_Return
-    assert pressed(plot, enter, right, right, enter, right, right, enter) == [1, 2]
-    assert plot.accessibleDescription() == "Wed, IoU 0.750"
-
-
-def test_without_bars_and_places_keys_do_nothing(qtbot) -> None:
-    for empty in (Bars(), Plot()):
-        qtbot.addWidget(empty)
-        keys = (Qt.Key.Key_Down, Qt.Key.Key_Right, Qt.Key.Key_Return)
-        assert pressed(empty, *keys) == []
+def test_without_bars_keys_do_nothing(qtbot) -> None:
+    empty = Bars()
+    qtbot.addWidget(empty)
+    assert pressed(empty, Qt.Key.Key_Down, Qt.Key.Key_Return) == []

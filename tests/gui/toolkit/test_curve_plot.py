@@ -133,6 +133,72 @@ def test_it_follows_the_theme(qapp, plot):
     assert line_color(0) != "#4bc3ff"
 
 
+# --- places -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def days(shown):
+    made = shown(CurvePlot("Agreement", x=Axis("", -0.5, 2.5), y=Axis("", 0.0, 1.0)), width=300, height=160)
+    x = np.arange(3.0)
+    curves = [
+        PlotCurve("IoU", "#00ff00", x, np.array([0.5, np.nan, 0.75])),
+        PlotCurve("F1", "#888888", x, x / 4),
+    ]
+    made.show_curves(curves, places=["Mon", "Tue", "Wed"])
+    QApplication.processEvents()
+    return made
+
+
+def pressed(qtbot, plot, *keys):
+    told = []
+    plot.clicked.connect(lambda _, place: told.append(place))
+    for key in keys:
+        qtbot.keyClick(plot, key)
+    return told
+
+
+def test_the_nearest_place_is_meant_however_far_from_a_curve(qtbot, days):
+    for x, place in ((-0.4, 0), (0.9, 1), (2.4, 2)):
+        with qtbot.waitSignal(days.clicked) as told:
+            click(qtbot, days, x, 0.99)
+        assert told.args == ["IoU", place]
+    # a gap is not told
+    days.at = days.point_at(days.pixel_of(1.1, 0.02))
+    assert days.told() == "Tue\nF1 0.250"
+
+
+def test_keys_walk_the_places_and_choose_one(qtbot, days):
+    right, enter = Qt.Key.Key_Right, Qt.Key.Key_Return
+    assert pressed(
+        qtbot, days, enter, right, right, enter, Qt.Key.Key_Up, right, right, Qt.Key.Key_Space
+    ) == [1, 2]
+    assert days.accessibleDescription() == "Wed, IoU 0.750, F1 0.500"
+
+
+def test_left_comes_from_the_right_end_and_what_loses_the_keys_marks_nothing(qtbot, days):
+    days.setFocus()
+    assert pressed(qtbot, days, Qt.Key.Key_Left, Qt.Key.Key_Return) == [2]
+    assert days._canvas._place.isVisible()
+    days.clearFocus()
+    assert days.at is None
+    assert not days._canvas._place.isVisible()
+
+
+def test_without_places_keys_do_nothing(qtbot, days):
+    days.show_curves([], places=[])
+    assert pressed(qtbot, days, Qt.Key.Key_Right, Qt.Key.Key_Return) == []
+
+
+def test_a_plot_that_only_tab_reaches_leaves_the_keys_where_they_are(qtbot, days):
+    days.clearFocus()
+    days.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    click(qtbot, days, 1, 0.5)
+    assert not days.hasFocus()
+    days.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    click(qtbot, days, 1, 0.5)
+    assert days.hasFocus()
+
+
 # --- the matrix -------------------------------------------------------------------------------------
 
 
