@@ -160,11 +160,6 @@ def _holds(value: Any, depth: int) -> bool:
     return not isinstance(value, int) or -MAX_ID <= value <= MAX_ID
 
 
-def leftover(fields: Fields, known: frozenset[str]) -> bytes:
-    """The JSON object of all keys but the known ones, values as they were written; b"" for none."""
-    return packed({key: raw for key, raw in fields.items() if key not in known})
-
-
 def packed(fields: dict[str, Any]) -> bytes:
     """A JSON object of raw values (Raw or bytes); b"" for none."""
     if not fields:

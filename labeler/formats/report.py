@@ -174,10 +174,6 @@ class Ledger:
         for note in notes:
             self.note(note.verdict, note.kind, note.index, note.field, note.sentence)
 
-    def is_refused(self, kind: str, index: int) -> bool:
-        """Whether that item was refused."""
-        return self._verdicts.get((kind, index)) == "refused"
-
     def report(self, source: str, totals: dict[str, int], *, done: str = "taken") -> Report:
         """The report, given how many items of each kind the file has."""
         counts: dict[str, dict[str, int]] = {kind: {} for kind in totals}

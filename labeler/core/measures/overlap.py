@@ -1,4 +1,4 @@
-"""How much two shapes overlap: IoU, GIoU, Dice and boundary IoU.
+"""How much two shapes overlap: IoU, Dice and boundary IoU.
 
 Boxes are exact arithmetic on `(x0, y0, x1, y1)`; masks are counted on the part where their crops meet, so
 that the cost follows the objects and not the image.
@@ -79,21 +79,6 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> Matrix:
     """
     shared = box_intersection(a, b)
     return _ratio(shared, box_area(a)[:, None] + box_area(b)[None, :] - shared)
-
-
-def box_giou(a: ArrayLike, b: ArrayLike) -> Matrix:
-    """Generalised IoU (N, M), -1 to 1, of boxes (N, 4) and (M, 4) xyxy.
-
-    IoU less the share of the smallest enclosing box that neither covers (Rezatofighi et al., CVPR 2019).
-    """
-    a, b = as_boxes(a, "a"), as_boxes(b, "b")
-    shared = box_intersection(a, b)
-    union = box_area(a)[:, None] + box_area(b)[None, :] - shared
-    width = np.maximum(a[:, None, 2], b[None, :, 2]) - np.minimum(a[:, None, 0], b[None, :, 0])
-    height = np.maximum(a[:, None, 3], b[None, :, 3]) - np.minimum(a[:, None, 1], b[None, :, 1])
-    hull: Matrix = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    giou: Matrix = _ratio(shared, union) - _ratio(hull - union, hull)
-    return giou
 
 
 def box_overlap(a: Box, b: Box) -> Overlap:
@@ -240,17 +225,3 @@ def agreement(a: Shape, b: Shape, *, size: tuple[int, int], boundary: bool = Tru
     overlap = mask_overlap(first, second)
     rim = boundary_iou(first, second, image_size=size) if boundary else None
     return Agreement(overlap.iou, overlap.dice, rim)
-
-
-def soft_dice(prediction: ArrayLike, truth: ArrayLike) -> float:
-    """Soft Dice of probabilities and truth, two arrays of one shape with values 0 to 1.
-
-    2 * sum(p * t) / (sum(p) + sum(t)): the denominator sums the values themselves, not their squares
-    (which is V-Net's variant). 1.0 when both sum up to 0. On hard 0/1 arrays it is the Dice coefficient.
-    Raises ValueError where the shapes differ.
-    """
-    p, t = np.asarray(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    if p.shape != t.shape:
-        raise ValueError(f"prediction {p.shape} and truth {t.shape} differ in shape.")
-    total = float(p.sum() + t.sum())
-    return 2.0 * float((p * t).sum()) / total if total > 0 else 1.0

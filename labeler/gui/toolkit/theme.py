@@ -3,7 +3,7 @@
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPalette
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -11,9 +11,6 @@ from labeler import paths
 from labeler.gui.toolkit.icons import draw_icon
 
 Scheme: TypeAlias = Literal["system", "dark", "light"]
-
-GRID = 4
-"""Everything is placed on steps of 4 px: 8 between things, 12 inside cards."""
 
 DEMIBOLD = QFont.Weight.DemiBold
 
@@ -148,9 +145,6 @@ def icon(name: str, *, active: str | None = None) -> QIcon:
     `active` is the colour of the checked state, by default the colour of text on the accent.
     """
     return draw_icon(name, color=_colors.text, on=active or _colors.on_accent, disabled=_colors.quiet)
-
-
-ICON = QSize(18, 18)
 
 
 def _resolved(scheme: Scheme) -> Colors:

@@ -45,27 +45,6 @@ def test_iou_of_an_intersection_of_7000_on_a_union_of_25400():
     assert round(pair.iou, 2) == 0.28
 
 
-def test_soft_dice_of_the_worked_prediction():
-    assert overlap.soft_dice([[0.9, 0.2], [0.1, 0.3]], [[1, 0], [0, 0]]) == pytest.approx(0.72, abs=1e-12)
-
-
-def test_soft_dice_of_nothing_predicted_and_nothing_there_is_1():
-    assert overlap.soft_dice(np.zeros((2, 2)), np.zeros((2, 2))) == 1.0
-
-
-def test_soft_dice_of_unlike_shapes_is_refused():
-    with pytest.raises(ValueError, match="differ in shape"):
-        overlap.soft_dice(np.zeros((2, 2)), np.zeros((2, 3)))
-
-
-@given(masks, masks)
-def test_soft_dice_of_hard_masks_is_their_dice(a, b):
-    pair = overlap.mask_overlap(a, b)
-    if pair.area_a + pair.area_b:
-        soft = overlap.soft_dice(geometry.to_bits(a, SIZE), geometry.to_bits(b, SIZE))
-        assert soft == pytest.approx(pair.dice, abs=1e-12)
-
-
 def test_empty_shapes_have_no_overlap():
     nothing = Mask(0, 0, np.zeros((0, 0), dtype=bool))
     assert overlap.mask_overlap(nothing, nothing) == Overlap(0, 0, 0)
@@ -93,18 +72,6 @@ def test_box_iou_is_symmetric_and_1_with_itself(a):
     iou = overlap.box_iou(a, a)
     assert np.array_equal(iou, iou.T)
     assert (np.diag(iou) == 1).all()
-
-
-@given(box_arrays, box_arrays)
-def test_giou_is_at_most_iou_and_above_minus_1(a, b):
-    giou = overlap.box_giou(a, b)
-    assert (giou <= overlap.box_iou(a, b) + 1e-12).all()
-    assert (giou > -1).all()
-
-
-def test_giou_by_hand():
-    assert overlap.box_giou([(0, 0, 1, 1)], [(2, 0, 3, 1)])[0, 0] == pytest.approx(-1 / 3)
-    assert overlap.box_giou([(0, 0, 2, 2)], [(0, 0, 2, 2)])[0, 0] == 1
 
 
 def test_boxes_without_area_have_iou_0():
