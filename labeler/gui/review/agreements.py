@@ -50,7 +50,7 @@ class Filtering(Protocol):
         """Emitted when the filter is another one."""
 
 
-class Ruler:
+class ImageMeasurer:
     """Measures one image against models, by fixed settings; for the writer's thread."""
 
     def __init__(self, models: Iterable[Model], wanted: Filter, threshold: float) -> None:
@@ -112,7 +112,7 @@ class SetAgreements(QObject):
         self._touched: dict[int, None] = {}
         self._turn = 0
         self._threshold = MATCHED_FROM
-        self._ruler = Ruler((), filtering.filter, MATCHED_FROM)
+        self._measurer = ImageMeasurer((), filtering.filter, MATCHED_FROM)
         self._sweep: Sweep[tuple[int, list[Measured]]] = Sweep(session, self)
         self._settle = timer(self, self._measure_touched, milliseconds=_SETTLE_MS)
         self._filtered = timer(self, self.refresh, milliseconds=_FILTER_MS)
@@ -140,7 +140,7 @@ class SetAgreements(QObject):
     @property
     def filter(self) -> Filter:
         """What the predictions were chosen by when they were measured."""
-        return self._ruler.filter
+        return self._measurer.filter
 
     @property
     def measures(self) -> Mapping[int, ImageMeasure]:
@@ -184,9 +184,9 @@ class SetAgreements(QObject):
 
     def ask_history(self, done: Callable[[list[AgreementMoment]], None]) -> None:
         """Hand over soon how the set went over time by the present settings."""
-        model, ruler = self.model, self._ruler
-        if model is not None and model.id in ruler.model_ids:
-            settings = ruler.settings(model.id)
+        model, measurer = self.model, self._measurer
+        if model is not None and model.id in measurer.model_ids:
+            settings = measurer.settings(model.id)
             self._session.ask(lambda store: course(store.agreements.history(model.id, settings)), done)
         else:
             done([])
@@ -215,7 +215,7 @@ class SetAgreements(QObject):
         self._sweep.stop()
         self._due, self._touched = {}, {}
         models = list(self._session.document.models)
-        self._ruler = ruler = Ruler(models, self._filtering.filter, self._threshold)
+        self._measurer = measurer = ImageMeasurer(models, self._filtering.filter, self._threshold)
         if self._session.project is None:
             self._measures, self._seen = {}, {}
             self.changed.emit()
@@ -224,9 +224,9 @@ class SetAgreements(QObject):
 
         def look_up(store: Store) -> dict[int, KnownModel]:
             if not store.read_only:
-                for key in ruler.model_ids:
+                for key in measurer.model_ids:
                     store.agreements.forget_old_settings(key)
-            return {key: store.agreements.known(key, ruler.settings(key)) for key in ruler.model_ids}
+            return {key: store.agreements.known(key, measurer.settings(key)) for key in measurer.model_ids}
 
         self._session.ask(look_up, lambda known: self._take_known(turn, known))
 
@@ -252,11 +252,11 @@ class SetAgreements(QObject):
 
     def _go_on(self) -> None:
         if self._due and self._session.project is not None:
-            self._sweep.start(list(self._due), self._ruler.measure, took=self._take, done=self._count_seen)
+            self._sweep.start(list(self._due), self._measurer.measure, took=self._take, done=self._count_seen)
 
     def _count_seen(self) -> None:
         """At the end of a sweep: a run may have shown its model more images."""
-        turn, model_ids = self._turn, list(self._ruler.model_ids)
+        turn, model_ids = self._turn, list(self._measurer.model_ids)
 
         def take(seen: dict[int, int]) -> None:
             if turn == self._turn:
@@ -282,7 +282,7 @@ class SetAgreements(QObject):
         self.changed.emit()
 
     def _keep(self, by_model: Mapping[int, list[ImageMeasure]]) -> None:
-        settings = {model_id: self._ruler.settings(model_id) for model_id in by_model}
+        settings = {model_id: self._measurer.settings(model_id) for model_id in by_model}
 
         def work(store: Store) -> None:
             with store.transaction():
@@ -302,12 +302,12 @@ class SetAgreements(QObject):
 
     def _take_model(self) -> None:
         """A run may have brought a model that nothing was measured against yet."""
-        if {model.id for model in self._session.document.models} != set(self._ruler.model_ids):
+        if {model.id for model in self._session.document.models} != set(self._measurer.model_ids):
             self._read_anew.start()
         self.changed.emit()
 
     def _take_filter(self) -> None:
-        if self._filtering.filter != self._ruler.filter:
+        if self._filtering.filter != self._measurer.filter:
             self._filtered.start()
 
     def _note(self, changed: Changed) -> None:

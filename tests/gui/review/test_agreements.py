@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.filtering import Filter
 from labeler.core.measures.set_agreement import AgreementTally
 from labeler.core.records import Annotation, Box, Candidate, Change
-from labeler.gui.review.agreements import Ruler, SetAgreements
+from labeler.gui.review.agreements import ImageMeasurer, SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.session.session import Session
 
@@ -72,9 +72,9 @@ def test_only_the_touched_image_is_measured(qtbot, session, owner, predict, monk
     agreements = made(qtbot, session, owner)
     qtbot.waitUntil(lambda: settled(agreements, matched=3))
     looked_at = []
-    measure = Ruler.measure
+    measure = ImageMeasurer.measure
     monkeypatch.setattr(
-        Ruler, "measure", lambda self, store, i: (looked_at.append(i), measure(self, store, i))[1]
+        ImageMeasurer, "measure", lambda self, store, i: (looked_at.append(i), measure(self, store, i))[1]
     )
     session.edits.add(Box(300, 300, 400, 400), by="test")
     qtbot.waitUntil(lambda: settled(agreements, matched=3, missed=1))
@@ -89,7 +89,7 @@ def test_a_restart_reads_what_was_measured(qtbot, session, owner, predict, photo
     qtbot.waitUntil(lambda: session.saved == "saved")
     before = dict(agreements.measures)
     session.shut_down()
-    monkeypatch.setattr(Ruler, "measure", None)
+    monkeypatch.setattr(ImageMeasurer, "measure", None)
     again = Session()
     again.open(photos)
     kept = SetAgreements(again, Sliders(), owner)
