@@ -120,7 +120,7 @@ def import_into(
             area=area,
         )
         if not is_new:
-            secure_for_import(store.path, store.secure)
+            secure_for_import(store.path, store.securing.secure)
             return take(store)
         try:
             with store.transaction():
@@ -138,7 +138,7 @@ def _results(args: argparse.Namespace) -> Report:
             f"“{args.project}” does not exist; results need the project of the images they are for."
         )
     with Store.open(args.project) as store:
-        secure_for_import(store.path, store.secure)
+        secure_for_import(store.path, store.securing.secure)
         try:
             return import_results(
                 store,

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     readable = [file for file, found in edits.items() if found]
     if args.take and readable:
         with Store.open(project) as store:
-            store.secure()
+            store.securing.secure()
             taken = sum(take_up(store, file) for file in readable)
         sys.stderr.write(f"labeler: {taken} changes were taken up; undo takes them back.\n")
     return int(len(readable) < len(edits))

@@ -38,6 +38,15 @@ class KnownPhotos(Protocol):
     def known(self) -> dict[int, Fingerprint]: ...
 
 
+class StoredPredictions(Protocol):
+    """What models said in a project: see `labeler.project.candidates.StoredCandidates`."""
+
+    def ensure_model(self, name: str, version: str) -> Model: ...
+    def add(
+        self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
+    ) -> tuple[Candidate, ...]: ...
+
+
 class Project(Protocol):
     """An open project: see `labeler.project.store.Store`, which is one."""
 
@@ -49,6 +58,8 @@ class Project(Protocol):
     def ids(self) -> IdGiver: ...
     @property
     def photos(self) -> KnownPhotos: ...
+    @property
+    def predictions(self) -> StoredPredictions: ...
     def images(self) -> list[Image]: ...
     def categories(self) -> list[Category]: ...
     def annotations(self, image_id: int) -> tuple[Annotation, ...]: ...
@@ -57,10 +68,6 @@ class Project(Protocol):
     def set_meta(self, key: str, value: str) -> None: ...
     def transaction(self) -> AbstractContextManager[None]: ...
     def apply(self, edit: Edit) -> int: ...
-    def ensure_model(self, name: str, version: str) -> Model: ...
-    def add_candidates(
-        self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
-    ) -> tuple[Candidate, ...]: ...
 
 
 class ImportPlan(Struct, frozen=True):
@@ -288,9 +295,9 @@ class ImportingResults:
         ]
         if candidates:
             with project.transaction():
-                maker = project.ensure_model(self._model, self._version)
+                maker = project.predictions.ensure_model(self._model, self._version)
                 touched = sorted({candidate.image_id for candidate in candidates})
-                project.add_candidates(maker.id, candidates, replacing=touched)
+                project.predictions.add(maker.id, candidates, replacing=touched)
         return self._found[1]
 
 

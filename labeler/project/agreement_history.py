@@ -4,10 +4,8 @@ A row is an image, a model and the settings it was measured with. It holds as lo
 another run touched the image since. Nothing here is an edit: all of it can be worked out again.
 """
 
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, msgpack
 
@@ -16,6 +14,7 @@ from labeler.core.measures.effort import Effort, active_seconds
 from labeler.core.measures.set_agreement import AgreementTally, ImageMeasure, summed
 from labeler.core.records import Candidate, Model
 from labeler.core.review_order import predictions_of
+from labeler.project.open_file import OpenFile
 
 COALESCED = 60.0
 """Seconds within which a newer measure of an image takes the place of the last one."""
@@ -52,21 +51,18 @@ class KnownModel(Struct, frozen=True):
 class Agreements:
     """The table of agreements of an open project; `Store.agreements` gives it."""
 
-    def __init__(
-        self, db: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        self._db = db
-        self._transaction = transaction
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
 
     def images_with_candidates(self, model_id: int) -> list[int]:
         """The ids of the images on which a model has candidates."""
         query = "SELECT DISTINCT image_id FROM candidate WHERE model_id = ? ORDER BY image_id"
-        return [image_id for (image_id,) in self._db.execute(query, (model_id,))]
+        return [image_id for (image_id,) in self._file.db.execute(query, (model_id,))]
 
     def predictions(self, candidates: Iterable[Candidate], model: Model, wanted: Filter) -> list[Candidate]:
         """What a filter keeps of a model's candidates on one image, classes that are ignored left out."""
         query = "SELECT label FROM mapping WHERE model_id = ? AND category_id IS NULL"
-        ignored = {label for (label,) in self._db.execute(query, (model.id,))}
+        ignored = {label for (label,) in self._file.db.execute(query, (model.id,))}
         meant = [candidate for candidate in candidates if candidate.label not in ignored]
         return predictions_of(meant, wanted, suppressed=model.suppressed)
 
@@ -76,7 +72,7 @@ class Agreements:
             "SELECT model_id FROM candidate WHERE image_id = ? "
             "UNION SELECT model_id FROM predicted WHERE image_id = ?"
         )
-        return {model_id for (model_id,) in self._db.execute(query, (image_id, image_id))}
+        return {model_id for (model_id,) in self._file.db.execute(query, (image_id, image_id))}
 
     def is_labelled(self, image_id: int) -> bool:
         """Whether a person has been at an image: it is reviewed, or has an annotation or a rejection."""
@@ -85,13 +81,13 @@ class Agreements:
             "OR EXISTS (SELECT 1 FROM annotation WHERE image_id = ?1) "
             "OR EXISTS (SELECT 1 FROM candidate WHERE image_id = ?1 AND verdict = 'rejected')"
         )
-        return bool(self._db.execute(query, (image_id,)).fetchone()[0])
+        return bool(self._file.db.execute(query, (image_id,)).fetchone()[0])
 
     def known(self, model_id: int, settings: str) -> KnownModel:
         """What holds of earlier measures with these settings, and what is to be measured."""
         seen = self._seen(model_id)
-        labelled = {image_id for (image_id,) in self._db.execute(_LABELLED)}
-        rows = self._db.execute(
+        labelled = {image_id for (image_id,) in self._file.db.execute(_LABELLED)}
+        rows = self._file.db.execute(
             "SELECT image_id, categories, worst, worst_iou, candidates, newest, checked, max(id) "
             "FROM agreement WHERE model_id = ? AND settings = ? GROUP BY image_id",
             (model_id, settings),
@@ -111,9 +107,9 @@ class Agreements:
     def keep(self, model_id: int, settings: str, measures: Iterable[ImageMeasure]) -> None:
         """Keep measures that were worked out just now; those of images that are gone since are dropped."""
         now = time.time()
-        with self._transaction():
+        with self._file.transaction():
             for one in measures:
-                if self._db.execute("SELECT 1 FROM image WHERE id = ?", (one.image_id,)).fetchone():
+                if self._file.db.execute("SELECT 1 FROM image WHERE id = ?", (one.image_id,)).fetchone():
                     self._keep(model_id, settings, one, now)
 
     def forget_old_settings(self, model_id: int) -> None:
@@ -121,9 +117,9 @@ class Agreements:
         query = (
             "SELECT settings FROM agreement WHERE model_id = ? GROUP BY settings ORDER BY max(checked) DESC"
         )
-        old = self._db.execute(query, (model_id,)).fetchall()[SETTINGS_KEPT:]
-        with self._transaction():
-            self._db.executemany(
+        old = self._file.db.execute(query, (model_id,)).fetchall()[SETTINGS_KEPT:]
+        with self._file.transaction():
+            self._file.db.executemany(
                 "DELETE FROM agreement WHERE model_id = ? AND settings = ?",
                 ((model_id, settings) for (settings,) in old),
             )
@@ -133,17 +129,18 @@ class Agreements:
         query = (
             "SELECT time, image_id, categories FROM agreement WHERE model_id = ? AND settings = ? ORDER BY id"
         )
-        rows = self._db.execute(query, (model_id, settings))
+        rows = self._file.db.execute(query, (model_id, settings))
         return [(when, image_id, summed(_unpacked(data).values())) for when, image_id, data in rows]
 
     def effort(self, model_id: int | None) -> Effort:
         """What labelling has cost, and what became of a model's predictions."""
         times = [when for when, first in self._edits_by_hand() if not _is_import(first)]
-        (objects,) = self._db.execute("SELECT count(*) FROM annotation WHERE source != 'import'").fetchone()
+        query = "SELECT count(*) FROM annotation WHERE source != 'import'"
+        (objects,) = self._file.db.execute(query).fetchone()
         spoken = "SELECT count(*) FROM candidate WHERE model_id = ? AND verdict = ?"
-        (accepted,) = self._db.execute(spoken, (model_id, "accepted")).fetchone()
-        (rejected,) = self._db.execute(spoken, (model_id, "rejected")).fetchone()
-        rows = self._db.execute(
+        (accepted,) = self._file.db.execute(spoken, (model_id, "accepted")).fetchone()
+        (rejected,) = self._file.db.execute(spoken, (model_id, "rejected")).fetchone()
+        rows = self._file.db.execute(
             "SELECT a.shape = c.shape AND a.category_id = coalesce(c.category_id, a.category_id), count(*) "
             "FROM annotation AS a JOIN candidate AS c ON c.id = a.prediction_id "
             "WHERE c.model_id = ? AND c.verdict = 'accepted' GROUP BY 1",
@@ -169,9 +166,9 @@ class Agreements:
     def _seen(self, model_id: int) -> dict[int, tuple[int, int]]:
         """Image id to how many candidates of the model it has, and the newest one's id."""
         query = "SELECT image_id FROM predicted WHERE model_id = ?"
-        seen = {image_id: (0, 0) for (image_id,) in self._db.execute(query, (model_id,))}
+        seen = {image_id: (0, 0) for (image_id,) in self._file.db.execute(query, (model_id,))}
         query = "SELECT image_id, count(*), max(id) FROM candidate WHERE model_id = ? GROUP BY image_id"
-        for image_id, count, newest in self._db.execute(query, (model_id,)):
+        for image_id, count, newest in self._file.db.execute(query, (model_id,)):
             seen[image_id] = count, newest
         return seen
 
@@ -181,23 +178,23 @@ class Agreements:
             "SELECT change.image_id, max(edit.time) FROM edit JOIN change ON change.edit_id = edit.id "
             "WHERE edit.time > ? AND change.image_id IS NOT NULL GROUP BY change.image_id"
         )
-        return dict(self._db.execute(query, (when,)))
+        return dict(self._file.db.execute(query, (when,)))
 
     def _keep(self, model_id: int, settings: str, one: ImageMeasure, now: float) -> None:
         query = "SELECT count(*), max(id) FROM candidate WHERE image_id = ? AND model_id = ?"
-        count, newest = self._db.execute(query, (one.image_id, model_id)).fetchone()
+        count, newest = self._file.db.execute(query, (one.image_id, model_id)).fetchone()
         packed = _packed(one.categories)
         state = packed, one.worst_id, one.worst_iou, count, newest or 0, now
         last = (one.image_id, model_id, settings)
-        key, since, before, rows = self._db.execute(_LAST, last).fetchone()
+        key, since, before, rows = self._file.db.execute(_LAST, last).fetchone()
         if rows and (before == packed or (rows > 1 and now - since < COALESCED)):
-            self._db.execute(
+            self._file.db.execute(
                 "UPDATE agreement SET categories = ?, worst = ?, worst_iou = ?, candidates = ?, newest = ?, "
                 "checked = ? WHERE id = ?",
                 (*state, key),
             )
             return
-        self._db.execute(
+        self._file.db.execute(
             "INSERT INTO agreement(image_id, model_id, settings, time, categories, worst, worst_iou, "
             "candidates, newest, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (one.image_id, model_id, settings, now, *state),
@@ -205,7 +202,7 @@ class Agreements:
 
     def _edits_by_hand(self) -> list[tuple[float, bytes | None]]:
         """The time of each edit that changed annotations or candidates, and its first annotation."""
-        rows = self._db.execute(_BY_HAND)
+        rows = self._file.db.execute(_BY_HAND)
         return [(when, first) for when, first, decided in rows if first is not None or decided]
 
 

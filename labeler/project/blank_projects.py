@@ -8,7 +8,7 @@ from labeler.project.store import Store
 
 def is_blank(store: Store) -> bool:
     """Whether there is no image, no category and no edit in a project, and never was an edit."""
-    return not (store.images() or store.categories() or store.journal(limit=1))
+    return not (store.images() or store.categories() or store.history.entries(limit=1))
 
 
 def take_away(project: Path) -> None:

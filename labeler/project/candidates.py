@@ -7,7 +7,6 @@ of a candidate (accepted, rejected) is an edit, which survives every later run o
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_iou
 from labeler.core.records import Candidate, Model
-from labeler.project.ids import Ids
+from labeler.project.open_file import OpenFile
 from labeler.project.table_rows import CANDIDATE
 
 SAME = 0.9
@@ -40,30 +39,26 @@ class StoredCandidates:
     Every method that writes is one transaction, or part of the one that the store's caller has opened.
     """
 
-    def __init__(
-        self, db: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]], ids: Ids
-    ) -> None:
-        self._db = db
-        self._transaction = transaction
-        self._ids = ids
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
 
     # --- models -----------------------------------------------------------------------------------
 
     def models(self) -> list[Model]:
         """Whatever has made candidates, in order of first use."""
-        return [_model(row) for row in self._db.execute(f"{_MODELS} ORDER BY id")]
+        return [_model(row) for row in self._file.db.execute(f"{_MODELS} ORDER BY id")]
 
     def ensure_model(self, name: str, version: str, *, suppressed: bool = False) -> Model:
         """The model of that name and version, noted down at its first use."""
         query = f"{_MODELS} WHERE name = ? AND version = ?"
-        row = self._db.execute(query, (name, version)).fetchone()
+        row = self._file.db.execute(query, (name, version)).fetchone()
         if row is None:
-            with self._transaction():
-                self._db.execute(
+            with self._file.transaction():
+                self._file.db.execute(
                     "INSERT INTO model(name, version, suppressed) VALUES (?, ?, ?)",
                     (name, version, int(suppressed)),
                 )
-            row = self._db.execute(query, (name, version)).fetchone()
+            row = self._file.db.execute(query, (name, version)).fetchone()
         return _model(row)
 
     # --- candidates -------------------------------------------------------------------------------
@@ -101,7 +96,7 @@ class StoredCandidates:
         person, an annotation or the history refers to; a new one that repeats such a one (the same class,
         IoU of at least `SAME`) is left out. Categories are taken as they are.
         """
-        with self._transaction():
+        with self._file.transaction():
             added = list(candidates)
             for image_id in replacing:
                 known = self._clear(model_id, image_id)
@@ -121,7 +116,7 @@ class StoredCandidates:
         refers to; a new one that repeats such a one is left out, so that a rejected object stays so. Each
         gets the category that its label is mapped to. Gives those that were stored.
         """
-        with self._transaction():
+        with self._file.transaction():
             known = self._clear(model_id, image_id)
             category_of = self._categories_of(model_id)
             placed = [
@@ -129,7 +124,7 @@ class StoredCandidates:
                 for c in _fresh(list(candidates), known)
             ]
             added = self._insert(model_id, placed)
-            self._db.execute(
+            self._file.db.execute(
                 "INSERT OR REPLACE INTO predicted (model_id, image_id, time) VALUES (?, ?, ?)",
                 (model_id, image_id, time.time()),
             )
@@ -137,13 +132,13 @@ class StoredCandidates:
 
     def forget_images(self, image_ids: Iterable[int]) -> int:
         """Other photos lie where these images were: drop what models found there; gives how much it was."""
-        with self._transaction():
-            return sum(forget_image(self._db, image_id) for image_id in image_ids)
+        with self._file.transaction():
+            return sum(forget_image(self._file.db, image_id) for image_id in image_ids)
 
     def predicted_images(self, model_id: int) -> set[int]:
         """The ids of the images that the model has seen, whether it found something there or not."""
         query = "SELECT image_id FROM predicted WHERE model_id = ?"
-        return {image_id for (image_id,) in self._db.execute(query, (model_id,))}
+        return {image_id for (image_id,) in self._file.db.execute(query, (model_id,))}
 
     # --- what classes mean ------------------------------------------------------------------------
 
@@ -156,7 +151,7 @@ class StoredCandidates:
             "SELECT label, sum(confidence >= ?) AS uses FROM candidate WHERE model_id = ? AND label != '' "
             "GROUP BY label ORDER BY uses DESC, label"
         )
-        return dict(self._db.execute(query, (confidence, model_id)))
+        return dict(self._file.db.execute(query, (confidence, model_id)))
 
     def unmapped(self, model_id: int, *, confidence: float = 0.0) -> dict[str, int]:
         """Those of `labels` that are in use, mean no category, and were not decided to be ignored."""
@@ -174,7 +169,7 @@ class StoredCandidates:
             "AND verdict = '' AND category_id IS NULL"
         )
         decided = self.mappings(model_id)
-        return any(label not in decided for (label,) in self._db.execute(query, (model_id, confidence)))
+        return any(label not in decided for (label,) in self._file.db.execute(query, (model_id, confidence)))
 
     def mappings(self, model_id: int) -> dict[str, int | None]:
         """The category of each class name that a person decided on; None for one that is ignored.
@@ -182,7 +177,7 @@ class StoredCandidates:
         A class that is not here means the category of the same name, upper or lower case, if there is one.
         """
         query = "SELECT label, category_id FROM mapping WHERE model_id = ? ORDER BY label"
-        return dict(self._db.execute(query, (model_id,)))
+        return dict(self._file.db.execute(query, (model_id,)))
 
     def set_mapping(self, model_id: int, label: str, category_id: int | None) -> None:
         """Let a class name mean a category, or none, from now on and for the candidates stored already."""
@@ -190,23 +185,25 @@ class StoredCandidates:
 
     def set_mappings(self, model_id: int, mapping: Mapping[str, int | None]) -> None:
         """`set_mapping` for several class names at once."""
-        with self._transaction():
+        with self._file.transaction():
             for label, category_id in mapping.items():
-                self._db.execute(
+                self._file.db.execute(
                     "INSERT OR REPLACE INTO mapping (model_id, label, category_id) VALUES (?, ?, ?)",
                     (model_id, label, category_id),
                 )
-                self._db.execute(
+                self._file.db.execute(
                     "UPDATE candidate SET category_id = ? WHERE model_id = ? AND label = ?",
                     (category_id, model_id, label),
                 )
 
     def forget_mappings(self, model_id: int, labels: Iterable[str]) -> None:
         """Decide on these class names no more: each means the category of its name again, if there is one."""
-        with self._transaction():
+        with self._file.transaction():
             for label in labels:
-                self._db.execute("DELETE FROM mapping WHERE model_id = ? AND label = ?", (model_id, label))
-                self._db.execute(
+                self._file.db.execute(
+                    "DELETE FROM mapping WHERE model_id = ? AND label = ?", (model_id, label)
+                )
+                self._file.db.execute(
                     "UPDATE candidate SET category_id = NULL WHERE model_id = ? AND label = ?",
                     (model_id, label),
                 )
@@ -214,12 +211,12 @@ class StoredCandidates:
 
     def match_names(self, model_id: int) -> None:
         """Give stored candidates without a category that of their label's name, as after one was added."""
-        with self._transaction():
+        with self._file.transaction():
             decided = self.mappings(model_id)
             category_of = self._categories_of(model_id)
             for label in self.labels(model_id):
                 if label not in decided and (category_id := category_of(label)):
-                    self._db.execute(
+                    self._file.db.execute(
                         "UPDATE candidate SET category_id = ? WHERE model_id = ? AND label = ? "
                         "AND category_id IS NULL",
                         (category_id, model_id, label),
@@ -228,7 +225,7 @@ class StoredCandidates:
     def _categories_of(self, model_id: int) -> Callable[[str], int]:
         """What gives a label's category; 0 for none."""
         decided = self.mappings(model_id)
-        rows = self._db.execute("SELECT name, id FROM category ORDER BY id DESC")
+        rows = self._file.db.execute("SELECT name, id FROM category ORDER BY id DESC")
         named: dict[str, int] = {name.casefold(): category_id for name, category_id in rows}
 
         def category_of(label: str) -> int:
@@ -241,17 +238,17 @@ class StoredCandidates:
     # --- rows -------------------------------------------------------------------------------------
 
     def _read(self, where: str, values: Sequence[float]) -> tuple[Candidate, ...]:
-        return tuple(map(CANDIDATE.from_row, self._db.execute(f"{CANDIDATE.select} {where}", values)))  # type: ignore[arg-type]
+        return tuple(map(CANDIDATE.from_row, self._file.db.execute(f"{CANDIDATE.select} {where}", values)))  # type: ignore[arg-type]
 
     def _clear(self, model_id: int, image_id: int) -> tuple[Candidate, ...]:
         """Delete what nothing refers to; gives what stays."""
-        self._db.execute(f"DELETE {_LOOSE}", {"image": image_id, "model": model_id})
+        self._file.db.execute(f"DELETE {_LOOSE}", {"image": image_id, "model": model_id})
         return self.candidates(image_id, model_id)
 
     def _insert(self, model_id: int, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        first = self._ids.take("candidate", len(candidates))
+        first = self._file.ids.take("candidate", len(candidates))
         added = tuple(replace(c, id=first + n, model_id=model_id) for n, c in enumerate(candidates))
-        self._db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
+        self._file.db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
         return added
 
 

@@ -12,7 +12,7 @@ def merged(store: Store, source: Category, target: Category) -> Edit:
     """The edit, not yet applied, that gives all objects of one category another and deletes the first."""
     now = time.time()
     annotations = store.annotations_of_category(source.id)
-    candidates = store.candidates_of_category(source.id)
+    candidates = store.predictions.of_category(source.id)
     return Edit(
         f"Merge {source.name} into {target.name}",
         (

@@ -1,6 +1,5 @@
 """The file of an open project: its connection, its lock, its transactions, and where it lies."""
 
-import logging
 import os
 import sqlite3
 import tempfile
@@ -9,11 +8,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from labeler.core.records import Edit
 from labeler.errors import CannotWriteError, ProjectError
 from labeler.project import opening, schema
 from labeler.project.ids import Ids
-from labeler.project.keeping import copying, seals, snapshots
+from labeler.project.keeping import seals, snapshots
 from labeler.project.keeping.kept import let_go, write_copy
 from labeler.project.keeping.lock import Lock, acquire
 from labeler.project.keeping.noted import NotedRevision, note
@@ -25,10 +23,6 @@ Probe = Callable[[str], None]
 
 WAL_BYTES = 32 << 20
 """A write-ahead log that has grown so far is brought into the main file even while work goes on."""
-BULK = 1000
-"""From so many changes on, an edit is preceded by a snapshot."""
-
-logger = logging.getLogger(__name__)
 
 
 def no_probe(point: str) -> None:
@@ -46,16 +40,17 @@ def _locked(path: Path, *, take_over: bool) -> Lock:
 
 
 class OpenFile:
-    """What `Store` is made of beside its tables; all methods belong to the thread that opened it."""
+    """What a `Store` lies in; all methods belong to the thread that opened it."""
 
     def __init__(
         self, whereabouts: Whereabouts, db: sqlite3.Connection, lock: Lock | None, probe: Probe
     ) -> None:
         path = self.path = whereabouts.path
         self.read_only = lock is None
-        self._db = db
+        self.db = db
+        """The connection; another one after `reconnect`, `go_on_at` and some a `look`."""
         self._lock = lock
-        self._probe = probe
+        self.probe = probe
         self.ids = Ids(db)
         """The one giver of ids, which the window shares."""
         self._whereabouts = whereabouts
@@ -70,8 +65,6 @@ class OpenFile:
         """Whether `away` is looked at after each commit; else `transaction` raises it."""
         self.away: AwayError | None = None
         """What a look after a commit found: the commit is in what is open, not in what is at the path."""
-        self.keep_pinned: Callable[[copying.Pinned], object] = self._keep_now
-        """What makes a snapshot of a moment before a bulk edit; who has another thread for it sets this."""
 
     # --- opening and closing ------------------------------------------------------------------
 
@@ -114,9 +107,9 @@ class OpenFile:
         """Bring everything into the main file and let go of it; a second call does nothing."""
         try:
             if self.read_only or self._whereabouts.is_same():
-                self._db.close()
+                self.db.close()
             else:
-                let_go(self._db, self._whereabouts, self.path)
+                let_go(self.db, self._whereabouts, self.path)
         finally:
             if self.read_only and not self._leaves_sides and self._whereabouts.is_same():
                 schema.take_sides_away(self.path)
@@ -129,7 +122,7 @@ class OpenFile:
         """Open the file anew under the same lock, after its disk was away; raises as `open` does."""
         if (change := self._whereabouts.look()) not in ("", "side files"):
             raise AwayError(self.path, change, self._whereabouts.now_at())
-        old = self._db
+        old = self.db
         self._open_again()
         old.close()
 
@@ -138,8 +131,8 @@ class OpenFile:
         if not self._whereabouts.is_same():
             fresh.close()
             raise AwayError(self.path, "replaced", None)
-        self._db = fresh
-        self.ids.catch_up(self._db)
+        self.db = fresh
+        self.ids.catch_up(self.db)
         self._whereabouts.note_sides()
 
     def look(self) -> None:
@@ -154,10 +147,10 @@ class OpenFile:
             # only touched
             self._whereabouts.note_written()
         elif change == "side files":
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._note_main()
             # what is open goes first: within a process SQLite would share its index of the lost log
-            self._db.close()
+            self.db.close()
             self._open_again()
         else:
             raise AwayError(self.path, change, self._whereabouts.now_at())
@@ -176,7 +169,7 @@ class OpenFile:
         with tempfile.TemporaryDirectory() as folder, suppress(sqlite3.Error, ProjectError, OSError):
             copy = Path(folder) / self.path.name
             revision = self.revision
-            write_copy(self._db, copy, of=self.path)
+            write_copy(self.db, copy, of=self.path)
             return not schema.damage(copy) and opening.bare_revision(copy) == revision
         return False
 
@@ -187,7 +180,7 @@ class OpenFile:
 
     def assert_as_saved(self, table: str, where: str, key: int) -> None:
         """Compare rows with their checksums; raises `DamagedProjectError`."""
-        wrong = seals.broken_rows(self._db, table, where, (key,))
+        wrong = seals.broken_rows(self.db, table, where, (key,))
         if wrong:
             raise snapshots.DamagedProjectError(self.path, wrong, snapshots.newest_good(self.path))
 
@@ -203,7 +196,7 @@ class OpenFile:
             kept = target.with_name(f".{target.name}.again")
         if target != self._whereabouts.now_at():
             if source is None:
-                write_copy(self._db, kept, of=self.path)
+                write_copy(self.db, kept, of=self.path)
             else:
                 with closing(schema.connect_to_read(source)) as db:
                     write_copy(db, kept, of=self.path)
@@ -213,12 +206,12 @@ class OpenFile:
         if self._whereabouts.now_at() not in (None, self.path):
             # a file that was moved is to have all of it too
             with suppress(sqlite3.Error):
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        let_go(self._db, self._whereabouts, self.path)
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        let_go(self.db, self._whereabouts, self.path)
         if kept != target:
             kept.rename(target)
         self._whereabouts = Whereabouts(target)
-        self._db = opening.connected(target, read_only=False)
+        self.db = opening.connected(target, read_only=False)
         self._whereabouts.note_sides()
         if target != self.path and self.path.is_file():
             # what lies there now is another project: ours is noted where it goes on
@@ -227,18 +220,12 @@ class OpenFile:
         self._note.close()
         self._note = NotedRevision(target)
         self._note.write(self.revision)
-        self.ids.catch_up(self._db)
+        self.ids.catch_up(self.db)
         self._left_at = opening.bare_revision(target)
 
     def _note_main(self) -> None:
         self._whereabouts.note_written()
         self._left_at = opening.bare_revision(self.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -248,17 +235,17 @@ class OpenFile:
         """
         if self.read_only:
             raise ProjectError(f"{self.path.name} is open read-only; nothing was changed.")
-        if self._db.in_transaction:
+        if self.db.in_transaction:
             yield
             return
-        self._probe("before begin")
+        self.probe("before begin")
         self.look()
         try:
-            with schema.transaction(self._db):
+            with schema.transaction(self.db):
                 yield
-                self.ids.keep(self._db)
-                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
-                self._probe("before commit")
+                self.ids.keep(self.db)
+                self.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
+                self.probe("before commit")
         except sqlite3.IntegrityError as error:
             raise ProjectError(schema.integrity_sentence(error)) from error
         except (OverflowError, UnicodeEncodeError) as error:
@@ -266,27 +253,22 @@ class OpenFile:
                 f"Nothing was saved: a value does not fit the project file ({error})."
             ) from error
         self._note.write(self.revision)
-        self._probe("after commit")
+        self.probe("after commit")
         self._look_after_commit()
         if self._whereabouts.wal_size() > WAL_BYTES:
             self._checkpoint_passively()
 
-    # --- facts of the file ------------------------------------------------------------------------
+    def at_mid_action(self) -> None:
+        """Half of an edit is written."""
+        self.probe("mid action")
 
-    def meta(self, key: str) -> str:
-        """A setting of the project; "" if it was never set."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return "" if row is None else str(row[0])
+    # --- facts of the file ------------------------------------------------------------------------
 
     @property
     def revision(self) -> int:
         """How many transactions have written to this project."""
-        return int(self.meta("revision"))
-
-    def set_meta(self, key: str, value: str) -> None:
-        """Keep a setting of the project."""
-        with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+        (value,) = self.db.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()
+        return int(value)
 
     # --- upkeep -------------------------------------------------------------------------------
 
@@ -294,49 +276,22 @@ class OpenFile:
         """Bring all commits into the main file, so that it alone is the whole project."""
         self.look()
         self._checkpoint_passively()
-        self._probe("mid checkpoint")
+        self.probe("mid checkpoint")
         # whoever reads now, as a snapshot being taken, is not waited for: the next pause is soon enough
-        self._db.execute("PRAGMA busy_timeout = 0")
+        self.db.execute("PRAGMA busy_timeout = 0")
         try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
-            self._db.execute(f"PRAGMA busy_timeout = {schema.BUSY_MS}")
+            self.db.execute(f"PRAGMA busy_timeout = {schema.BUSY_MS}")
             self._note_main()
 
     def _checkpoint_passively(self) -> None:
         try:
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         finally:
             self._note_main()
-
-    def snapshot(self, folder: Path | None = None) -> Path:
-        """A checked copy of the project, in its folder for snapshots if no other is named; gives its path."""
-        return copying.take(self.path, folder=folder, midway=self.at_mid_snapshot)
-
-    def secure(self) -> Path | None:
-        """A snapshot if there was a write since the newest one, as before an import; gives its path."""
-        return copying.secure(self.path, midway=self.at_mid_snapshot)
-
-    def at_mid_snapshot(self) -> None:
-        """A snapshot is written but not yet published; on whichever thread takes it."""
-        self._probe("mid snapshot")
-
-    def secure_before(self, edit: Edit) -> None:
-        """A bulk edit can be undone; the snapshot is for the case that it shows a fault of ours."""
-        if len(edit.changes) < BULK or self.read_only or self._db.in_transaction:
-            return
-        try:
-            pinned = copying.Pinned(self.path)
-            self.keep_pinned(pinned)
-        except (ProjectError, OSError, sqlite3.Error) as error:
-            logger.warning("No snapshot of %s could be made before “%s”: %s", self.path, edit.label, error)
-
-    def _keep_now(self, pinned: copying.Pinned) -> None:
-        with closing(pinned):
-            if not copying.is_kept(pinned):
-                copying.keep(pinned, midway=self.at_mid_snapshot)
 
     def settings(self) -> Mapping[str, Any]:
         """What SQLite says about how safe this file is kept, by pragma name."""
         names = "journal_mode synchronous foreign_keys trusted_schema application_id user_version".split()
-        return {name: self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+        return {name: self.db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}

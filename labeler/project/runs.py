@@ -1,8 +1,5 @@
 """The trainings that a project's labels were used for: a row each, whose folder has all the rest."""
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -11,6 +8,7 @@ from msgspec import Struct
 
 from labeler import paths
 from labeler.errors import LabelerError, ProjectError
+from labeler.project.open_file import OpenFile
 
 RunState: TypeAlias = Literal["running", "stopped", "interrupted", "failed", "finished"]
 
@@ -44,21 +42,18 @@ class Run(Struct, frozen=True):
 class Runs:
     """The table of trainings of an open project."""
 
-    def __init__(
-        self, db: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        self._db = db
-        self._transaction = transaction
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
 
     def list(self) -> list[Run]:
         """All of them, newest first."""
         query = f"SELECT {_COLUMNS} FROM run ORDER BY started DESC, id DESC"
-        return [_run(row) for row in self._db.execute(query)]
+        return [_run(row) for row in self._file.db.execute(query)]
 
     def add(self, run: Run) -> Run:
         """Note a training down; gives it with its id. `ProjectError` where its folder is known already."""
-        with self._transaction():
-            cursor = self._db.execute(
+        with self._file.transaction():
+            cursor = self._file.db.execute(
                 "INSERT INTO run (folder, name, trainer, images, started, state, finished, metrics, before) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 _values(run),
@@ -67,8 +62,8 @@ class Runs:
 
     def update(self, run: Run) -> None:
         """Keep what has become of a training. `ProjectError` where it is not there."""
-        with self._transaction():
-            cursor = self._db.execute(
+        with self._file.transaction():
+            cursor = self._file.db.execute(
                 "UPDATE run SET folder = ?, name = ?, trainer = ?, images = ?, started = ?, state = ?, "
                 "finished = ?, metrics = ?, before = ? WHERE id = ?",
                 (*_values(run), run.id),
@@ -78,8 +73,8 @@ class Runs:
 
     def remove(self, run_id: int) -> None:
         """Forget a training; its folder is its caller's. Nothing happens where it is not there."""
-        with self._transaction():
-            self._db.execute("DELETE FROM run WHERE id = ?", (run_id,))
+        with self._file.transaction():
+            self._file.db.execute("DELETE FROM run WHERE id = ?", (run_id,))
 
 
 def _values(run: Run) -> tuple[str | int | float | None, ...]:

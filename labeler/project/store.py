@@ -2,84 +2,125 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-from msgspec.structs import astuple
+from typing import Self
 
 from labeler.core.order import natural_key
 from labeler.core.photos.patience import resolved
-from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model, Record
+from labeler.core.records import Annotation, Category, Edit, Image, Record
 from labeler.errors import ProjectError
 from labeler.project import journal, settlement
 from labeler.project.agreement_history import Agreements
 from labeler.project.candidates import StoredCandidates
-from labeler.project.ids import NextIds
-from labeler.project.journal import JournalEntry
-from labeler.project.open_file import OpenFile
+from labeler.project.edit_history import History
+from labeler.project.keeping.securing import Securing
+from labeler.project.open_file import OpenFile, Probe, no_probe
 from labeler.project.photos.fingerprints import Photos
 from labeler.project.runs import Runs
 from labeler.project.table_rows import ANNOTATION, CATEGORY, IMAGE, table_of
 
 
-class Store(OpenFile):
+class Store:
     """An open project file. All methods belong to the thread that opened it.
 
     Every method that writes is one transaction of its own, or part of the one that the caller has
     opened with `transaction`. When it returns outside of one, what it wrote is on disk.
     """
 
+    def __init__(self, file: OpenFile) -> None:
+        self.file = file
+        """Where it lies, and whether it is still there."""
+        self.read_only = file.read_only
+        self.ids = file.ids
+        """The one giver of ids, which the window shares."""
+        self.securing = Securing(file)
+        """The snapshots that it leaves."""
+
+    @classmethod
+    def open(
+        cls, path: Path, *, read_only: bool = False, take_over: bool = False, probe: Probe = no_probe
+    ) -> Self:
+        """Open a project, and make it first where there is none; raises as `OpenFile.open` does."""
+        return cls(OpenFile.open(path, read_only=read_only, take_over=take_over, probe=probe))
+
+    def close(self) -> None:
+        """Bring everything into the main file and let go of it; a second call does nothing."""
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All that is written inside is on disk together or not at all: see `OpenFile.transaction`."""
+        return self.file.transaction()
+
+    @property
+    def path(self) -> Path:
+        """The project file; another one after `OpenFile.go_on_at`."""
+        return self.file.path
+
+    @property
+    def revision(self) -> int:
+        """How many transactions have written to this project."""
+        return self.file.revision
+
     # --- reading ------------------------------------------------------------------------------
 
     def images(self) -> list[Image]:
         """All images in natural order of their paths."""
-        rows = self._db.execute(IMAGE.select).fetchall()
+        rows = self.file.db.execute(IMAGE.select).fetchall()
         rows.sort(key=lambda row: natural_key(row[1]))
         return [IMAGE.from_row(row) for row in rows]  # type: ignore[misc]
 
     def image(self, image_id: int) -> Image:
         """One image; `ProjectError` if it is not there."""
-        row = self._db.execute(f"{IMAGE.select} WHERE id = ?", (image_id,)).fetchone()
+        row = self.file.db.execute(f"{IMAGE.select} WHERE id = ?", (image_id,)).fetchone()
         if row is None:
             raise ProjectError(f"The project has no image {image_id}.")
         return IMAGE.from_row(row)  # type: ignore[return-value]
 
     def categories(self) -> list[Category]:
         """All categories in order of creation."""
-        return [CATEGORY.from_row(row) for row in self._db.execute(f"{CATEGORY.select} ORDER BY id")]  # type: ignore[misc]
+        return [CATEGORY.from_row(row) for row in self.file.db.execute(f"{CATEGORY.select} ORDER BY id")]  # type: ignore[misc]
 
     def stored(self, record: Record) -> Record | None:
         """What the project has under the id of a record of that kind; None for nothing."""
         table = table_of(record)
-        row = self._db.execute(f"{table.select} WHERE id = ?", (record.id,)).fetchone()
+        row = self.file.db.execute(f"{table.select} WHERE id = ?", (record.id,)).fetchone()
         return table.record(row)
 
     @property
     def predictions(self) -> StoredCandidates:
         """What models said, what their classes mean here, and which images they saw."""
-        return StoredCandidates(self._db, self.transaction, self.ids)
+        return StoredCandidates(self.file)
 
     @property
     def agreements(self) -> Agreements:
         """How images agreed with models, and what labelling has cost."""
-        return Agreements(self._db, self.transaction)
+        return Agreements(self.file)
 
     @property
     def photos(self) -> Photos:
-        """By what each photo is known again."""
-        return Photos(self._db, self.transaction)
+        """Which photos there are, where, and by what each is known again."""
+        return Photos(self.file)
+
+    @property
+    def history(self) -> History:
+        """The journal: undo, redo, and earlier states."""
+        return History(self.file)
 
     @property
     def runs(self) -> Runs:
         """The trainings that the labels were used for."""
-        return Runs(self._db, self.transaction)
-
-    def models(self) -> list[Model]:
-        """Whatever has made candidates, in order of first use."""
-        return self.predictions.models()
+        return Runs(self.file)
 
     def annotations(self, image_id: int) -> tuple[Annotation, ...]:
         """The annotations of an image in order of creation; raises as `assert_as_saved` does."""
-        self.assert_as_saved("annotation", "WHERE image_id = ?", image_id)
+        self.file.assert_as_saved("annotation", "WHERE image_id = ?", image_id)
         return tuple(self._annotations("WHERE image_id = ? ORDER BY id", (image_id,)))
 
     def all_annotations(self) -> Iterator[Annotation]:
@@ -91,7 +132,7 @@ class Store(OpenFile):
         return tuple(self._annotations("WHERE category_id = ? ORDER BY id", (category_id,)))
 
     def _annotations(self, where: str, values: Sequence[int]) -> Iterator[Annotation]:
-        return map(ANNOTATION.from_row, self._db.execute(f"{ANNOTATION.select} {where}", values))  # type: ignore[arg-type]
+        return map(ANNOTATION.from_row, self.file.db.execute(f"{ANNOTATION.select} {where}", values))  # type: ignore[arg-type]
 
     def annotation_counts(self, images: Iterable[int] | None = None) -> dict[int, dict[int, int]]:
         """How many annotations each image, or each of these, has: {image id: {category id: n > 0}}."""
@@ -100,7 +141,7 @@ class Store(OpenFile):
         query = (
             f"SELECT image_id, category_id, count(*) FROM annotation {which} GROUP BY image_id, category_id"
         )
-        for image_id, category_id, number in self._db.execute(query):
+        for image_id, category_id, number in self.file.db.execute(query):
             counts.setdefault(image_id, {})[category_id] = number
         return counts
 
@@ -109,37 +150,7 @@ class Store(OpenFile):
         query = (
             "SELECT image_id FROM annotation GROUP BY image_id HAVING max(substr(shape, 1, 1) <> x'42') = 0"
         )
-        return frozenset(image_id for (image_id,) in self._db.execute(query))
-
-    def candidates(
-        self, image_id: int, model_id: int | None = None, *, least: float = 0.0
-    ) -> tuple[Candidate, ...]:
-        """The candidates on an image, of one model or all; see `StoredCandidates.candidates` for `least`."""
-        return self.predictions.candidates(image_id, model_id, least=least)
-
-    def candidates_by_id(self, ids: Iterable[int]) -> tuple[Candidate, ...]:
-        """The candidates with these ids that are still there, as for `Annotation.prediction_id`."""
-        return self.predictions.by_id(ids)
-
-    def candidates_of_category(self, category_id: int) -> tuple[Candidate, ...]:
-        """The candidates of a category, on whichever image and of whichever model."""
-        return self.predictions.of_category(category_id)
-
-    def next_ids(self) -> NextIds:
-        """Where new ids start; `ids` gives them."""
-        return self.ids.peek()
-
-    def journal(self, *, limit: int = 500, image_id: int | None = None) -> list[JournalEntry]:
-        """The newest edits first, of one image or of all."""
-        return journal.entries(self._db, limit=limit, image_id=image_id)
-
-    def can_undo(self) -> bool:
-        """Whether `undo` would do something."""
-        return journal.last_done(self._db) != 0
-
-    def can_redo(self) -> bool:
-        """Whether `redo` would do something."""
-        return journal.first_undone(self._db) != 0
+        return frozenset(image_id for (image_id,) in self.file.db.execute(query))
 
     @property
     def root(self) -> Path:
@@ -155,9 +166,9 @@ class Store(OpenFile):
         must be what is stored, else nothing is done and `MisfitError` says which record differs. Edits that
         were undone can then no longer be redone.
         """
-        self.secure_before(edit)
+        self.securing.secure_before(edit)
         with self.transaction():
-            edit_id = journal.record(self._db, edit, midway=self._midway)
+            edit_id = journal.record(self.file.db, edit, midway=self.file.at_mid_action)
             self.ids.note(edit.changes)
             return edit_id
 
@@ -167,9 +178,9 @@ class Store(OpenFile):
         It is done to what is stored by now, see `core.rebasing`; categories that its annotations need come
         back. The id is 0 where nothing is left to do.
         """
-        self.secure_before(edit)
+        self.securing.secure_before(edit)
         with self.transaction():
-            edit_id, made = settlement.settled(self._db, edit, midway=self._midway)
+            edit_id, made = settlement.settled(self.file.db, edit, midway=self.file.at_mid_action)
             self.ids.note(made.changes)
         return edit_id, made
 
@@ -180,67 +191,22 @@ class Store(OpenFile):
         changes: what it changes was changed since, or is gone. One that changed nothing when it was made is
         a step all the same, which an undo after it takes back.
         """
-        fits, left = journal.sifted(self._db, edit)
+        fits, left = journal.sifted(self.file.db, edit)
         if edit.changes and not fits.changes:
             return 0, left
         return self.settle(fits)[0], left
 
-    def undo(self, expected: int = 0) -> Edit | None:
-        """Take back the last edit done; gives the inverse edit that was applied, None if there is none.
-
-        With `expected`, the id of an edit, nothing is done where another one is the last.
-        """
-        with self.transaction():
-            return self._step(journal.last_done(self._db), expected, forward=False)
-
-    def redo(self, expected: int = 0) -> Edit | None:
-        """Do the last undone edit again; gives the edit that was applied, None if there is none.
-
-        With `expected`, the id of an edit, nothing is done where another one is next.
-        """
-        with self.transaction():
-            return self._step(journal.first_undone(self._db), expected, forward=True)
-
-    def tail(self) -> settlement.Tail:
-        """The end of the journal, by which a window can undo at once."""
-        return settlement.tail(self._db)
-
-    def go_back_to(self, edit_id: int) -> tuple[Edit, ...]:
-        """Undo or redo, in one transaction, until that edit is the last one done; 0 undoes all.
-
-        Gives the edits as applied. An abandoned edit is not on the way: `ProjectError`; `restored` can
-        still look at it.
-        """
-        with self.transaction():
-            if edit_id and journal.state_of(self._db, edit_id) == "abandoned":
-                raise ProjectError(
-                    "Other edits were made instead of this one, so the project cannot go back to it."
-                )
-            applied = []
-            while (last := journal.last_done(self._db)) > edit_id:
-                applied.append(self._play(last, forward=False))
-            while (following := journal.first_undone(self._db)) and following <= edit_id:
-                applied.append(self._play(following, forward=True))
-            return tuple(applied)
-
-    def restored(self, image_id: int, edit_id: int) -> Edit:
-        """An edit, not yet applied, that takes one image back to what it was right after an edit.
-
-        Without changes where the image is so already.
-        """
-        return journal.restored(self._db, image_id, edit_id)
-
-    def _step(self, edit_id: int, expected: int, *, forward: bool) -> Edit | None:
-        return self._play(edit_id, forward=forward) if edit_id and expected in (0, edit_id) else None
-
-    def _play(self, edit_id: int, *, forward: bool) -> Edit:
-        self.assert_as_saved("change", "WHERE edit_id = ?", edit_id)
-        return journal.play(self._db, edit_id, forward=forward, midway=self._midway)
-
-    def _midway(self) -> None:
-        self._probe("mid action")
-
     # --- facts that are no edits --------------------------------------------------------------
+
+    def meta(self, key: str) -> str:
+        """A setting of the project; "" if it was never set."""
+        row = self.file.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a setting of the project."""
+        with self.transaction():
+            self.file.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
     def set_root(self, root: Path) -> None:
         """Say where the images are; kept relative to the project file where it lies on the same drive."""
@@ -252,44 +218,3 @@ class Store(OpenFile):
         # a project in the user's data folder is not moved together with the images
         inside = not kept.startswith("../")
         self.set_meta("root", kept if inside else real.as_posix())
-
-    def add_images(self, paths: Iterable[str]) -> tuple[Image, ...]:
-        """Add images by path, those that are in the project already left out; gives the new ones.
-
-        Not an edit: files that lie in the folder are facts, and undo does not take them away.
-        """
-        with self.transaction():
-            known = {path for (path,) in self._db.execute("SELECT path FROM image")}
-            fresh = [path for path in dict.fromkeys(paths) if path not in known]
-            first = self.ids.take("image", len(fresh))
-            added = tuple(Image(first + n, path, 0, 0) for n, path in enumerate(fresh))
-            self._db.executemany(IMAGE.insert, map(astuple, added))
-        return added
-
-    def update_images(self, images: Iterable[Image]) -> None:
-        """Keep what was found in the files of images: path, size, digest and note. Not an edit."""
-        with self.transaction():
-            self._db.executemany(
-                "UPDATE image SET path = ?, width = ?, height = ?, digest = ?, note = ? WHERE id = ?",
-                ((i.path, i.width, i.height, i.digest, i.note, i.id) for i in images),
-            )
-
-    def move_images(self, images: Iterable[Image]) -> None:
-        """Give images other paths and notes, among them paths that others of them had. Not an edit."""
-        moved = list(images)
-        with self.transaction():
-            # no path may be there twice, not even in between
-            self._db.executemany(
-                "UPDATE image SET path = ? WHERE id = ?", ((f"\n{i.id}", i.id) for i in moved)
-            )
-            self.update_images(moved)
-
-    def ensure_model(self, name: str, version: str, *, suppressed: bool = False) -> Model:
-        """The model of that name and version, noted down at its first use."""
-        return self.predictions.ensure_model(name, version, suppressed=suppressed)
-
-    def add_candidates(
-        self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
-    ) -> tuple[Candidate, ...]:
-        """Keep raw outputs of a model, as `StoredCandidates.add` says. No edit: labels are not touched."""
-        return self.predictions.add(model_id, candidates, replacing=replacing)

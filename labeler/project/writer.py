@@ -186,7 +186,7 @@ class Writer:
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         """Post an undo, safe as `apply` is."""
-        self.post(lambda store: store.undo(), done, failed, step="undo")
+        self.post(lambda store: store.history.undo(), done, failed, step="undo")
 
     def redo(
         self,
@@ -194,7 +194,7 @@ class Writer:
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         """Post a redo, safe as `apply` is."""
-        self.post(lambda store: store.redo(), done, failed, step="redo")
+        self.post(lambda store: store.history.redo(), done, failed, step="redo")
 
     def retry(self) -> None:
         """Try again now what waits for the disk."""
@@ -230,7 +230,7 @@ class Writer:
             self._opened.set()
         with store:
             if not self.read_only:
-                store.tells_of_away = True
+                store.file.tells_of_away = True
                 self._take_up_rescued(store)
             upkeep = Upkeep(store, self._on_damage)
             while (job := self._next(store, upkeep)) is not None:
@@ -286,13 +286,13 @@ class Writer:
             result = job.result[0]
         else:
             result = self._commit(store, job)
-        if store.away is not None:
-            self._move(store, store.away)
+        if store.file.away is not None:
+            self._move(store, store.file.away)
         return result
 
     def _commit(self, store: Store, job: _Job[T]) -> T:
         if isinstance(job.step, Edit):
-            store.secure_before(job.step)
+            store.securing.secure_before(job.step)
         with store.transaction():
             result = job.work(store)
             job.result = [result]
@@ -385,18 +385,18 @@ class Writer:
 
     def _whether_away(self, store: Store) -> AwayError | None:
         try:
-            store.look()
+            store.file.look()
         except AwayError as away:
             return away
-        return store.away
+        return store.file.away
 
     def _move(self, store: Store, away: AwayError) -> None:
         """Go on where nobody replaces it, and say so; raises `away` where that cannot be."""
         target = place_for(away)
         try:
-            spoilt = away.change == "written" and not store.is_whole()
+            spoilt = away.change == "written" and not store.file.is_whole()
             source = snapshots.newest_good(self.path) if spoilt else None
-            store.go_on_at(target, source=source)
+            store.file.go_on_at(target, source=source)
         except (LabelerError, OSError, sqlite3.Error) as error:
             logger.warning("%s cannot go on in %s: %s", self.path, target, error)
             raise away from error

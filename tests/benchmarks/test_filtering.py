@@ -103,7 +103,7 @@ def test_frames_while_a_slider_moves(qtbot: QtBot, tmp_path: Path, monkeypatch: 
     models = []
 
     def store_them(store):
-        made = store.ensure_model("detector", "1")
+        made = store.predictions.ensure_model("detector", "1")
         store.predictions.record_run(made.id, 1, found)
         return made
 

@@ -46,7 +46,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("big") / "labels.labeler"
     rng, numbers = random.Random(1), np.random.default_rng(1)
     with Store.open(path) as store:
-        store.add_images(f"{n % 100}/{n}.jpg" for n in range(IMAGES))
+        store.photos.add(f"{n % 100}/{n}.jpg" for n in range(IMAGES))
         categories = [Category(n, f"class {n}", "#808080") for n in range(1, 5)]
         store.apply(Edit("Add categories", tuple(Change(None, category) for category in categories)))
         changes = (
@@ -104,9 +104,9 @@ def test_edits_of_everything_are_one_step(big: Path) -> None:
         making = _seconds(lambda: made.append(merged(store, named, other)))
         merging = _seconds(lambda: store.apply(made[0]))
         assert {category for of in store.annotation_counts().values() for category in of} == {other.id}
-        undoing = _seconds(store.undo)
+        undoing = _seconds(store.history.undo)
         assert store.annotation_counts()[1][1] == number
-        store.undo()
+        store.history.undo()
         assert store.categories()[0] == person
     figure = f"rename {renaming * 1000:.0f} ms, merge {making:.1f} + {merging:.1f} s, undo {undoing:.1f} s"
     report("rename and merge a category of 175,000 annotations", "one undo step", figure)

@@ -103,7 +103,7 @@ def test_each_option_is_followed(project: Path, tmp_path: Path) -> None:
 def test_photos_that_are_not_what_they_were_are_told(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     with Store.open(project) as store:
-        store.update_images(
+        store.photos.update(
             [replace(one, digest=digest(tmp_path / one.path)) for one in store.images()],
         )
     write_photo(tmp_path / "a.png", 20, 15)
@@ -129,7 +129,7 @@ def test_turned_photos_are_told(project: Path, tmp_path: Path) -> None:
 def test_an_image_of_no_known_size_is_never_written_as_0_by_0(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     with Store.open(project) as store:
-        store.update_images([replace(one, width=0, height=0) for one in store.images()])
+        store.photos.update([replace(one, width=0, height=0) for one in store.images()])
     (tmp_path / "b.png").write_bytes(b"no image at all")
     done = labeler("export", project, out)
     assert done.returncode == 1

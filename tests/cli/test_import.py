@@ -118,8 +118,8 @@ def test_results(labels: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "results: 1 of 1 taken" in done.stdout
     with Store.open(project, read_only=True) as store:
-        assert [(model.name, model.version) for model in store.models()] == [("yolo", "8n")]
-        assert len(store.candidates(store.images()[0].id)) == 1
+        assert [(model.name, model.version) for model in store.predictions.models()] == [("yolo", "8n")]
+        assert len(store.predictions.candidates(store.images()[0].id)) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"annotations": []}', "\0\0"])

@@ -50,8 +50,8 @@ def test_edits_put_aside_are_shown_and_taken_up(project: Path, capsys: pytest.Ca
         shapes = {annotation.shape for annotation in store.annotations(1)}
         assert shapes == {Box(0, 0, 1, 1), Box(5, 5, 6, 6), Box(3, 3, 9, 9)}
         assert len({annotation.id for annotation in store.annotations(1)}) == 3
-        store.undo()
-        store.undo()
+        store.history.undo()
+        store.history.undo()
         assert len(store.annotations(1)) == 1
 
 

@@ -208,7 +208,7 @@ def test_dragging_a_vertex_measures_it_in_the_same_frame(user: User) -> None:
     user.wait_saved()
     candidate = Candidate(0, drawn.image_id, 0, drawn.category_id, Box(200, 300, 600, 700), 0.9)
     user.session.import_file(
-        lambda store: store.add_candidates(store.ensure_model("detector", "1").id, [candidate]),  # type: ignore[arg-type, return-value]
+        lambda store: store.predictions.add(store.predictions.ensure_model("detector", "1").id, [candidate]),  # type: ignore[arg-type, return-value]
         lambda _: None,
     )
     user.wait(lambda: user.session.document.candidates)

@@ -14,7 +14,7 @@ def with_a_prediction(user: User) -> Candidate:
     assert category is not None
     raw = Candidate(0, session.place.image.id, 0, category.id, Box(200, 300, 400, 700), 0.9, "person")
     session.import_file(
-        lambda store: store.add_candidates(store.ensure_model("detector", "1").id, [raw]),  # type: ignore[arg-type, return-value]
+        lambda store: store.predictions.add(store.predictions.ensure_model("detector", "1").id, [raw]),  # type: ignore[arg-type, return-value]
         lambda _: None,
     )
     user.wait(

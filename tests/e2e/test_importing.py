@@ -76,7 +76,7 @@ def test_labels_and_what_a_run_stores_meanwhile_are_both_there(user: User, dropp
     for version in "123":
         session.keep(
             lambda store, version=version: store.predictions.record_run(
-                store.ensure_model("detector", version).id, image_id, found
+                store.predictions.ensure_model("detector", version).id, image_id, found
             ),
             stored.append,
             failed=stored.append,

@@ -378,7 +378,7 @@ def test_a_review_by_keys(user: User) -> None:
     assert queue.remaining == 4 * IMAGES - 2
     user.wait_saved()
     wanted = {second.candidate_id: "accepted", third.candidate_id: "rejected"}
-    found = stored(user, lambda store: store.candidates_by_id([*wanted, first.candidate_id]))
+    found = stored(user, lambda store: store.predictions.by_id([*wanted, first.candidate_id]))
     assert {one.id: one.verdict for one in found} == wanted | {first.candidate_id: ""}
     assert sum(labelled(user)) == 1
     user.undo()

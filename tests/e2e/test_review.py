@@ -31,7 +31,7 @@ def reviewer(user: User) -> User:
         return Candidate(0, image_id, 0, category.id, Box(x, 200, x + 100, 400), confidence, "person")
 
     def work(store: Store) -> None:
-        model = store.ensure_model("detector", "1").id
+        model = store.predictions.ensure_model("detector", "1").id
         store.predictions.record_run(
             model, images[0], [predicted(images[0], 50, 0.5), predicted(images[0], 550, 0.64)]
         )
@@ -67,7 +67,8 @@ def verdicts(user: User) -> dict[float, str]:
     user.wait_saved()
     found: list[Iterable[Candidate]] = []
     user.session.ask(
-        lambda store: [c for image in store.images() for c in store.candidates(image.id)], found.append
+        lambda store: [c for image in store.images() for c in store.predictions.candidates(image.id)],
+        found.append,
     )
     user.wait(lambda: found)
     return {one.confidence: one.verdict for one in found[0]}

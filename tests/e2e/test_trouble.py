@@ -72,7 +72,7 @@ def _replaced_under(user: User, photos: Path, tmp_path: Path) -> list[Annotation
     user.wait_saved()
     other = tmp_path / "other.labeler"
     with Store.open(other) as store:
-        store.add_images(["bus.jpg"])
+        store.photos.add(["bus.jpg"])
     other.replace(photos / "labels.labeler")
     second = user.draw_box(300, 300, 400, 500)
     user.wait(lambda: "was replaced by another file" in user.said())

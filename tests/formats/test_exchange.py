@@ -143,12 +143,12 @@ def test_real_data_goes_in_and_comes_out_the_same(store: Store, shared: Path, na
 
 def test_an_import_is_one_undo_step(store: Store, coco: Coco) -> None:
     import_coco(store, coco(labels()))
-    (entry,) = store.journal()
+    (entry,) = store.history.entries()
     assert entry.label == "Import labels.json"
     data, _ = export_coco(store)
-    store.undo()
+    store.history.undo()
     assert (store.images(), store.categories(), all_annotations(store)) == ([], [], [])
-    store.redo()
+    store.history.redo()
     assert export_coco(store)[0] == data
 
 
@@ -160,7 +160,7 @@ def test_the_same_file_again_adds_nothing(store: Store, coco: Coco) -> None:
     assert again.tallies["annotations"].skipped == 3
     assert again.refused == 0
     assert (export_coco(store)[0], store.revision) == before
-    assert len(store.journal()) == 1
+    assert len(store.history.entries()) == 1
 
 
 def test_what_was_deleted_since_comes_again_and_what_was_edited_stays(store: Store, coco: Coco) -> None:
@@ -188,7 +188,7 @@ def test_a_corrected_file_corrects_and_never_doubles(store: Store, coco: Coco) -
     assert after[500].id == before[500].id
     assert (after[500].shape.x0, after[600]) == (2.0, before[600])
     assert report.tallies["annotations"].repaired == 1
-    store.undo()
+    store.history.undo()
     assert {one.file_id: one for one in all_annotations(store)} == before
 
 
@@ -222,14 +222,14 @@ def test_ids_of_what_was_there_first_stay_as_they_are(store: Store, coco: Coco, 
     of = photos / "first.json"
     of.write_text(labels(("sub/b.png", "a.png")))
     assert import_results(store, coco(results(row)), model="m", of=of).taken == 1
-    (labelled,) = [image for image in store.images() if store.candidates(image.id)]
+    (labelled,) = [image for image in store.images() if store.predictions.candidates(image.id)]
     assert labelled.path == "photos/a.png"
 
 
 def test_images_and_categories_of_the_project_are_used(store: Store, coco: Coco) -> None:
     dog = Category(7, "dog", "#123456", hidden=True)
     store.apply(Edit("Add category", (Change(None, dog),)))
-    (image,) = store.add_images(["sub/b.png"])
+    (image,) = store.photos.add(["sub/b.png"])
     import_coco(store, coco(labels()))
     kept = next(category for category in store.categories() if category.name == "dog")
     assert (kept.id, kept.color, kept.hidden, kept.file_id) == (7, "#123456", True, 18)
@@ -237,7 +237,7 @@ def test_images_and_categories_of_the_project_are_used(store: Store, coco: Coco)
     assert (known.file_id, known.width, known.height) == (20, 64, 48)
     assert len(store.images()) == 2
     assert len(store.annotations(image.id)) == 1
-    store.undo()
+    store.history.undo()
     assert store.image(image.id).file_id is None
     assert store.categories() == [dog]
 
@@ -319,7 +319,7 @@ def test_sizes_are_as_displayed(store: Store, coco: Coco, photos: Path) -> None:
         ("repaired", "images", 1, "width"),
         ("repaired", "annotations", 2, ""),
     ]
-    store.add_images(["sub/b.png"])
+    store.photos.add(["sub/b.png"])
     sizes = {
         row["file_name"]: (row["width"], row["height"]) for row in json.loads(export_coco(store)[0])["images"]
     }
@@ -377,14 +377,14 @@ def test_results_become_candidates_and_replace_earlier_ones(store: Store, coco: 
         report = import_results(store, path, model="yolo", version="8n")
         assert (report.taken, report.refused) == (3, 1)
         assert report.items[0].place == "results[3].image_id"
-        (model,) = store.models()
+        (model,) = store.predictions.models()
         assert (model.name, model.version) == ("yolo", "8n")
         first, second = store.images()
-        box, mask = store.candidates(first.id, model.id)
+        box, mask = store.predictions.candidates(first.id, model.id)
         assert (box.shape, box.confidence) == (Box(1, 2, 11, 14, origin=box.shape.origin), 0.75)
         assert isinstance(mask.shape, Mask)
-        assert len(store.candidates(second.id)) == 1
-    assert len(store.journal()) == 1
+        assert len(store.predictions.candidates(second.id)) == 1
+    assert len(store.history.entries()) == 1
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_what_is_no_results_file(store: Store, coco: Coco, text: str) -> None:
     else:
         with pytest.raises(FormatError):
             import_results(store, coco(text), model="m")
-    assert store.models() == []
+    assert store.predictions.models() == []
 
 
 def test_results_of_a_project_that_was_never_imported_use_its_own_ids(store: Store, coco: Coco) -> None:
@@ -440,7 +440,7 @@ def test_results_of_a_project_that_was_never_imported_use_its_own_ids(store: Sto
         "bbox": [1, 2, 3, 4],
     }
     assert import_results(store, coco(results(row | {"score": 0.5})), model="m").taken == 1
-    assert len(store.candidates(4)) == 1
+    assert len(store.predictions.candidates(4)) == 1
 
 
 CHILD = """

@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def hit(store: Store) -> list[str]:
-    return [Path(image.path).name for image in store.images() if store.candidates(image.id)]
+    return [Path(image.path).name for image in store.images() if store.predictions.candidates(image.id)]
 
 
 def test_ids_of_two_files_are_asked_about_and_the_named_file_decides(store: Store, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def predict(qtbot: QtBot, session: Session) -> Callable[..., None]:
         found: dict[int, list[Candidate]], *, model: str = "detector", suppressed: bool = False
     ) -> None:
         def work(store):
-            made = store.ensure_model(model, "1", suppressed=suppressed)
+            made = store.predictions.ensure_model(model, "1", suppressed=suppressed)
             for image_id, candidates in found.items():
                 store.predictions.record_run(made.id, image_id, candidates)
             return made

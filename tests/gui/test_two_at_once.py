@@ -110,7 +110,7 @@ def undo_shows_late(monkeypatch) -> None:
     def late(history):
         if history.can_undo:
             history._acts.forget(newer=True)
-            history._have_done(lambda store: store.undo(), told=True, step="undo")
+            history._have_done(lambda store: store.history.undo(), told=True, step="undo")
 
     monkeypatch.setattr(History, "undo", late)
 

@@ -287,8 +287,8 @@ class TwoAtOnce(RuleBasedStateMachine):
                 {image.id: store.annotations(image.id) for image in store.images()},
                 {one.id: one for one in store.categories()},
                 {image.id: image.reviewed for image in store.images()},
-                {one.id: one for one in store.candidates(shown)},
-                (store.can_undo(), store.can_redo()),
+                {one.id: one for one in store.predictions.candidates(shown)},
+                (store.history.can_undo(), store.history.can_redo()),
             )
         )
         labels, categories, reviewed, candidates, steps = disk
@@ -495,7 +495,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         answers = []
 
         def work(store):
-            model = store.ensure_model("detector", "1")
+            model = store.predictions.ensure_model("detector", "1")
             store.predictions.record_run(model.id, image, found)
             return model
 
@@ -528,9 +528,9 @@ class TwoAtOnce(RuleBasedStateMachine):
         made = []
 
         def work(store):
-            before = {edit_id for edit_id, _ in store.tail().done}
+            before = {edit_id for edit_id, _ in store.history.tail().done}
             report = import_coco(store, file)
-            made.extend(edit.changes for edit_id, edit in store.tail().done if edit_id not in before)
+            made.extend(edit.changes for edit_id, edit in store.history.tail().done if edit_id not in before)
             return report
 
         with self.undisturbed():

@@ -277,7 +277,7 @@ class TwoInAWindow(TwoAtOnce):
             "annotations": [{"id": 10**9 + number, "image_id": 1, "category_id": 1, **box}],
         }
         file.write_text(json.dumps(data))
-        known = {edit_id for edit_id, _ in self.ask(lambda store: store.tail()).done}
+        known = {edit_id for edit_id, _ in self.ask(lambda store: store.history.tail()).done}
         desk, reports = self.window.bench.labels_desk, []
         desk.importer.finished.connect(reports.append)
         desk.importer.failed.connect(reports.append)
@@ -287,7 +287,7 @@ class TwoInAWindow(TwoAtOnce):
             until(lambda: bool(reports), "the file was taken in")
         for signal in (desk.importer.finished, desk.importer.failed, desk.importer.few_found):
             signal.disconnect(reports.append)
-        done = self.ask(lambda store: store.tail()).done
+        done = self.ask(lambda store: store.history.tail()).done
         made = [edit.changes for edit_id, edit in done if edit_id not in known]
         for changes in made:
             self.model.done.append(Entry(changes))
@@ -319,7 +319,7 @@ class TwoInAWindow(TwoAtOnce):
 
     def past(self, which: int) -> tuple[int, int] | None:
         """An edit of the journal, and how many done ones came after it."""
-        done = [entry for entry in self.ask(lambda store: store.journal()) if entry.state == "done"]
+        done = [entry for entry in self.ask(lambda store: store.history.entries()) if entry.state == "done"]
         if not done or len(done) != len(self.model.done):
             return None
         at = which % len(done)
@@ -354,7 +354,7 @@ class TwoInAWindow(TwoAtOnce):
             then.done = list(self.model.done)
             for _ in range(later):
                 then.undo()
-            changes = self.ask(lambda store: store.restored(image, edit_id)).changes
+            changes = self.ask(lambda store: store.history.restored(image, edit_id)).changes
             if changes:
                 self.model.done.append(Entry(changes))
                 self.model.undone.clear()

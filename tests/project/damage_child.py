@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from project_model import ProjectModel, prepare
+from project_model import ProjectModel, carry_out, prepare
 
 from labeler.project.store import Store
 
@@ -15,10 +15,9 @@ def main(path: Path) -> None:
     prepare(store)
     model = ProjectModel(3)
     for number in range(130):
-        step = model.step()
-        store.undo() if step == "undo" else store.redo() if step == "redo" else store.apply(step)
+        carry_out(store, model.step())
         if number == 90:
-            store.checkpoint()
+            store.file.checkpoint()
     os.kill(os.getpid(), signal.SIGKILL)
 
 

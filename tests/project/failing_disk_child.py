@@ -110,7 +110,7 @@ def live(project: Path, *, seed: int, files: list[str], fault: dict, then: str, 
         person.edit()
         if person.begun % 3 == 0:
             # which is where the main file is written to
-            person.writer.post(lambda store: store.checkpoint())
+            person.writer.post(lambda store: store.file.checkpoint())
         time.sleep(rng.random() * 0.004)
         if disk.failures:
             since += 1

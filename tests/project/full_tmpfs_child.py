@@ -101,7 +101,7 @@ class Scenes:
         """There is room: edits are saved, a snapshot and an export are made."""
         self.writer.call(prepare)
         self.edit(BEFORE)
-        snapshot = self.writer.call(lambda store: store.snapshot())
+        snapshot = self.writer.call(lambda store: store.securing.snapshot())
         self.other.write_bytes(snapshot.read_bytes())
         copying.take(self.other)
         deliver(self.project, Order(self.out))

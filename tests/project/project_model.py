@@ -27,7 +27,18 @@ IMAGES = ("a.jpg", "b.jpg", "c.jpg")
 
 def prepare(store: Store) -> None:
     """The project that a `ProjectModel` begins with; its revision is 1."""
-    store.add_images(IMAGES)
+    store.photos.add(IMAGES)
+
+
+def carry_out(store: Store, step) -> None:
+    """Do in the real project what `ProjectModel.step` gave."""
+    match step:
+        case "undo":
+            store.history.undo()
+        case "redo":
+            store.history.redo()
+        case _:
+            store.apply(step)
 
 
 class ProjectModel:

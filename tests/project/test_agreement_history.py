@@ -24,7 +24,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def model(store):
-    made = store.ensure_model("yolo", "1")
+    made = store.predictions.ensure_model("yolo", "1")
     for image_id in (1, 2, 3, 4):
         store.predictions.record_run(
             made.id, image_id, [Candidate(0, image_id, 0, 1, Box(0, 0, 10, 9), 0.9, "cat")]
@@ -39,7 +39,7 @@ def one(image_id, tally=None):
 def test_labelled_images_that_a_model_saw_are_due(store, model):
     known = store.agreements.known(model.id, "s")
     assert (known.measures, known.due, known.seen) == ({}, [1, 2, 3], 4)
-    rejected = store.candidates(4)[0]
+    rejected = store.predictions.candidates(4)[0]
     store.apply(Edit("Reject", (Change(rejected, replace(rejected, verdict="rejected")),)))
     assert store.agreements.known(model.id, "s").due == [1, 2, 3, 4]
     assert store.agreements.is_labelled(4)
@@ -83,7 +83,7 @@ def test_settings_used_long_ago_are_forgotten(store, model, monkeypatch):
 
 
 def test_effort_counts_what_a_person_did_and_what_became_of_predictions(store, model, monkeypatch):
-    first, second, third, fourth = (store.candidates(n)[0] for n in (1, 2, 3, 4))
+    first, second, third, fourth = (store.predictions.candidates(n)[0] for n in (1, 2, 3, 4))
     clock = [5000.0]
     monkeypatch.setattr("labeler.project.journal.time.time", lambda: clock[0])
 
@@ -111,6 +111,6 @@ def test_effort_counts_what_a_person_did_and_what_became_of_predictions(store, m
     # the two of the fixture count as drawn; the edit that made them is an action too
     assert (effort.objects, effort.actions) == (4, 7)
     assert effort.seconds == 20.0
-    store.undo()
-    store.undo()
+    store.history.undo()
+    store.history.undo()
     assert store.agreements.effort(model.id).rejected == 1

@@ -18,14 +18,14 @@ DOG = Category(2, "dog", "#00ff00")
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "p.labeler") as opened:
-        opened.add_images(["a.jpg", "b.jpg"])
+        opened.photos.add(["a.jpg", "b.jpg"])
         opened.apply(Edit("Add categories", (Change(None, PERSON), Change(None, DOG))))
         yield opened
 
 
 @pytest.fixture
 def model(store: Store) -> int:
-    return store.ensure_model("YOLO11n", "1").id
+    return store.predictions.ensure_model("YOLO11n", "1").id
 
 
 def found(x: float, label: str = "person", confidence: float = 0.5, size: float = 10.0) -> Candidate:
@@ -38,14 +38,14 @@ def judge(store: Store, candidate: Candidate, verdict: str) -> None:
 
 
 def boxes(store: Store, model: int, image: int = 1) -> list[tuple[float, str]]:
-    return [(c.shape.x0, c.verdict) for c in store.candidates(image, model)]  # type: ignore[union-attr]
+    return [(c.shape.x0, c.verdict) for c in store.predictions.candidates(image, model)]  # type: ignore[union-attr]
 
 
 # --- runs ---------------------------------------------------------------------------------------
 
 
 def test_a_run_replaces_what_the_model_said_before_on_that_image_only(store: Store, model: int) -> None:
-    other = store.ensure_model("other", "1").id
+    other = store.predictions.ensure_model("other", "1").id
     for image in (1, 2):
         store.predictions.record_run(model, image, [found(0), found(100)])
     store.predictions.record_run(other, 1, [found(7)])
@@ -54,7 +54,7 @@ def test_a_run_replaces_what_the_model_said_before_on_that_image_only(store: Sto
     assert boxes(store, model) == [(50, "")]
     assert boxes(store, model, 2) == [(0, ""), (100, "")]
     assert boxes(store, other) == [(7, "")]
-    assert len({c.id for image in (1, 2) for c in store.candidates(image)}) == 4
+    assert len({c.id for image in (1, 2) for c in store.predictions.candidates(image)}) == 4
 
 
 def test_which_images_were_predicted_is_remembered_even_where_nothing_was_found(
@@ -89,19 +89,19 @@ def test_a_run_touches_no_annotation_and_no_history(store: Store, model: int) ->
     (first,) = store.predictions.record_run(model, 1, [found(0)])
     kept = Annotation(1, 1, 1, Box(1, 1, 9, 9), source="model", prediction_id=first.id)
     store.apply(Edit("Accept", (Change(None, kept),)))
-    before = list(store.all_annotations()), store.journal()
+    before = list(store.all_annotations()), store.history.entries()
     store.predictions.record_run(model, 1, [])
-    assert (list(store.all_annotations()), store.journal()) == before
-    assert store.candidates_by_id([first.id]) == (first,)
+    assert (list(store.all_annotations()), store.history.entries()) == before
+    assert store.predictions.by_id([first.id]) == (first,)
 
 
 def test_verdicts_are_undone_and_redone_across_a_run(store: Store, model: int) -> None:
     (first,) = store.predictions.record_run(model, 1, [found(0)])
     judge(store, first, "rejected")
-    store.undo()
+    store.history.undo()
     store.predictions.record_run(model, 1, [found(0), found(50)])
     assert boxes(store, model) == [(0, ""), (50, "")]
-    store.redo()
+    store.history.redo()
     assert boxes(store, model) == [(0, "rejected"), (50, "")]
 
 
@@ -126,14 +126,14 @@ def test_unmapped_classes_match_by_name_and_others_stay_open(store: Store, model
 
 
 def test_mapping_moves_what_is_stored_and_what_comes(store: Store, model: int) -> None:
-    other = store.ensure_model("other", "1").id
+    other = store.predictions.ensure_model("other", "1").id
     for one in (model, other):
         store.predictions.record_run(one, 1, [found(0, "cat"), found(20, "cat"), found(40, "dog")])
     store.predictions.set_mapping(model, "cat", 2)
     store.predictions.set_mapping(model, "dog", None)
     assert store.predictions.mappings(model) == {"cat": 2, "dog": None}
-    assert [c.category_id for c in store.candidates(1, model)] == [2, 2, 0]
-    assert [c.category_id for c in store.candidates(1, other)] == [0, 0, 2]
+    assert [c.category_id for c in store.predictions.candidates(1, model)] == [2, 2, 0]
+    assert [c.category_id for c in store.predictions.candidates(1, other)] == [0, 0, 2]
     stored = store.predictions.record_run(model, 2, [found(0, "dog"), found(0, "cat")])
     assert [c.category_id for c in stored] == [0, 2]
 
@@ -143,7 +143,7 @@ def test_a_mapping_to_no_category_of_the_project_changes_nothing(store: Store, m
     with pytest.raises(ProjectError, match="Nothing was saved"):
         store.predictions.set_mappings(model, {"dog": 1, "cat": 77})
     assert store.predictions.mappings(model) == {}
-    assert store.candidates(1)[0].category_id == 0
+    assert store.predictions.candidates(1)[0].category_id == 0
 
 
 def test_a_category_added_later_takes_what_bears_its_name(store: Store, model: int) -> None:
@@ -152,7 +152,7 @@ def test_a_category_added_later_takes_what_bears_its_name(store: Store, model: i
     for key, name in ((3, "Cat"), (4, "bus")):
         store.apply(Edit("Add", (Change(None, Category(key, name, "#0000ff")),)))
     store.predictions.match_names(model)
-    assert [c.category_id for c in store.candidates(1)] == [3, 0]
+    assert [c.category_id for c in store.predictions.candidates(1)] == [3, 0]
 
 
 def test_verdicts_and_merges_are_undone_after_a_new_mapping(store: Store, model: int) -> None:
@@ -160,11 +160,11 @@ def test_verdicts_and_merges_are_undone_after_a_new_mapping(store: Store, model:
     judge(store, first, "rejected")
     store.apply(merged(store, PERSON, DOG))
     store.predictions.set_mapping(model, "person", None)
-    store.undo()
-    store.undo()
+    store.history.undo()
+    store.history.undo()
     assert store.categories() == [PERSON, DOG]
     assert boxes(store, model) == [(0, "")]
-    store.redo()
+    store.history.redo()
     assert boxes(store, model) == [(0, "rejected")]
 
 
@@ -173,9 +173,9 @@ def test_undoing_a_category_unmaps_what_models_found_of_it(store: Store, model: 
     store.apply(Edit("Add cat", (Change(None, cat),)))
     store.predictions.record_run(model, 1, [found(0, "cat")])
     store.predictions.set_mapping(model, "cat", 3)
-    store.undo()
+    store.history.undo()
     assert store.categories() == [PERSON, DOG]
-    assert store.candidates(1)[0].category_id == 0
+    assert store.predictions.candidates(1)[0].category_id == 0
     assert store.predictions.mappings(model) == {}
 
 
@@ -186,6 +186,6 @@ def test_what_is_under_a_confidence_is_not_read_unless_a_person_judged_it(store:
     kept = store.predictions.record_run(model.id, image.id, found)
     faint = replace(kept[1], verdict="rejected")
     store.apply(Edit("Reject", (Change(kept[1], faint),)))
-    read = store.candidates(image.id, model.id, least=0.8)
+    read = store.predictions.candidates(image.id, model.id, least=0.8)
     assert [one.confidence for one in read] == [0.1, 0.8, 0.9]
-    assert len(store.candidates(image.id, model.id)) == 10
+    assert len(store.predictions.candidates(image.id, model.id)) == 10

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project_model import ProjectModel, prepare, state
+from project_model import ProjectModel, carry_out, prepare, state
 
 from labeler.core.records import Box, Change, Edit
 from labeler.errors import ProjectError
@@ -62,9 +62,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def content_of(path: Path) -> object:
     """All that a project says: records, and the history with every step back."""
     with Store.open(path, read_only=True) as store:
-        entries = store.journal(limit=10_000)
-        pasts = [store.restored(image.id, e.id) for image in store.images() for e in entries[::7]]
-        return state(store), entries, pasts, store.revision, store.meta("root"), store.tail().done
+        entries = store.history.entries(limit=10_000)
+        pasts = [store.history.restored(image.id, e.id) for image in store.images() for e in entries[::7]]
+        return state(store), entries, pasts, store.revision, store.meta("root"), store.history.tail().done
 
 
 def placed(scene: Path, folder: Path, number: int, *, noted: bool) -> Path:
@@ -144,9 +144,8 @@ def restores(folder: Path, count: int, *, seed: int) -> list[str]:
         prepare(store)
         for _ in range(2):
             for _ in range(40):
-                step = model.step()
-                store.undo() if step == "undo" else store.redo() if step == "redo" else store.apply(step)
-            store.snapshot()
+                carry_out(store, model.step())
+            store.securing.snapshot()
             truths.append(dict(model.records))
     whole, newest = path.read_bytes(), snapshots.listed(path)[0]
     good = newest.read_bytes()
@@ -201,11 +200,11 @@ def test_a_row_that_is_not_as_saved_is_told_when_it_is_read(tmp_path: Path) -> N
     path = tmp_path / "p.labeler"
     fill(path)
     with Store.open(path) as store:
-        store.snapshot()
+        store.securing.snapshot()
         (annotation, *_) = store.all_annotations()
         # as if the disk had changed it: what writes beside the store knows no seal
-        store._db.execute("DROP TRIGGER annotation_update")
-        store._db.execute("UPDATE annotation SET crowd = 1 - crowd WHERE id = ?", (annotation.id,))
+        store.file.db.execute("DROP TRIGGER annotation_update")
+        store.file.db.execute("UPDATE annotation SET crowd = 1 - crowd WHERE id = ?", (annotation.id,))
         with pytest.raises(DamagedProjectError, match="1 row of “annotation” is not what was saved"):
             store.annotations(annotation.image_id)
 
@@ -216,9 +215,9 @@ def test_the_check_in_the_background_tells(tmp_path: Path, monkeypatch, expect_l
     path = tmp_path / "p.labeler"
     fill(path)
     with Store.open(path) as store:
-        store._db.execute("DROP TRIGGER category_update")
-        store._db.execute("UPDATE category SET name = 'other' WHERE id = 1")
-        store._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
+        store.file.db.execute("DROP TRIGGER category_update")
+        store.file.db.execute("UPDATE category SET name = 'other' WHERE id = 1")
+        store.file.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
     told: list[DamagedProjectError] = []
     writer = Writer.open(path, on_damage=told.append)
     writer.close()
@@ -230,8 +229,7 @@ def fill(path: Path) -> None:
     with Store.open(path) as store:
         prepare(store)
         for _ in range(60):
-            step = model.step()
-            store.undo() if step == "undo" else store.redo() if step == "redo" else store.apply(step)
+            carry_out(store, model.step())
 
 
 def test_every_way_of_writing_keeps_the_seals(tmp_path: Path) -> None:
@@ -244,11 +242,11 @@ def test_every_way_of_writing_keeps_the_seals(tmp_path: Path) -> None:
         store.settle(Edit("Misfit", (Change(moved, None),)))
         store.set_meta("a", "1")
         store.set_meta("a", "2")
-        model = store.ensure_model("m", "1")
+        model = store.predictions.ensure_model("m", "1")
         store.predictions.set_mapping(model.id, "cat", 1)
         store.predictions.set_mapping(model.id, "cat", 2)
         for _ in range(2):
             store.predictions.record_run(model.id, 1, ())
-        store.undo()
+        store.history.undo()
     with Store.open(path, read_only=True) as store:
-        assert seals.broken(store._db) == ""
+        assert seals.broken(store.file.db) == ""

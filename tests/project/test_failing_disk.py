@@ -153,7 +153,7 @@ def wrong_when_well(project: Path, said: Said, seed: int) -> list[str]:
     told: list[str] = []
     writer = Writer.open(project, on_told=told.append)
     there = writer.call(state)
-    journal = writer.call(lambda store: store.journal(limit=1_000_000))
+    journal = writer.call(lambda store: store.history.entries(limit=1_000_000))
     if trouble := writer.close():
         found.append(f"closing said “{trouble}”")
     done = [entry.label for entry in reversed(journal) if entry.state == "done"]

@@ -106,7 +106,7 @@ class Field:
             while self.model.revision < found:
                 self.model.step()
             whole = self.model.revision == found and state(store) == self.model.records
-            journal = store.journal(limit=1_000_000)
+            journal = store.history.entries(limit=1_000_000)
             done = [entry.label for entry in reversed(journal) if entry.state == "done"]
             undone = [entry.label for entry in journal if entry.state == "undone"]
             whole &= done == [edit.label for edit in self.model.done]

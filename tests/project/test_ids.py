@@ -15,7 +15,7 @@ from labeler.project.store import Store
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "p.labeler") as opened:
-        opened.add_images(["a.jpg"])
+        opened.photos.add(["a.jpg"])
         opened.apply(Edit("Add", (Change(None, Category(opened.ids.take("category"), "cat", "#fff")),)))
         yield opened
 
@@ -26,7 +26,7 @@ def candidate(key: int, model: int = 1) -> Candidate:
 
 def test_a_run_stored_between_giving_and_writing(store: Store) -> None:
     """What the window has given and not yet written is not given to a run."""
-    model = store.ensure_model("sam", "1")
+    model = store.predictions.ensure_model("sam", "1")
     given = store.ids.take("candidate")
     stored = store.predictions.record_run(model.id, 1, [candidate(0)] * 3)
     store.apply(Edit("Accept", (Change(None, candidate(given)),)))
@@ -71,11 +71,11 @@ def test_an_edit_that_was_rescued_has_its_ids(store: Store) -> None:
 
 
 def test_an_edit_that_fails_uses_no_ids_up(store: Store) -> None:
-    before = store.next_ids()
+    before = store.ids.peek()
     impossible = Annotation(2**70, 1, 1, Box(0, 0, 1, 1))
     with pytest.raises(Exception, match="Nothing was saved"):
         store.apply(Edit("Add", (Change(None, impossible),)))
-    assert store.next_ids() == before
+    assert store.ids.peek() == before
 
 
 def test_threads_never_get_the_same_id(store: Store) -> None:

@@ -99,7 +99,7 @@ def test_a_damaged_project_on_a_full_disk_is_offered_its_copy(disk: Path) -> Non
     project = disk / "labels.labeler"
     with Store.open(project) as store:
         store.apply(EDIT)
-        kept = store.snapshot()
+        kept = store.securing.snapshot()
     data = project.read_bytes()
     project.write_bytes(data.replace(b"#ff0000", b"#ff0001"))
     filler = fill(disk)

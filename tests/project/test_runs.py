@@ -55,7 +55,7 @@ def test_figures_that_cannot_be_read_are_no_figures(project: Path) -> None:
     with Store.open(project) as store:
         store.runs.add(RUN)
         with store.transaction():  # sealed as everything that is written, so that it is no damage
-            store._db.execute("UPDATE run SET metrics = '{', before = '[1]'")
+            store.file.db.execute("UPDATE run SET metrics = '{', before = '[1]'")
     with Store.open(project) as store:
         (run,) = store.runs.list()
         assert (run.metrics, run.before) == ({}, {})
@@ -69,4 +69,4 @@ def test_a_project_of_the_version_before_gets_the_table(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.runs.list() == []
         store.runs.add(RUN)
-        assert store.settings()["user_version"] == schema.newest()
+        assert store.file.settings()["user_version"] == schema.newest()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from project_model import ProjectModel, prepare, state
+from project_model import ProjectModel, carry_out, prepare, state
 
 from labeler.core.records import Box, Category, Change, Edit, Model
 from labeler.errors import ProjectError
@@ -32,9 +32,8 @@ def fill(path: Path, steps: int = 60) -> dict:
     with Store.open(path) as store:
         prepare(store)
         for _ in range(steps):
-            step = model.step()
-            store.undo() if step == "undo" else store.redo() if step == "redo" else store.apply(step)
-        store.snapshot()
+            carry_out(store, model.step())
+        store.securing.snapshot()
     return dict(model.records)
 
 
@@ -45,16 +44,16 @@ def test_a_snapshot_is_a_whole_project_of_its_own(path: Path) -> None:
     assert [file.name for file in snapshot.parent.iterdir()] == [snapshot.name]
     with Store.open(snapshot, read_only=True) as store:
         assert state(store) == records
-        assert store.settings()["journal_mode"] == "delete"
+        assert store.file.settings()["journal_mode"] == "delete"
 
 
 def test_a_project_is_secured_once_for_each_state(path: Path) -> None:
     fill(path)
     with Store.open(path) as store:
-        assert store.secure() is None
-        store.undo()
-        assert store.secure() == snapshots.listed(path)[0]
-        assert store.secure() is None
+        assert store.securing.secure() is None
+        store.history.undo()
+        assert store.securing.secure() == snapshots.listed(path)[0]
+        assert store.securing.secure() is None
     assert len(snapshots.listed(path)) == 2
 
 
@@ -72,7 +71,7 @@ def test_a_bulk_edit_is_preceded_by_a_snapshot(path: Path) -> None:
 def test_where_the_folder_takes_none_they_go_to_the_data_folder(path: Path) -> None:
     with Store.open(path) as store:
         path.with_name("labels.labeler.backups").write_bytes(b"a file in the way")
-        taken = store.snapshot()
+        taken = store.securing.snapshot()
     assert taken.is_relative_to(data_dir() / "backups")
     assert snapshots.newest_good(path) == taken
 
@@ -87,7 +86,7 @@ def test_ten_and_one_for_each_of_seven_days_are_kept(path: Path) -> None:
     other = real.with_name("labels-of-mine.labeler")
     other.write_bytes(b"")
     with Store.open(path) as store:
-        newest = store.snapshot()
+        newest = store.securing.snapshot()
     kept = snapshots.listed(path)
     assert newest in kept
     days = {datetime.fromtimestamp(snapshots.taken(p), UTC).date() for p in kept}
@@ -114,11 +113,11 @@ def test_a_clock_put_back_loses_no_snapshot_and_makes_none_look_newer(path: Path
         prepare(store)
         for number in range(1, 13):
             store.apply(Edit("Add", (Change(None, Category(number, f"c{number}", "#000000")),)))
-            store.snapshot()
+            store.securing.snapshot()
         at_the_time(monkeypatch, datetime.now(UTC) - timedelta(days=400))
         for number in range(13, 25):
             store.apply(Edit("Add", (Change(None, Category(number, f"c{number}", "#000000")),)))
-            taken = store.snapshot()
+            taken = store.securing.snapshot()
             assert taken.exists()
             assert snapshots.listed(path)[0] == taken
     revisions = [snapshots.revision(one) for one in snapshots.listed(path)]
@@ -135,15 +134,15 @@ def test_a_clock_put_back_loses_no_snapshot_and_makes_none_look_newer(path: Path
 def test_what_was_restored_is_newer_than_the_way_that_was_left(path: Path) -> None:
     with Store.open(path) as store:
         prepare(store)
-        early = store.snapshot()
+        early = store.securing.snapshot()
         for number in range(1, 30):
             store.apply(Edit("Add", (Change(None, Category(number, f"c{number}", "#000000")),)))
-        late = store.snapshot()
+        late = store.securing.snapshot()
     snapshots.restore(path, early)
     with Store.open(path) as store:
         assert store.categories() == []
         store.apply(Edit("Add", (Change(None, Category(1, "of the new way", "#000000")),)))
-        newest = store.snapshot()
+        newest = store.securing.snapshot()
     assert snapshots.listed(path) == [newest, late, early]
 
 
@@ -152,7 +151,7 @@ def test_a_new_project_where_another_was_is_newer_than_its_snapshots(path: Path)
     path.unlink()
     with Store.open(path) as store:
         prepare(store)
-        newest = store.snapshot()
+        newest = store.securing.snapshot()
     assert snapshots.newest_good(path) == newest
 
 
@@ -162,7 +161,7 @@ def test_a_snapshot_is_of_its_moment_whatever_is_written_while_it_is_taken(path:
 
         def write_on() -> None:
             store.apply(Edit("Add", (Change(None, Category(1, "c", "#000000")),)))
-            store.checkpoint()
+            store.file.checkpoint()
 
         with closing(copying.Pinned(path)) as pinned:
             write_on()
@@ -184,7 +183,7 @@ def test_leftovers_of_a_killed_snapshot_go_with_the_next(path: Path) -> None:
     left = path.with_name("labels.labeler.backups") / "labels-123.tmp"
     left.write_bytes(b"half")
     with Store.open(path) as store:
-        store.snapshot()
+        store.securing.snapshot()
     assert not left.exists()
 
 
@@ -349,7 +348,7 @@ def test_a_newer_minor_version_is_opened_and_kept(path: Path) -> None:
         db.execute("ALTER TABLE image ADD COLUMN depth REAL")
     with Store.open(path) as store:
         assert state(store) == records
-        assert store.settings()["user_version"] == schema.newest() + 7
+        assert store.file.settings()["user_version"] == schema.newest() + 7
 
 
 def test_another_programs_database_is_refused(path: Path) -> None:
@@ -371,7 +370,7 @@ def test_an_older_project_is_brought_up_to_date_after_a_snapshot(path: Path, mon
     version = schema.newest()
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, schema.Migration(version + 1, sql)))
     with Store.open(path) as store:
-        assert store.settings()["user_version"] == version + 1
+        assert store.file.settings()["user_version"] == version + 1
         assert state(store) == records
     newest = snapshots.listed(path)[0]
     assert len(snapshots.listed(path)) == 2
@@ -388,7 +387,7 @@ def test_a_step_that_fails_leaves_the_older_project_as_it_was(path: Path, monkey
         with pytest.raises(ProjectError, match="cannot be opened"):
             Store.open(path)
     with Store.open(path) as store:
-        assert store.settings()["user_version"] == version
+        assert store.file.settings()["user_version"] == version
         assert state(store) == records
 
 
@@ -430,12 +429,12 @@ def first_version(path: Path) -> None:
 def test_a_project_of_the_first_version_keeps_its_candidates(path: Path) -> None:
     first_version(path)
     with Store.open(path) as store:
-        assert store.settings()["user_version"] == schema.newest()
-        assert [(c.id, c.shape, c.label, c.verdict) for c in store.candidates(1)] == [
+        assert store.file.settings()["user_version"] == schema.newest()
+        assert [(c.id, c.shape, c.label, c.verdict) for c in store.predictions.candidates(1)] == [
             (1, Box(1, 2, 3, 4), "", ""),
             (2, Box(1, 2, 3, 4), "", ""),
         ]
-        assert store.models() == [Model(1, "sam", "1")]
+        assert store.predictions.models() == [Model(1, "sam", "1")]
 
 
 def test_a_project_of_the_first_version_must_be_opened_for_writing_once(path: Path) -> None:

@@ -41,7 +41,7 @@ DOG = Category(2, "dog", "#00ff00")
 @pytest.fixture
 def store(tmp_path: Path):
     with Store.open(tmp_path / "labels.labeler") as opened:
-        opened.add_images(["img10.jpg", "img2.jpg", "deep/a.jpg"])
+        opened.photos.add(["img10.jpg", "img2.jpg", "deep/a.jpg"])
         opened.apply(Edit("Add categories", (Change(None, PERSON), Change(None, DOG))))
         yield opened
 
@@ -58,7 +58,7 @@ def add(*annotations: Annotation) -> Edit:
 
 
 def test_the_file_is_kept_as_safe_as_sqlite_can(store: Store) -> None:
-    assert store.settings() == {
+    assert store.file.settings() == {
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
@@ -73,16 +73,16 @@ def test_images_come_in_natural_order(store: Store) -> None:
 
 
 def test_images_are_added_once(store: Store) -> None:
-    assert [image.id for image in store.add_images(["new.jpg", "img2.jpg", "new.jpg"])] == [4]
+    assert [image.id for image in store.photos.add(["new.jpg", "img2.jpg", "new.jpg"])] == [4]
     assert len(store.images()) == 4
 
 
 def test_facts_about_images_are_kept_and_do_not_get_in_the_way_of_edits(store: Store) -> None:
     before = store.image(1)
     store.apply(Edit("Review", (Change(before, replace(before, reviewed=True)),)))
-    store.update_images([replace(before, width=640, height=480, digest="d", note="damaged")])
+    store.photos.update([replace(before, width=640, height=480, digest="d", note="damaged")])
     assert store.image(1) == replace(before, width=640, height=480, digest="d", note="damaged", reviewed=True)
-    store.undo()
+    store.history.undo()
     assert store.image(1) == replace(before, width=640, height=480, digest="d", note="damaged")
     store.apply(Edit("Review", (Change(before, replace(before, reviewed=True)),)))
     assert store.image(1).width == 640
@@ -168,14 +168,14 @@ def test_an_edit_is_applied_journalled_undone_and_redone(store: Store) -> None:
     edit_id = store.apply(add(first, second))
     assert store.annotations(1) == (first,)
     assert store.annotation_counts() == {1: {1: 1}, 2: {2: 1}}
-    entry = store.journal()[0]
+    entry = store.history.entries()[0]
     assert entry == JournalEntry(edit_id, "Add", entry.time, "done", images=2, image_id=None)
-    assert store.undo() == add(first, second).inverse()
+    assert store.history.undo() == add(first, second).inverse()
     assert store.annotations(1) == ()
-    assert store.journal()[0].state == "undone"
-    assert store.redo() == add(first, second)
+    assert store.history.entries()[0].state == "undone"
+    assert store.history.redo() == add(first, second)
     assert store.annotations(2) == (second,)
-    assert store.redo() is None
+    assert store.history.redo() is None
 
 
 def test_undo_works_across_a_restart(store: Store, tmp_path: Path) -> None:
@@ -184,18 +184,23 @@ def test_undo_works_across_a_restart(store: Store, tmp_path: Path) -> None:
     store.apply(Edit("Move", (Change(box(1), moved),)))
     store.close()
     with Store.open(store.path) as again:
-        assert again.undo() == Edit("Move", (Change(moved, box(1)),))
-        assert again.undo() == add(box(1)).inverse()
+        assert again.history.undo() == Edit("Move", (Change(moved, box(1)),))
+        assert again.history.undo() == add(box(1)).inverse()
         again.close()
     with Store.open(store.path) as again:
-        assert again.redo() == add(box(1))
-        assert (again.can_undo(), again.can_redo()) == (True, True)
+        assert again.history.redo() == add(box(1))
+        assert (again.history.can_undo(), again.history.can_redo()) == (True, True)
         assert again.annotations(1) == (box(1),)
 
 
 def test_undo_on_an_empty_history_does_nothing(tmp_path: Path) -> None:
     with Store.open(tmp_path / "p.labeler") as store:
-        assert (store.undo(), store.redo(), store.can_undo(), store.can_redo()) == (None, None, False, False)
+        assert (
+            store.history.undo(),
+            store.history.redo(),
+            store.history.can_undo(),
+            store.history.can_redo(),
+        ) == (None, None, False, False)
 
 
 @pytest.mark.parametrize(
@@ -215,11 +220,11 @@ def test_undo_on_an_empty_history_does_nothing(tmp_path: Path) -> None:
 )
 def test_an_edit_that_does_not_fit_changes_nothing(store: Store, change: Change, sentence: str) -> None:
     store.apply(add(box(1)))
-    before, journal = state(store), store.journal()
+    before, journal = state(store), store.history.entries()
     with pytest.raises(ProjectError, match=sentence):
         store.apply(Edit("Bad", (Change(None, box(3)), change)))
     assert state(store) == before
-    assert store.journal() == journal
+    assert store.history.entries() == journal
 
 
 def test_an_equal_shape_in_other_bytes_is_the_same_shape(store: Store) -> None:
@@ -228,37 +233,37 @@ def test_an_equal_shape_in_other_bytes_is_the_same_shape(store: Store) -> None:
     store.apply(add(annotation))
     other = shape_bytes.encode(mask)[:17] + zlib.compress(np.packbits(mask.bits).tobytes(), 9)
     assert other != shape_bytes.encode(mask)
-    store._db.execute("UPDATE annotation SET shape = ?", (other,))
+    store.file.db.execute("UPDATE annotation SET shape = ?", (other,))
     after = replace(annotation, shape=Box(0, 0, 1, 1))
     store.apply(Edit("Box", (Change(annotation, after),)))
-    assert store.undo() == Edit("Box", (Change(after, annotation),))
+    assert store.history.undo() == Edit("Box", (Change(after, annotation),))
 
 
 def test_an_edit_after_an_undo_abandons_what_was_undone(store: Store) -> None:
     abandoned = store.apply(add(box(1)))
-    store.undo()
+    store.history.undo()
     store.apply(add(box(2)))
-    assert [entry.state for entry in store.journal()] == ["done", "abandoned", "done"]
-    assert store.redo() is None
+    assert [entry.state for entry in store.history.entries()] == ["done", "abandoned", "done"]
+    assert store.history.redo() is None
     with pytest.raises(ProjectError, match="Other edits were made"):
-        store.go_back_to(abandoned)
-    edit = store.restored(1, abandoned)
+        store.history.go_back_to(abandoned)
+    edit = store.history.restored(1, abandoned)
     store.apply(edit)
     assert store.annotations(1) == (box(1),)
 
 
 def test_going_back_and_forth_in_one_go(store: Store) -> None:
     ids = [store.apply(add(box(n))) for n in range(1, 6)]
-    assert store.go_back_to(ids[1]) == tuple(add(box(n)).inverse() for n in (5, 4, 3))
+    assert store.history.go_back_to(ids[1]) == tuple(add(box(n)).inverse() for n in (5, 4, 3))
     assert [a.id for a in store.annotations(1)] == [1, 2]
-    assert store.go_back_to(ids[3]) == (add(box(3)), add(box(4)))
-    assert store.go_back_to(ids[3]) == ()
-    store.go_back_to(0)
+    assert store.history.go_back_to(ids[3]) == (add(box(3)), add(box(4)))
+    assert store.history.go_back_to(ids[3]) == ()
+    store.history.go_back_to(0)
     assert store.categories() == []
-    store.go_back_to(ids[4])
+    store.history.go_back_to(ids[4])
     assert len(store.annotations(1)) == 5
     with pytest.raises(ProjectError, match="no edit 99"):
-        store.go_back_to(99)
+        store.history.go_back_to(99)
 
 
 def test_one_image_goes_back_in_time_and_the_others_stay(store: Store) -> None:
@@ -266,14 +271,14 @@ def test_one_image_goes_back_in_time_and_the_others_stay(store: Store) -> None:
     then = store.apply(Edit("Move", (Change(box(1), box(1, x=3.0)),)))
     store.apply(Edit("Delete", (Change(box(1, x=3.0), None), Change(box(2, image=2), None))))
     store.apply(add(box(3)))
-    edit = store.restored(1, then)
+    edit = store.history.restored(1, then)
     assert edit.label == "Go back to “Move”"
     assert len(edit.changes) == 2
     store.apply(edit)
     assert store.annotations(1) == (box(1, x=3.0),)
     assert store.annotations(2) == ()
-    assert store.restored(1, then).changes == ()
-    store.undo()
+    assert store.history.restored(1, then).changes == ()
+    store.history.undo()
     assert store.annotations(1) == (box(3),)
 
 
@@ -282,7 +287,7 @@ def test_going_back_in_time_leaves_the_photo_where_it_is(store: Store) -> None:
     then = store.apply(add(box(1)))
     moved = replace(image, path="elsewhere.png", reviewed=True)
     store.apply(Edit("Locate", (Change(image, moved), Change(box(1), None))))
-    store.apply(store.restored(1, then))
+    store.apply(store.history.restored(1, then))
     assert store.image(1) == replace(moved, reviewed=False)
     assert store.annotations(1) == (box(1),)
 
@@ -291,44 +296,44 @@ def test_going_back_in_time_brings_the_category_back_that_it_needs(store: Store)
     then = store.apply(add(box(1)))
     store.apply(merged(store, PERSON, DOG))
     assert store.categories() == [DOG]
-    store.apply(store.restored(1, then))
+    store.apply(store.history.restored(1, then))
     assert store.categories() == [PERSON, DOG]
     assert store.annotations(1) == (box(1),)
 
 
 def test_merging_categories_is_one_step(store: Store) -> None:
-    model = store.ensure_model("m", "1")
+    model = store.predictions.ensure_model("m", "1")
     store.apply(add(*(box(n, image=1 + n % 3) for n in range(1, 50))))
-    store.add_candidates(model.id, [Candidate(0, 1, 0, 1, Box(0, 0, 1, 1), 0.5)])
+    store.predictions.add(model.id, [Candidate(0, 1, 0, 1, Box(0, 0, 1, 1), 0.5)])
     before = state(store)
     store.apply(merged(store, PERSON, DOG))
     assert store.categories() == [DOG]
     assert {a.category_id for a in store.all_annotations()} == {2}
-    assert store.candidates(1)[0].category_id == 2
-    store.undo()
+    assert store.predictions.candidates(1)[0].category_id == 2
+    store.history.undo()
     assert state(store) == before
-    assert store.candidates(1)[0].category_id == 1
+    assert store.predictions.candidates(1)[0].category_id == 1
 
 
 def test_ids_are_never_given_twice(store: Store) -> None:
     store.apply(add(box(7)))
-    store.undo()
+    store.history.undo()
     store.apply(add(box(8)))
     store.apply(Edit("Delete", (Change(box(8), None),)))
-    assert store.next_ids() == NextIds(annotation=9, category=3, image=4, candidate=1)
+    assert store.ids.peek() == NextIds(annotation=9, category=3, image=4, candidate=1)
 
 
 def test_the_journal_of_one_image(store: Store) -> None:
     store.apply(add(box(1), box(2)))
     store.apply(add(box(3, image=2)))
-    assert [(e.id, e.image_id) for e in store.journal(image_id=1)] == [(2, 1)]
-    assert [e.id for e in store.journal(limit=2)] == [3, 2]
+    assert [(e.id, e.image_id) for e in store.history.entries(image_id=1)] == [(2, 1)]
+    assert [e.id for e in store.history.entries(limit=2)] == [3, 2]
 
 
 def test_several_writes_are_one_transaction(store: Store) -> None:
     before, revision = state(store), store.revision
     with contextlib.suppress(KeyError), store.transaction():
-        store.add_images(["x.jpg"])
+        store.photos.add(["x.jpg"])
         store.apply(add(box(1)))
         raise KeyError
     assert (state(store), store.revision) == (before, revision)
@@ -338,19 +343,19 @@ def test_several_writes_are_one_transaction(store: Store) -> None:
 
 
 def test_candidates_of_a_model_are_replaced_but_for_the_accepted(store: Store) -> None:
-    model = store.ensure_model("yolo", "8")
-    assert store.ensure_model("yolo", "8") == model
-    assert store.models() == [model]
+    model = store.predictions.ensure_model("yolo", "8")
+    assert store.predictions.ensure_model("yolo", "8") == model
+    assert store.predictions.models() == [model]
     raw = [Candidate(0, 1 + n % 2, 0, 1, Box(n, 0, n + 1, 1), n / 10) for n in range(4)]
-    first = store.add_candidates(model.id, raw)
+    first = store.predictions.add(model.id, raw)
     assert [c.id for c in first] == [1, 2, 3, 4]
-    assert store.candidates(1) == (first[0], first[2])
-    assert store.candidates(1, model.id + 1) == ()
+    assert store.predictions.candidates(1) == (first[0], first[2])
+    assert store.predictions.candidates(1, model.id + 1) == ()
     store.apply(add(replace(box(1), prediction_id=first[0].id, source="model")))
-    second = store.add_candidates(model.id, [raw[0], raw[2]], replacing=[1])
-    assert store.candidates(1, model.id) == (first[0], second[0])
-    assert store.candidates(2) == (first[1], first[3])
-    assert store.candidates_by_id([first[2].id, second[0].id]) == (second[0],)
+    second = store.predictions.add(model.id, [raw[0], raw[2]], replacing=[1])
+    assert store.predictions.candidates(1, model.id) == (first[0], second[0])
+    assert store.predictions.candidates(2) == (first[1], first[3])
+    assert store.predictions.by_id([first[2].id, second[0].id]) == (second[0],)
     assert second[0].id == 5
 
 
@@ -378,9 +383,9 @@ def _soak(folder: Path, *, seed: int, steps: int) -> None:
         step = model.step()
         match step:
             case "undo":
-                assert store.undo() == model.undone[-1].inverse()
+                assert store.history.undo() == model.undone[-1].inverse()
             case "redo":
-                assert store.redo() == model.done[-1]
+                assert store.history.redo() == model.done[-1]
             case _:
                 history[store.apply(step)] = {k: r for k, r in model.records.items() if k[0] == "annotation"}
         if number % 100 == 0:
@@ -398,7 +403,7 @@ def _look_back(store: Store, history: dict, rng: random.Random) -> None:
     for edit_id in rng.sample(sorted(history), 5):
         image_id = rng.randint(1, 3)
         now = {a.id: a for a in store.annotations(image_id)}
-        for change in store.restored(image_id, edit_id).changes:
+        for change in store.history.restored(image_id, edit_id).changes:
             if isinstance(change.record, Annotation):
                 assert now.get(change.record.id) == change.before
                 now.pop(change.record.id, None)

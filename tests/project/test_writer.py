@@ -252,7 +252,7 @@ def test_what_builds_on_a_rescued_edit_that_does_not_fit_takes_nothing_else_back
     writer.close()
     again = Writer.open(path)
     assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2, 3]
-    assert [entry.label for entry in again.call(lambda store: store.journal(limit=3))] == [
+    assert [entry.label for entry in again.call(lambda store: store.history.entries(limit=3))] == [
         "Add 3",
         "Add 2",
         "Add 1",
@@ -297,7 +297,7 @@ def test_a_rescued_edit_that_changes_nothing_is_a_step(writer, path: Path, chang
         kept.append(step, "")
     told: list[str] = []
     again = Writer.open(path, on_told=told.append)
-    journal = again.call(lambda store: [(one.label, one.state) for one in store.journal(limit=9)])
+    journal = again.call(lambda store: [(one.label, one.state) for one in store.history.entries(limit=9)])
     there = again.call(lambda store: store.annotations(1))
     again.close()
     assert journal[0] == ("Nothing", "done")
@@ -315,7 +315,7 @@ def test_a_rescued_edit_that_is_there_already_is_not_undone_in_place_of_another(
     writer.close()
     again = Writer.open(path)
     assert [a.id for a in again.call(lambda store: store.annotations(1))] == [1, 2]
-    assert {entry.state for entry in again.call(lambda store: store.journal())} == {"done"}
+    assert {entry.state for entry in again.call(lambda store: store.history.entries())} == {"done"}
     again.close()
 
 

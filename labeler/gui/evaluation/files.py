@@ -56,7 +56,7 @@ def read_material(store: Store, image_id: int, models: Iterable[Model]) -> Mater
     except ProjectError:
         # an undone import took it away meanwhile
         return None
-    said = {model.id: store.candidates(image_id, model.id) for model in models}
+    said = {model.id: store.predictions.candidates(image_id, model.id) for model in models}
     return Material(image, store.annotations(image_id), said)
 
 

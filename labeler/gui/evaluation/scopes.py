@@ -183,7 +183,7 @@ def _known(store: Store, models: Sequence[Model]) -> _Known:
     for model in models:
         having = store.agreements.images_with_candidates(model.id)
         seen[model.id] = frozenset(having) | store.predictions.predicted_images(model.id)
-        if having and not isinstance(store.candidates(having[0], model.id)[0].shape, Box):
+        if having and not isinstance(store.predictions.candidates(having[0], model.id)[0].shape, Box):
             masked.add(model.id)
     ids = {image.id for image in store.images()}
     finished = [run for run in store.runs.list() if run.state == "finished"][:_RUNS_OFFERED]

@@ -252,7 +252,7 @@ class MappingDialog(QDialog):
 
 def _predicted(store: Store, image_id: int, model: Model, wanted: Filter) -> Counter[str]:
     """On the writer's thread: how many predictions of each class an image has."""
-    candidates = store.candidates(image_id, model.id, least=wanted.confidence)
+    candidates = store.predictions.candidates(image_id, model.id, least=wanted.confidence)
     return Counter(one.label for one in store.agreements.predictions(candidates, model, wanted))
 
 

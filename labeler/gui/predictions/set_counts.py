@@ -227,6 +227,6 @@ class SetCounts(QObject):
 
 def _read(store: Store, image_id: int, *, model_id: int, ignored: frozenset[str]) -> _Image:
     """On the writer's thread: the candidates of one image."""
-    found = [one for one in store.candidates(image_id, model_id) if one.label not in ignored]
+    found = [one for one in store.predictions.candidates(image_id, model_id) if one.label not in ignored]
     verdicts = np.array([_VERDICTS.index(one.verdict) for one in found], dtype=np.uint8)
     return _Image(image_id, columns(found), verdicts)

@@ -86,7 +86,7 @@ class ImageMeasurer:
     def _measure(
         self, store: Store, image: Image, annotations: Sequence[Annotation], model_id: int
     ) -> ImageMeasure:
-        candidates = store.candidates(image.id, model_id, least=self.filter.confidence)
+        candidates = store.predictions.candidates(image.id, model_id, least=self.filter.confidence)
         kept = store.agreements.predictions(candidates, self._models[model_id], self.filter)
         accepted = {annotation.prediction_id for annotation in annotations}
         shown = {candidate.id for candidate in kept}

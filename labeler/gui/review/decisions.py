@@ -113,7 +113,7 @@ class Reviewing(QObject):
         if all(key in known for key in wanted):
             work([known[key] for key in wanted])
         else:
-            self._session.ask(lambda store: list(store.candidates_by_id(wanted)), work)
+            self._session.ask(lambda store: list(store.predictions.by_id(wanted)), work)
 
     def _accept_found(self, candidates: Sequence[Candidate]) -> None:
         self._accept(candidates)
@@ -238,7 +238,7 @@ class _Wanted:
             # an undone import took it away meanwhile
             return []
         kept = store.agreements.predictions(
-            store.candidates(image_id, self._model.id, least=self._filter.confidence),
+            store.predictions.candidates(image_id, self._model.id, least=self._filter.confidence),
             self._model,
             self._filter,
         )

@@ -417,7 +417,7 @@ class _Look:
             return []
         if image.reviewed:
             return []
-        candidates = store.candidates(image_id, self._model.id, least=self._filter.confidence)
+        candidates = store.predictions.candidates(image_id, self._model.id, least=self._filter.confidence)
         kept = store.agreements.predictions(candidates, self._model, self._filter)
         pending = [c for c in kept if c.verdict == "" and self._categories.of(c)]
         if not pending:

@@ -80,10 +80,10 @@ class History(QObject):
         act = self._acts.undo()
         if act is None:
             self._acts.forget(newer=True)
-            self._have_done(lambda store: store.undo(), told=True, step="undo")
+            self._have_done(lambda store: store.history.undo(), told=True, step="undo")
             return
         back = (change.inverse() for change in reversed(act.edit.changes))
-        self._step(act, back, lambda store: store.undo(act.journal_id), is_undo=True)
+        self._step(act, back, lambda store: store.history.undo(act.journal_id), is_undo=True)
 
     def redo(self) -> None:
         """Do again what was undone last."""
@@ -92,15 +92,15 @@ class History(QObject):
         act = self._acts.redo()
         if act is None:
             self._acts.forget(older=True)
-            self._have_done(lambda store: store.redo(), told=False, step="redo")
+            self._have_done(lambda store: store.history.redo(), told=False, step="redo")
             return
-        self._step(act, act.edit.changes, lambda store: store.redo(act.journal_id), is_undo=False)
+        self._step(act, act.edit.changes, lambda store: store.history.redo(act.journal_id), is_undo=False)
 
     def go_back_to(self, edit_id: int) -> None:
         """Undo or redo until that edit is the last one done; 0 undoes everything."""
 
         def go(store: Store) -> Edit:
-            edits = store.go_back_to(edit_id)
+            edits = store.history.go_back_to(edit_id)
             return Edit("", tuple(change for edit in edits for change in edit.changes))
 
         if not self._link.read_only:
@@ -111,13 +111,13 @@ class History(QObject):
         """Take the open image back to what it was right after an edit, as one new edit."""
         image_id = self._document.open_id
         if image_id is not None:
-            self.have_made(lambda store: store.restored(image_id, edit_id))
+            self.have_made(lambda store: store.history.restored(image_id, edit_id))
 
     def journal(
         self, done: Callable[[list[JournalEntry]], None], *, limit: int = 500, image_id: int | None = None
     ) -> None:
         """Read the journal, newest first, and hand it to `done` soon."""
-        self._link.read(lambda store: store.journal(limit=limit, image_id=image_id), done)
+        self._link.read(lambda store: store.history.entries(limit=limit, image_id=image_id), done)
 
     # --- what the writer does ---------------------------------------------------------------------
 
@@ -271,7 +271,9 @@ class History(QObject):
                 acts.learning = False
             QTimer.singleShot(_LEARN_AGAIN_MS, self, lambda: self._learn() if turn == acts.turn else None)
 
-        self._link.keep(lambda store: (store.tail(), store.annotation_counts(images)), take, failed=later)
+        self._link.keep(
+            lambda store: (store.history.tail(), store.annotation_counts(images)), take, failed=later
+        )
 
     def _show(self, changes: tuple[Change, ...], by: str, what: What) -> None:
         if not changes:

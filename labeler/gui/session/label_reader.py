@@ -25,12 +25,14 @@ class LabelReader:
 
     def read(self) -> None:
         """Read all that is on the open image; `Document.changed` tells when it is there."""
-        self._read(lambda store, key: (store.annotations(key), store.candidates(key)), self._take_labels)
+        self._read(
+            lambda store, key: (store.annotations(key), store.predictions.candidates(key)), self._take_labels
+        )
 
     def refresh_candidates(self, image_id: int | None) -> None:
         """Read the candidates again where that image is open: a run has stored new ones."""
         if image_id == self._document.open_id:
-            self._read(lambda store, key: store.candidates(key), self._take_candidates)
+            self._read(lambda store, key: store.predictions.candidates(key), self._take_candidates)
 
     def _read(self, work: Callable[[Store, int], T], take: Callable[[T, Iterable[Change]], None]) -> None:
         """Have something of the open image read; `take` gets it, and what was done since then."""

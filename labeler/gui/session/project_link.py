@@ -177,16 +177,20 @@ class ProjectLink(QObject):
     def _view(self, store: Store, opened: OpenedProject, start: Path | None) -> ProjectView:
         """On the writer's thread: read everything."""
         images = store.images()
-        model = Model(0, *self._segmenter) if opened.read_only else store.ensure_model(*self._segmenter)
+        model = (
+            Model(0, *self._segmenter)
+            if opened.read_only
+            else store.predictions.ensure_model(*self._segmenter)
+        )
         return ProjectView(
             opened=opened,
             images=images,
             categories=store.categories(),
             counts={image_id: Counter(counts) for image_id, counts in store.annotation_counts().items()},
-            models=store.models(),
+            models=store.predictions.models(),
             ids=store.ids,
             segmenter_id=model.id,
-            tail=store.tail(),
+            tail=store.history.tail(),
             start=image_at(start, opened.root, images),
         )
 
@@ -352,7 +356,7 @@ class ProjectLink(QObject):
         """Keep accepted proposals under another model from now on."""
         self._segmenter = (name, version)
         if self._writer is not None and not self._writer.read_only:
-            self.read(lambda store: store.ensure_model(name, version), self._take_segmenter)
+            self.read(lambda store: store.predictions.ensure_model(name, version), self._take_segmenter)
 
     def _take_segmenter(self, model: Model) -> None:
         self.segmenter_id = model.id

@@ -214,7 +214,7 @@ class Session(QObject):
             return
 
         def secured(store: Store) -> R:
-            secure_for_import(store.path, store.secure)
+            secure_for_import(store.path, store.securing.secure)
             return work(store)
 
         self.history.write_unseen(secured, done, failed=failed or (lambda error: self.told.emit(str(error))))

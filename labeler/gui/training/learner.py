@@ -257,7 +257,7 @@ class Learner(QObject):
             return
         turn = self._turn
         self._session.keep(
-            lambda store: store.ensure_model(NAME, "", suppressed=True),
+            lambda store: store.predictions.ensure_model(NAME, "", suppressed=True),
             lambda model: self._predict(turn, weights, images, model),
             failed=lambda error: self._give_up(str(error)),
         )

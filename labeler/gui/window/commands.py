@@ -90,7 +90,7 @@ class Commands(QObject):
     def snapshot(self) -> None:
         """A checked copy of the project beside it; edits themselves are saved all the time."""
         self._session.ask(
-            lambda store: store.snapshot(),
+            lambda store: store.securing.snapshot(),
             lambda path: self._notifier.info(f"All edits are saved; snapshot: {path.name}", key="snapshot"),
         )
 

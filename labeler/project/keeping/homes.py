@@ -93,7 +93,7 @@ def move_in(home: Path, folder: Path) -> Path:
     """
     target = folder / PROJECT_NAME
     with Store.open(home) as store:
-        copy = store.snapshot()
+        copy = store.securing.snapshot()
         snapshots.restore(target, copy, word="other")
         with Store.open(target) as moved:
             moved.set_root(folder)

@@ -133,8 +133,8 @@ def refusal(step: Step) -> StepOutcome:
 
 def _do(store: Store, step: Step) -> StepOutcome:
     if step == "undo":
-        return StepOutcome(did=store.undo() is not None)
+        return StepOutcome(did=store.history.undo() is not None)
     if step == "redo":
-        return StepOutcome(did=store.redo() is not None)
+        return StepOutcome(did=store.history.redo() is not None)
     edit_id, left = store.take_up(step)
     return StepOutcome(did=edit_id != 0, left=left if left.changes else None)

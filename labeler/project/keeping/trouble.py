@@ -78,4 +78,4 @@ def reconnect(store: Store, error: Exception) -> None:
     """Open the file anew where the connection may have lost it; it stays as it is where that fails."""
     if _code(error) in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         with contextlib.suppress(LabelerError, sqlite3.Error, OSError):
-            store.reconnect()
+            store.file.reconnect()

@@ -44,7 +44,7 @@ class Upkeep:
         """When whoever closes stops waiting."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"snapshots of {store.path.name}")
         self._copy: Future[bool] | None = None
-        store.keep_pinned = self._keep_pinned
+        store.securing.keep_pinned = self._keep_pinned
 
     def seconds_left(self) -> float | None:
         """How long to wait for work before `idle` should be called; None for as long as it takes."""
@@ -64,7 +64,7 @@ class Upkeep:
     def idle(self) -> None:
         """Work has paused."""
         if not self._paused:
-            self._try("checkpoint", self._store.checkpoint)
+            self._try("checkpoint", self._store.file.checkpoint)
             self._paused = True
         if self._news != self._secured and time.monotonic() >= self._next_snapshot:
             if self._copy is None or self._copy.done():
@@ -78,7 +78,7 @@ class Upkeep:
             self._thread.submit(self._secure, self._news)
         self._thread.shutdown(wait=True)
         if not self._store.read_only:
-            self._try("checkpoint", self._store.checkpoint)
+            self._try("checkpoint", self._store.file.checkpoint)
 
     # --- on the thread of snapshots -----------------------------------------------------------
 
@@ -90,7 +90,7 @@ class Upkeep:
 
     def _take(self) -> None:
         path = self._store.path
-        copying.secure(path, midway=self._store.at_mid_snapshot, stop=self._must_stop)
+        copying.secure(path, midway=self._store.securing.midway, stop=self._must_stop)
         self.kept_revision = max(map(snapshots.revision, snapshots.listed(path)[:1]), default=-1)
 
     def _keep_pinned(self, pinned: copying.Pinned) -> None:
@@ -100,7 +100,7 @@ class Upkeep:
     def _keep(self, pinned: copying.Pinned) -> None:
         with closing(pinned):
             if not copying.is_kept(pinned):
-                copying.keep(pinned, midway=self._store.at_mid_snapshot, stop=self._must_stop)
+                copying.keep(pinned, midway=self._store.securing.midway, stop=self._must_stop)
 
     def _must_stop(self) -> bool:
         return self._until is not None and time.monotonic() > self._until
@@ -118,7 +118,7 @@ class Upkeep:
             self._on_damage(error)
             return False
         except (LabelerError, OSError, sqlite3.Error) as error:
-            level = logging.WARNING if self._store.is_at_its_path else logging.INFO
+            level = logging.WARNING if self._store.file.is_at_its_path else logging.INFO
             logger.log(level, "No %s of %s could be made: %s", what, self._store.path, error)
             return False
         return True

@@ -104,17 +104,17 @@ def take_survey(store: Store, root: Path, seen: Survey) -> Sync:
     with store.transaction():
         if store.meta("root") == "" or store.root != root.resolve():
             store.set_root(root)
-        store.move_images([*(image for image, _ in moved), *displaced])
-        store.update_images((*missing, *returned))
-        store.update_images(replace(s.image, note=CHANGED) for s in replaced if s.image.note != CHANGED)
+        store.photos.move([*(image for image, _ in moved), *displaced])
+        store.photos.update((*missing, *returned))
+        store.photos.update(replace(s.image, note=CHANGED) for s in replaced if s.image.note != CHANGED)
         fresh_start = [replace(now[s.image.id], width=0, height=0, digest="", note="") for s in renewed]
-        store.update_images(fresh_start)
+        store.photos.update(fresh_start)
         store.photos.keep(seen.seen)
         store.photos.keep((image.id, image.path, found) for image, found in moved if found)
         for one in renewed:
             store.photos.replace(one.image.id, one.found)
         store.predictions.forget_images(one.image.id for one in renewed)
-        added = store.add_images(seen.fresh)
+        added = store.photos.add(seen.fresh)
     return Sync(
         added=added,
         moved=tuple(image for image, _ in moved),

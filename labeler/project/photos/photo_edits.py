@@ -22,7 +22,7 @@ def removal(store: Store, image_ids: Sequence[int]) -> Edit:
     changes: list[Change] = []
     for image in images:
         changes += [Change(one, None) for one in store.annotations(image.id)]
-        changes += [Change(one, None) for one in store.candidates(image.id)]
+        changes += [Change(one, None) for one in store.predictions.candidates(image.id)]
         changes.append(Change(image, None))
     name = PurePosixPath(images[0].path).name if len(images) == 1 else f"{len(images):,} images"
     return Edit(f"Remove {name}", tuple(changes))
@@ -70,7 +70,7 @@ def take_as_photo(store: Store, found: Mapping[int, tuple[Fingerprint, tuple[int
     with store.transaction():
         for image_id, (print_, (width, height)) in found.items():
             image = replace(store.image(image_id), width=width, height=height, note="", digest=print_.digest)
-            store.update_images([image])
+            store.photos.update([image])
             store.photos.replace(image_id, print_)
         return store.predictions.forget_images(found)
 

@@ -93,5 +93,5 @@ def test_the_areas_can_be_taken_afterwards_in_one_step_that_is_undone(store: Sto
     assert (report.tallies["annotations"].repaired, len(list(store.all_annotations()))) == (1, 1)
     assert area(store) == AREA
     assert taken(store, tmp_path / "l.json", content, area="file").tallies["annotations"].skipped == 1
-    store.undo()
+    store.history.undo()
     assert area(store) == 200

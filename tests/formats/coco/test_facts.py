@@ -77,7 +77,7 @@ def test_reviewed_marks_colours_keys_and_sources_come_back(tmp_path: Path, coco:
 def test_a_mark_is_not_put_on_work_it_does_not_speak_of(tmp_path: Path, coco: Coco) -> None:
     data = filled(tmp_path)
     with Store.open(tmp_path / "again.labeler") as store:
-        one, other = store.add_images(["a.png", "b.png"])
+        one, other = store.photos.add(["a.png", "b.png"])
         mine = Annotation(1, one.id, 1, Box(20, 20, 30, 29))
         store.apply(Edit("Draw", (Change(None, CAT), Change(None, mine))))
         import_coco(store, coco(data.replace(b'"id":2,"file', b'"labeler":{"reviewed":true},"id":2,"file')))

@@ -18,7 +18,7 @@ def run_stores(qtbot, session):
     def store_it() -> None:
         image, before = session.place.image.id, set(session.document.candidates)
         session.keep(
-            lambda s: s.predictions.record_run(s.ensure_model("d", "1").id, image, [candidate()]),
+            lambda s: s.predictions.record_run(s.predictions.ensure_model("d", "1").id, image, [candidate()]),
             lambda _: session.refresh_candidates(image),
             failed=pytest.fail,
         )
@@ -121,6 +121,6 @@ def test_a_change_says_what_it_touched(qtbot, session, run_stores, reload) -> No
     assert (seen[-1].what, seen[-1].candidates) == ("candidates read", set(session.document.candidates))
     reload()
     assert (seen[-1].what, seen[-1].annotations, seen[-1].candidates) == ("labels read", set(), set())
-    session.ask(lambda store: store.undo(), lambda _: None)
+    session.ask(lambda store: store.history.undo(), lambda _: None)
     reload()
     assert (seen[-1].what, seen[-1].annotations) == ("labels read", {made.id})

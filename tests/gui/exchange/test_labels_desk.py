@@ -242,7 +242,9 @@ def test_results_whose_ids_two_files_gave_ask_for_the_file(
     with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
         next(b for b in desk.question.buttons() if "labels file" in b.text()).click()
     hit: list[list[str]] = []
-    desk._session.ask(lambda store: [i.path for i in store.images() if store.candidates(i.id)], hit.append)
+    desk._session.ask(
+        lambda store: [i.path for i in store.images() if store.predictions.candidates(i.id)], hit.append
+    )
     qtbot.waitUntil(lambda: bool(hit), timeout=20_000)
     assert [Path(path).name for path in hit[0]] == ["B.png"]
 

@@ -174,7 +174,7 @@ def test_labels_of_a_replaced_photo_are_set_aside(qtbot, window, folder) -> None
     found = boxes(folder)
     assert found[f"unmatched/{image_id}/1.png"] == [(20.0, 60.0)]
     with Store.open(folder / "labels.labeler", read_only=True) as store:
-        assert store.journal()[0].label == "Set labels of 1.png aside"
+        assert store.history.entries()[0].label == "Set labels of 1.png aside"
 
 
 def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
@@ -186,7 +186,7 @@ def test_setting_aside_is_undone_and_done_again(qtbot, window, folder) -> None:
     model = []
     session.keep(
         lambda store: store.predictions.record_run(
-            store.ensure_model("m", "1").id, new, [Candidate(0, new, 0, 0, Box(1, 1, 5, 5), 0.9)]
+            store.predictions.ensure_model("m", "1").id, new, [Candidate(0, new, 0, 0, Box(1, 1, 5, 5), 0.9)]
         ),
         model.append,
         failed=lambda error: pytest.fail(str(error)),
@@ -286,7 +286,7 @@ def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, win
     done = []
     session.keep(
         lambda store: store.predictions.record_run(
-            store.ensure_model("m", "1").id, old, [Candidate(0, old, 0, 0, Box(1, 1, 5, 5), 0.9)]
+            store.predictions.ensure_model("m", "1").id, old, [Candidate(0, old, 0, 0, Box(1, 1, 5, 5), 0.9)]
         ),
         done.append,
         failed=lambda error: pytest.fail(str(error)),
@@ -301,5 +301,5 @@ def test_predictions_of_a_replaced_photo_are_not_shown_on_the_new_one(qtbot, win
     window.bench.photo_desk.decide(what, session.strangers.all)
     qtbot.waitUntil(lambda: "1 prediction of the photo" in window.toast.text, timeout=30_000)
     with Store.open(folder / "labels.labeler", read_only=True) as store:
-        assert store.candidates(old) == ()
+        assert store.predictions.candidates(old) == ()
         assert store.predictions.predicted_images(done[0][0].model_id) == set()

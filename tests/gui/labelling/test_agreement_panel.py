@@ -104,8 +104,8 @@ def import_candidates(qtbot, session, name, category_id, boxes):
     image_id = session.place.image.id
 
     def work(store):
-        model = store.ensure_model(name, "")
-        store.add_candidates(
+        model = store.predictions.ensure_model(name, "")
+        store.predictions.add(
             model.id, [Candidate(0, image_id, model.id, category_id, box, 0.9) for box in boxes]
         )
 

@@ -110,7 +110,7 @@ def asked(qtbot, session: Session, work: Callable[[Store], T]) -> T:
 
 
 def boxes(qtbot, session: Session, image_id: int) -> list[tuple[float, str]]:
-    stored = asked(qtbot, session, lambda store: store.candidates(image_id))
+    stored = asked(qtbot, session, lambda store: store.predictions.candidates(image_id))
     return [(c.shape.x0, c.verdict) for c in stored if c.label == "person"]  # type: ignore[union-attr]
 
 
@@ -155,10 +155,10 @@ def test_the_open_image_comes_first_and_its_selection_stays(qtbot, session, batc
 def test_no_annotation_and_no_undo_step_is_touched(qtbot, session, batch) -> None:
     first = session.edits.add(Box(10, 5, 20, 15), by="test")
     qtbot.waitUntil(lambda: session.saved == "saved")
-    before = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.journal()))
+    before = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.history.entries()))
     ended(qtbot, batch, choice())
     ended(qtbot, batch, choice(again=True))
-    after = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.journal()))
+    after = asked(qtbot, session, lambda store: (list(store.all_annotations()), store.history.entries()))
     assert after == before
     assert session.document.annotations == {first.id: first}
     session.history.undo()
@@ -218,7 +218,7 @@ def test_verdicts_outlast_a_new_run(qtbot, session, batch) -> None:
     ]
     session.edits.commit("Judge", changes, by="test")
     ended(qtbot, batch, choice(scope="image", again=True))
-    stored = asked(qtbot, session, lambda store: store.candidates(1))
+    stored = asked(qtbot, session, lambda store: store.predictions.candidates(1))
     assert [(c.id, c.verdict) for c in stored] == [(person.id, "rejected"), (noise.id, "accepted")]
     session.history.undo()
     qtbot.waitUntil(lambda: {c.verdict for c in session.document.candidates.values()} == {""})

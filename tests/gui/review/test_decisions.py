@@ -91,7 +91,7 @@ def test_a_candidate_of_another_image_is_accepted_there(qtbot, session, owner, p
     here, there = [image.id for image in session.document.images][:2]
     predict({there: [candidate(box(1), 0.9)]})
     found = []
-    session.ask(lambda store: store.candidates(there), found.append)
+    session.ask(lambda store: store.predictions.candidates(there), found.append)
     qtbot.waitUntil(lambda: bool(found))
     Reviewing(session, Sliders(), owner).accept([found[0][0].id])
     qtbot.waitUntil(lambda: sum(session.document.counts(there).values()) == 1)

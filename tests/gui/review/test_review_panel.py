@@ -59,7 +59,8 @@ def confidence(panel):
 def verdicts(qtbot, session):
     found = []
     session.ask(
-        lambda store: [c.verdict for i in store.images() for c in store.candidates(i.id)], found.append
+        lambda store: [c.verdict for i in store.images() for c in store.predictions.candidates(i.id)],
+        found.append,
     )
     qtbot.waitUntil(lambda: bool(found))
     return found[0]

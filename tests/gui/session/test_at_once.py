@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Edit, Mask
 from labeler.gui.session.session import Session
+from labeler.project.edit_history import History
 from labeler.project.store import Store
 
 
@@ -194,7 +195,7 @@ def test_an_accept_while_a_run_replaces_the_candidates(qtbot, session, predict, 
     with busy():
         session.keep(
             lambda s: s.predictions.record_run(
-                s.ensure_model("detector", "1").id,
+                s.predictions.ensure_model("detector", "1").id,
                 image,
                 [Candidate(0, 0, 0, 1, Box(99, 99, 130, 140), 0.8, "x")],
             ),
@@ -220,7 +221,9 @@ def test_a_mask_is_accepted_while_runs_are_stored(qtbot, session, told):
     for n in range(6):
         session.keep(
             lambda s: s.predictions.record_run(
-                s.ensure_model("d", "1").id, image, [Candidate(0, 0, 0, 0, Box(1, 2, 30, 40), 0.9, "x")] * 3
+                s.predictions.ensure_model("d", "1").id,
+                image,
+                [Candidate(0, 0, 0, 0, Box(1, 2, 30, 40), 0.9, "x")] * 3,
             ),
             lambda _: session.refresh_candidates(image),
             failed=pytest.fail,
@@ -288,7 +291,7 @@ def test_closing_does_not_wait_and_loses_nothing(qtbot, session, busy, photos):
 def test_settling_in_the_store(tmp_path):
     """Of an update only what it changes is changed; what is gone comes back, with its category."""
     with Store.open(tmp_path / "p.labeler") as store:
-        store.add_images(["a.jpg"])
+        store.photos.add(["a.jpg"])
         kind, made = Category(1, "cat", "#fff"), Annotation(1, 1, 1, Box(0, 0, 9, 9))
         store.apply(Edit("Add", (Change(None, kind), Change(None, made))))
         seen = replace(made, attributes={"a": 1})
@@ -296,22 +299,22 @@ def test_settling_in_the_store(tmp_path):
         moved = replace(made, shape=Box(5, 5, 9, 9))
         edit_id, applied = store.settle(Edit("Move", (Change(made, moved),)))
         assert applied.changes == (Change(seen, replace(seen, shape=Box(5, 5, 9, 9))),)
-        assert store.undo(edit_id).label == "Move"
-        assert store.undo(edit_id) is None
-        store.undo()
-        store.undo()
+        assert store.history.undo(edit_id).label == "Move"
+        assert store.history.undo(edit_id) is None
+        store.history.undo()
+        store.history.undo()
         assert not store.categories()
         _, applied = store.settle(Edit("Move", (Change(made, moved),)))
         assert applied.changes == (Change(None, kind), Change(None, moved))
         assert store.settle(Edit("Delete", (Change(replace(made, id=7), None),))) == (0, Edit("Delete", ()))
-        model = store.ensure_model("d", "1")
+        model = store.predictions.ensure_model("d", "1")
         stray = Candidate(
             store.ids.take("candidate"), 1, model.id, 99, Box(0, 0, 9, 9), 0.9, verdict="rejected"
         )
         _, made = store.settle(Edit("Reject", (Change(replace(stray, verdict=""), stray),)))
         assert made.changes == (Change(None, replace(stray, category_id=0)),)
-        store.undo()
-        tail = store.tail()
+        store.history.undo()
+        tail = store.history.tail()
         assert [edit.changes for _, edit in tail.done] == [applied.changes]
         assert not tail.older
 
@@ -321,15 +324,15 @@ def test_the_end_of_the_journal_is_read_again_after_it_could_not_be(qtbot, sessi
     monkeypatch.setattr("labeler.gui.session.history._LEARN_AGAIN_MS", 10)
     made = session.edits.add(Box(10, 20, 110, 220), by="test")
     assert same(qtbot, session)
-    tail, failures = Store.tail, []
+    tail, failures = History.tail, []
 
-    def fails_once(store):
+    def fails_once(history):
         if not failures:
             failures.append(1)
             raise sqlite3.OperationalError("disk I/O error")
-        return tail(store)
+        return tail(history)
 
-    monkeypatch.setattr(Store, "tail", fails_once)
+    monkeypatch.setattr(History, "tail", fails_once)
     session.history._acts.forget()
     session.history._learn()
     qtbot.waitUntil(lambda: bool(failures) and bool(session.history._acts._done), timeout=20_000)

@@ -86,7 +86,7 @@ def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> 
     candidates = [Candidate(0, kept.image_id, 0, kept.category_id, box, 0.9) for box in boxes]
     told: list[object] = []
     session.import_file(
-        lambda store: store.add_candidates(store.ensure_model("detector", "1").id, candidates),  # type: ignore[arg-type, return-value]
+        lambda store: store.predictions.add(store.predictions.ensure_model("detector", "1").id, candidates),  # type: ignore[arg-type, return-value]
         told.append,
     )
     qtbot.waitUntil(lambda: len(session.document.candidates) == 2)

@@ -39,7 +39,7 @@ def open_store(tmp_path: Path):
 def save(store: Store) -> None:
     turn = str(int(store.meta("turn")) + 1)
     store.set_meta("turn", turn)
-    store.ensure_model("m", turn)
+    store.predictions.ensure_model("m", turn)
 
 
 def test_a_check_sees_one_moment_of_what_is_saved_meanwhile(open_store: Store) -> None:

@@ -32,8 +32,8 @@ def test_a_project_and_its_copies_are_readable_as_the_umask_says(tmp_path: Path,
     with Store.open(project) as store:
         store.set_meta("some", "thing")
         assert {_mode(path) for path in tmp_path.glob("labels.labeler-*")} == {mode}
-        kept = store.snapshot()
-        write_copy(store._db, tmp_path / "copy.labeler", of=project)
+        kept = store.securing.snapshot()
+        write_copy(store.file.db, tmp_path / "copy.labeler", of=project)
     assert [_mode(path) for path in (project, kept, tmp_path / "copy.labeler")] == [mode] * 3
 
 
@@ -42,8 +42,8 @@ def test_the_copies_of_a_private_project_are_private(tmp_path: Path) -> None:
     Store.open(project).close()
     project.chmod(0o600)
     with Store.open(project) as store:
-        kept = store.snapshot()
-        write_copy(store._db, tmp_path / "copy.labeler", of=project)
+        kept = store.securing.snapshot()
+        write_copy(store.file.db, tmp_path / "copy.labeler", of=project)
     snapshots.restore(project, kept)
     assert [_mode(path) for path in (project, kept, tmp_path / "copy.labeler")] == [0o600] * 3
 
@@ -69,6 +69,6 @@ def test_reading_takes_nothing_from_who_writes(tmp_path: Path) -> None:
         reader.close()
         locate(tmp_path)
         store.set_meta("some", "last")
-        assert store.away is None
+        assert store.file.away is None
     with Store.open(project, read_only=True) as store:
         assert store.meta("some") == "last"

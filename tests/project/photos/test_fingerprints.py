@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Path:
     """A project with a photo that was written by each of the ways that there are, and is whole."""
     path = tmp_path / "labels.labeler"
     with Store.open(path) as store:
-        one, two = store.add_images(["a.jpg", "b.jpg"])
+        one, two = store.photos.add(["a.jpg", "b.jpg"])
         store.photos.meet(Image(one.id, one.path, 40, 30), Fingerprint(100, 1, "first", "all"))
         store.photos.keep([(two.id, two.path, Fingerprint(200, 2, "second", ""))])
         store.photos.replace(one.id, Fingerprint(300, 3, "third", "more"))

@@ -80,7 +80,7 @@ def test_a_project_keeps_up_with_its_folder(tmp_path: Path) -> None:
         assert [image.path for image in sync_images(store, tmp_path).added] == ["a.jpg", "b.jpg", "c.jpg"]
         assert not sync_images(store, tmp_path)
         seen = replace(store.image(2), width=8, height=6, digest=digest(tmp_path / "b.jpg"))
-        store.update_images([seen])
+        store.photos.update([seen])
         (tmp_path / "a.jpg").rename(tmp_path / "was_a.jpg")
         (tmp_path / "deep").mkdir()
         (tmp_path / "b.jpg").rename(tmp_path / "deep" / "moved.jpg")
@@ -93,7 +93,7 @@ def test_a_project_keeps_up_with_its_folder(tmp_path: Path) -> None:
         touch(tmp_path, "a.jpg")
         assert [image.id for image in sync_images(store, tmp_path).returned] == [1]
         assert store.image(1).note == ""
-        assert not store.can_undo()
+        assert not store.history.can_undo()
 
 
 def test_when_the_whole_folder_is_away_nothing_is_marked(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def _labelled(project: Path, root: Path, *names: str) -> None:
         # as a window does with each photo that it shows
         store.photos.keep([(one.id, one.path, fingerprint(root / one.path)) for one in store.images()])
         for name in names:
-            number = store.next_ids().category
+            number = store.ids.peek().category
             store.apply(Edit("Add", (Change(None, Category(number, name, "#ff0000")),)))
 
 

@@ -46,7 +46,7 @@ def fill(photos: Path, files: dict[str, bytes]) -> None:
 def label(store: Store, photos: Path, *, opened: bool = True, whole: bool = True) -> None:
     """Each image gets a box whose x is its id, and is known by its file where it was `opened`."""
     sync_images(store, photos)
-    ids = store.next_ids()
+    ids = store.ids.peek()
     changes = [Change(None, Category(ids.category, "thing", "#ff0000"))]
     changes += [
         Change(None, Annotation(ids.annotation + n, image.id, ids.category, Box(image.id, 0, 5, 5)))
