@@ -181,7 +181,7 @@ def test_a_photo_that_is_there_twice_by_a_link_is_said(qtbot: QtBot, folder: Pat
     session.open(folder)
     qtbot.waitUntil(lambda: bool(told), timeout=30_000)
     twice = "1 photo is there twice by links, “g.bmp” and “f1.bmp”: each name is an image of its own."
-    assert (told, len(session.images)) == ([twice], 4)
+    assert (told, len(session.document.images)) == ([twice], 4)
     session.shut_down()
 
 
