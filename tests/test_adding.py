@@ -1,7 +1,11 @@
 """What docs/adding.md says: each of its code blocks, put where its first line says, adds what it promises."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,8 @@ import pytest
 from labeler.cli import run
 from labeler.formats.coco.coco_reading import read_coco
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "adding.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "adding.md").read_text("utf-8")
 BLOCKS = {
     code.partition(":")[0].removeprefix("# "): code
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -69,3 +74,54 @@ def test_the_trainer_trains_and_its_model_predicts(tmp_path: Path, added: Path, 
     found = json.loads(results.read_text())
     assert len(found) == 12
     assert found[0]["bbox"] == pytest.approx([8, 6, 32, 24])
+
+
+HEADS = {
+    "labeler/gui/window/panels.py": ("PANELS = (", "labelling.largest_panel import LargestPanel"),
+    "labeler/gui/window/actions.py": ('    "Edit": (', ""),
+    "labeler/gui/canvas/tools/table.py": ("TOOLS = (", "canvas.tools.stamp import StampTool"),
+}
+"""Where an entry of the page goes, and what the table imports for it from the window's rooms."""
+
+
+def test_a_panel_an_action_and_a_tool_are_a_file_and_an_entry_each(tmp_path: Path, labels: Path) -> None:
+    house = tmp_path / "house"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "labeler", house / "labeler", ignore=ignored)
+    for name in ("plugins", "resources"):
+        (house / name).symlink_to(ROOT / name)
+    done = set()
+    for name, code in BLOCKS.items():
+        path = house / name
+        if name in HEADS:
+            head, imported = HEADS[name]
+            text = path.read_text("utf-8")
+            assert text.count(f"\n{head}\n") == 1
+            entry = code.partition("\n")[2].rstrip() + ","
+            text = text.replace(f"\n{head}\n", f"\n{head}\n{entry}\n")
+            if imported:
+                text = text.replace("\nfrom labeler", f"\nfrom labeler.gui.{imported}\nfrom labeler", 1)
+            path.write_text(text, "utf-8")
+        elif name.startswith("labeler/"):
+            assert not path.exists()
+            path.write_text(code, "utf-8")
+        else:
+            continue
+        done.add(name)
+    assert len(done) == 5
+    child = subprocess.run(
+        [sys.executable, "-P", str(ROOT / "tests" / "adding_child.py"), str(labels.parent)],
+        env={**os.environ, "PYTHONPATH": str(house), "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() == [
+        str(house / "labeler" / "__init__.py"),
+        "10",
+        "selected",
+        "none",
+        "stamped",
+    ]
