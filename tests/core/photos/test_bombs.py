@@ -25,7 +25,7 @@ BOMBS = more_bombs.QUICK | more_bombs.SLOW | bombs.QUICK | bombs.SLOW
 _READER = """
 import json, os, sys
 from pathlib import Path
-from labeler.core import decode_child, images
+from labeler.core.photos import decode_child, images
 from labeler.errors import ImageError
 read = {"header": images.read_header, "pixels": images.read_pixels,
         "thumbnail": lambda path: images.read_thumbnail(path, 192)}[sys.argv[1]]
