@@ -81,6 +81,7 @@ class TwoInAWindow(TwoAtOnce):
             window.canvas,
             window.keys,
         )
+        self.predictions, self.verdicts = self.bench.predictions, self.bench.verdicts
         window.frame.resize(1000, 700)
         window.frame.show()
         window.frame.activateWindow()
