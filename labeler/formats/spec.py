@@ -5,11 +5,13 @@ in memory and goes through the same gates as a file does, so no format can bring
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
 
+from labeler.core.photos.patience import patiently
 from labeler.core.records import Annotation, Category, Image
 from labeler.errors import FormatError, LabelerError
 
@@ -71,12 +73,16 @@ def endings() -> frozenset[str]:
 
 
 def format_of(path: Path) -> FormatSpec | None:
-    """The format that knows a file, None where none does."""
+    """The format that knows a file, None where none does.
+
+    Raises LabelerError, one sentence, where a format cannot look at it or its disk does not answer.
+    """
     suffix = path.suffix.lower()
-    for spec in _provider():
-        if suffix in spec.suffixes and _tried(spec, path, lambda spec=spec: spec.sniff(path)):  # type: ignore[misc]
-            return spec
-    return None
+    return next((one for one in _provider() if suffix in one.suffixes and _knows(one, path)), None)
+
+
+def _knows(spec: FormatSpec, path: Path) -> bool:
+    return _tried(spec, path, lambda: patiently(path, lambda: spec.sniff(path)))
 
 
 def format_to_write(path: Path) -> FormatSpec | None:
@@ -113,7 +119,8 @@ def write_by(spec: FormatSpec, dataset: Dataset, path: Path) -> None:
         except OSError as error:
             raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
     finally:
-        made.unlink(missing_ok=True)
+        with suppress(OSError):  # a name that is too long is said by the write itself
+            made.unlink(missing_ok=True)
 
 
 def _tried(spec: FormatSpec, path: Path, work: Callable[[], T], *, doing: str = "read") -> T:
@@ -125,6 +132,5 @@ def _tried(spec: FormatSpec, path: Path, work: Callable[[], T], *, doing: str = 
     except OSError as error:
         raise FormatError(f"“{path}” cannot be {doing}: {error.strerror or error}.") from error
     except Exception as error:  # a plugin's own mistake must not end the program
-        raise FormatError(
-            f"“{path}” cannot be {doing} as {spec.title} ({type(error).__name__}: {error})."
-        ) from error
+        said = " ".join(f"{type(error).__name__}: {error}".split())  # a sentence has one line
+        raise FormatError(f"“{path}” cannot be {doing} as {spec.title} ({said}).") from error

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from labeler.core.records import Annotation, Box, Category, Image
-from labeler.errors import FormatError
+from labeler.errors import FormatError, LabelerError
 from labeler.formats import spec
 from labeler.formats.coco.coco_file import open_document
 from labeler.formats.coco.coco_reading import dataset_of, read_coco
 from labeler.formats.spec import Dataset, FormatSpec
 from labeler.training.labels_out import write_labels
+from tests.core.photos.dead_disk import dead_disk
 
 ONE = Dataset(
     (Image(1, "a.png", 40, 30),), (Category(1, "cat", "#ff0000"),), (Annotation(1, 1, 1, Box(2, 3, 10, 8)),)
@@ -106,9 +107,22 @@ def test_what_a_format_raises_is_a_sentence_and_leaves_no_file(
     offered.append(toy(write=broken, read=unread))
     out = tmp_path / "out.toy"
     out.write_text("toy, as it was")
-    with pytest.raises(FormatError, match=r"cannot be read"):
+    with pytest.raises(FormatError, match=r"cannot be read") as read:
         open_document(out)
-    with pytest.raises(FormatError, match=r"cannot be written"):
+    with pytest.raises(FormatError, match=r"cannot be written") as written:
         write_labels(out, b'{"images": [], "annotations": [], "categories": []}')
+    assert "\n" not in f"{read.value}{written.value}"
     assert out.read_text() == "toy, as it was"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_name_that_no_disk_takes_is_said(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    offered.append(toy())
+    with pytest.raises(FormatError, match="cannot be written"):
+        write_labels(tmp_path / f"{'n' * 300}.toy", b'{"images": [], "annotations": [], "categories": []}')
+
+
+def test_a_file_on_a_disk_that_does_not_answer_is_said(tmp_path: Path, offered: list[FormatSpec]) -> None:
+    offered.append(toy())
+    with dead_disk(tmp_path / "dead") as dead, pytest.raises(LabelerError, match="has not been read"):
+        open_document(dead / "labels.toy")

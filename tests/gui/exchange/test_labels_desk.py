@@ -12,9 +12,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
-from labeler.core.records import Annotation, Box
+from labeler.core.records import Annotation, Box, Category
+from labeler.core.records import Image as DataImage
 from labeler.formats.exchange import Importing
 from labeler.formats.report import Report
+from labeler.formats.spec import Dataset, FormatSpec, come_from
 from labeler.gui.exchange.desk import LabelsDesk
 from labeler.gui.exchange.importer import Importer
 from labeler.gui.exchange.report_dialog import ImportReportDialog
@@ -156,6 +158,26 @@ def test_a_cancelled_import_and_one_of_a_project_that_was_left_write_nothing(
     qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
     assert all_annotations(qtbot, session) == []
     assert heard == []
+
+
+def test_a_file_of_a_plugins_format_is_taken_as_a_coco_file_is(
+    qtbot: QtBot, opened: MainWindow, photos: Path, tmp_path: Path
+) -> None:
+    def read(path: Path) -> Dataset:
+        image = DataImage(1, path.read_text(), 0, 0)
+        return Dataset((image,), (Category(1, "thing", ""),), (Annotation(1, 1, 1, Box(5, 5, 25, 25)),))
+
+    name = next(path.name for path in photos.iterdir() if path.suffix == ".jpg")
+    (tmp_path / "l.toy").write_text(name)
+    toy = FormatSpec("toy", "Toy", (".toy",), lambda _: True, read, lambda *_: None)
+    come_from(lambda: [toy])
+    try:
+        desk = opened.frame.findChild(LabelsDesk)
+        with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+            opened.open(tmp_path / "l.toy")
+        assert len(all_annotations(qtbot, opened.session)) == 1
+    finally:
+        come_from(tuple)
 
 
 def test_where_few_images_are_there_it_is_asked_where_they_are(
