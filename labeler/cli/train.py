@@ -64,7 +64,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--name", help="of the model that comes out (the name of the folder)")
     parser.add_argument(
-        "--held-out", type=_share, default=0.2, metavar="SHARE", help="of the images (%(default)s)"
+        "--held-out",
+        dest="validation_share",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="of the images (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of everything that is left to chance")
     parser.add_argument("--replaces", default="", metavar="NAME|FILE|RUN", help="a model to compare with")
@@ -142,7 +147,7 @@ def _created(args: argparse.Namespace, registry: Registry) -> RunFolder:
         name=args.name or args.out.resolve().name,
         options=settings(trainer, chosen),
         seed=args.seed,
-        held_out=args.held_out,
+        validation_share=args.validation_share,
         replaces=args.replaces,
     )
     return RunFolder.create(args.out, spec)
@@ -203,8 +208,8 @@ class _Screen:
         """Say an event."""
         self.last = event
         match event:
-            case Prepared(training=training, held_out=held_out, warnings=warnings):
-                self._line(f"{training} images to learn from, {held_out} held out")
+            case Prepared(training=training, validation=validation, warnings=warnings):
+                self._line(f"{training} images to learn from, {validation} held out")
                 for warning in warnings:
                     self._line(f"warning: {warning}")
             case Started(device=device, epochs=epochs, first_epoch=first):
@@ -264,7 +269,7 @@ def _summary(folder: RunFolder, finished: Finished) -> str:
     lines = [f"{folder.spec.name}: {figures} (epoch {finished.best_epoch}), {finished.seconds:.0f} s"]
     if outcome is not None and outcome.replaced is not None:
         old = ", ".join(f"{name} {value:.4g}" for name, value in outcome.replaced.metrics.items())
-        lines.append(f"{outcome.replaced.title}, on the same {outcome.held_out} images: {old}")
+        lines.append(f"{outcome.replaced.title}, on the same {outcome.validation} images: {old}")
     lines.append(f"weights: {outcome.model if outcome and outcome.model else folder.path / finished.weights}")
     return "\n".join(lines)
 

@@ -34,7 +34,7 @@ class Run(Struct, frozen=True):
     finished: float | None = None
     """When it came to its end, whichever; None while it has not."""
     metrics: dict[str, float] = {}
-    """On its held-out images."""
+    """On its validation images."""
     before: dict[str, float] = {}
     """Those of the model that it would replace, on the same images."""
 

@@ -90,7 +90,7 @@ def train(folder: RunFolder, plan: DetectionPlan, report: Report, should_stop: S
 
     Raises as `loop.fit`, and LabelerError where nothing can be learnt from or the weights do not fit.
     """
-    train_set, held_out = folder.train_set(), folder.held_out_set()
+    train_set, validation = folder.train_set(), folder.validation_set()
     learnt = _learnable(train_set, plan, report)
     seed(folder.spec.seed)
     names = [_BACKGROUND, *train_set.names]
@@ -108,7 +108,8 @@ def train(folder: RunFolder, plan: DetectionPlan, report: Report, should_stop: S
         warmup=min(1.0, plan.epochs / 10),
         clip=_LONGEST_GRADIENT,
     )
-    fit(DetectionTask(model, learnt, held_out, plan, folder.spec.seed), folder, schedule, report, should_stop)
+    task = DetectionTask(model, learnt, validation, plan, folder.spec.seed)
+    fit(task, folder, schedule, report, should_stop)
     path = folder.path / "weights.safetensors"
     made.save(
         path,
@@ -125,11 +126,11 @@ class DetectionTask:
     """A two-stage detector for `loop.fit`."""
 
     def __init__(
-        self, module: Any, learnt: LabelledSet, held_out: LabelledSet, plan: DetectionPlan, number: int
+        self, module: Any, learnt: LabelledSet, validation: LabelledSet, plan: DetectionPlan, number: int
     ) -> None:
         self.module: torch.nn.Module = module
         self._learnt = learnt
-        self._held_out = held_out
+        self._validation = validation
         self._plan = plan
         self._seed = number
 
@@ -165,23 +166,23 @@ class DetectionTask:
     def evaluate(self, where: torch.device, should_stop: ShouldStop) -> dict[str, float]:
         """AP and AP50 of boxes, and of masks where it has them."""
         judged = []
-        for image in self._held_out.images:
+        for image in self._validation.images:
             if should_stop():
                 return {}
             loaded = self._loaded(image)
             size = loaded.rgb.shape[0], loaded.rgb.shape[1]
             judged.append(JudgedImage(size, loaded.annotations, self._found(loaded.rgb, where)))
-        ids = {category.name: category.id for category in self._held_out.categories}
+        ids = {category.name: category.id for category in self._validation.categories}
         figures = precision(judged, ids)
         if self._plan.masks:
             figures |= precision(judged, ids, by="mask", prefix="mask ")
         return figures
 
     def samples(self, where: torch.device) -> Iterable[tuple[str, Rgb]]:
-        """The first held-out images, with what is found on them."""
-        for image in self._held_out.images[:_SAMPLES]:
+        """The first validation images, with what is found on them."""
+        for image in self._validation.images[:_SAMPLES]:
             rgb = self._loaded(image).rgb
-            yield image.name, drawn(rgb, self._found(rgb, where), self._held_out.names)
+            yield image.name, drawn(rgb, self._found(rgb, where), self._validation.names)
 
     def _loaded(self, image: LabelledImage) -> LoadedImage:
         return scaled(read_pixels(image.path).rgb, image.annotations, side=self._plan.size)
@@ -218,7 +219,7 @@ class DetectionTask:
             result["boxes"].cpu().numpy(),
             result["scores"].cpu().numpy(),
             labels,
-            self._held_out.names,
+            self._validation.names,
             mask=mask if masks is not None else None,
         )
 

@@ -19,7 +19,7 @@ class Prepared(Struct, frozen=True, tag=True):
 
     training: int
     """Images to learn from."""
-    held_out: int
+    validation: int = msgspec.field(name="held_out")
     """Images to be judged on, which it never learns from."""
     objects: dict[str, int]
     """Category name to the number of its objects in both together."""
@@ -55,20 +55,20 @@ class Step(Struct, frozen=True, tag=True):
 
 
 class Epoch(Struct, frozen=True, tag=True):
-    """An epoch is over, measured on the held-out images, and its checkpoint is on disk."""
+    """An epoch is over, measured on the validation images, and its checkpoint is on disk."""
 
     epoch: int
     losses: dict[str, float]
     """Means over the epoch."""
     metrics: dict[str, float]
-    """On the held-out images; what there was nothing to measure of is left out."""
+    """On the validation images; what there was nothing to measure of is left out."""
     best: bool
     """Whether its weights are the best so far."""
     seconds: float
 
 
 class Sample(Struct, frozen=True, tag=True):
-    """What the model of an epoch makes of a held-out image, as a picture."""
+    """What the model of an epoch makes of a validation image, as a picture."""
 
     epoch: int
     image: str

@@ -172,8 +172,8 @@ def by_share(images: Sequence[Image], root: Path, *, share: float, seed: int) ->
     A photo that cannot be read is only told from others by its name.
     """
     items = [Item(str(image.id), stem(image.path), _looks(root / image.path)) for image in images]
-    held_out = split(items, held_out=share, seed=seed).held_out
-    return {image.id: VAL if str(image.id) in held_out else TRAIN for image in images}
+    validation = split(items, share=share, seed=seed).validation
+    return {image.id: VAL if str(image.id) in validation else TRAIN for image in images}
 
 
 def _looks(path: Path) -> int:
@@ -210,7 +210,7 @@ def as_trained(images: Sequence[Image], root: Path, folder: RunFolder) -> dict[i
     paths: dict[int | None, str] = {one.file_id: one.path for one in read_coco(folder.source)[0].images}
     part_of = {
         _real(paths[one.file_id]): part
-        for part, labels in ((TRAIN, folder.train_labels), (VAL, folder.held_out_labels))
+        for part, labels in ((TRAIN, folder.train_labels), (VAL, folder.validation_labels))
         for one in read_coco(labels)[0].images
         if one.file_id in paths
     }

@@ -38,7 +38,7 @@ from labeler.training.sample_pictures import drawn
 ID = "localizer"
 """The trainer's, and what its files say that they are."""
 METRIC = "IoU"
-"""Mean over the held-out images of the IoU of the box; 0 for one of the wrong category."""
+"""Mean over the validation images of the IoU of the box; 0 for one of the wrong category."""
 
 _BETA = 0.05
 """Shares of the image below which Smooth L1 is a square: errors smaller than a twentieth fade out."""
@@ -167,7 +167,7 @@ def train(folder: RunFolder, plan: LocalizerPlan, report: Report, should_stop: S
 
     Raises as `loop.fit`, and LabelerError where nothing can be learnt from or the weights do not fit.
     """
-    train_set, held_out = folder.train_set(), folder.held_out_set()
+    train_set, validation = folder.train_set(), folder.validation_set()
     _check(train_set, report)
     report(
         Note(f"The total is the class loss plus {plan.balance:g} (lambda) times the Smooth L1 of the box.")
@@ -184,7 +184,7 @@ def train(folder: RunFolder, plan: LocalizerPlan, report: Report, should_stop: S
         warmup=min(2.0, plan.epochs / 10),
     )
     fit(
-        LocalizerTask(module, train_set, held_out, plan, folder.spec.seed),
+        LocalizerTask(module, train_set, validation, plan, folder.spec.seed),
         folder,
         schedule,
         report,
@@ -209,13 +209,13 @@ class LocalizerTask:
         self,
         module: Localizer,
         train_set: LabelledSet,
-        held_out: LabelledSet,
+        validation: LabelledSet,
         plan: LocalizerPlan,
         number: int,
     ) -> None:
         self.module: nn.Module = module
         self._train = train_set
-        self._held_out = held_out
+        self._validation = validation
         self._plan = plan
         self._seed = number
 
@@ -263,31 +263,31 @@ class LocalizerTask:
     def evaluate(self, where: torch.device, should_stop: ShouldStop) -> dict[str, float]:
         """IoU (see `METRIC`), the accuracy of the category, AP and AP50."""
         judged, overlaps, right = [], [], []
-        for image in self._held_out.images:
+        for image in self._validation.images:
             if should_stop():
                 return {}
             candidate = self._found(image, where)
             judged.append(JudgedImage(image.size, image.annotations, [candidate]))
             truth = largest(image.annotations)
             if truth is not None:
-                name = self._held_out.names[self._held_out.class_of[truth.category_id]]
+                name = self._validation.names[self._validation.class_of[truth.category_id]]
                 right.append(float(name == candidate.label))
                 overlaps.append(right[-1] * _overlap(bounds(candidate.shape), bounds(truth.shape)))
-        figures = precision(judged, {one.name: one.id for one in self._held_out.categories})
+        figures = precision(judged, {one.name: one.id for one in self._validation.categories})
         if overlaps:
             figures |= {METRIC: float(np.mean(overlaps)), "accuracy": float(np.mean(right))}
         return figures
 
     def samples(self, where: torch.device) -> Iterable[tuple[str, Rgb]]:
-        """The first held-out images, with what is found on them."""
-        for image in self._held_out.images[:_SAMPLES]:
+        """The first validation images, with what is found on them."""
+        for image in self._validation.images[:_SAMPLES]:
             rgb = read_pixels(image.path).rgb
-            yield image.name, drawn(rgb, [self._found(image, where)], self._held_out.names)
+            yield image.name, drawn(rgb, [self._found(image, where)], self._validation.names)
 
     def _found(self, image: LabelledImage, where: torch.device) -> Candidate:
         rgb = seen(read_pixels(image.path).rgb, self._plan.size)
         logits, boxes = self.module(tensor(rgb)[None].to(where))
-        return decoded(logits, boxes, [image.size], self._held_out.names)[0]
+        return decoded(logits, boxes, [image.size], self._validation.names)[0]
 
     def _target(self, image: LabelledImage) -> tuple[int, Sequence[float] | None]:
         """The category's place and the box of the largest object; the place after the last for nothing."""

@@ -70,14 +70,14 @@ class Task(Protocol):
         ...
 
     def evaluate(self, where: torch.device, should_stop: ShouldStop) -> dict[str, float]:
-        """The metrics on the held-out images, the schedule's among them; the module is in eval mode.
+        """The metrics on the validation images, the schedule's among them; the module is in eval mode.
 
         Called without gradients, in full precision. Returns early, with anything, once `should_stop()`.
         """
         ...
 
     def samples(self, where: torch.device) -> Iterable[tuple[str, Rgb]]:
-        """(image name, picture) of 1 to 4 held-out images with what the module makes of them."""
+        """(image name, picture) of 1 to 4 validation images with what the module makes of them."""
         ...
 
     def optimizer(self) -> torch.optim.Optimizer:

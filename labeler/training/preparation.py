@@ -99,19 +99,19 @@ def prepare(
     names = unique_names([image.path for image in labels.images])
     _copy(folder, names, counted, should_stop)
     categories = tuple(one for one in labels.categories if counts[one.id])
-    held_out = _part(labels, categories, names, parts.held_out)
-    train = _part(labels, categories, names, names.keys() - parts.held_out)
-    _write(folder.held_out_labels, held_out)
+    validation = _part(labels, categories, names, parts.validation)
+    train = _part(labels, categories, names, names.keys() - parts.validation)
+    _write(folder.validation_labels, validation)
     _write(folder.train_labels, train)
     report(
         Prepared(
             training=len(train.images),
-            held_out=len(held_out.images),
+            validation=len(validation.images),
             objects={one.name: counts[one.id] for one in categories},
             warnings=(
                 *warnings,
                 *labels.warnings,
-                *_warnings(train, held_out, is_judged=folder.spec.held_out > 0),
+                *_warnings(train, validation, is_judged=folder.spec.validation_share > 0),
             ),
         )
     )
@@ -240,11 +240,11 @@ def _parts(every: _Labels, labels: _Labels, folder: RunFolder, *, needs_masks: b
             for one in images
         ]
         spec = folder.spec
-        return parted(entries, needs_masks=needs_masks, held_out=spec.held_out, seed=spec.seed)
+        return parted(entries, needs_masks=needs_masks, share=spec.validation_share, seed=spec.seed)
 
     parts = of(every.images)
-    is_lost = parts.held_out and not parts.held_out & left
-    return of(labels.images) if is_lost or not left - parts.held_out else parts
+    is_lost = parts.validation and not parts.validation & left
+    return of(labels.images) if is_lost or not left - parts.validation else parts
 
 
 def _check_enough(labels: _Labels, counts: Mapping[int, int], least: int) -> None:
@@ -326,30 +326,30 @@ def _write(path: Path, dataset: Dataset) -> None:
         raise LabelerError(f"{said}: {remedy(error)}, or choose another folder.") from error
 
 
-def _warnings(train: Dataset, held_out: Dataset, *, is_judged: bool) -> list[str]:
+def _warnings(train: Dataset, validation: Dataset, *, is_judged: bool) -> list[str]:
     """A sentence for each thing that makes a good model unlikely, or its figures doubtful."""
     said = []
     images = len(train.images)
     if images < FEW:
         said.append(f"There {'is' if images == 1 else 'are'} only {_count(images, 'image')} to learn from.")
-    if is_judged and not held_out.images:
+    if is_judged and not validation.images:
         said.append("Nothing is left to judge the model on: the images are too few, or all look alike.")
-    labelled = {one.image_id for part in (train, held_out) for one in part.annotations}
-    everything = [image for part in (train, held_out) for image in part.images]
+    labelled = {one.image_id for part in (train, validation) for one in part.annotations}
+    everything = [image for part in (train, validation) for image in part.images]
     empty = sum(image.id not in labelled for image in everything)
     if empty * 2 > len(everything):
         said.append(
             f"{empty} of {len(everything)} images have no object and are taken to be empty: leave them out "
             "where they are only not labelled yet."
         )
-    return said + _of_categories(train, held_out)
+    return said + _of_categories(train, validation)
 
 
-def _of_categories(train: Dataset, held_out: Dataset) -> list[str]:
-    seen, judged = _objects(train), _objects(held_out)
+def _of_categories(train: Dataset, validation: Dataset) -> list[str]:
+    seen, judged = _objects(train), _objects(validation)
     total = {one.name: seen[one.id] + judged[one.id] for one in train.categories}
     unseen = [one.name for one in train.categories if not seen[one.id]]
-    unjudged = [one.name for one in train.categories if not judged[one.id]] if held_out.images else []
+    unjudged = [one.name for one in train.categories if not judged[one.id]] if validation.images else []
     few = [f"{name} ({number})" for name, number in total.items() if number < FEW]
     said = []
     if unseen:

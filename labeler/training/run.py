@@ -3,17 +3,18 @@
     run.json            what was asked for (`RunSpec`)
     source.json         the labels it was started from, as COCO, where the window has written them
     train.json          COCO of the images to learn from
-    held_out.json       COCO of the images to be judged on
+    held_out.json       COCO of the validation images, which it is judged on
     images/             copies of both parts' images
     events.jsonl        what the run said (`events`), a line each
     log.txt             what its libraries said
     checkpoints/        last.pt, to go on from, and best.safetensors
-    samples/            pictures of held-out images
+    samples/            pictures of validation images
     metrics.json        the final figures, beside those of the model it would replace (`Outcome`)
-    evaluation.msgpack  the same models' evaluations on the held-out images (`evaluation.records`)
+    evaluation.msgpack  the same models' evaluations on the validation images (`evaluation.records`)
     weights.safetensors the final weights (another suffix where their library must have its own form)
 
-A file is either whole or not there: each is written beside its place and then moved into it.
+A file is either whole or not there: each is written beside its place and then moved into it. Where a key or
+a file is named `held_out`, it is so for the runs that are on disks already.
 """
 
 import os
@@ -57,12 +58,12 @@ class RunSpec(Struct, frozen=True):
     options: dict[str, bool | int | float | str] = {}
     """The trainer's options, each with its value."""
     seed: int = 0
-    held_out: float = 0.2
+    validation_share: float = msgspec.field(default=0.2, name="held_out")
     """Share of the images that the run is judged on."""
     replaces: str = ""
     """The model whose place it would take (an id or a file, as for `Registry.resolve`), or ""."""
     register: bool = True
-    """Whether the model is put among the installed ones, and judged on the held-out images."""
+    """Whether the model is put among the installed ones, and judged on the validation images."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(4))
     created: float = msgspec.field(default_factory=time.time)
     """Seconds since 1970, UTC."""
@@ -71,7 +72,7 @@ class RunSpec(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """A model's figures on the held-out images."""
+    """A model's figures on the validation images."""
 
     title: str
     metrics: dict[str, float]
@@ -83,7 +84,7 @@ class Outcome(Struct, frozen=True):
     metrics: dict[str, float]
     """Those by which its best epoch was chosen, and those of its evaluation, by their names for people."""
     best_epoch: int
-    held_out: int
+    validation: int = msgspec.field(name="held_out")
     """Images that it was judged on."""
     model: str = ""
     """The path of the registered weights; "" where they were not."""
@@ -136,7 +137,7 @@ class RunFolder:
         return self.path / "train.json"
 
     @property
-    def held_out_labels(self) -> Path:
+    def validation_labels(self) -> Path:
         """COCO JSON of the images to be judged on."""
         return self.path / "held_out.json"
 
@@ -152,7 +153,7 @@ class RunFolder:
 
     @property
     def samples(self) -> Path:
-        """Where the pictures of held-out images lie."""
+        """Where the pictures of validation images lie."""
         return self.path / "samples"
 
     @property
@@ -201,9 +202,9 @@ class RunFolder:
         """The images to learn from; LabelerError where they are not there (they are prepared first)."""
         return read_set(self.train_labels, self.images)
 
-    def held_out_set(self) -> LabelledSet:
+    def validation_set(self) -> LabelledSet:
         """The images to be judged on; LabelerError as `train_set`."""
-        return read_set(self.held_out_labels, self.images)
+        return read_set(self.validation_labels, self.images)
 
     @property
     def events_file(self) -> Path:

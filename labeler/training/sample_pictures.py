@@ -1,4 +1,4 @@
-"""Pictures of held-out images with what a model finds on them, for a person to follow a training by."""
+"""Pictures of validation images with what a model finds on them, for a person to follow a training by."""
 
 from collections.abc import Sequence
 

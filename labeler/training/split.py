@@ -72,7 +72,7 @@ class Split(Struct, frozen=True):
 
     groups: tuple[tuple[str, ...], ...]
     """The keys that stay together, each in the order of the items."""
-    held_out: frozenset[str]
+    validation: frozenset[str]
     """The keys of the images to be judged on."""
 
 
@@ -109,18 +109,18 @@ def fingerprint_of(rgb: Rgb) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def parted(entries: Sequence[Entry], *, needs_masks: bool, held_out: float, seed: int) -> Split:
+def parted(entries: Sequence[Entry], *, needs_masks: bool, share: float, seed: int) -> Split:
     """Part the images of a run as `split` does: for the eye that plans it, and for the run itself.
 
     What cannot be read is in neither part, and where masks are needed what is only boxes is not either.
     """
     used = (one for one in entries if not (needs_masks and one.only_boxes))
     items = [Item(one.key, stem(one.path), one.fingerprint) for one in used if one.fingerprint is not None]
-    return split(items, held_out=held_out, seed=seed)
+    return split(items, share=share, seed=seed)
 
 
-def split(items: Sequence[Item], *, held_out: float, seed: int) -> Split:
-    """Part the items, about the share `held_out` (0 to 1) of them to be judged on.
+def split(items: Sequence[Item], *, share: float, seed: int) -> Split:
+    """Part the items, about the `share` (0 to 1) of them to be judged on.
 
     A group goes where a hash of its name and the seed says, so that it stays there when images are added.
     Only where that takes much too few or too many, as it may of a handful, is the next group moved. Neither
@@ -128,20 +128,20 @@ def split(items: Sequence[Item], *, held_out: float, seed: int) -> Split:
     """
     groups = _groups(items)
     keys = tuple(tuple(items[place].key for place in group) for group in groups)
-    chosen = _chosen(groups, items, held_out, seed) if len(groups) > 1 and held_out > 0 else []
+    chosen = _chosen(groups, items, share, seed) if len(groups) > 1 and share > 0 else []
     return Split(keys, frozenset(key for place in chosen for key in keys[place]))
 
 
-def _chosen(groups: Sequence[Sequence[int]], items: Sequence[Item], held_out: float, seed: int) -> list[int]:
+def _chosen(groups: Sequence[Sequence[int]], items: Sequence[Item], share: float, seed: int) -> list[int]:
     """The places of the groups that are held out."""
-    wanted = held_out * len(items)
+    wanted = share * len(items)
     least, most = max(1, round(wanted * 0.75)), min(max(1, round(wanted * 1.25)), len(items) - 1)
     scores = [_score(min(items[place].stem for place in group), seed) for group in groups]
     chosen: list[int] = []
     taken = 0
     for place in sorted(range(len(groups)), key=scores.__getitem__):
         size = len(groups[place])
-        if taken + size <= most and (scores[place] < held_out or taken < least):
+        if taken + size <= most and (scores[place] < share or taken < least):
             chosen.append(place)
             taken += size
     return chosen or [min(range(len(groups)), key=lambda place: (len(groups[place]), scores[place]))]

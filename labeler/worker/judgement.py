@@ -29,12 +29,12 @@ def judge(
     *,
     counted: Report = unheard,
 ) -> tuple[Evaluation, ...]:
-    """The evaluation of each model on the run's held-out images, all by masks or all by boxes.
+    """The evaluation of each model on the run's validation images, all by masks or all by boxes.
 
     `counted` hears how far it is. Raises ModelError with one sentence where a model cannot be loaded,
     StoppedError soon after `should_stop()`.
     """
-    truths, _ = read_coco(folder.held_out_labels)
+    truths, _ = read_coco(folder.validation_labels)
     count = Counted("judging", len(models) * len(truths.images), counted)
     return evaluate_all(
         truths, [(model.title, _found(folder, truths, model, should_stop, count)) for model in models]

@@ -166,9 +166,9 @@ class _Sitting:
         """Register the model and judge it beside the one that it would replace."""
         folder = self._folder
         prepared = self._last(Prepared)
-        held_out = prepared.held_out if prepared is not None else 0
+        validation = prepared.validation if prepared is not None else 0
         metrics, best_epoch = (best.metrics, best.epoch) if best is not None else ({}, 0)
-        outcome = Outcome(metrics, best_epoch, held_out)
+        outcome = Outcome(metrics, best_epoch, validation)
         if not folder.spec.register:
             return outcome
         try:
@@ -178,7 +178,7 @@ class _Sitting:
             self.tell(Note(f"The weights are in {path}, but cannot be used as a model: {error}"))
             return outcome
         outcome = msgspec.structs.replace(outcome, model=str(kept))
-        return self._judged(outcome, model) if held_out else outcome
+        return self._judged(outcome, model) if validation else outcome
 
     def _judged(self, outcome: Outcome, model: ModelSpec) -> Outcome:
         replaced = self._replaced()

@@ -29,13 +29,13 @@ def instant() -> Instant:
 
 
 def run_of(
-    data: Path, path: Path, learnt: list[LabelledImage], held_out: list[LabelledImage], seed: int = 0
+    data: Path, path: Path, learnt: list[LabelledImage], validation: list[LabelledImage], seed: int = 0
 ) -> RunFolder:
     """A run whose parts are these images of the data set in `data`."""
     folder = RunFolder.create(path, RunSpec("instant", path.name, seed=seed))
     folder.images.mkdir()
     whole = json.loads((data / "annotations.json").read_bytes())
-    for images, labels in ((learnt, folder.train_labels), (held_out, folder.held_out_labels)):
+    for images, labels in ((learnt, folder.train_labels), (validation, folder.validation_labels)):
         ids = {image.id for image in images}
         part = {
             "categories": whole["categories"],

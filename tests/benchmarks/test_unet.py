@@ -19,7 +19,7 @@ from tests.benchmarks.harness import compare, report
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
-IMAGES, HELD_OUT = 64, 16
+IMAGES, VALIDATION = 64, 16
 STEPS, BATCH, SIDE = 120, 4, 128
 OURS = Architecture(classes=2, width=16, depth=4, norm="batch")
 """What is planned on a CPU, but a level deeper than for objects this small, to be of the size of theirs."""
@@ -49,13 +49,13 @@ def data():
 @pytest.fixture(scope="module")
 def learnt(data):
     """The pictures to learn from."""
-    return data[:-HELD_OUT]
+    return data[:-VALIDATION]
 
 
 @pytest.fixture(scope="module")
-def held_out(data):
+def validation(data):
     """The pictures to be judged on."""
-    return data[-HELD_OUT:]
+    return data[-VALIDATION:]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def trained(module, learnt, batches, *, rate=RATES["ours"], short=None):
 
 
 def judged(module, pairs):
-    """The metrics on held-out pictures."""
+    """The metrics on validation pictures."""
     model, judge = PixelModel(module.eval(), Recipe(OURS, tile=192), ("cell",)), Judge(("cell",))
     for image, classes in pairs:
         judge.add(objects(model.label(image))[0], classes)
@@ -133,8 +133,8 @@ def size(module):
     return sum(one.numel() for one in module.parameters()) / 1e6
 
 
-def test_cells_against_segmentation_models_pytorch(learnt, held_out, batches):
-    """Held-out IoU as good as of either of theirs. A step need only be cheaper than the common one's:
+def test_cells_against_segmentation_models_pytorch(learnt, validation, batches):
+    """Validation IoU as good as of either of theirs. A step need only be cheaper than the common one's:
 
     theirs of like size convolves each channel alone, which costs little and learns slowly.
     """
@@ -144,7 +144,7 @@ def test_cells_against_segmentation_models_pytorch(learnt, held_out, batches):
         torch.manual_seed(0)
         module = make()
         seconds[name] = trained(module, learnt, batches, rate=RATES[name])
-        figures[name] = judged(module, held_out)
+        figures[name] = judged(module, validation)
         told = ", ".join(f"{kind} {figures[name][kind]:.3f}" for kind in ("IoU", "Dice", "boundary IoU"))
         report(
             f"U-Net on cells, {name} ({size(module):.1f} M parameters, {STEPS} steps of {BATCH} x {SIDE}^2)",
@@ -176,12 +176,12 @@ def test_a_step_in_short_floats():
     assert timings.ratio(chosen) <= goal * NOISE
 
 
-def test_short_floats_learn_as_well(learnt, held_out, batches):
+def test_short_floats_learn_as_well(learnt, validation, batches):
     narrow, dice = msgspec.structs.replace(OURS, width=8), {}
     for name, short in (("fp32", None), ("bf16", torch.bfloat16)):
         torch.manual_seed(0)
         module = build(narrow)
         trained(module, learnt, batches, short=short)
-        dice[name] = judged(module, held_out)["Dice"]
+        dice[name] = judged(module, validation)["Dice"]
     report("18 Dice after bf16", "within 0.01 of fp32", f"{dice['bf16']:.4f} against {dice['fp32']:.4f}")
     assert abs(dice["bf16"] - dice["fp32"]) <= 0.01

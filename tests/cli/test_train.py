@@ -60,7 +60,7 @@ def test_from_labels_to_a_model_that_predicts(arguments, two_colours, tmp_path, 
         "spoilt": 0,
         "broken": False,
     }
-    assert (spec.name, spec.seed, spec.held_out) == ("Red or green", 3, 0.3)
+    assert (spec.name, spec.seed, spec.validation_share) == ("Red or green", 3, 0.3)
 
     results = tmp_path / "results.json"
     predict = ["predict", str(two_colours / "images"), "--model", "Red or green.safetensors"]

@@ -111,7 +111,7 @@ def open_training(user: User, trainer: str, **options: str) -> TrainingPanel:
         field.selectAll()
         QTest.keyClicks(field, text)
     setup.fold(False)
-    user.wait(lambda: user.window.bench.training.planner.held_out is not None)
+    user.wait(lambda: user.window.bench.training.planner.validation is not None)
     return panel
 
 
@@ -166,9 +166,9 @@ def trained(start: Start, scenes: Path) -> User:
 def test_label_train_predict_accept_and_judge(trained: User) -> None:
     user, window = trained, trained.window
     panel, queue = window.panels[TrainingPanel], window.bench.queue
-    held_out = window.bench.training.planner.held_out
-    assert held_out
-    assert window.panels[ImagesPanel]._model.held_out == held_out
+    validation = window.bench.training.planner.validation
+    assert validation
+    assert window.panels[ImagesPanel]._model.validation == validation
     waiting = unlabelled(user)
     assert len(waiting) == IMAGES - LABELLED
 
@@ -180,7 +180,7 @@ def test_label_train_predict_accept_and_judge(trained: User) -> None:
     assert predicted(user, model.id) == waiting
     _accept_the_most_uncertain(user)
 
-    _judge_the_held_out(user, held_out)
+    _judge_the_validation_images(user, validation)
 
 
 def _accept_the_most_uncertain(user: User) -> None:
@@ -212,7 +212,7 @@ def _accept_the_most_uncertain(user: User) -> None:
     assert not queue.active
 
 
-def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
+def _judge_the_validation_images(user: User, validation: frozenset[int]) -> None:
     loop = user.window.bench
     if not user.window.panels[TrainingPanel].isVisible():
         user.key("Ctrl+T")
@@ -222,8 +222,8 @@ def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
     user.wait(lambda: page.isVisible() and page.view.evaluation is not None)
     evaluation = page.view.evaluation
     assert evaluation is not None
-    assert set(evaluation.images.ids.tolist()) == held_out
-    assert evaluation.summary.truths == 2 * len(held_out)
+    assert set(evaluation.images.ids.tolist()) == validation
+    assert evaluation.summary.truths == 2 * len(validation)
     user.wait(page.numbers.isVisible)
 
     page.tabs.choose("Confusion")
@@ -231,7 +231,7 @@ def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
     matrix = page.confusion.matrices[0]
     user.wait(matrix.isVisible)
     counts = page.view.confusion(0).counts
-    assert counts[0, 0] + counts[0, 1] == 2 * len(held_out), "each ball was found or missed"
+    assert counts[0, 0] + counts[0, 1] == 2 * len(validation), "each ball was found or missed"
     cell = (0, 0) if counts[0, 0] else (0, 1)
     click_on(user, matrix, matrix.rect_of(cell).center())
     item = page.view.listing.items[0]
@@ -239,7 +239,7 @@ def _judge_the_held_out(user: User, held_out: frozenset[int]) -> None:
     user.wait(lambda: user.session.focus.selection == {item.truth_id})
     assert len(page.view.listing.items) == counts[cell]
     assert user.session.place.image is not None
-    assert user.session.place.image.id in held_out
+    assert user.session.place.image.id in validation
 
 
 # --- a run that takes longer ----------------------------------------------------------------------

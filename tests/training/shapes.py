@@ -14,7 +14,7 @@ SIZE = (96, 128)
 
 
 def make_run(
-    path: Path, trainer: str, *, images: int = 6, held_out: int = 2, masks: bool = True, **options: Any
+    path: Path, trainer: str, *, images: int = 6, validation: int = 2, masks: bool = True, **options: Any
 ) -> RunFolder:
     """A prepared run with so many images to learn from; one of them shows nothing.
 
@@ -24,7 +24,7 @@ def make_run(
     folder = RunFolder.create(path, RunSpec(trainer, "Shapes", options=options, seed=3))
     folder.images.mkdir()
     _write(folder, folder.train_labels, range(images), names, masks)
-    _write(folder, folder.held_out_labels, range(images, images + held_out), names, masks)
+    _write(folder, folder.validation_labels, range(images, images + validation), names, masks)
     return folder
 
 

@@ -40,7 +40,7 @@ def _train(folder, report, should_stop):
     from labeler.training import loop
 
     options = folder.spec.options
-    train, held_out = folder.train_set(), folder.held_out_set()
+    train, validation = folder.train_set(), folder.validation_set()
 
     def tensors(part):
         images = torch.from_numpy(np.stack([_pixels(image.path) for image in part.images]))
@@ -68,12 +68,12 @@ def _train(folder, report, should_stop):
             return {"loss": loss * (float("nan") if batch["epoch"] == options["spoilt"] else 1.0)}
 
         def evaluate(self, where, should_stop):
-            images, classes = tensors(held_out)
+            images, classes = tensors(validation)
             right = self.module(images.to(where)).argmax(1).cpu() == classes
             return {"accuracy": float(right.float().mean())}
 
         def samples(self, where):
-            yield held_out.images[0].name, read_pixels(held_out.images[0].path).rgb
+            yield validation.images[0].name, read_pixels(validation.images[0].path).rgb
 
         def optimizer(self):
             return torch.optim.AdamW(self.module.parameters(), lr=0.05)

@@ -74,7 +74,7 @@ def test_precision_is_of_known_names_and_nothing_without_truths() -> None:
 # --- what is learnt from ------------------------------------------------------------------------------
 def test_targets_lie_on_what_the_image_shows(detection, tmp_path) -> None:
     run = make_run(tmp_path / "run", "mask-rcnn", images=5)
-    task = detection.DetectionTask(None, run.train_set(), run.held_out_set(), plan(detection), 0)
+    task = detection.DetectionTask(None, run.train_set(), run.validation_set(), plan(detection), 0)
     assert task.steps(2) == 3
     batches = list(task.batches(1, 2))
     assert [len(images) for images, _ in batches] == [2, 2, 1]
@@ -141,7 +141,7 @@ def test_rows_of_known_classes_are_carried_over(detection, tmp_path) -> None:
 
 # --- whole runs ---------------------------------------------------------------------------------------
 def test_a_stopped_run_goes_on_and_its_file_is_a_detector(tmp_path) -> None:
-    run = make_run(tmp_path / "run", "faster-rcnn", images=2, held_out=1, **QUICK)
+    run = make_run(tmp_path / "run", "faster-rcnn", images=2, validation=1, **QUICK)
     originals = {path.name: path.read_bytes() for path in run.images.iterdir()}
 
     with pytest.raises(StoppedError):
@@ -158,18 +158,18 @@ def test_a_stopped_run_goes_on_and_its_file_is_a_detector(tmp_path) -> None:
     model = spec.load()
     assert isinstance(model, Detector)
     assert model._model.transform.min_size == (64,)
-    found = model.detect(read_pixels(run.held_out_set().images[0].path).rgb)
+    found = model.detect(read_pixels(run.validation_set().images[0].path).rgb)
     assert {one.label for one in found} <= set(NAMES)
 
 
 def test_masks_are_learnt_from_outlines_only(tmp_path) -> None:
-    run = make_run(tmp_path / "run", "mask-rcnn", images=2, held_out=1, **QUICK)
+    run = make_run(tmp_path / "run", "mask-rcnn", images=2, validation=1, **QUICK)
     path = trainer("mask-rcnn").train(run, run.record, lambda: False)
     (epoch,) = of_kind(run, events.Epoch)
     assert "mask" in epoch.losses
     assert {"AP", "mask AP", "mask AP50"} <= epoch.metrics.keys()
     spec = discover(safe_mode=True).open_file(path)
-    found = spec.load().detect(read_pixels(run.held_out_set().images[0].path).rgb)
+    found = spec.load().detect(read_pixels(run.validation_set().images[0].path).rgb)
     assert all(0 <= bounds(one.shape).x0 <= SIZE[1] for one in found)
 
     boxes = make_run(tmp_path / "boxes", "mask-rcnn", masks=False, **QUICK)

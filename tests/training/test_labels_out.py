@@ -114,10 +114,10 @@ def test_as_a_run_was_trained(project: Path, tmp_path: Path) -> None:
     folder = trained(project, tmp_path)
     parts = parts_of(deliver(project, Order(tmp_path / "out.json", parts="run", run=folder.path)))
     assert parts["out-rest"] == {"p5.png": 5}
-    held_out = {one["id"] for one in json.loads(folder.held_out_labels.read_bytes())["images"]}
-    assert held_out
-    assert set(parts["out-val"].values()) == held_out
-    assert len(parts["out-train"]) == 2 * COUNT - 1 - len(held_out)
+    validation = {one["id"] for one in json.loads(folder.validation_labels.read_bytes())["images"]}
+    assert validation
+    assert set(parts["out-val"].values()) == validation
+    assert len(parts["out-train"]) == 2 * COUNT - 1 - len(validation)
 
 
 @pytest.mark.parametrize("spoil", [shutil.rmtree, lambda run: (run / "held_out.json").unlink()])
@@ -125,7 +125,7 @@ def test_a_run_that_is_not_there_is_one_sentence(
     project: Path, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     folder = RunFolder.create(tmp_path / "run", RunSpec(id="r", name="cats", trainer="t"))
-    for path in (folder.source, folder.train_labels, folder.held_out_labels):
+    for path in (folder.source, folder.train_labels, folder.validation_labels):
         path.write_text('{"images": [], "annotations": [], "categories": []}')
     spoil(folder.path)
     with pytest.raises(LabelerError) as caught:

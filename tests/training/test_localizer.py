@@ -61,7 +61,7 @@ def test_lambda_is_in_what_is_learnt_and_in_what_is_told(localizer, tmp_path) ->
         torch.manual_seed(0)
         plan = localizer.LocalizerPlan(None, epochs=1, batch=4, size=64, balance=balance, rate=1e-3)
         module = localizer.Localizer(2)
-        task = localizer.LocalizerTask(module, run.train_set(), run.held_out_set(), plan, 0)
+        task = localizer.LocalizerTask(module, run.train_set(), run.validation_set(), plan, 0)
         found[balance] = task.losses(next(iter(task.batches(1, 4))), torch.device("cpu"))
     for balance, losses in found.items():
         torch.testing.assert_close(losses["loss"], losses["class"] + balance * losses["Smooth L1"])
@@ -88,7 +88,7 @@ def test_boxes_follow_what_is_done_to_the_image(localizer) -> None:
 def test_an_image_without_an_object_has_no_box_to_learn(localizer, tmp_path) -> None:
     run = make_run(tmp_path / "run", "localizer", images=4)
     plan = localizer.LocalizerPlan(None, epochs=1, batch=4, size=64, balance=1.0, rate=1e-3)
-    task = localizer.LocalizerTask(localizer.Localizer(2), run.train_set(), run.held_out_set(), plan, 0)
+    task = localizer.LocalizerTask(localizer.Localizer(2), run.train_set(), run.validation_set(), plan, 0)
     (batch,) = task.batches(1, 4)
     empty = batch["there"] == 0
     assert empty.sum() == 1
@@ -100,7 +100,7 @@ def test_an_image_without_an_object_has_no_box_to_learn(localizer, tmp_path) -> 
 # --- whole runs ---------------------------------------------------------------------------------------
 def test_it_learns_where_and_what_and_its_file_is_a_detector(tmp_path) -> None:
     run = make_run(
-        tmp_path / "run", "localizer", images=24, held_out=4, epochs=10, rate=0.002, batch=8, size=64
+        tmp_path / "run", "localizer", images=24, validation=4, epochs=10, rate=0.002, batch=8, size=64
     )
     told: list[events.Event] = []
     path = trainer().train(run, told.append, lambda: False)
@@ -113,11 +113,11 @@ def test_it_learns_where_and_what_and_its_file_is_a_detector(tmp_path) -> None:
     assert (spec.title, spec.categories, spec.needs_suppression) == ("Shapes", NAMES, False)
     model = spec.load()
     overlaps = []
-    for image in run.held_out_set().images:
+    for image in run.validation_set().images:
         (one,) = model.detect(read_pixels(image.path).rgb)
         truth = bounds(image.annotations[0].shape)
         box = bounds(one.shape)
-        right = NAMES[run.held_out_set().class_of[image.annotations[0].category_id]] == one.label
+        right = NAMES[run.validation_set().class_of[image.annotations[0].category_id]] == one.label
         w = min(box.x1, truth.x1) - max(box.x0, truth.x0)
         h = min(box.y1, truth.y1) - max(box.y0, truth.y0)
         shared = max(w, 0) * max(h, 0)

@@ -49,23 +49,23 @@ def annotations(labels) -> list[dict]:
 
 def test_two_parts_with_copies_and_the_ids_of_the_labels(folder, two_colours) -> None:
     event = prepared(folder, two_colours)
-    assert event.training + event.held_out == 20
+    assert event.training + event.validation == 20
     assert event.objects == {"red": 10, "green": 10}
     assert event.warnings == ()
     assert is_prepared(folder)
-    train, held_out = read(folder.train_labels), read(folder.held_out_labels)
-    ids = [image["id"] for part in (train, held_out) for image in part["images"]]
+    train, validation = read(folder.train_labels), read(folder.validation_labels)
+    ids = [image["id"] for part in (train, validation) for image in part["images"]]
     assert sorted(ids) == [number * 10 for number in range(1, 21)]
-    assert train["categories"] == held_out["categories"]
+    assert train["categories"] == validation["categories"]
     assert [one["id"] for one in train["categories"]] == [7, 8]
-    for image in train["images"] + held_out["images"]:
+    for image in train["images"] + validation["images"]:
         original = two_colours / "images" / image["file_name"]
         assert (folder.images / image["file_name"]).read_bytes() == original.read_bytes()
 
 
 def test_the_parts_as_a_trainer_sees_them(folder, two_colours) -> None:
     prepared(folder, two_colours)
-    part = folder.held_out_set()
+    part = folder.validation_set()
     assert part.names == ("red", "green")
     image = part.images[0]
     assert image.path.is_file()
@@ -77,7 +77,7 @@ def test_the_parts_as_a_trainer_sees_them(folder, two_colours) -> None:
     assert len(folder.train_set().images) + len(part.images) == 20
     image.path.unlink()
     with pytest.raises(LabelerError, match="is gone from the run"):
-        folder.held_out_set()
+        folder.validation_set()
 
 
 def test_what_is_there_is_not_copied_again(folder, two_colours) -> None:
@@ -100,7 +100,7 @@ def test_damaged_and_missing_images_are_left_out(folder, two_colours) -> None:
     (images / "002.png").write_bytes((images / "002.png").read_bytes()[:1500])
     (images / "003.png").unlink()
     event = prepared(folder, two_colours)
-    assert event.training + event.held_out == 17
+    assert event.training + event.validation == 17
     assert "Left out, since damaged: 2 images, 001.png, 002.png." in event.warnings
     assert "Left out, since not found: 1 image, 003.png." in event.warnings
 
@@ -121,7 +121,7 @@ def test_only_outlines_where_masks_are_needed(folder, two_colours) -> None:
     extra = {**every[15], "id": 99, "image_id": 10}
     change(two_colours, annotations=[*every, extra])
     event = prepared(folder, two_colours, needs_masks=True)
-    assert event.training + event.held_out == 12
+    assert event.training + event.validation == 12
     assert event.objects == {"red": 6, "green": 6}
     assert "Left out, since they are only boxes and this model learns outlines: 9 objects." in event.warnings
 
@@ -152,7 +152,7 @@ def test_warnings_of_few_objects_and_imbalance(folder, two_colours) -> None:
 def test_images_without_objects_are_empty_and_said_to_be(folder, two_colours) -> None:
     change(two_colours, annotations=annotations(two_colours)[:4])
     event = prepared(folder, two_colours)
-    assert event.training + event.held_out == 20
+    assert event.training + event.validation == 20
     assert any(warning.startswith("16 of 20 images have no object") for warning in event.warnings)
 
 
@@ -173,7 +173,7 @@ def test_copies_of_an_image_are_on_one_side(folder, two_colours) -> None:
         if number % 4 == 0:
             cv2.imwrite(str(images / f"{number:03d}.png"), np.clip(picture.astype(int) + number, 0, 255))
     prepared(folder, two_colours)
-    held = {image["id"] for image in read(folder.held_out_labels)["images"]}
+    held = {image["id"] for image in read(folder.validation_labels)["images"]}
     assert len({number * 10 in held for number in range(1, 21) if number % 4 == 0}) == 1
     assert data == read(two_colours / "labels.json")
 
@@ -182,9 +182,9 @@ def test_one_image_is_learnt_from_and_nothing_is_judged(folder, two_colours) -> 
     data = read(two_colours / "labels.json")
     change(two_colours, images=data["images"][:1], annotations=data["annotations"][:1])
     event = prepared(folder, two_colours)
-    assert (event.training, event.held_out) == (1, 0)
+    assert (event.training, event.validation) == (1, 0)
     assert any(warning.startswith("Nothing is left to judge the model on") for warning in event.warnings)
-    assert folder.held_out_set().images == ()
+    assert folder.validation_set().images == ()
 
 
 def test_too_few_images(folder, two_colours) -> None:
@@ -230,7 +230,7 @@ def test_photos_that_are_links_are_learnt_from(folder, two_colours) -> None:
         path.rename(store / f"kept-{number}.png")
         path.symlink_to(store / f"kept-{number}.png")
     event = prepared(folder, two_colours)
-    assert event.training + event.held_out == 20
+    assert event.training + event.validation == 20
     copies = list(folder.images.iterdir())
     assert {path.name for path in copies} == {path.name for path in images.iterdir()}
     assert not any(path.is_symlink() for path in copies), "a run outlives what its images are linked to"

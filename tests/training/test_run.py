@@ -25,8 +25,24 @@ def folder(tmp_path) -> RunFolder:
 def test_what_was_asked_for_comes_back(folder) -> None:
     again = RunFolder(folder.path)
     assert again.spec == folder.spec
-    assert (again.spec.held_out, again.spec.register) == (0.2, True)
+    assert (again.spec.validation_share, again.spec.register) == (0.2, True)
     assert len(again.spec.id) == 8
+
+
+def test_a_run_on_disk_keeps_its_keys(folder) -> None:
+    """`validation_share` and `validation` are `held_out` on disk, as in every run that was ever written."""
+    asked = {"trainer": "small", "name": "Old", "held_out": 0.4, "seed": 3, "id": "1", "created": 0.0}
+    (folder.path / "run.json").write_bytes(msgspec.json.encode(asked))
+    folder.metrics.write_bytes(msgspec.json.encode({"metrics": {"AP": 0.5}, "best_epoch": 2, "held_out": 12}))
+    said = {"type": "Prepared", "training": 20, "held_out": 12, "objects": {"cup": 40}}
+    folder.events_file.write_bytes(msgspec.json.encode(said) + b"\n")
+    again = RunFolder(folder.path)
+    assert again.spec.validation_share == 0.4
+    assert again.outcome() == Outcome({"AP": 0.5}, 2, 12)
+    assert tuple(again.events()) == (Prepared(20, 12, {"cup": 40}),)
+    for record in (again.spec, again.outcome(), *again.events()):
+        assert "held_out" in msgspec.to_builtins(record)
+    assert again.validation_labels.name == "held_out.json"
 
 
 def test_a_folder_that_is_no_run(tmp_path, folder) -> None:

@@ -61,8 +61,8 @@ def test_copies_and_same_stems_stay_together() -> None:
     alike = Item("other.png", "other", some[1].fingerprint ^ 0b111)
     alike_to_that = Item("third.png", "third", alike.fingerprint ^ (0b11111111111111 << 50))
     for seed in range(20):
-        parts = split([*some, same_stem, alike, alike_to_that], held_out=0.3, seed=seed)
-        held = parts.held_out
+        parts = split([*some, same_stem, alike, alike_to_that], share=0.3, seed=seed)
+        held = parts.validation
         assert ("0.png" in held) == ("0.tif" in held)
         assert len({key in held for key in ("1.png", "other.png", "third.png")}) == 1
         assert ("0.png", "0.tif") in parts.groups
@@ -71,33 +71,33 @@ def test_copies_and_same_stems_stay_together() -> None:
 
 def test_nearly_flat_pictures_are_not_taken_for_copies() -> None:
     flat = [Item(f"{n}", f"{n}", 1 << n) for n in range(10)]
-    assert len(split(flat, held_out=0.2, seed=0).groups) == 10
+    assert len(split(flat, share=0.2, seed=0).groups) == 10
 
 
 def test_the_share_is_about_what_was_asked_for() -> None:
     for number in (5, 10, 50, 400):
         for seed in range(10):
-            held = len(split(items(number), held_out=0.2, seed=seed).held_out)
+            held = len(split(items(number), share=0.2, seed=seed).validation)
             assert max(1, round(0.15 * number)) <= held <= max(1, round(0.25 * number))
 
 
 def test_hardly_an_image_changes_sides_when_others_are_added() -> None:
-    before = split(items(200), held_out=0.2, seed=1)
-    after = split(items(400), held_out=0.2, seed=1)
+    before = split(items(200), share=0.2, seed=1)
+    after = split(items(400), share=0.2, seed=1)
     old = {f"{n}.png" for n in range(200)}
-    assert len((after.held_out & old) ^ before.held_out) <= 4
+    assert len((after.validation & old) ^ before.validation) <= 4
 
 
 def test_another_seed_is_another_split() -> None:
-    assert split(items(50), held_out=0.2, seed=1).held_out != split(items(50), held_out=0.2, seed=2).held_out
-    assert split(items(50), held_out=0.2, seed=1) == split(items(50), held_out=0.2, seed=1)
+    assert split(items(50), share=0.2, seed=1).validation != split(items(50), share=0.2, seed=2).validation
+    assert split(items(50), share=0.2, seed=1) == split(items(50), share=0.2, seed=1)
 
 
 def test_nothing_of_a_single_group_is_held_out() -> None:
-    assert split(items(1), held_out=0.5, seed=0).held_out == frozenset()
-    assert split([], held_out=0.5, seed=0).groups == ()
+    assert split(items(1), share=0.5, seed=0).validation == frozenset()
+    assert split([], share=0.5, seed=0).groups == ()
     together = [Item(f"{n}.png", "same", 0) for n in range(4)]
-    assert split(together, held_out=0.5, seed=0).held_out == frozenset()
+    assert split(together, share=0.5, seed=0).validation == frozenset()
 
 
 @given(
@@ -107,8 +107,8 @@ def test_nothing_of_a_single_group_is_held_out() -> None:
 )
 def test_neither_part_is_empty_and_no_group_is_parted(sizes: list[int], share: float, seed: int) -> None:
     some = [Item(f"{group}/{n}", f"{group}", 0) for group, size in enumerate(sizes) for n in range(size)]
-    parts = split(some, held_out=share, seed=seed)
-    assert 0 < len(parts.held_out) < len(some)
+    parts = split(some, share=share, seed=seed)
+    assert 0 < len(parts.validation) < len(some)
     assert sorted(key for group in parts.groups for key in group) == sorted(item.key for item in some)
     for group in parts.groups:
-        assert len({key in parts.held_out for key in group}) == 1
+        assert len({key in parts.validation for key in group}) == 1

@@ -426,5 +426,5 @@ def test_what_comes_before_and_after_the_learning_is_counted_but_not_kept(tmp_pa
     assert last["copying"] == Doing("copying", 20, 20)
     outcome = folder.outcome()
     assert outcome is not None
-    assert last["judging"] == Doing("judging", outcome.held_out, outcome.held_out)
+    assert last["judging"] == Doing("judging", outcome.validation, outcome.validation)
     assert not any(isinstance(event, Doing) for event in folder.events())

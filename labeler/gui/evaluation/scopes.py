@@ -27,7 +27,7 @@ class Asked(Struct, frozen=True):
     """What a person asked for."""
 
     scope: str
-    """Which images: `REVIEWED`, `SHOWN`, or the key of a run's held-out part."""
+    """Which images: `REVIEWED`, `SHOWN`, or the key of a run's validation images."""
     model_id: int
     against: int | None = None
     """The model that it is compared with."""
@@ -63,7 +63,7 @@ class HistoryEntry(Struct, frozen=True):
 class _Known(Struct, frozen=True):
     seen: dict[int, frozenset[int]]
     masked: frozenset[int]
-    held_out: tuple[Scope, ...]
+    validation: tuple[Scope, ...]
     history: tuple[HistoryEntry, ...]
 
 
@@ -111,7 +111,7 @@ class EvaluationPlan(QObject):
         return [
             Scope(REVIEWED, "Reviewed images", reviewed),
             Scope(SHOWN, "Images shown", shown),
-            *self._known.held_out,
+            *self._known.validation,
         ]
 
     def scope(self, key: str) -> Scope:
@@ -187,8 +187,8 @@ def _known(store: Store, models: Sequence[Model]) -> _Known:
             masked.add(model.id)
     ids = {image.id for image in store.images()}
     finished = [run for run in store.runs.list() if run.state == "finished"][:_RUNS_OFFERED]
-    held_out = (_held_out(run, ids) for run in finished)
-    return _Known(seen, frozenset(masked), tuple(s for s in held_out if s.images), _history(store))
+    validation = (_validation_scope(run, ids) for run in finished)
+    return _Known(seen, frozenset(masked), tuple(s for s in validation if s.images), _history(store))
 
 
 class _Numbered(Struct):
@@ -199,7 +199,7 @@ class _Numbers(Struct):
     images: list[_Numbered]
 
 
-def _held_out(run: Run, known: set[int]) -> Scope:
+def _validation_scope(run: Run, known: set[int]) -> Scope:
     """The images that a run never learnt from; none where its folder is gone."""
     try:
         text = (own_folder(run) / "held_out.json").read_bytes()
@@ -211,7 +211,7 @@ def _held_out(run: Run, known: set[int]) -> Scope:
 
 
 def key_of_run(run_id: int) -> str:
-    """The key of the scope of a run's held-out part."""
+    """The key of the scope of a run's validation images."""
     return f"run {run_id}"
 
 

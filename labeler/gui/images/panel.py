@@ -65,7 +65,7 @@ class ImagesModel(RowsModel):
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
-        self.held_out: frozenset[int] = frozenset()
+        self.validation: frozenset[int] = frozenset()
         """Images that a training would be judged on, which are marked as such."""
 
     def row(self, item_id: int) -> Row:
@@ -76,12 +76,12 @@ class ImagesModel(RowsModel):
         objects = sum(self._session.document.counts(item_id).values())
         status = status_of(image, objects=objects)
         mark, color = status_mark(status)
-        held_out = "held out of the training" if item_id in self.held_out else ""
-        told = [image.path, status, counted(objects, "object"), held_out, image.note]
+        part = "held out of the training" if item_id in self.validation else ""
+        told = [image.path, status, counted(objects, "object"), part, image.note]
         current = self._session.place.image is not None and self._session.place.image.id == item_id
         return Row(
             name_of(image),
-            quiet=" · ".join(filter(None, ("held out" if held_out else "", image.path.rpartition("/")[0]))),
+            quiet=" · ".join(filter(None, ("held out" if part else "", image.path.rpartition("/")[0]))),
             right=f"{objects:,}" if objects else "",
             mark=mark,
             mark_color=color,
@@ -133,10 +133,10 @@ class ImagesPanel(Card):
         session.document.changed.connect(lambda _: self._fill_categories())
         self._on_project()
 
-    def mark_held_out(self, image_ids: frozenset[int]) -> None:
+    def mark_validation(self, image_ids: frozenset[int]) -> None:
         """Say at these images that a training would be judged on them."""
-        if image_ids != self._model.held_out:
-            self._model.held_out = image_ids
+        if image_ids != self._model.validation:
+            self._model.validation = image_ids
             self.view.viewport().update()
 
     def filter(self) -> ImageFilter:

@@ -55,7 +55,7 @@ class Wish(Struct, frozen=True):
     """What the model will be called."""
     options: dict[str, bool | int | float | str] = {}
     scope: Scope = "reviewed"
-    held_out: float = 0.2
+    validation_share: float = 0.2
     seed: int = 0
     replaces: str = ""
     """The model that it is measured against in the end, or ""."""
@@ -75,7 +75,7 @@ class TrainingDesk(QObject):
     use_asked = Signal(str)
     """The path of a model that a person wants to run over the unlabelled images."""
     evaluate_asked = Signal(object)
-    """The `RunFolder` whose held-out part a person wants to see judged."""
+    """The `RunFolder` whose validation images a person wants it judged on."""
 
     def __init__(
         self, session: Session, parent: QObject | None = None, *, limits: Limits | None = None
@@ -158,7 +158,7 @@ class TrainingDesk(QObject):
             name=wish.name,
             options=dict(wish.options),
             seed=wish.seed,
-            held_out=wish.held_out,
+            validation_share=wish.validation_share,
             replaces=wish.replaces,
         )
         self._phase_is("preparing")
@@ -264,7 +264,7 @@ class TrainingDesk(QObject):
                     name=self.next_name(old.trainer),
                     options=dict(old.options),
                     scope=self.planner.scope,
-                    held_out=old.held_out,
+                    validation_share=old.validation_share,
                     seed=old.seed,
                     replaces=self.predecessor(old.trainer) or old.replaces,
                 )
@@ -287,7 +287,7 @@ class TrainingDesk(QObject):
             self.use_asked.emit(outcome.model)
 
     def evaluate(self, run_id: int) -> None:
-        """Ask for a run's model to be judged on its held-out images."""
+        """Ask for a run's model to be judged on its validation images."""
         folder = self.list.folder_of(run_id)
         if folder is not None:
             self.evaluate_asked.emit(folder)
@@ -383,7 +383,7 @@ def verdict(name: str, outcome: Outcome | None, metric: str) -> str:
     """How a finished run came out: "X is ready: AP50 0.81 against 0.74 of Y on 12 held-out images."."""
     if outcome is None:
         return f"{name} is ready."
-    where = f" on {counted(outcome.held_out, 'held-out image')}" if outcome.held_out else ""
+    where = f" on {counted(outcome.validation, 'held-out image')}" if outcome.validation else ""
     ours, theirs = outcome.judged, outcome.replaced
     if ours is not None and theirs is not None:
         both = [one for one in (metric, *_COMPARED) if one in ours.metrics and one in theirs.metrics]

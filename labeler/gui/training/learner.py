@@ -220,7 +220,7 @@ class Learner(QObject):
     def _make(self, turn: int, images: list[Image], annotations: list[tuple[Annotation, ...]]) -> None:
         flat = tuple(annotation for one in annotations for annotation in one)
         labels = files.RunLabels(tuple(images), tuple(self._session.document.categories.values()), flat)
-        spec = RunSpec(trainer=TRAINER, name=NAME, held_out=0.0, register=False)
+        spec = RunSpec(trainer=TRAINER, name=NAME, validation_share=0.0, register=False)
         path, root = runs_folder() / f"learning-{spec.id}", self._session.root
         run_in_pool(
             lambda: files.make_run(path, spec, labels, root=root),

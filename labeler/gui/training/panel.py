@@ -1,4 +1,4 @@
-"""The card that trains: what goes in, how it learns, what it sees on held-out images, and the runs so far."""
+"""The card that trains: what goes in, how it learns, what it sees on validation images, and the runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would go into a training: which images, how many objects of each category, which are held out."""
+"""What would go into a training: which images, how many objects of each category, what is for validation."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -115,7 +115,7 @@ class Planner(QObject):
         self.plan = TrainingPlan()
         self.sizes: dict[Scope, int] = {"reviewed": 0, "labelled": 0}
         """Images of each scope."""
-        self.held_out: frozenset[int] | None = None
+        self.validation: frozenset[int] | None = None
         """The images that the model is judged on; None while that is being found out."""
         self.only_boxes: frozenset[int] = frozenset()
         """The images that it cannot use, since it learns from outlines."""
@@ -163,7 +163,7 @@ class Planner(QObject):
         self.plan = plans[self.scope]
         self.sizes = {scope: len(plan.images) for scope, plan in plans.items()}
         if before != self.plan.images:
-            self.held_out = None
+            self.validation = None
         self.changed.emit()
         turn = self._turn
         if self.needs_masks and self._session.project is not None:
@@ -195,14 +195,14 @@ class Planner(QObject):
             entries.extend(_entry(image, root, known, only_boxes=image.id in boxes) for image in now)
             if waiting:
                 return None
-            parts = parted(entries, needs_masks=masks, held_out=share, seed=seed)
-            return frozenset(int(key) for key in parts.held_out)
+            parts = parted(entries, needs_masks=masks, share=share, seed=seed)
+            return frozenset(int(key) for key in parts.validation)
 
-        def done(held_out: frozenset[int] | None) -> None:
-            if held_out is None:
+        def done(validation: frozenset[int] | None) -> None:
+            if validation is None:
                 self._look_at(turn, waiting, entries)
             elif turn == self._turn:
-                self.held_out = held_out
+                self.validation = validation
                 self.changed.emit()
 
         run_in_pool(

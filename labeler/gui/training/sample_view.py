@@ -1,4 +1,4 @@
-"""What the model of each epoch makes of held-out images."""
+"""What the model of each epoch makes of validation images."""
 
 from pathlib import Path
 

@@ -96,7 +96,7 @@ class TrainingSetup(QWidget):
             name=" ".join(self.name.text().split()) or self._desk.next_name(spec.id),
             options=options,
             scope=planner.scope,
-            held_out=planner.share,
+            validation_share=planner.share,
             seed=planner.seed,
             replaces=self._desk.predecessor(spec.id),
         )
@@ -176,18 +176,18 @@ class TrainingSetup(QWidget):
 
     def _show_split(self) -> None:
         planner = self._desk.planner
-        total, held_out = len(planner.plan.images) - len(planner.only_boxes), planner.held_out
+        total, validation = len(planner.plan.images) - len(planner.only_boxes), planner.validation
         if not planner.plan.images:
             words = ""
-        elif held_out is None:
+        elif validation is None:
             words = "Comparing the images"
         else:
-            words = split_words(total, len(held_out), planner.share)
+            words = split_words(total, len(validation), planner.share)
             if planner.only_boxes:
                 words += f". {counted(len(planner.only_boxes), 'image')} left out: only boxes"
         self.split.setText(words)
         self._split_row.setVisible(bool(words))
-        self.show_held_out.setEnabled(bool(held_out))
+        self.show_validation.setEnabled(bool(validation))
 
     def _show_categories(self, objects: dict[int, int]) -> None:
         categories = self._session.document.categories
@@ -237,7 +237,7 @@ class TrainingSetup(QWidget):
     def stops(self) -> list[QWidget]:
         """What the Tab key stops at, from the top to the bottom."""
         return [
-            *(self.model, self.scope, self.show_held_out, self.bars, *self.options.stops, self.more),
+            *(self.model, self.scope, self.show_validation, self.bars, *self.options.stops, self.more),
             *(self.name, self.share, self.seed, *self.advanced.stops, self.button),
         ]
 
@@ -247,10 +247,10 @@ class TrainingSetup(QWidget):
     def _on_split(self) -> None:
         self._desk.planner.use(share=self.share.value() / 100, seed=self.seed.value())
 
-    def _open_held_out(self) -> None:
+    def _open_validation(self) -> None:
         planner = self._desk.planner
-        held_out = planner.held_out or ()
-        self._open([key for key in planner.plan.images if key in held_out], "Held out of the training")
+        validation = planner.validation or ()
+        self._open([key for key in planner.plan.images if key in validation], "Held out of the training")
 
     def _open_category(self, category_id: int) -> None:
         counts = self._session.document.counts
@@ -283,11 +283,11 @@ class TrainingSetup(QWidget):
             "Held-out images are never learnt from; the model is judged on them. Near-duplicates and "
             "files of the same name stay together."
         )
-        self.show_held_out = QToolButton(self._split_row)
-        self.show_held_out.setText("Show")
-        self.show_held_out.setToolTip("Walk the held-out images with D and A")
-        self.show_held_out.setAccessibleName("Show the held-out images")
-        self.show_held_out.clicked.connect(self._open_held_out)
+        self.show_validation = QToolButton(self._split_row)
+        self.show_validation.setText("Show")
+        self.show_validation.setToolTip("Walk the held-out images with D and A")
+        self.show_validation.setAccessibleName("Show the held-out images")
+        self.show_validation.clicked.connect(self._open_validation)
         self.bars = Bars(self._form)
         self.bars.clicked.connect(self._open_category)
         self.others = quiet_label(parent=self._form)
@@ -338,7 +338,7 @@ class TrainingSetup(QWidget):
         split = QHBoxLayout(self._split_row)
         split.setContentsMargins(0, 0, 0, 0)
         split.addWidget(self.split, 1)
-        split.addWidget(self.show_held_out)
+        split.addWidget(self.show_validation)
         column = QVBoxLayout(self._form)
         column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(6)
@@ -364,10 +364,10 @@ class TrainingSetup(QWidget):
         outer.addWidget(self.button)
 
 
-def split_words(total: int, held_out: int, share: float) -> str:
+def split_words(total: int, validation: int, share: float) -> str:
     """How many images go where, and why that is not the share that was asked for."""
-    words = f"{total - held_out:,} to learn from, {held_out:,} held out"
-    if abs(held_out - share * total) < 1:
+    words = f"{total - validation:,} to learn from, {validation:,} held out"
+    if abs(validation - share * total) < 1:
         return words
     why = "since alike images stay together and none changes sides later"
     return f"{words}: about {round(100 * share)} %, {why}"

@@ -92,7 +92,7 @@ def _set_agreement(bench: Workbench) -> SetAgreementPanel:
 def _images(bench: Workbench) -> ImagesPanel:
     planner = bench.training.planner
     panel = ImagesPanel(bench.session, worst_first=bench.agreements.worst_first)
-    planner.changed.connect(lambda: panel.mark_held_out(planner.held_out or frozenset()))
+    planner.changed.connect(lambda: panel.mark_validation(planner.validation or frozenset()))
     bench.photo_desk.offer_in(panel)
     return panel
 

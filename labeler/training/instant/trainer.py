@@ -37,7 +37,7 @@ from labeler.training.specs import StoppedError
 _PROJECTED_FROM = 48
 """Images from which the projection is worked out; their embeddings are in memory together."""
 _JUDGED = 12
-"""Held-out images that it is measured on here; all of them are measured when the run is judged."""
+"""Validation images that it is measured on here; all of them are measured when the run is judged."""
 _SAMPLES = 3
 _TOLD = 0.25
 """Seconds between two `Step` events."""
@@ -160,16 +160,16 @@ class _Training:
         return self._instant.embedding(image.path)
 
     def _measured(self, head: Head) -> dict[str, float]:
-        """AP and AP50 on held-out images, with pictures of the first few."""
-        held_out = self._folder.held_out_set()
+        """AP and AP50 on validation images, with pictures of the first few."""
+        validation = self._folder.validation_set()
         judged = []
-        for number, image in enumerate(held_out.images[:_JUDGED], 1):
+        for number, image in enumerate(validation.images[:_JUDGED], 1):
             self._go_on()
             found = self._instant.objects(head, image.path)
             judged.append(JudgedImage(image.size, image.annotations, found))
             if number <= _SAMPLES:
                 self._show(image, found, number)
-        return precision(judged, {category.name: category.id for category in held_out.categories})
+        return precision(judged, {category.name: category.id for category in validation.categories})
 
     def _show(self, image: LabelledImage, found: Sequence[Candidate], number: int) -> None:
         picture = drawn(read_pixels(image.path).rgb, found, self._labels.names)

@@ -1,7 +1,7 @@
 """How a U-Net is trained on a run's images; import it inside functions, for it imports torch.
 
 An epoch shows every image as many times as tiles cover it. Half of the tiles lie around an object, so that
-rare and small ones are seen; each is varied by chance. Held-out images are judged whole, as they are shown.
+rare and small ones are seen; each is varied by chance. Validation images are judged whole, as they are shown.
 """
 
 import os
@@ -64,7 +64,7 @@ def train(folder: RunFolder, plan: UnetPlan, report: Report, should_stop: Should
     where = devices.chosen()
     sizes = planned(learnt, plan, memory=devices.memory_left(where), gpu=where.type != "cpu")
     seed(folder.spec.seed)
-    task = SegmentationTask(learnt, folder.held_out_set(), sizes, plan, weights, number=folder.spec.seed)
+    task = SegmentationTask(learnt, folder.validation_set(), sizes, plan, weights, number=folder.spec.seed)
     schedule = Schedule(
         epochs=plan.epochs,
         batch=sizes.batch,
@@ -165,14 +165,14 @@ class SegmentationTask:
     def __init__(
         self,
         learnt: LabelledSet,
-        held_out: LabelledSet,
+        validation: LabelledSet,
         sizes: NetworkPlan,
         plan: UnetPlan,
         weights: losses.LossWeights,
         *,
         number: int,
     ) -> None:
-        self._learnt, self._held_out = learnt, held_out
+        self._learnt, self._validation = learnt, validation
         self._sizes, self._plan, self._weights = sizes, plan, weights
         self._seed = number
         memory = psutil.virtual_memory().available // 4
@@ -247,21 +247,21 @@ class SegmentationTask:
 
     def evaluate(self, where: torch.device, should_stop: ShouldStop) -> dict[str, float]:  # noqa: ARG002
         """IoU, Dice and boundary IoU of each category, and their means, named as "IoU" and "IoU cell"."""
-        judge = Judge(self._held_out.names)
-        for image in self._held_out.images:
+        judge = Judge(self._validation.names)
+        for image in self._validation.images:
             if should_stop():
                 return {}
             rgb = read_pixels(image.path).rgb
-            truth = label_map(image.annotations, self._held_out.class_of, rgb.shape[:2])
+            truth = label_map(image.annotations, self._validation.class_of, rgb.shape[:2])
             found, _ = objects(self.model.label(rgb), seams=self.model.recipe.seams)
             judge.add(found, truth)
         return judge.metrics()
 
     def samples(self, where: torch.device) -> Iterable[tuple[str, Rgb]]:  # noqa: ARG002
-        """The first held-out images, with what is found on them."""
-        for image in self._held_out.images[:_SAMPLES]:
+        """The first validation images, with what is found on them."""
+        for image in self._validation.images[:_SAMPLES]:
             rgb = read_pixels(image.path).rgb
-            yield image.name, drawn(rgb, self.model.detect(rgb), self._held_out.names)
+            yield image.name, drawn(rgb, self.model.detect(rgb), self._validation.names)
 
 
 class Judge:

@@ -3,7 +3,7 @@
     data.yaml               where the parts are, and the names of the classes
     train/images/00001.png  the image as this app shows it, no larger than it is trained at
     train/labels/00001.txt  a line an object: "class cx cy w h" or "class x y x y ...", in shares of the image
-    held_out/...            likewise
+    val/...                 likewise
 
 The images are decoded by this app and written anew: ultralytics rewrites images that it finds damaged, and
 turns and tones some kinds in its own way, so it never sees the folder of the run's images. The format is
@@ -55,7 +55,7 @@ class WrittenSet(Struct, frozen=True):
 def write(
     folder: Path,
     train: LabelledSet,
-    held_out: LabelledSet,
+    validation: LabelledSet,
     *,
     side: int,
     masks: bool,
@@ -68,12 +68,12 @@ def write(
     read, and LabelerError where the folder cannot be written.
     """
     try:
-        for part, labelled in (("train", train), ("held_out", held_out)):
+        for part, labelled in (("train", train), ("val", validation)):
             _write_part(folder / part, labelled, side=side, masks=masks, should_stop=should_stop)
         yaml = folder / "data.yaml"
-        judged = _objects(held_out, masks=masks)
+        judged = _objects(validation, masks=masks)
         # it wants some to measure on even where there is nothing to be measured
-        val = "held_out/images" if judged else "train/images"
+        val = "val/images" if judged else "train/images"
         parts = {"path": str(folder.resolve()), "train": "train/images", "val": val}
         content = {**parts, "names": dict(enumerate(train.names))}
         yaml.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

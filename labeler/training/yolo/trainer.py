@@ -1,6 +1,6 @@
 """A training by ultralytics, kept inside a run's folder, stopped and gone on with, told in our events.
 
-Ultralytics does the learning: its loop, losses, augmentation and measuring on the held-out images (whose AP
+Ultralytics does the learning: its loop, losses, augmentation and measuring on the validation images (whose AP
 lies within a hundredth of COCO's). It works in `yolo/` of the run's folder, which holds nothing of worth: its
 data are written anew at each sitting, since it would unpickle a cache that it finds beside them, and after
 each epoch its checkpoint is copied to `checkpoints/`, whole or not at all.
@@ -95,7 +95,7 @@ class _Sitting:
         self._plan = plan
         self._report = report
         self._should_stop = should_stop
-        self._train, self._held_out = folder.train_set(), folder.held_out_set()
+        self._train, self._validation = folder.train_set(), folder.validation_set()
         self._last = folder.checkpoints / "last.pt"
         self._best = folder.checkpoints / "best.pt"
         self._workspace = folder.path / "yolo"
@@ -144,7 +144,7 @@ class _Sitting:
         written = yolo_files.write(
             self._workspace / "data",
             self._train,
-            self._held_out,
+            self._validation,
             side=side,
             masks=masks,
             should_stop=self._should_stop,
@@ -272,8 +272,8 @@ class _Sitting:
 
         begun = time.monotonic()
         network = trainer.ema.ema
-        held_out = trainer.test_loader.dataset
-        batch = trainer.preprocess_batch(held_out.collate_fn([held_out[0]]))
+        judged = trainer.test_loader.dataset
+        batch = trainer.preprocess_batch(judged.collate_fn([judged[0]]))
         with torch.inference_mode():
             trainer.loss_items = network.loss(batch)[1]  # its validator adds up losses of these names
             trainer.loss = sum(trainer.loss_items.values())
@@ -346,7 +346,7 @@ class _Sitting:
 
     def _show_samples(self, trainer: Any, epoch: int) -> None:
         self._folder.samples.mkdir(exist_ok=True)
-        for number, image in enumerate(self._held_out.images[:_SAMPLES], 1):
+        for number, image in enumerate(self._validation.images[:_SAMPLES], 1):
             rgb = yolo_files.reduced(read_pixels(image.path).rgb, trainer.args.imgsz)
             path = self._folder.samples / f"{epoch:04d}-{number}.jpg"
             _, data = cv2.imencode(".jpg", cv2.cvtColor(self._seen(trainer, rgb), cv2.COLOR_RGB2BGR))

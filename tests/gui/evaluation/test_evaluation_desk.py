@@ -218,7 +218,7 @@ def test_another_project_forgets_the_outcome(qtbot, session, labelled, desk):
     assert not desk.plan.models
 
 
-def test_the_held_out_part_of_a_run_can_be_judged_on(qtbot, session, labelled, desk):
+def test_the_validation_images_of_a_run_can_be_judged_on(qtbot, session, labelled, desk):
     images, _, _ = labelled
     folder = runs_folder() / "run"
     folder.mkdir(parents=True)
@@ -230,9 +230,9 @@ def test_the_held_out_part_of_a_run_can_be_judged_on(qtbot, session, labelled, d
     qtbot.waitUntil(lambda: bool(done))
     desk.plan.look()
     qtbot.waitUntil(lambda: len(desk.plan.scopes()) == 3)
-    held_out = desk.plan.scopes()[2]
-    assert held_out.title == "Held out by small unet"
-    assert held_out.images == (images[0],)
+    validation = desk.plan.scopes()[2]
+    assert validation.title == "Held out by small unet"
+    assert validation.images == (images[0],)
 
 
 def test_a_confidence_is_taken_over_into_the_filter(qtbot, session, predictions, labelled, desk):

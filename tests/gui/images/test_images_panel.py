@@ -148,10 +148,10 @@ def test_images_chosen_elsewhere_are_shown_by_their_name_until_it_is_taken_away(
     assert panel.sorting.itemText(0) == "Folder order"
 
 
-def test_images_held_out_of_a_training_say_so(session, shown):
+def test_validation_images_say_that_they_are_held_out(session, shown):
     panel = shown(ImagesPanel(session))
     first, second = session.document.images[:2]
-    panel.mark_held_out(frozenset({first.id}))
+    panel.mark_validation(frozenset({first.id}))
     rows = {image.id: panel._model.row(image.id) for image in (first, second)}
     assert rows[first.id].quiet == "held out"
     assert "held out of the training" in rows[first.id].tooltip

@@ -52,7 +52,7 @@ def used(qtbot, session: Session, path: Path, seed: int, *, needs_masks: bool) -
     )
     folder: RunFolder = files.make_run(path, RunSpec("any", "Any", seed=seed), labels, root=session.root)
     prepare(folder, folder.record, lambda: False, needs_masks=needs_masks)
-    return {image.name for image in folder.held_out_set().images}
+    return {image.name for image in folder.validation_set().images}
 
 
 @pytest.mark.parametrize("needs_masks", [True, False])
@@ -60,8 +60,8 @@ def used(qtbot, session: Session, path: Path, seed: int, *, needs_masks: bool) -
 def test_what_is_shown_is_what_is_used(qtbot, session, owner, tmp_path, seed: int, needs_masks: bool) -> None:
     planner = Planner(session, owner)
     planner.use(seed=seed, needs_masks=needs_masks)
-    qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
-    shown = {session.document.find_image(key).path for key in planner.held_out}
+    qtbot.waitUntil(lambda: planner.validation is not None, timeout=20_000)
+    shown = {session.document.find_image(key).path for key in planner.validation}
     assert shown == used(qtbot, session, tmp_path / "run", seed, needs_masks=needs_masks)
     assert len(planner.only_boxes) == (9 if needs_masks else 0)
 
@@ -69,8 +69,8 @@ def test_what_is_shown_is_what_is_used(qtbot, session, owner, tmp_path, seed: in
 def test_a_damaged_photo_moves_no_other_to_the_other_side(qtbot, session, owner, tmp_path) -> None:
     planner = Planner(session, owner)
     planner.use(seed=1)
-    qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
-    shown = {session.document.find_image(key).path for key in planner.held_out}
+    qtbot.waitUntil(lambda: planner.validation is not None, timeout=20_000)
+    shown = {session.document.find_image(key).path for key in planner.validation}
     broken = session.root / sorted(shown)[0]
     broken.write_bytes(broken.read_bytes()[:-200])
     left = used(qtbot, session, tmp_path / "run", 1, needs_masks=False)
@@ -81,9 +81,9 @@ def test_a_damaged_photo_moves_no_other_to_the_other_side(qtbot, session, owner,
 def test_prints_of_photos_that_are_gone_are_not_kept(qtbot, session, owner) -> None:
     planner = Planner(session, owner)
     planner.use(seed=1)
-    qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: planner.validation is not None, timeout=20_000)
     first = session.document.images[0]
     session.edits.commit("Open again", [Change(first, replace(first, reviewed=False))], by="test")
     planner.use(seed=2)
-    qtbot.waitUntil(lambda: planner.held_out is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: planner.validation is not None, timeout=20_000)
     assert len(planner._prints) == IMAGES - 1

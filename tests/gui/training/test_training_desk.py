@@ -115,7 +115,7 @@ def test_a_run_from_labels_to_a_model_that_can_be_used(qtbot, session, desk, lab
     assert stored(qtbot, session) == [run]
     course = desk.course_of(run.id)
     assert [epoch.epoch for epoch in course.epochs] == [1, 2, 3]
-    assert course.prepared.training + course.prepared.held_out == 3
+    assert course.prepared.training + course.prepared.validation == 3
     assert len(course.steps["loss"].arrays[0]) == 12
     assert sorted(course.samples) == [1, 2, 3]
     assert run.metrics["AP50"] == pytest.approx(desk.list.outcome_of(run.id).metrics["AP50"])
@@ -128,16 +128,16 @@ def test_a_run_from_labels_to_a_model_that_can_be_used(qtbot, session, desk, lab
     assert desk.predecessor("tiny") == asked[0]
 
 
-def test_the_held_out_images_are_those_that_the_plan_shows(qtbot, session, desk, labelled) -> None:
+def test_the_validation_images_are_those_that_the_plan_shows(qtbot, session, desk, labelled) -> None:
     desk.planner.watch(True)
-    qtbot.waitUntil(lambda: bool(desk.planner.held_out), timeout=LONG)
-    shown = {Path(session.document.find_image(key).path).name for key in desk.planner.held_out}
+    qtbot.waitUntil(lambda: bool(desk.planner.validation), timeout=LONG)
+    shown = {Path(session.document.find_image(key).path).name for key in desk.planner.validation}
     desk.start(wish(epochs=1))
     qtbot.waitUntil(lambda: desk.phase == "running", timeout=LONG)
     ended(qtbot, desk, "finished")
     folder = RunFolder(Path(desk.list.runs[0].folder))
-    assert {image.name for image in folder.held_out_set().images} == shown
-    assert {image.id for image in folder.held_out_set().images} == set(desk.planner.held_out)
+    assert {image.name for image in folder.validation_set().images} == shown
+    assert {image.id for image in folder.validation_set().images} == set(desk.planner.validation)
 
 
 def test_a_stopped_run_goes_on_where_it_was(qtbot, session, desk, labelled) -> None:

@@ -159,8 +159,8 @@ def test_what_goes_in_is_shown_with_the_split_and_a_click_opens_it(qtbot, sessio
         "Fewer than 10 objects of person and bus.",
     ]
     assert setup.button.isEnabled()
-    click(qtbot, setup.show_held_out)
-    assert set(session.place.order) == panel._desk.planner.held_out
+    click(qtbot, setup.show_validation)
+    assert set(session.place.order) == panel._desk.planner.validation
     setup.bars.clicked.emit(setup.bars.bars[0].key)
     assert len(session.place.order) == 3
 
@@ -172,9 +172,9 @@ def test_the_split_follows_its_settings(qtbot, panel, labelled) -> None:
     assert setup.seed.isVisible()
     setup.share.setValue(50)
     setup.seed.setValue(3)
-    qtbot.waitUntil(lambda: panel._desk.planner.held_out is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: panel._desk.planner.validation is not None, timeout=LONG)
     wish = setup.wish()
-    assert (wish.held_out, wish.seed, wish.name) == (0.5, 3, "Tiny 1")
+    assert (wish.validation_share, wish.seed, wish.name) == (0.5, 3, "Tiny 1")
 
 
 def test_options_are_fields_of_their_kind_and_wrong_ones_stop_the_button(qtbot, panel, labelled) -> None:
@@ -443,15 +443,15 @@ def test_work_that_is_counted_moves_the_bar(qtbot, add_runs, panel, desk) -> Non
 
 
 @pytest.mark.parametrize(
-    ("total", "held_out", "words"),
+    ("total", "validation", "words"),
     [
         (40, 8, "32 to learn from, 8 held out"),
         (40, 10, "30 to learn from, 10 held out: about 20 %, since alike images stay together"),
         (7, 1, "6 to learn from, 1 held out"),
     ],
 )
-def test_a_share_that_is_not_met_says_why(total: int, held_out: int, words: str) -> None:
-    said = split_words(total, held_out, 0.2)
+def test_a_share_that_is_not_met_says_why(total: int, validation: int, words: str) -> None:
+    said = split_words(total, validation, 0.2)
     assert said.startswith(words)
     assert ("since" in said) == ("since" in words)
 

@@ -29,14 +29,14 @@ def train(folder, report, should_stop):
     for path in (folder.checkpoints, folder.samples):
         path.mkdir(exist_ok=True)
     report(Started("CPU, 1 thread", options["epochs"], done + 1, 1, 1))
-    held_out = folder.held_out_set().images
+    validation = folder.validation_set().images
     for epoch in range(done + 1, options["epochs"] + 1):
         for step in range(1, 5):
             if should_stop():
                 raise StoppedError("It was stopped.")
             time.sleep(options["seconds"] / 4)
             report(Step(epoch, step, 4, {"loss": 1 / (epoch + step / 4)}, 10.0, 1 << 20))
-        for image in held_out:
+        for image in validation:
             name = f"samples/{epoch:03d}-{image.name}.png"
             cv2.imwrite(str(folder.path / name), read_pixels(image.path).rgb[:64, :64])
             report(Sample(epoch, image.name, name))

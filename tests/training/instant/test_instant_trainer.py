@@ -245,7 +245,7 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
         (path, drawn_image(path, random)) for path in (folder.images / f"{number}.png" for number in range(7))
     ]
     written(folder.train_labels, images[:5])
-    written(folder.held_out_labels, images[5:])
+    written(folder.validation_labels, images[5:])
     return folder.path, tmp_path_factory.mktemp("cache")
 
 
@@ -291,7 +291,7 @@ def test_two_categories_are_learnt_from_five_images_and_come_back_as_masks(run, 
     assert (spec.title, spec.categories, spec.task) == ("discs and blocks", KINDS, "detector")
     model = load_detector(spec)
     assert isinstance(model, FileDetector)
-    for image in run.held_out_set().images:
+    for image in run.validation_set().images:
         (found,) = predict(model, spec, [(image.id, image.path)])
         assert not found.failure
         for truth in image.annotations:

@@ -210,9 +210,9 @@ def test_a_run_ends_with_a_model_that_predicts(tmp_path, trainer):
     assert not spec.needs_suppression
     model = load_detector(spec)
     assert isinstance(model, SemanticSegmenter)
-    held_out = folder.held_out_set()
+    validation = folder.validation_set()
     scores = []
-    for one in held_out.images:
+    for one in validation.images:
         rgb = cv2.imread(str(one.path))[..., ::-1]
         assert model.label(rgb).shape == (3, 40, 52)
         found = model.detect(rgb)
@@ -249,7 +249,7 @@ def test_from_labels_to_a_registered_model(tmp_path):
     content = json.loads(source.train_labels.read_text())
     content["annotations"][0]["segmentation"] = []
     source.train_labels.write_text(json.dumps(content))
-    folder = RunFolder.create(tmp_path / "run", RunSpec("unet", "Discs", QUICK, held_out=0.34))
+    folder = RunFolder.create(tmp_path / "run", RunSpec("unet", "Discs", QUICK, validation_share=0.34))
     registry, said = discover(safe_mode=True), []
     train(folder, registry, said.append, never, labels=source.train_labels, images=source.images)
     finished = said[-1]

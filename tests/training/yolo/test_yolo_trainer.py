@@ -122,7 +122,7 @@ def test_a_run_begins_as_good_as_its_weights_and_ends_as_a_model_of_ours(tiny, t
     assert str(tmp_path).encode() not in path.read_bytes(), "the weights name a path of this machine"
     spec = discover(safe_mode=True).open_file(path)
     assert (spec.title, spec.categories) == ("Shapes", NAMES)
-    spec.load().detect(read_pixels(run.held_out_set().images[0].path).rgb)
+    spec.load().detect(read_pixels(run.validation_set().images[0].path).rgb)
 
 
 def test_masks_are_learnt_from_outlines(tiny, tmp_path) -> None:
@@ -264,12 +264,12 @@ def test_five_epochs_on_pedestrians_do_not_end_below_the_start(shared, tmp_path)
         pytest.skip("needs the weights in the folder `shared` beside the checkout")
     run = make_run(tmp_path / "run", "yolo", weights=str(weights), epochs=5, size=320)
     content = json.loads((shared / "data/pedestrians/annotations.json").read_text())
-    held_out = {image["id"] for image in content["images"][::5]}
-    for labels, is_held_out in ((run.train_labels, False), (run.held_out_labels, True)):
+    validation = {image["id"] for image in content["images"][::5]}
+    for labels, is_validation in ((run.train_labels, False), (run.validation_labels, True)):
         part = {"categories": content["categories"]}
-        part["images"] = [one for one in content["images"] if (one["id"] in held_out) is is_held_out]
+        part["images"] = [one for one in content["images"] if (one["id"] in validation) is is_validation]
         part["annotations"] = [
-            one for one in content["annotations"] if (one["image_id"] in held_out) is is_held_out
+            one for one in content["annotations"] if (one["image_id"] in validation) is is_validation
         ]
         labels.write_text(json.dumps(part))
     for image in content["images"]:

@@ -101,7 +101,7 @@ EACH = [pytest.param(one, marks=[_LARGE] if "rcnn" in one else []) for one in QU
 
 
 @pytest.mark.parametrize("trainer", EACH)
-def test_a_trainer_without_a_held_out_part(trainer: str, yolo: Path, tmp_path: Path) -> None:
+def test_a_trainer_without_validation_images(trainer: str, yolo: Path, tmp_path: Path) -> None:
     source = labels(tmp_path, [f"{number}.png" for number in range(4)])
     run = tmp_path / "run"
     outcome = trained(source, trainer, run, "--held-out", "0", *options(trainer, yolo))
@@ -129,11 +129,11 @@ def test_what_cannot_be_parted(names: list[str], same: bool, yolo: Path, tmp_pat
 
 
 @pytest.mark.parametrize("trainer", ["yolo", "unet", "localizer", pytest.param("faster-rcnn", marks=_LARGE)])
-def test_a_held_out_part_without_objects_has_no_figures(trainer: str, yolo: Path, tmp_path: Path) -> None:
+def test_validation_images_without_objects_has_no_figures(trainer: str, yolo: Path, tmp_path: Path) -> None:
     names = [f"{kind}-{number}.png" for kind in ("full", "bare") for number in range(5)]
     source = labels(tmp_path, names, empty="bare")
     # of these names and this seed only bare ones are held out
     outcome = trained(source, trainer, tmp_path / "run", "--seed", "4", *options(trainer, yolo))
     assert outcome["held_out"] > 0
-    assert not RunFolder(tmp_path / "run").held_out_set().images[0].annotations
+    assert not RunFolder(tmp_path / "run").validation_set().images[0].annotations
     assert outcome["metrics"] == {}
