@@ -18,6 +18,9 @@ import pytest
 # What a developer's shell may hold that would change a test, here or in the children that tests start.
 for _name in ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONHASHSEED", "QT_SCALE_FACTOR", "QT_STYLE_OVERRIDE"):
     os.environ.pop(_name, None)
+# Some containers forbid compiled files: each of some hundred children would compile all that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
