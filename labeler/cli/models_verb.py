@@ -11,7 +11,7 @@ from labeler.cli.progress import ProgressLine
 from labeler.errors import ModelError
 from labeler.models.files import weights
 from labeler.models.files.catalog import CatalogEntry, entry, with_needs
-from labeler.models.files.listing import Listed, listing, megabytes
+from labeler.models.files.model_list import ListedModel, megabytes, model_list
 from labeler.registry import discover
 
 _NAMES = f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)})"
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(*, as_json: bool) -> int:
     registry = discover()
-    found = listing(registry.models, kinds=registry.kinds, open_file=registry.open_file)
+    found = model_list(registry.models, kinds=registry.kinds, open_file=registry.open_file)
     if as_json:
         print_json([_facts(one) for one in found], indent=2)
         return 0
@@ -129,7 +129,7 @@ def _remove(name: str) -> list[Path]:
     raise ModelError(f"There is no model “{name}” to remove; there are: {known}.")
 
 
-def _facts(one: Listed) -> dict[str, Any]:
+def _facts(one: ListedModel) -> dict[str, Any]:
     return {
         "id": one.id,
         "title": one.title,

@@ -34,7 +34,7 @@ from labeler.training.disk import unwritable
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
 from labeler.training.run import RunFolder
 from labeler.training.specs import StoppedError
-from labeler.training.step_reports import NotFiniteError, Teller
+from labeler.training.step_reports import NotFiniteError, StepReporter
 
 __all__ = ["Fitted", "Schedule", "Task", "fit", "moved", "prefetched", "seed"]
 
@@ -154,7 +154,7 @@ class _Fitting:
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         self._short = devices.short_float(self._device) if schedule.mixed_precision else None
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._short == torch.float16)
-        self._teller = Teller(self._device, report)
+        self._reporter = StepReporter(self._device, report)
         self._place = Place(schedule.batch)
 
     def run(self) -> Fitted:
@@ -247,7 +247,7 @@ class _Fitting:
             return
         self._module.train()
         saved = time.monotonic()
-        self._teller.begin(place, steps)
+        self._reporter.begin(place, steps)
         batches = islice(self._task.batches(place.epoch, place.batch), place.step, None)
         with closing(prefetched(batches, pinned=self._device.type == "cuda")) as ready:
             for batch in ready:
@@ -256,7 +256,7 @@ class _Fitting:
                 if time.monotonic() - saved > _SAVED:
                     self._save_at(begun)
                     saved = time.monotonic()
-        self._teller.count(place)
+        self._reporter.count(place)
         self._stop_if_asked(begun)
 
     def _step(self, batch: Any, steps: int) -> None:
@@ -274,16 +274,16 @@ class _Fitting:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         place.step += 1
-        self._teller.add(place, losses)
+        self._reporter.add(place, losses)
 
     def _stop_if_asked(self, begun: float) -> None:
         if self._should_stop():
-            self._teller.count(self._place)
+            self._reporter.count(self._place)
             self._save_at(begun)
             raise StoppedError("The run was stopped; it can be resumed.")
 
     def _save_at(self, begun: float) -> None:
-        self._teller.count(self._place)
+        self._reporter.count(self._place)
         self._place.seconds = time.monotonic() - begun
         self._save()
 

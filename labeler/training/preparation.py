@@ -24,7 +24,7 @@ from labeler.formats.coco.image_names import file_names
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.image_paths import Folder, folded, last_part
 from labeler.formats.placement import Placing, header_of
-from labeler.formats.report import Report as Told
+from labeler.formats.report import Report as FormatReport
 from labeler.formats.spec import Dataset
 from labeler.training.disk import reason, remedy
 from labeler.training.events import Counted, Prepared, Report, ShouldStop, unheard
@@ -167,7 +167,7 @@ def _read(folder: RunFolder) -> _Labels:
     return labels.without(missing, _left_out(names, "not found"))
 
 
-def _refused(told: Told) -> tuple[str, ...]:
+def _refused(told: FormatReport) -> tuple[str, ...]:
     """A sentence about the items that could not be used; none where there are none."""
     refused = [note for note in told.items if note.verdict == "refused"]
     if not refused:

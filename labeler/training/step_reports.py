@@ -18,7 +18,7 @@ class NotFiniteError(Exception):
     """The loss, or a weight, is no number any more."""
 
 
-class Teller:
+class StepReporter:
     """Counts losses without making a GPU wait at each step, and says how it goes a few times a second."""
 
     def __init__(self, where: torch.device, report: Report) -> None:

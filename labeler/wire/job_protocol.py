@@ -4,7 +4,7 @@ The window sends one spec, and `Stop` to call it off. Beats and log lines come i
 
 - `PredictSpec`: the job answers with `Hello`, `Loaded`, one `Predicted` or `Missed` for each image in their
   order, and `Done`. A model that cannot be loaded is a `AskFailed`, and the exit status `EXIT_TOLD`.
-- `TrainSpec`: `Hello`, a `Told` for each event of the run, and `Done`. `Stop` has it save a checkpoint first.
+- `TrainSpec`: `Hello`, a `RunEvent` each time the run says something, and `Done`. `Stop` has it save first.
 - `EvaluateSpec`: `Hello`, and `Done` when its file is written, or a `AskFailed`.
 """
 
@@ -44,7 +44,7 @@ class TrainSpec(Struct, frozen=True, tag=True):
     """CPU threads that the job may use; 0 for half of those that a person waits for."""
 
 
-class Told(Struct, frozen=True, tag=True):
+class RunEvent(Struct, frozen=True, tag=True):
     """An event of a run, which is in its folder by now."""
 
     event: Event
@@ -107,7 +107,7 @@ class Done(Struct, frozen=True, tag=True):
 
 
 ToJob: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | Stop
-FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | Told | Done | AskFailed | Log
+FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | RunEvent | Done | AskFailed | Log
 
 _to_job = msgspec.msgpack.Decoder(ToJob)
 _from_job = msgspec.msgpack.Decoder(FromJob)

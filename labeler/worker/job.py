@@ -29,8 +29,8 @@ from labeler.wire.job_protocol import (
     Missed,
     Predicted,
     PredictSpec,
+    RunEvent,
     ToJob,
-    Told,
     TrainSpec,
     decode_to_job,
     pack_candidates,
@@ -152,7 +152,7 @@ def _train(
     from labeler.worker.training_job import train  # noqa: PLC0415 - much that a prediction does not need
 
     def report(event: Event) -> None:
-        channel.send(Told(event))
+        channel.send(RunEvent(event))
         advance()
 
     try:

@@ -42,7 +42,7 @@ WRONG = 0.02
 """The share of an object's pixels from which on it was read wrong: edges go by each library's own rule."""
 
 
-class Told(Struct, frozen=True):
+class ReportedIds(Struct, frozen=True):
     """What a report names: images and annotations by their ids in the file, and sentences about it all."""
 
     images: frozenset[int]
@@ -50,7 +50,7 @@ class Told(Struct, frozen=True):
     whole: str
 
 
-def told_by(report: Report, whole: dict[str, Any]) -> Told:
+def told_by(report: Report, whole: dict[str, Any]) -> ReportedIds:
     assert report.refused == 0
     ids = {
         kind: frozenset(
@@ -61,10 +61,10 @@ def told_by(report: Report, whole: dict[str, Any]) -> Told:
         for kind in ("images", "annotations")
     }
     of_file = " ".join(note.sentence for note in report.items if note.kind == "file")
-    return Told(ids["images"], ids["annotations"], of_file)
+    return ReportedIds(ids["images"], ids["annotations"], of_file)
 
 
-def complaints(answer: Answer, whole: dict[str, Any], told: Told) -> list[str]:
+def complaints(answer: Answer, whole: dict[str, Any], told: ReportedIds) -> list[str]:
     """What went wrong at a client that the report has no word about."""
     on = {row["id"]: row["image_id"] for row in whole["annotations"]}
     named = {number for number, image in on.items() if image in told.images} | told.annotations

@@ -114,7 +114,7 @@ def test_the_mask_under_the_pointer_is_previewed(sam: User) -> None:
     sam.wait_encoded()
     sam.key("Q")
     sam.move_to(*PERSON)
-    preview = sam.canvas._prompting
+    preview = sam.canvas._prompt_desk
     sam.wait(lambda: preview.preview is not None)
     assert contains(preview.preview.mask, *PERSON)  # type: ignore[union-attr]
     assert not sam.annotations()

@@ -180,7 +180,7 @@ class TwoInAWindow(TwoAtOnce):
     def come_to_rest(self) -> None:
         watch, queue = self.session._link._watch, self.bench.queue
         until(lambda: watch._round is None, "the look at the folder")
-        until(lambda: not (queue._sweep.running or queue._again.isActive()), "the queue")
+        until(lambda: not (queue._scan.running or queue._again.isActive()), "the queue")
 
     @rule()
     def review(self) -> None:

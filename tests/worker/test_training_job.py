@@ -39,7 +39,7 @@ from labeler.training.preparation import adopt
 from labeler.training.run import RunFolder, RunSpec
 from labeler.wire.host_protocol import AskFailed as Refused
 from labeler.wire.host_protocol import Frames, Stop, frame
-from labeler.wire.job_protocol import Done, EvaluateSpec, Told, TrainSpec, decode_from_job
+from labeler.wire.job_protocol import Done, EvaluateSpec, RunEvent, TrainSpec, decode_from_job
 from labeler.worker.training_job import register, train
 from tests.child_processes import workers
 
@@ -77,7 +77,7 @@ class Job:
     def until(self, kind: type, number: int = 1) -> None:
         """Wait for so many events of a kind."""
         for message in self.messages():
-            if isinstance(message, Told) and isinstance(message.event, kind):
+            if isinstance(message, RunEvent) and isinstance(message.event, kind):
                 number -= 1
                 if not number:
                     return
@@ -135,7 +135,7 @@ def new_run(two_colours: Path, tmp_path: Path) -> Callable[..., RunFolder]:
 
 def told(messages: list[object]) -> list[Event]:
     """What was said and is kept."""
-    said = [message.event for message in messages if isinstance(message, Told)]
+    said = [message.event for message in messages if isinstance(message, RunEvent)]
     return [event for event in said if not isinstance(event, Doing)]
 
 

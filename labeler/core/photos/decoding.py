@@ -32,11 +32,11 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
+from labeler.core.photos.bit_depth import as_colour, coloured, on_white, windowed
 from labeler.core.photos.file_marks import jpeg_head_is_cut, jpeg_is_complete, late_exif
 from labeler.core.photos.photo_files import readable
 from labeler.core.photos.photo_kinds import HEIC_BRANDS, heic_opener, png_opener, said_of_other
 from labeler.core.photos.tiff_bands import BandsHead, any_head_of, head_of, shown
-from labeler.core.photos.toning import as_colour, coloured, on_white, windowed
 from labeler.errors import ImageError
 
 Rgb: TypeAlias = NDArray[np.uint8]

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
-from labeler.core.photos.toning import Grey, Values, as_colour, coloured, on_white, windowed
+from labeler.core.photos.bit_depth import Grey, Values, as_colour, coloured, on_white, windowed
 
 _LITTLE = b"II"
 _OTHER_MODELS = frozenset({3, 4, 5, 6, 8, 9, 10})  # palette, CMYK, YCbCr, Lab: Pillow's, or nobody's

@@ -21,7 +21,7 @@ from labeler.gui.canvas.layers.active_layer import ActiveLayer
 from labeler.gui.canvas.layers.drawing import ANNOTATION
 from labeler.gui.canvas.layers.image_layer import ImageLayer
 from labeler.gui.canvas.layers.overlay import Overlay
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.reasons import Reasons
 from labeler.gui.canvas.stage import AcceptToEdit, Options, Stage, accepts_nothing
 from labeler.gui.canvas.tools.base import Tool
@@ -82,8 +82,8 @@ class PhotoView(QWidget):
         self._layer = self._stage.layer
         self._image = ImageLayer(self)
         self._overlay = Overlay([(self._stage.scene, ANNOTATION)])
-        self._prompting = Prompting(session, host, self)
-        self._active = ActiveLayer(self._stage, self._prompting, self)
+        self._prompt_desk = PromptDesk(session, host, self)
+        self._active = ActiveLayer(self._stage, self._prompt_desk, self)
         self._reasons = Reasons(self._stage, self.predictions, self._layer)
         self._areas = Areas()
         self._chooser = Chooser(self)
@@ -103,7 +103,7 @@ class PhotoView(QWidget):
         return self._progress.tool
 
     def _make_tools(self) -> dict[str, Tool]:
-        return {spec.name: spec.kind(self._stage, self._prompting) for spec in TOOLS}
+        return {spec.name: spec.kind(self._stage, self._prompt_desk) for spec in TOOLS}
 
     def _connect(self) -> None:
         session = self._session
@@ -135,8 +135,8 @@ class PhotoView(QWidget):
         self._progress.told.connect(self.told)
         self._progress.kept.connect(self.kept)
         self._progress.came_back.connect(self._take_in_hand)
-        self._prompting.changed.connect(self._take_proposal)
-        self._chooser.chosen.connect(self._prompting.choose)
+        self._prompt_desk.changed.connect(self._take_proposal)
+        self._chooser.chosen.connect(self._prompt_desk.choose)
         self._settle.timeout.connect(self._come_to_rest)
 
     @property
@@ -315,9 +315,11 @@ class PhotoView(QWidget):
         self.update(QRectF(left, y0 - _AROUND, right - left, y1 - y0 + 2 * _AROUND).toAlignedRect())
 
     def _take_proposal(self) -> None:
-        prompting = self._prompting
+        prompt_desk = self._prompt_desk
         self._chooser.show_rows(
-            prompting.names(), [proposal.confidence for proposal in prompting.proposals], prompting.index
+            prompt_desk.names(),
+            [proposal.confidence for proposal in prompt_desk.proposals],
+            prompt_desk.index,
         )
         self._place_chooser()
         self._progress.look()
@@ -326,9 +328,9 @@ class PhotoView(QWidget):
 
     def _place_chooser(self) -> None:
         """Beside the proposal, where nothing else floats; hidden where there is no room."""
-        current = self._prompting.current
+        current = self._prompt_desk.current
         place = None
-        if current is not None and len(self._prompting.proposals) > 1 and self._tool.pending:
+        if current is not None and len(self._prompt_desk.proposals) > 1 and self._tool.pending:
             taken = [rect for rect in self._floating() if rect != self._chooser.geometry()]
             place = place_beside(current.mask, self.view, self._chooser.sizeHint(), self.size(), taken)
         self._chooser.setVisible(place is not None)

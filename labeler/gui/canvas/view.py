@@ -151,7 +151,7 @@ class Canvas(PhotoView):
 
     def ask_again(self) -> None:
         """The model has the open image: ask what was begun here in an earlier session."""
-        self._prompting.ask_again()
+        self._prompt_desk.ask_again()
 
     def outlook(self) -> str:
         """What the next stroke of the tool in hand would do, in a few words; "" where that is plain."""
@@ -166,20 +166,20 @@ class Canvas(PhotoView):
     @property
     def proposals(self) -> tuple[Proposal, ...]:
         """What the model offers for the prompts, from small to large."""
-        return self._prompting.proposals
+        return self._prompt_desk.proposals
 
     @property
     def proposal_index(self) -> int:
         """Which of them is shown."""
-        return self._prompting.index
+        return self._prompt_desk.index
 
     def step_proposal(self, by: int) -> None:
         """Look at another candidate."""
-        self._prompting.step(by)
+        self._prompt_desk.step(by)
 
     def accept_proposal(self) -> Annotation | None:
         """Make the proposal looked at an annotation."""
-        return self._prompting.accept()
+        return self._prompt_desk.accept()
 
     def drop(self) -> None:
         """Take back what is half done: the drag, else what the tool holds, else the selection."""

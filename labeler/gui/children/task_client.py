@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.gui.children.client import ChildClient, Limits
 from labeler.wire.host_protocol import Hello, Stop
-from labeler.wire.job_protocol import Done, EvaluateSpec, PredictSpec, Told, TrainSpec
+from labeler.wire.job_protocol import Done, EvaluateSpec, PredictSpec, RunEvent, TrainSpec
 
 
 class TaskClient(ChildClient):
@@ -72,7 +72,7 @@ class TaskClient(ChildClient):
         match message:
             case Hello():
                 self._clocks.clear("load")
-            case Told(event=event):
+            case RunEvent(event=event):
                 self.told.emit(event)
             case Done():
                 self._let_go()

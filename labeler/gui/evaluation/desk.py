@@ -22,11 +22,11 @@ from labeler.gui.evaluation.files import (
     read_ignored,
     read_material,
 )
-from labeler.gui.evaluation.scopes import Asked, EvaluationPlan, moment
+from labeler.gui.evaluation.scopes import EvaluationPlan, EvaluationRequest, moment
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.session.document import Changed
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class EvaluationOutcome(Struct, frozen=True, eq=False):
     """An evaluation of one or two models on the same images."""
 
-    asked: Asked
+    request: EvaluationRequest
     scope: str
     """Of which images, in words."""
     models: tuple[Model, ...]
@@ -58,7 +58,7 @@ class EvaluationOutcome(Struct, frozen=True, eq=False):
 class _Work(Struct, frozen=True, eq=False):
     """An evaluation under way; answers to an earlier one are known by it."""
 
-    asked: Asked
+    request: EvaluationRequest
     scope: str
     models: tuple[Model, ...]
     left_out: tuple[int, ...]
@@ -81,7 +81,7 @@ class EvaluationDesk(QObject):
         self._session = session
         self._predictions = predictions
         self._courier = Courier(self)
-        self._sweep: Sweep[Material | None] = Sweep(session, self)
+        self._scan: ImageScan[Material | None] = ImageScan(session, self)
         self._work: _Work | None = None
         self._written: EvaluationFiles | None = None
         self._kept_folder: TemporaryDirectory[str] | None = None
@@ -107,25 +107,25 @@ class EvaluationDesk(QObject):
     @property
     def progress(self) -> tuple[int, int]:
         """How many images are read, of how many; (0, 0) when that is over."""
-        return self._sweep.progress
+        return self._scan.progress
 
-    def start(self, asked: Asked) -> None:
+    def start(self, request: EvaluationRequest) -> None:
         """Evaluate; `changed` tells of its course, and `failed` of its failure."""
         self.stop()
-        wanted = (asked.model_id, asked.against)
+        wanted = (request.model_id, request.against)
         models = tuple(m for key in wanted for m in self._session.document.models if m.id == key)
-        images, left_out = self.plan.judged(asked)
+        images, left_out = self.plan.judged(request)
         if not models or not images:
             self.failed.emit("There is nothing to judge: the model has seen none of these images.")
             return
         folder = TemporaryDirectory(prefix="labeler-evaluation-", ignore_cleanup_errors=True)
-        scope = self.plan.scope(asked.scope).title
-        work = self._work = _Work(asked, scope, models, left_out, folder, [])
+        scope = self.plan.scope(request.scope).title
+        work = self._work = _Work(request, scope, models, left_out, folder, [])
         self.is_stale = False
 
         def begin(ignored: dict[int, frozenset[str]]) -> None:
             if work is self._work:
-                self._sweep.start(
+                self._scan.start(
                     images,
                     lambda store, image_id: read_material(store, image_id, models),
                     took=self._take_read,
@@ -137,7 +137,7 @@ class EvaluationDesk(QObject):
 
     def stop(self) -> None:
         """Give up the evaluation that is under way; what the last one found stays."""
-        self._sweep.stop()
+        self._scan.stop()
         self.task.drop()  # it has nothing to save, and another one may be asked for at once
         work, self._work, self._written = self._work, None, None
         if work is not None:
@@ -169,7 +169,7 @@ class EvaluationDesk(QObject):
             titles=self._titles(work.models),
             ignored=ignored,
             wanted=self._predictions.filter,
-            by=work.asked.by,
+            by=work.request.by,
         )
         self._in_pool(work, lambda: writer.write(work.read), self._evaluate)
         self.changed.emit()
@@ -190,7 +190,7 @@ class EvaluationDesk(QObject):
         self._forget_outcome()
         self._work, self._written, self._kept_folder = None, None, work.folder
         self.outcome = EvaluationOutcome(
-            asked=work.asked,
+            request=work.request,
             scope=work.scope,
             models=work.models,
             titles=self._titles(work.models),
@@ -202,7 +202,7 @@ class EvaluationDesk(QObject):
             labels=Path(written.spec.labels),
         )
         told = zip(work.models, self.outcome.titles, evaluations, strict=True)
-        self.plan.remember([moment(work.asked.scope, m, title, e.summary) for m, title, e in told])
+        self.plan.remember([moment(work.request.scope, m, title, e.summary) for m, title, e in told])
         self.changed.emit()
 
     def _titles(self, models: Iterable[Model]) -> tuple[str, ...]:

@@ -43,11 +43,11 @@ class HistoryPage(QWidget):
 
     def refresh(self) -> None:
         """Draw what is known."""
-        asked = self._view.outcome.asked if self._view.outcome else None
+        request = self._view.outcome.request if self._view.outcome else None
         self.moments = [
             one
             for one in self._plan.history
-            if asked is None or (one.scope, one.by) == (asked.scope, asked.by)
+            if request is None or (one.scope, one.by) == (request.scope, request.by)
         ]
         titles = dict.fromkeys(one.title for one in self.moments)
         curves = []

@@ -27,7 +27,7 @@ from labeler.gui.evaluation.history_page import HistoryPage
 from labeler.gui.evaluation.numbers_page import NumbersPage
 from labeler.gui.evaluation.pages import ConfusionPage, CurvesPage, ImagesPage
 from labeler.gui.evaluation.results_view import EvaluationView, told_of
-from labeler.gui.evaluation.scopes import REVIEWED, SHOWN, Asked
+from labeler.gui.evaluation.scopes import REVIEWED, SHOWN, EvaluationRequest
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.cards import Card, Choice, EmptyState
 from labeler.gui.toolkit.layouts import Folding, ScrollHolder, Segments
@@ -223,12 +223,12 @@ class EvaluationPanel(Card):
 
     # --- what is asked for ------------------------------------------------------------------------
 
-    def asked(self) -> Asked | None:
+    def request(self) -> EvaluationRequest | None:
         """What the choices say; None without a model."""
         model = self.model.currentData()
         if model is None:
             return None
-        return Asked(
+        return EvaluationRequest(
             scope=self.scope.currentData() or REVIEWED,
             model_id=model,
             against=self.against.currentData(),
@@ -238,27 +238,27 @@ class EvaluationPanel(Card):
 
     def start(self) -> None:
         """Evaluate what the choices say."""
-        asked = self.asked()
-        if asked is not None:
+        request = self.request()
+        if request is not None:
             self._trouble = ""
-            self._desk.start(asked)
+            self._desk.start(request)
 
-    def judge(self, asked: Asked) -> None:
+    def judge(self, request: EvaluationRequest) -> None:
         """Make these the choices, and evaluate them: they were asked for elsewhere."""
         for choice, value in (
-            (self.scope, asked.scope),
-            (self.model, asked.model_id),
-            (self.against, asked.against),
-            (self.by, asked.by),
+            (self.scope, request.scope),
+            (self.model, request.model_id),
+            (self.against, request.against),
+            (self.by, request.by),
         ):
             # what can be compared depends on what was chosen before
             self._fill_setup()
             with QSignalBlocker(choice):
                 choice.choose(value)
         with QSignalBlocker(self.count_empty):
-            self.count_empty.setChecked(asked.count_empty)
+            self.count_empty.setChecked(request.count_empty)
         self._trouble = ""
-        self._desk.start(asked)
+        self._desk.start(request)
         self.refresh()
 
     def _chosen_by(self) -> By:
@@ -329,13 +329,13 @@ class EvaluationPanel(Card):
 
     def _show_course(self) -> None:
         desk = self._desk
-        asked = self.asked()
+        request = self.request()
         done, total = desk.progress
         self.start_button.setText("Stop" if desk.is_running else "Evaluate")
         self.start_button.setEnabled(
-            desk.is_running or (asked is not None and bool(desk.plan.judged(asked)[0]))
+            desk.is_running or (request is not None and bool(desk.plan.judged(request)[0]))
         )
-        is_due = desk.outcome is None or desk.is_stale or desk.outcome.asked != asked
+        is_due = desk.outcome is None or desk.is_stale or desk.outcome.request != request
         self.start_button.setDefault(is_due and not desk.is_running)
         self.report_button.setEnabled(desk.outcome is not None)
         self.bar.setVisible(desk.is_running)
@@ -350,12 +350,12 @@ class EvaluationPanel(Card):
         self.set_note(" · ".join(parts))
 
     def _show_message(self) -> None:
-        asked = self.asked()
-        left_out = self._desk.plan.judged(asked)[1] if asked else ()
-        sentences = [self._trouble, *told_of(self._desk, asked=asked, titles=self.view.titles)]
-        if asked is not None and left_out:
-            total = len(self._desk.plan.scope(asked.scope).images)
-            who = "these models have not both" if asked.against is not None else "this model has not"
+        request = self.request()
+        left_out = self._desk.plan.judged(request)[1] if request else ()
+        sentences = [self._trouble, *told_of(self._desk, request=request, titles=self.view.titles)]
+        if request is not None and left_out:
+            total = len(self._desk.plan.scope(request.scope).images)
+            who = "these models have not both" if request.against is not None else "this model has not"
             sentences.append(f"{len(left_out):,} of {counted(total, 'image')} left out: {who} seen them.")
         text = " ".join(filter(None, sentences))
         self.message.setText(text)
@@ -375,12 +375,12 @@ class EvaluationPanel(Card):
             self._empty.set_text(text, "" if self._desk.is_running else action)
 
     def _why_empty(self) -> tuple[str, str, Callable[[], None]]:
-        plan, asked = self._desk.plan, self.asked()
-        if asked is None:
+        plan, request = self._desk.plan, self.request()
+        if request is None:
             text = "No model has predicted anything here yet. Run one, or import its results, to judge it."
             return text, "Run a model", self.run_asked.emit
-        scope = plan.scope(asked.scope)
-        if not scope.images and asked.scope == REVIEWED:
+        scope = plan.scope(request.scope)
+        if not scope.images and request.scope == REVIEWED:
             text = (
                 "No image is reviewed yet. Mark images as reviewed where the labels are complete: "
                 "what is missing there would count against the model."
@@ -388,16 +388,16 @@ class EvaluationPanel(Card):
             return text, "Judge on the images shown", lambda: self.scope.choose(SHOWN)
         if not scope.images:
             return "No image is shown. Choose other images.", "", self.start
-        judged, _ = plan.judged(asked)
+        judged, _ = plan.judged(request)
         if not judged:
-            text = f"{self._titles(asked)} never ran on {scope.title.lower()}. Predict them first."
+            text = f"{self._titles(request)} never ran on {scope.title.lower()}. Predict them first."
             return text, "Run a model", self.run_asked.emit
-        text = f"See how good {self._titles(asked)} is on {counted(len(judged), 'image')}."
+        text = f"See how good {self._titles(request)} is on {counted(len(judged), 'image')}."
         return text, "", self.start  # the button for it shines above
 
-    def _titles(self, asked: Asked) -> str:
+    def _titles(self, request: EvaluationRequest) -> str:
         called = titles(self._session.document.models)
-        keys = [key for key in (asked.model_id, asked.against) if key is not None]
+        keys = [key for key in (request.model_id, request.against) if key is not None]
         return " and ".join(called.get(key, "the model") for key in keys)
 
     def _show_choices(self) -> None:

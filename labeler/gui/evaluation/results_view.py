@@ -15,7 +15,7 @@ from labeler.evaluation.findings import CategoryResult, Evaluation
 from labeler.evaluation.items import ObjectItem
 from labeler.evaluation.operating_points import Operating, Rates, ThresholdSweep
 from labeler.gui.evaluation.desk import EvaluationDesk, EvaluationOutcome
-from labeler.gui.evaluation.scopes import Asked
+from labeler.gui.evaluation.scopes import EvaluationRequest
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
 
@@ -245,7 +245,7 @@ def _ranked(found: Sequence[ObjectItem], kind: Kind) -> tuple[ObjectItem, ...]:
     return tuple(found)
 
 
-def told_of(desk: EvaluationDesk, *, asked: Asked | None, titles: Sequence[str]) -> list[str]:
+def told_of(desk: EvaluationDesk, *, request: EvaluationRequest | None, titles: Sequence[str]) -> list[str]:
     """Whether the numbers still hold and what they leave out; `titles` are those of the judged models."""
     outcome = desk.outcome
     if desk.is_running:
@@ -255,7 +255,7 @@ def told_of(desk: EvaluationDesk, *, asked: Asked | None, titles: Sequence[str])
     told = []
     if desk.is_stale:
         told.append("Labels or predictions changed since; evaluate again.")
-    elif outcome.asked != asked:
+    elif outcome.request != request:
         told.append(f"Shown: {' against '.join(titles)}, {outcome.scope.lower()}.")
     if outcome.unreviewed:
         many = counted(outcome.unreviewed, "image")

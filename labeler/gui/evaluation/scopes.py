@@ -23,7 +23,7 @@ MOMENTS_KEPT = 200
 _RUNS_OFFERED = 8
 
 
-class Asked(Struct, frozen=True):
+class EvaluationRequest(Struct, frozen=True):
     """What a person asked for."""
 
     scope: str
@@ -119,12 +119,12 @@ class EvaluationPlan(QObject):
         scopes = self.scopes()
         return next((scope for scope in scopes if scope.key == key), scopes[0])
 
-    def judged(self, asked: Asked) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def judged(self, request: EvaluationRequest) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Ids of the images that would be judged, and of those left out since a model has nothing there."""
-        images = self.scope(asked.scope).images
-        models = [asked.model_id] if asked.against is None else [asked.model_id, asked.against]
+        images = self.scope(request.scope).images
+        models = [request.model_id] if request.against is None else [request.model_id, request.against]
         seen = frozenset.intersection(*(self.seen(model_id) for model_id in models))
-        if asked.count_empty:
+        if request.count_empty:
             return images, ()
         return tuple(i for i in images if i in seen), tuple(i for i in images if i not in seen)
 

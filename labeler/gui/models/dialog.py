@@ -28,7 +28,7 @@ from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
 from labeler.models.files import weights
-from labeler.models.files.listing import Listed, listing, megabytes
+from labeler.models.files.model_list import ListedModel, megabytes, model_list
 
 if TYPE_CHECKING:
     from labeler.models.protocols import ModelSpec
@@ -66,7 +66,7 @@ class ModelsDialog(QDialog):
         self._downloads = downloads or Downloads(self)
         self._troubles: dict[str, str] = {}
         """One sentence for each entry whose download failed, as long as the dialog is open."""
-        self._listed: tuple[Listed, ...] = ()
+        self._listed: tuple[ListedModel, ...] = ()
         self.rows: dict[str, ModelRow] = {}
         self.setWindowTitle("Models")
         self.resize(720, 620)
@@ -121,13 +121,13 @@ class ModelsDialog(QDialog):
         """Look again at what is there; the rows follow."""
         registry = self._registry
         run_in_pool(
-            lambda: listing(registry.models, kinds=registry.kinds, open_file=registry.open_file),
+            lambda: model_list(registry.models, kinds=registry.kinds, open_file=registry.open_file),
             courier=self._courier,
             done=self._take_list,
             failed=self._say_error,
         )
 
-    def _take_list(self, listed: tuple[Listed, ...]) -> None:
+    def _take_list(self, listed: tuple[ListedModel, ...]) -> None:
         before, self._listed = self._listed, listed
         if [_look(one) for one in before] != [_look(one) for one in listed]:
             self._fill()
@@ -159,7 +159,7 @@ class ModelsDialog(QDialog):
         self._scroll.setWidget(content)
         self._scroll.verticalScrollBar().setValue(at)
 
-    def _section(self, models: Iterable[Listed]) -> QFrame:
+    def _section(self, models: Iterable[ListedModel]) -> QFrame:
         frame = QFrame(self)
         frame.setObjectName("card")
         column = QVBoxLayout(frame)
@@ -178,7 +178,7 @@ class ModelsDialog(QDialog):
             column.addWidget(row)
         return frame
 
-    def _download(self, model: Listed) -> None:
+    def _download(self, model: ListedModel) -> None:
         if model.entry is None:
             return
         self._troubles.pop(model.id, None)
@@ -201,7 +201,7 @@ class ModelsDialog(QDialog):
             row.show_idle()
             row.show_trouble(sentence)
 
-    def _use(self, model: Listed) -> None:
+    def _use(self, model: ListedModel) -> None:
         if model.spec is not None:
             self._give(model.spec)
         elif model.path is not None:
@@ -217,7 +217,7 @@ class ModelsDialog(QDialog):
         self.use.emit(spec)
         self.accept()
 
-    def _remove(self, model: Listed) -> None:
+    def _remove(self, model: ListedModel) -> None:
         if model.path is None:
             return
         try:
@@ -277,7 +277,7 @@ class ModelRow(QWidget):
     use_wanted = Signal(object)
     remove_wanted = Signal(object)
 
-    def __init__(self, model: Listed, *, in_use: bool, parent: QWidget) -> None:
+    def __init__(self, model: ListedModel, *, in_use: bool, parent: QWidget) -> None:
         super().__init__(parent)
         self._model = model
         self.name = ElidedLabel(model.title, self, mode=Qt.TextElideMode.ElideMiddle)
@@ -397,7 +397,7 @@ class ModelRow(QWidget):
             QGuiApplication.clipboard().setText(self._model.entry.url)
 
 
-def _look(model: Listed) -> tuple[str, str, int]:
+def _look(model: ListedModel) -> tuple[str, str, int]:
     """What a row shows of a model that may change."""
     return model.id, model.state, model.size
 

@@ -21,8 +21,8 @@ from labeler.core.filtering import Filter
 from labeler.core.records import Category, Model
 from labeler.gui.labelling.category_edits import named
 from labeler.gui.predictions.batch import CONFIDENT
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.cards import Choice, swatch_icon
 from labeler.project.store import Store
 
@@ -48,7 +48,7 @@ class MappingDialog(QDialog):
         self._wanted = wanted or Filter(confidence=CONFIDENT)
         self._kept: Counter[str] = Counter()
         self._is_counted = False
-        self._sweep: Sweep[Counter[str]] = Sweep(session, self)
+        self._scan: ImageScan[Counter[str]] = ImageScan(session, self)
         self._session = session
         self._model = model
         self._before: dict[str, Meaning] = {}
@@ -183,7 +183,7 @@ class MappingDialog(QDialog):
         model, wanted = self._model, self._wanted
 
         def begin(image_ids: list[int]) -> None:
-            self._sweep.start(
+            self._scan.start(
                 image_ids,
                 lambda store, image_id: _predicted(store, image_id, model, wanted),
                 took=lambda found: self._kept.update(sum(found, Counter())),

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.filtering import Columns, Filter, SetFilter, columns
 from labeler.core.records import Candidate, Model, Verdict
 from labeler.gui.session.document import Changed
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.timing import timer
 from labeler.project.store import Store
@@ -40,7 +40,7 @@ class SetCounts(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._sweep: Sweep[_Image] = Sweep(session, self)
+        self._scan: ImageScan[_Image] = ImageScan(session, self)
         self._courier = Courier(self)
         self._model: Model | None = None
         self._filter = Filter()
@@ -84,7 +84,7 @@ class SetCounts(QObject):
         """Keep up to date from now on, or no longer."""
         self._watched = on
         if not on:
-            self._sweep.stop()
+            self._scan.stop()
         elif not self._known:
             self.refresh()
         else:
@@ -110,7 +110,7 @@ class SetCounts(QObject):
             self._pending.update(image_ids)
             self._read_pending()
             return
-        self._sweep.stop()
+        self._scan.stop()
         self._known = False
         self._forget()
         self._images.clear()
@@ -132,11 +132,11 @@ class SetCounts(QObject):
 
     def _read_pending(self) -> None:
         """Read what is to be read; images that come meanwhile wait for the next round."""
-        if self._sweep.running or not self._watched:
+        if self._scan.running or not self._watched:
             return
         if self._pending and self._model is not None:
             visit = partial(_read, model_id=self._model.id, ignored=self._ignored)
-            self._sweep.start(sorted(self._pending), visit, took=self._took, done=self._read_all)
+            self._scan.start(sorted(self._pending), visit, took=self._took, done=self._read_all)
         elif not self._count_soon.isActive():
             self._count_soon.start()
 

@@ -23,8 +23,8 @@ from labeler.core.measures.set_agreement import (
 from labeler.core.records import Annotation, Category, Image, Model, Shape
 from labeler.errors import ProjectError
 from labeler.gui.session.document import Changed
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.timing import timer
 from labeler.project.agreement_history import KnownModel
 from labeler.project.store import Store
@@ -113,7 +113,7 @@ class SetAgreements(QObject):
         self._turn = 0
         self._threshold = MATCHED_FROM
         self._measurer = ImageMeasurer((), filtering.filter, MATCHED_FROM)
-        self._sweep: Sweep[tuple[int, list[Measured]]] = Sweep(session, self)
+        self._scan: ImageScan[tuple[int, list[Measured]]] = ImageScan(session, self)
         self._settle = timer(self, self._measure_touched, milliseconds=_SETTLE_MS)
         self._filtered = timer(self, self.refresh, milliseconds=_FILTER_MS)
         self._read_anew = timer(self, self.refresh)
@@ -155,7 +155,7 @@ class SetAgreements(QObject):
     @property
     def progress(self) -> tuple[int, int]:
         """How many images are measured of those that are to be, while that goes on; else (0, 0)."""
-        return self._sweep.progress
+        return self._scan.progress
 
     def total(self) -> AgreementTally:
         """Over the set."""
@@ -212,7 +212,7 @@ class SetAgreements(QObject):
     def refresh(self) -> None:
         """Look up all that is known by the present settings, and measure the rest in the background."""
         self._turn += 1
-        self._sweep.stop()
+        self._scan.stop()
         self._due, self._touched = {}, {}
         models = list(self._session.document.models)
         self._measurer = measurer = ImageMeasurer(models, self._filtering.filter, self._threshold)
@@ -252,10 +252,10 @@ class SetAgreements(QObject):
 
     def _go_on(self) -> None:
         if self._due and self._session.project is not None:
-            self._sweep.start(list(self._due), self._measurer.measure, took=self._take, done=self._count_seen)
+            self._scan.start(list(self._due), self._measurer.measure, took=self._take, done=self._count_seen)
 
     def _count_seen(self) -> None:
-        """At the end of a sweep: a run may have shown its model more images."""
+        """At the end of a scan: a run may have shown its model more images."""
         turn, model_ids = self._turn, list(self._measurer.model_ids)
 
         def take(seen: dict[int, int]) -> None:

@@ -12,8 +12,8 @@ from labeler.core.review_order import without_repeats
 from labeler.errors import ProjectError
 from labeler.gui.review.agreements import Filtering
 from labeler.gui.session.document import Changed
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.words import counted
 from labeler.project.store import Store
 
@@ -55,7 +55,7 @@ class Reviewing(QObject):
         super().__init__(parent)
         self._session = session
         self._filtering = filtering
-        self._sweep: Sweep[list[Candidate]] = Sweep(session, self)
+        self._scan: ImageScan[list[Candidate]] = ImageScan(session, self)
         self._changed_meanwhile: set[int] = set()
         session.document.changed.connect(self._note_changes)
 
@@ -93,7 +93,7 @@ class Reviewing(QObject):
         self._changed_meanwhile = set()
 
         def begin(image_ids: Sequence[int]) -> None:
-            self._sweep.start(
+            self._scan.start(
                 [one for one in image_ids if one not in session.strangers],  # found on another photo
                 wanted.on,
                 took=lambda lists: found.extend(c for one in lists for c in one),

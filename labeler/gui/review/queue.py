@@ -23,8 +23,8 @@ from labeler.errors import ProjectError
 from labeler.gui.review.agreements import Filtering, SetAgreements
 from labeler.gui.review.decisions import Categories, Reviewing
 from labeler.gui.session.document import Changed
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.timing import timer
 from labeler.project.store import Store
 
@@ -66,7 +66,7 @@ class ReviewQueue(QObject):
         self._back_to: QueueItem | None = None
         self._decides = False
         self.current: QueueItem | None = None
-        self._sweep: Sweep[list[QueueItem]] = Sweep(session, self)
+        self._scan: ImageScan[list[QueueItem]] = ImageScan(session, self)
         self._found: list[QueueItem] = []
         self.filter = filtering.filter
         self._again = timer(self, self.refresh, milliseconds=_FILTER_MS)
@@ -93,7 +93,7 @@ class ReviewQueue(QObject):
     @property
     def preparing(self) -> tuple[int, int]:
         """How many images were looked through, of how many, while the queue is made; else (0, 0)."""
-        return self._sweep.progress
+        return self._scan.progress
 
     @property
     def total(self) -> int:
@@ -139,7 +139,7 @@ class ReviewQueue(QObject):
             self.changed.emit()  # the card is there from the first moment, and can be closed
             self.refresh()
         else:
-            self._sweep.stop()
+            self._scan.stop()
             self._items, self._line, self._places, self._on_image, self.current = {}, [], {}, {}, None
             self._decided, self._waiting, self._back_to = set(), set(), None
             self.changed.emit()
@@ -147,7 +147,7 @@ class ReviewQueue(QObject):
     def set_order(self, order: Order) -> None:
         """Ask in another order, beginning at its first item."""
         self._order = order
-        if self._active and not self._sweep.running:
+        if self._active and not self._scan.running:
             self.current, self._goes = None, True
             self._put_in_order()
 
@@ -168,7 +168,7 @@ class ReviewQueue(QObject):
 
         def begin(image_ids: Sequence[int]) -> None:
             if self._active and session.measure.model == model:
-                self._sweep.start(image_ids, look.at, took=self._collect, done=self._take_found)
+                self._scan.start(image_ids, look.at, took=self._collect, done=self._take_found)
 
         session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
 

@@ -15,8 +15,8 @@ from PySide6.QtCore import QObject, Signal
 from labeler.core.records import Annotation
 from labeler.gui.children.client import Limits
 from labeler.gui.children.task_client import TaskClient
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
@@ -46,7 +46,7 @@ _TELL_MS = 100
 _log = logging.getLogger(__name__)
 
 
-class Wish(Struct, frozen=True):
+class TrainingRequest(Struct, frozen=True):
     """What a person asked for."""
 
     trainer: str
@@ -83,7 +83,7 @@ class TrainingDesk(QObject):
         super().__init__(parent)
         self._session = session
         self._courier = Courier(self)
-        self._sweep: Sweep[tuple[Annotation, ...]] = Sweep(session, self)
+        self._scan: ImageScan[tuple[Annotation, ...]] = ImageScan(session, self)
         self._project: Path | None = None
         self._restarts = 0
         self.planner = Planner(session, self)
@@ -144,9 +144,9 @@ class TrainingDesk(QObject):
 
     # --- starting ---------------------------------------------------------------------------------
 
-    def start(self, wish: Wish) -> None:
+    def start(self, request: TrainingRequest) -> None:
         """Begin a run with the labels as they are; `told` says where that does not work."""
-        session, plan = self._session, self.planner.plan_of(wish.scope)
+        session, plan = self._session, self.planner.plan_of(request.scope)
         problem = session.read_only or ("A training is going on already." if self.is_busy else "")
         if not plan.images:
             problem = problem or plan.problem
@@ -154,18 +154,18 @@ class TrainingDesk(QObject):
             self.told.emit(f"Nothing was trained. {problem}".strip())
             return
         spec = RunSpec(
-            trainer=wish.trainer,
-            name=wish.name,
-            options=dict(wish.options),
-            seed=wish.seed,
-            validation_share=wish.validation_share,
-            replaces=wish.replaces,
+            trainer=request.trainer,
+            name=request.name,
+            options=dict(request.options),
+            seed=request.seed,
+            validation_share=request.validation_share,
+            replaces=request.replaces,
         )
         self._phase_is("preparing")
         self._project = session.project
         self.course, self._restarts = Course(), 0
         found: list[tuple[Annotation, ...]] = []
-        self._sweep.start(
+        self._scan.start(
             plan.images,
             lambda store, image_id: store.annotations(image_id),
             took=found.extend,
@@ -228,7 +228,7 @@ class TrainingDesk(QObject):
     def stop(self) -> None:
         """Have the run save where it is, and end; it can be resumed."""
         if self.phase == "preparing":
-            self._sweep.stop()
+            self._scan.stop()
             self._phase_is("")
         elif self.phase == "running":
             self.client.stop()
@@ -259,7 +259,7 @@ class TrainingDesk(QObject):
         def take(folder: RunFolder) -> None:
             old = folder.spec
             self.start(
-                Wish(
+                TrainingRequest(
                     trainer=old.trainer,
                     name=self.next_name(old.trainer),
                     options=dict(old.options),

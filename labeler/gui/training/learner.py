@@ -18,8 +18,8 @@ from labeler.errors import LabelerError
 from labeler.gui.children.predict_client import JobResult, PredictClient
 from labeler.gui.children.task_client import TaskClient
 from labeler.gui.session.document import Changed
+from labeler.gui.session.image_scan import ImageScan
 from labeler.gui.session.session import Session
-from labeler.gui.session.sweep import Sweep
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
@@ -72,7 +72,7 @@ class Learner(QObject):
         self._desk = desk
         self._batch = batch
         self._courier = Courier(self)
-        self._sweep: Sweep[tuple[Annotation, ...]] = Sweep(session, self)
+        self._scan: ImageScan[tuple[Annotation, ...]] = ImageScan(session, self)
         self._tasks = TaskClient(self, limits=replace(TaskClient.LIMITS, save=1.0))
         self._jobs = PredictClient(self, limits=replace(PredictClient.LIMITS, restarts=0))
         self._is_on = self._is_stale = False
@@ -164,7 +164,7 @@ class Learner(QObject):
     def _stop(self) -> None:
         self._turn += 1
         self._settle.stop()
-        self._sweep.stop()
+        self._scan.stop()
         self._tasks.stop()
         self._jobs.drop()
         if not self._tasks.is_running:
@@ -210,7 +210,7 @@ class Learner(QObject):
         turn = self._turn
         found: list[tuple[Annotation, ...]] = []
         self._is_doing("learning")
-        self._sweep.start(
+        self._scan.start(
             [image.id for image in images],
             lambda store, image_id: store.annotations(image_id),
             took=found.extend,

@@ -24,7 +24,7 @@ from labeler.gui.toolkit.bars import Bar, Bars
 from labeler.gui.toolkit.cards import Choice, EmptyState
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
-from labeler.gui.training.desk import TrainingDesk, Wish
+from labeler.gui.training.desk import TrainingDesk, TrainingRequest
 from labeler.gui.training.option_fields import OptionFields, compact_form, quiet_label, walk_by_tab
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class TrainingSetup(QWidget):
         """The chosen one."""
         return self._desk.trainer(self.model.currentData() or "")
 
-    def wish(self) -> Wish | None:
+    def request(self) -> TrainingRequest | None:
         """What would be trained; None where a field is wrong or there is nothing to train."""
         spec = self.trainer
         if spec is None:
@@ -91,7 +91,7 @@ class TrainingSetup(QWidget):
         except LabelerError:
             return None
         planner = self._desk.planner
-        return Wish(
+        return TrainingRequest(
             trainer=spec.id,
             name=" ".join(self.name.text().split()) or self._desk.next_name(spec.id),
             options=options,
@@ -106,10 +106,10 @@ class TrainingSetup(QWidget):
         if self._desk.is_busy:
             self._desk.stop()
             return
-        wish = self.wish()
-        if wish is not None and not self.problem():
+        request = self.request()
+        if request is not None and not self.problem():
             self.started.emit()
-            self._desk.start(wish)
+            self._desk.start(request)
             self.name.clear()
 
     def problem(self) -> str:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Model
 from labeler.gui.evaluation.desk import EvaluationDesk
-from labeler.gui.evaluation.scopes import Asked, key_of_run
+from labeler.gui.evaluation.scopes import EvaluationRequest, key_of_run
 from labeler.gui.predictions.batch import Batch, RunChoice
 from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
@@ -32,7 +32,7 @@ class FollowUp(QObject):
     shows = Signal(str)
     """The name of a panel that is of use now."""
     judges = Signal(object)
-    """The `Asked` of an evaluation that was asked for elsewhere than in its panel."""
+    """The request of an evaluation that was asked for elsewhere than in its panel."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class FollowUp(QObject):
         self._registry: Registry | None = None
         self._courier = Courier(self)
         self._then: list[tuple[RunChoice, Callable[[Model], None]]] = []
-        self._asked: Asked | None = None
+        self._request: EvaluationRequest | None = None
         training.use_asked.connect(self.use)
         training.evaluate_asked.connect(self.judge)
         batch.completed.connect(self._go_on)
@@ -62,7 +62,7 @@ class FollowUp(QObject):
 
     def forget(self) -> None:
         """Another project is open: nothing of what was asked for is waited for any more."""
-        self._then, self._asked = [], None
+        self._then, self._request = [], None
 
     # --- label faster -----------------------------------------------------------------------------
 
@@ -108,16 +108,16 @@ class FollowUp(QObject):
 
     def _evaluate(self, key: str, model: Model) -> None:
         self.shows.emit("Evaluation")
-        self._asked = Asked(scope=key, model_id=model.id)
+        self._request = EvaluationRequest(scope=key, model_id=model.id)
         self._evaluation.plan.look()
 
     def _judge_asked(self) -> None:
         """The plan knows by now what the model has seen, and whether it gives masks."""
-        asked, plan = self._asked, self._evaluation.plan
-        if asked is None or not plan.seen(asked.model_id):
+        request, plan = self._request, self._evaluation.plan
+        if request is None or not plan.seen(request.model_id):
             return
-        self._asked = None
-        self.judges.emit(structs.replace(asked, by="mask" if plan.has_masks(asked.model_id) else "box"))
+        self._request = None
+        self.judges.emit(structs.replace(request, by="mask" if plan.has_masks(request.model_id) else "box"))
 
     # --- predicting -------------------------------------------------------------------------------
 
@@ -140,10 +140,10 @@ class FollowUp(QObject):
 
     def _go_on(self, choice: RunChoice) -> None:
         model = self._batch.model
-        asked = [then for one, then in self._then if one is choice]
+        due = [then for one, then in self._then if one is choice]
         # those whose run was called off are never gone on with
         waiting = [one.choice for one in self._batch.waiting]
         self._then = [(one, then) for one, then in self._then if any(one is other for other in waiting)]
-        for then in asked:
+        for then in due:
             if model is not None:
                 then(model)

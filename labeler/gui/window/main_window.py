@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 from labeler import paths
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.evaluation.panel import EvaluationPanel
-from labeler.gui.evaluation.scopes import Asked
+from labeler.gui.evaluation.scopes import EvaluationRequest
 from labeler.gui.images.film_strip import FilmStrip
 from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.labelling.categories_panel import CategoriesPanel
@@ -34,7 +34,7 @@ from labeler.gui.window.commands import Commands
 from labeler.gui.window.frame import Frame
 from labeler.gui.window.keys import Keys
 from labeler.gui.window.panel_docks import PanelDocks
-from labeler.gui.window.resuming import Resuming
+from labeler.gui.window.place_keeper import PlaceKeeper
 from labeler.gui.window.review_layout import ReviewLayout
 from labeler.gui.window.workbench import Workbench
 
@@ -74,7 +74,7 @@ class MainWindow(QObject):
         self.tools = ToolColumn(self.actions.by_id)
         self.saved = SavedLabel()
         self.status_line = StatusLine(frame)
-        self.resuming = Resuming(session, canvas, self.panels[ImagesPanel], self.settings, self)
+        self.place_keeper = PlaceKeeper(session, canvas, self.panels[ImagesPanel], self.settings, self)
         self.review_layout = ReviewLayout(frame, self.panels, bench.queue)
         self._build()
         self._fill_menus()
@@ -172,9 +172,9 @@ class MainWindow(QObject):
         self.panels.open("Pre-annotate")
         self.panels[RunPanel].choose(spec)
 
-    def _judge(self, asked: Asked) -> None:
+    def _judge(self, request: EvaluationRequest) -> None:
         self.panels.open("Evaluation")
-        self.panels[EvaluationPanel].judge(asked)
+        self.panels[EvaluationPanel].judge(request)
 
     def _take_project(self) -> None:
         """All that another project, or none, sets in motion in the window, in this order.
@@ -183,7 +183,7 @@ class MainWindow(QObject):
         forgotten what was of it.
         """
         self.bench.follow_up.forget()
-        self.resuming.resume()
+        self.place_keeper.resume()
         if self.session.project is not None:
             self.settings.remember(_known_as(self.session.project, self.session.root))
             self.settings.save()
@@ -313,7 +313,7 @@ class MainWindow(QObject):
             event.ignore()
             return False
         if self.session.project is not None:
-            self.resuming.keep()
+            self.place_keeper.keep()
             self.settings.geometry = bytes(self.frame.saveGeometry().toBase64().data()).decode()
             self.settings.layout = bytes(self.frame.saveState().toBase64().data()).decode()
             self.settings.save()

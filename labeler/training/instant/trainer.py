@@ -115,18 +115,18 @@ class _Training:
             seed=self._folder.spec.seed,
         )
         self._report(Started(cpu_name(1), epochs=1, batch=VIEWS_A_STEP, parameters=fitting.parameters))
-        teller = _Teller(self._steps, VIEWS_A_STEP, self._report)
-        head = fitting.run(partial(self._progress, teller))
+        reporter = _FitReporter(self._steps, VIEWS_A_STEP, self._report)
+        head = fitting.run(partial(self._progress, reporter))
         metrics = self._measured(head)
-        self._report(Epoch(1, teller.means, metrics, best=True, seconds=time.monotonic() - begun))
+        self._report(Epoch(1, reporter.means, metrics, best=True, seconds=time.monotonic() - begun))
         return head
 
-    def _progress(self, teller: "_Teller", step: int, losses: dict[str, float]) -> None:
+    def _progress(self, reporter: "_FitReporter", step: int, losses: dict[str, float]) -> None:
         if not all(map(math.isfinite, losses.values())):
             raise LabelerError(
                 "The loss became NaN or infinite; look for labels with impossible boxes and train again."
             )
-        teller.add(step, losses)
+        reporter.add(step, losses)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -183,7 +183,7 @@ class _Training:
         self._report(Sample(1, image.name, path.relative_to(self._folder.path).as_posix()))
 
 
-class _Teller:
+class _FitReporter:
     """Says how it goes a few times a second."""
 
     def __init__(self, steps: int, batch: int, report: Report) -> None:

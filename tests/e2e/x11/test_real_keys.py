@@ -221,9 +221,11 @@ def test_click_to_mask_with_a_click_taken_back(sit_down: SitDown, photos: Path) 
     person.wait(lambda: len(person.canvas.proposals) == 3)
     before = person.canvas.proposals[person.canvas.proposal_index].mask
     person.click_at(600, 300, button=RIGHT)
-    person.wait(lambda: len(person.canvas._prompting.points) == 2 and not person.canvas._prompting.waiting)
+    person.wait(
+        lambda: len(person.canvas._prompt_desk.points) == 2 and not person.canvas._prompt_desk.waiting
+    )
     person.key("Ctrl+Z")
-    person.wait(lambda: person.canvas.proposals and not person.canvas._prompting.waiting)
+    person.wait(lambda: person.canvas.proposals and not person.canvas._prompt_desk.waiting)
     assert person.canvas.proposals[person.canvas.proposal_index].mask == before
     person.key("D")
     person.wait(lambda: person.image == "grace_hopper.jpg")

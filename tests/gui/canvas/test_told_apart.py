@@ -55,7 +55,7 @@ def test_a_proposal_and_its_preview_have_the_colour_of_what_they_become(canvas, 
     hand.click(300, 300)
     QApplication.processEvents()
     canvas.grab()
-    assert canvas._prompting.current is not None
+    assert canvas._prompt_desk.current is not None
     assert [job.color for job in drawn._jobs] == [color]
     recolor(session, "#123456")
     canvas.grab()

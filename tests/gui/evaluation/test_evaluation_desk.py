@@ -10,7 +10,7 @@ from labeler.core.records import Annotation, Box, Candidate, Change, Mask
 from labeler.evaluation.items import ObjectItem
 from labeler.evaluation.operating_points import at
 from labeler.gui.evaluation.desk import EvaluationDesk
-from labeler.gui.evaluation.scopes import HISTORY, REVIEWED, SHOWN, Asked
+from labeler.gui.evaluation.scopes import HISTORY, REVIEWED, SHOWN, EvaluationRequest
 from labeler.gui.predictions.predictions import Predictions
 from labeler.project.runs import Run, runs_folder
 from tests.child_processes import workers
@@ -61,8 +61,8 @@ def labelled(qtbot, session, predict, desk):
     return images, truths, detector
 
 
-def evaluated(qtbot, desk, asked):
-    desk.start(asked)
+def evaluated(qtbot, desk, request):
+    desk.start(request)
     with qtbot.waitSignal(
         desk.changed, timeout=LONG, check_params_cb=lambda: not desk.is_running and desk.outcome is not None
     ):
@@ -72,15 +72,15 @@ def evaluated(qtbot, desk, asked):
 
 def test_only_what_the_model_has_seen_is_judged(labelled, desk):
     images, _, detector = labelled
-    asked = Asked(REVIEWED, detector)
-    assert desk.plan.judged(asked) == ((images[0],), (images[1],))
-    assert desk.plan.judged(replace(asked, count_empty=True)) == (tuple(images[:2]), ())
-    assert desk.plan.judged(replace(asked, scope=SHOWN)) == ((images[0], images[2]), (images[1],))
+    request = EvaluationRequest(REVIEWED, detector)
+    assert desk.plan.judged(request) == ((images[0],), (images[1],))
+    assert desk.plan.judged(replace(request, count_empty=True)) == (tuple(images[:2]), ())
+    assert desk.plan.judged(replace(request, scope=SHOWN)) == ((images[0], images[2]), (images[1],))
 
 
 def test_a_child_evaluates_and_the_ids_are_the_projects(qtbot, session, labelled, desk):
     images, truths, detector = labelled
-    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector))
     (evaluation,) = outcome.evaluations
     assert evaluation.summary.figures.ap50 == pytest.approx(1.0)
     assert evaluation.images.ids.tolist() == [images[0]]
@@ -104,7 +104,7 @@ def test_two_models_on_the_images_that_both_have_seen(qtbot, session, labelled, 
     predict({image_id: [candidate(50)] for image_id in images}, model="other", suppressed=True)
     other = model_named(session, "other")
     qtbot.waitUntil(lambda: len(desk.plan.seen(other)) == 3)
-    outcome = evaluated(qtbot, desk, Asked(SHOWN, detector, against=other))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(SHOWN, detector, against=other))
     assert [len(e.images.ids) for e in outcome.evaluations] == [2, 2]
     # the third image has a prediction and no label
     assert outcome.unreviewed == 1
@@ -122,7 +122,7 @@ def test_masks_are_compared_as_masks(qtbot, session, predict, desk):
     review(session, [image.id])
     detector = model_named(session, "detector")
     qtbot.waitUntil(lambda: desk.plan.has_masks(detector))
-    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector, by="mask"))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector, by="mask"))
     summary = outcome.evaluations[0].summary
     assert summary.by == "mask"
     person = next(one for one in summary.categories if one.name == "person")
@@ -137,14 +137,14 @@ def test_classes_that_are_no_category_are_left_out_and_counted(qtbot, session, p
     review(session, [image_id])
     detector = model_named(session, "detector")
     qtbot.waitUntil(lambda: bool(desk.plan.seen(detector)))
-    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector))
     assert outcome.uncategorised == (1,)
     assert outcome.evaluations[0].summary.predictions == 1
 
 
 def test_an_item_is_opened_and_selected(qtbot, session, predictions, labelled, desk):
     images, truths, detector = labelled
-    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector, count_empty=True))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector, count_empty=True))
     seen = []
     desk.look_at.connect(seen.append)
     # a miss on another image: its annotation, as soon as it is read
@@ -168,32 +168,32 @@ def test_an_item_is_opened_and_selected(qtbot, session, predictions, labelled, d
 
 def test_an_edit_makes_it_old(qtbot, session, labelled, desk):
     images, _, detector = labelled
-    evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector))
     assert not desk.is_stale
     draw(session, images[0], Box(300, 0, 400, 100))
     assert desk.is_stale
-    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector))
     assert not desk.is_stale
     assert at(outcome.evaluations[0], 0.5).total.hits == 2
 
 
 def test_it_can_be_stopped_and_started_again(qtbot, labelled, desk):
     _, _, detector = labelled
-    desk.start(Asked(REVIEWED, detector))
+    desk.start(EvaluationRequest(REVIEWED, detector))
     qtbot.waitUntil(lambda: desk.task.is_running, timeout=LONG)
     desk.stop()
     assert not desk.is_running
     assert desk.outcome is None
-    assert evaluated(qtbot, desk, Asked(REVIEWED, detector)).evaluations
+    assert evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector)).evaluations
 
 
 def test_another_one_begins_without_waiting_for_the_process_of_the_first(qtbot, labelled, desk):
     _, _, detector = labelled
-    desk.start(Asked(REVIEWED, detector))
+    desk.start(EvaluationRequest(REVIEWED, detector))
     qtbot.waitUntil(lambda: bool(workers()), timeout=LONG)
     (first,) = workers()
     first.suspend()  # it cannot end until it is killed, which whoever waited for it would have seen
-    desk.start(Asked(REVIEWED, detector))
+    desk.start(EvaluationRequest(REVIEWED, detector))
     assert first.is_running()
     assert first.status() != psutil.STATUS_ZOMBIE
     qtbot.waitUntil(lambda: desk.outcome is not None, timeout=LONG)
@@ -204,13 +204,13 @@ def test_nothing_to_judge_is_said(qtbot, session, labelled, desk):
     images, _, detector = labelled
     session.place.set_order([images[1]])
     with qtbot.waitSignal(desk.failed) as told:
-        desk.start(Asked(SHOWN, detector))
+        desk.start(EvaluationRequest(SHOWN, detector))
     assert told.args == ["There is nothing to judge: the model has seen none of these images."]
 
 
 def test_another_project_forgets_the_outcome(qtbot, session, labelled, desk):
     _, _, detector = labelled
-    outcome = evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    outcome = evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector))
     assert outcome.labels.exists()
     session.close()
     assert desk.outcome is None
@@ -237,7 +237,7 @@ def test_the_validation_images_of_a_run_can_be_judged_on(qtbot, session, labelle
 
 def test_a_confidence_is_taken_over_into_the_filter(qtbot, session, predictions, labelled, desk):
     _, _, detector = labelled
-    evaluated(qtbot, desk, Asked(REVIEWED, detector))
+    evaluated(qtbot, desk, EvaluationRequest(REVIEWED, detector))
     desk.use_confidence(0.617, place=0)
     assert predictions.filter.confidence == 0.62
     assert session.measure.model.id == detector

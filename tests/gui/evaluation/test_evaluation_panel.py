@@ -9,7 +9,7 @@ from labeler.core.records import Annotation, Box, Candidate, Change
 from labeler.gui.children.task_client import TaskClient
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.panel import EvaluationPanel
-from labeler.gui.evaluation.scopes import Asked
+from labeler.gui.evaluation.scopes import EvaluationRequest
 from labeler.gui.predictions.predictions import Predictions
 from labeler.worker.evaluation_job import evaluate_files
 
@@ -321,9 +321,9 @@ def test_what_was_asked_for_elsewhere_is_what_the_choices_say(qtbot, session, la
     predict({image_id: [candidate(0, 0.9)] for image_id in images}, model="better", suppressed=True)
     ids = {model.name: model.id for model in session.document.models}
     qtbot.waitUntil(lambda: len(desk.plan.models) == 2)
-    asked = Asked("shown", ids["better"], against=ids["detector"])
-    panel.judge(asked)
-    assert panel.asked() == asked
+    request = EvaluationRequest("shown", ids["better"], against=ids["detector"])
+    panel.judge(request)
+    assert panel.request() == request
     qtbot.waitUntil(lambda: panel.view.titles == ("better", "detector"))
     assert not panel.message.isVisible()
 

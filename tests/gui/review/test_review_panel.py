@@ -219,7 +219,7 @@ def test_pace_in_words():
 def test_another_image_makes_no_other_queue(qtbot, session, run, panel, monkeypatch):
     start(qtbot, panel)
     begun = []
-    monkeypatch.setattr(panel.queue._sweep, "start", lambda *_, **__: begun.append(1))
+    monkeypatch.setattr(panel.queue._scan, "start", lambda *_, **__: begun.append(1))
     panel.next_item()
     panel.next_item()
     on_screen(qtbot, panel, 0.4)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Box, Change
 from labeler.gui.session.session import Session
-from labeler.gui.training.desk import RESTARTS, TrainingDesk, Wish, verdict
+from labeler.gui.training.desk import RESTARTS, TrainingDesk, TrainingRequest, verdict
 from labeler.gui.training.learner import NAME, Learner
 from labeler.gui.training.planner import FEW, UNEVEN, planned
 from labeler.registry import discover
@@ -84,8 +84,8 @@ def desk(make_desk) -> TrainingDesk:
     return make_desk()
 
 
-def wish(name: str = "First", **options) -> Wish:
-    return Wish("tiny", name, options=options)
+def training_request(name: str = "First", **options) -> TrainingRequest:
+    return TrainingRequest("tiny", name, options=options)
 
 
 def ended(qtbot, desk: TrainingDesk, state: str) -> None:
@@ -107,7 +107,7 @@ def stored(qtbot, session: Session) -> list:
 
 def test_a_run_from_labels_to_a_model_that_can_be_used(qtbot, session, desk, labelled) -> None:
     heard = Heard(desk)
-    desk.start(wish())
+    desk.start(training_request())
     assert desk.phase == "preparing"
     qtbot.waitUntil(lambda: bool(heard.finished), timeout=LONG)
     (run,) = desk.list.runs
@@ -132,7 +132,7 @@ def test_the_validation_images_are_those_that_the_plan_shows(qtbot, session, des
     desk.planner.watch(True)
     qtbot.waitUntil(lambda: bool(desk.planner.validation), timeout=LONG)
     shown = {Path(session.document.find_image(key).path).name for key in desk.planner.validation}
-    desk.start(wish(epochs=1))
+    desk.start(training_request(epochs=1))
     qtbot.waitUntil(lambda: desk.phase == "running", timeout=LONG)
     ended(qtbot, desk, "finished")
     folder = RunFolder(Path(desk.list.runs[0].folder))
@@ -141,7 +141,7 @@ def test_the_validation_images_are_those_that_the_plan_shows(qtbot, session, des
 
 
 def test_a_stopped_run_goes_on_where_it_was(qtbot, session, desk, labelled) -> None:
-    desk.start(wish(epochs=4, seconds=0.4))
+    desk.start(training_request(epochs=4, seconds=0.4))
     qtbot.waitUntil(lambda: desk.course is not None and len(desk.course.epochs) == 2, timeout=LONG)
     desk.stop()
     assert desk.phase == "stopping"
@@ -162,7 +162,7 @@ def test_a_crash_is_gone_on_from_by_itself(qtbot, desk, labelled, plugins) -> No
     once += "if epoch == 2 and not mark.exists():\n    mark.touch()\n    os.kill(os.getpid(), signal.SIGKILL)"
     (plugins / "fault").write_text(once)
     heard = Heard(desk)
-    desk.start(wish())
+    desk.start(training_request())
     qtbot.waitUntil(lambda: bool(heard.finished), timeout=LONG)
     assert heard.told[0] == "First crashed. It goes on from where it was last saved."
     assert [epoch.epoch for epoch in desk.course_of(desk.list.runs[0].id).epochs] == [1, 2, 3]
@@ -176,7 +176,7 @@ def test_a_run_that_always_crashes_is_given_up_and_can_be_resumed(qtbot, desk, l
     )
     (plugins / "fault").write_text("")
     heard = Heard(desk)
-    desk.start(wish())
+    desk.start(training_request())
     qtbot.waitUntil(lambda: desk.phase == "running", timeout=LONG)
     ended(qtbot, desk, "interrupted")
     assert len(heard.told) == RESTARTS + 1
@@ -191,7 +191,7 @@ def test_a_failure_is_told_in_the_trainers_sentence(qtbot, desk, labelled, plugi
         "from labeler.errors import LabelerError\nraise LabelerError('Use a smaller batch.')"
     )
     heard = Heard(desk)
-    desk.start(wish())
+    desk.start(training_request())
     qtbot.waitUntil(lambda: bool(heard.told), timeout=LONG)
     ended(qtbot, desk, "failed")
     assert heard.told == ["Use a smaller batch."]
@@ -199,7 +199,7 @@ def test_a_failure_is_told_in_the_trainers_sentence(qtbot, desk, labelled, plugi
 
 def test_nothing_is_trained_without_labels(qtbot, desk, label) -> None:
     heard = Heard(desk)
-    desk.start(wish())
+    desk.start(training_request())
     assert heard.told == [
         "Nothing was trained. Label at least two images first: one to learn from, and one to be judged on."
     ]
@@ -211,7 +211,7 @@ def test_nothing_is_trained_without_labels(qtbot, desk, label) -> None:
 
 def test_again_trains_with_the_same_settings_under_another_name(qtbot, desk, labelled) -> None:
     heard = Heard(desk)
-    desk.start(wish(epochs=2))
+    desk.start(training_request(epochs=2))
     qtbot.waitUntil(lambda: len(heard.finished) == 1, timeout=LONG)
     desk.again(desk.list.runs[0].id)
     qtbot.waitUntil(lambda: len(heard.finished) == 2, timeout=LONG)
@@ -224,7 +224,7 @@ def test_again_trains_with_the_same_settings_under_another_name(qtbot, desk, lab
 
 
 def test_a_deleted_run_is_gone_with_its_folder_but_not_while_it_runs(qtbot, session, desk, labelled) -> None:
-    desk.start(wish(epochs=50, seconds=0.2))
+    desk.start(training_request(epochs=50, seconds=0.2))
     qtbot.waitUntil(lambda: desk.phase == "running", timeout=LONG)
     run = desk.list.runs[0]
     desk.list.delete([run.id])
@@ -238,7 +238,7 @@ def test_a_deleted_run_is_gone_with_its_folder_but_not_while_it_runs(qtbot, sess
 
 
 def test_a_run_whose_end_is_written_down_while_it_is_deleted_is_gone(qtbot, session, desk, labelled) -> None:
-    desk.start(wish(epochs=1))
+    desk.start(training_request(epochs=1))
     qtbot.waitUntil(lambda: not desk.is_busy and desk.list.runs[0].state == "finished", timeout=LONG)
     run = desk.list.runs[0]
     desk.list.delete([run.id])  # in the pool
@@ -251,7 +251,7 @@ def test_a_run_whose_end_is_written_down_while_it_is_deleted_is_gone(qtbot, sess
 def test_what_was_going_on_when_the_program_ended_is_listed_as_cut_off(
     qtbot, session, desk, make_desk, labelled
 ) -> None:
-    desk.start(wish(epochs=50, seconds=0.2))
+    desk.start(training_request(epochs=50, seconds=0.2))
     qtbot.waitUntil(lambda: desk.course is not None and bool(desk.course.epochs), timeout=LONG)
     desk.client.blockSignals(True)  # as if the window had died: nobody notes what becomes of the child
     (child,) = workers()
@@ -355,7 +355,7 @@ def test_learning_gives_way_to_what_a_person_starts(qtbot, desk, labelled, learn
     heard = Heard(desk)
     learner.set_on(True)
     qtbot.waitUntil(lambda: learner.doing == "learning", timeout=LONG)
-    desk.start(wish())
+    desk.start(training_request())
     assert learner.doing == ""
     qtbot.waitUntil(lambda: bool(heard.finished), timeout=LONG)
     qtbot.waitUntil(lambda: learner.doing == "learning", timeout=LONG)

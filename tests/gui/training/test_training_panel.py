@@ -173,8 +173,8 @@ def test_the_split_follows_its_settings(qtbot, panel, labelled) -> None:
     setup.share.setValue(50)
     setup.seed.setValue(3)
     qtbot.waitUntil(lambda: panel._desk.planner.validation is not None, timeout=LONG)
-    wish = setup.wish()
-    assert (wish.validation_share, wish.seed, wish.name) == (0.5, 3, "Tiny 1")
+    request = setup.request()
+    assert (request.validation_share, request.seed, request.name) == (0.5, 3, "Tiny 1")
 
 
 def test_options_are_fields_of_their_kind_and_wrong_ones_stop_the_button(qtbot, panel, labelled) -> None:
@@ -188,11 +188,11 @@ def test_options_are_fields_of_their_kind_and_wrong_ones_stop_the_button(qtbot, 
     qtbot.keyClicks(field, "0")
     assert setup.warnings.text() == "Epochs must be at least 1, but is 0."
     assert not setup.button.isEnabled()
-    assert setup.wish() is None or setup.problem()
+    assert setup.request() is None or setup.problem()
     field.clear()
     qtbot.keyClicks(field, "7")
     assert setup.button.isEnabled()
-    assert setup.wish().options == {"epochs": 7, "seconds": 0.0, "mirror": True, "order": "random"}
+    assert setup.request().options == {"epochs": 7, "seconds": 0.0, "mirror": True, "order": "random"}
 
 
 def test_a_file_option_can_be_left_empty(qtbot, shown) -> None:
@@ -397,7 +397,7 @@ def test_settings_stay_when_the_models_are_looked_up_anew(panel, desk) -> None:
     # as after each run: the plugins are imported again, so the trainers are other objects
     desk.set_registry(_Only(discover().trainer("tiny")))
     setup.refresh()
-    assert setup.wish().options == {"epochs": 7, "seconds": 0.0, "mirror": True, "order": "sorted"}
+    assert setup.request().options == {"epochs": 7, "seconds": 0.0, "mirror": True, "order": "sorted"}
 
 
 def test_a_run_that_was_begun_is_the_one_that_is_shown(

@@ -11,7 +11,7 @@ from PySide6.QtCore import QCoreApplication
 
 from labeler.core.records import Annotation, Box, Change
 from labeler.gui.session.session import Session
-from labeler.gui.training.desk import TrainingDesk, Wish
+from labeler.gui.training.desk import TrainingDesk, TrainingRequest
 from labeler.registry import discover
 
 
@@ -46,7 +46,9 @@ def main() -> None:
             desk.resume(runs[0].id)
         else:
             say("begins")
-            desk.start(Wish("tiny", desk.next_name("tiny"), {"epochs": epochs, "seconds": seconds}))
+            desk.start(
+                TrainingRequest("tiny", desk.next_name("tiny"), {"epochs": epochs, "seconds": seconds})
+            )
 
     listed: list[bool] = []
 

@@ -13,7 +13,7 @@ from labeler.gui.canvas.layers import ink
 from labeler.gui.canvas.layers.drawing import AMONG, COMPARED, PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
 from labeler.gui.canvas.layers.sprite import Sprite, SpriteJob, rough_bounds
 from labeler.gui.canvas.layers.tags import CROWDED, HEIGHT, Tag, TagPictures, arranged
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.stage import Stage
 from labeler.gui.canvas.tools.base import Tool
@@ -36,9 +36,9 @@ class ActiveLayer(QObject):
     faded = Signal()
     """A step of the fade: paint again."""
 
-    def __init__(self, stage: Stage, prompting: Prompting, parent: QObject | None = None) -> None:
+    def __init__(self, stage: Stage, prompt_desk: PromptDesk, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._stage, self._prompting = stage, prompting
+        self._stage, self._prompt_desk = stage, prompt_desk
         self._selected, self._reference, self._proposed = Sprite(), Sprite(), Sprite()
         self._measured: tuple[Annotation, Agreement | None] | None = None
         self._pictures = TagPictures()
@@ -50,7 +50,7 @@ class ActiveLayer(QObject):
         self._fade.setStartValue(0.0)
         self._fade.setEndValue(1.0)
         self._fade.valueChanged.connect(self.faded)
-        prompting.arrived.connect(self._fade.start)
+        prompt_desk.arrived.connect(self._fade.start)
 
     def forget_measure(self) -> None:
         """The agreement of the selected annotation may be another one now."""
@@ -164,25 +164,25 @@ class ActiveLayer(QObject):
     # --- what is proposed -------------------------------------------------------------------------
 
     def _paint_proposal(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
-        prompting, category = self._prompting, self._stage.session.focus.category
+        prompt_desk, category = self._prompt_desk, self._stage.session.focus.category
         color = rgb(category.color if category is not None else theme.PROPOSAL)
         jobs = []
-        if prompting.current is not None:
-            jobs.append(SpriteJob(prompting.current.mask, color, PROPOSAL))
-        elif prompting.preview is not None and not prompting.pending:
-            jobs.append(SpriteJob(prompting.preview.mask, color, PREVIEW))
+        if prompt_desk.current is not None:
+            jobs.append(SpriteJob(prompt_desk.current.mask, color, PROPOSAL))
+        elif prompt_desk.preview is not None and not prompt_desk.pending:
+            jobs.append(SpriteJob(prompt_desk.preview.mask, color, PREVIEW))
         fading = self._fade.state() == QVariantAnimation.State.Running
         painter.setOpacity(float(self._fade.currentValue()) if fading else 1.0)
         self._proposed.paint(painter, jobs, self._stage.view, size, ratio)
         painter.setOpacity(1.0)
 
     def _paint_prompts(self, painter: QPainter) -> None:
-        view, prompting = self._stage.view, self._prompting
-        if prompting.box is not None:
-            box = prompting.box
+        view, prompt_desk = self._stage.view, self._prompt_desk
+        if prompt_desk.box is not None:
+            box = prompt_desk.box
             corner = view.point_on_screen(box.x0, box.y0)
             ink.paint_prompt_box(painter, QRectF(*corner, box.width * view.scale, box.height * view.scale))
-        for point in prompting.points:
+        for point in prompt_desk.points:
             ink.paint_prompt_point(painter, *view.point_on_screen(point.x, point.y), positive=point.positive)
 
     # --- tags -------------------------------------------------------------------------------------

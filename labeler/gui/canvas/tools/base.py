@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 
 from labeler.gui.canvas.begun import Work
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import Drag, Pointer, Stage
 
 
@@ -23,9 +23,9 @@ class Tool:
     in_hand = False
     """Whether it is the tool that the mouse drives; what another one has half done is only shown."""
 
-    def __init__(self, stage: Stage, prompting: Prompting) -> None:
+    def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
         self.stage = stage
-        self.prompting = prompting
+        self.prompt_desk = prompt_desk
 
     @property
     def pending(self) -> bool:

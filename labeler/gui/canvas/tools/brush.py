@@ -8,7 +8,7 @@ from labeler.core.geometry import rasterise
 from labeler.core.records import Annotation, Box, Mask
 from labeler.gui.canvas.layers.ink import paint_brush
 from labeler.gui.canvas.layers.stroke_picture import StrokePicture
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage
 from labeler.gui.canvas.stroke import Stroke
 from labeler.gui.canvas.tools.base import Tool
@@ -25,8 +25,8 @@ class BrushTool(Tool):
     cursor = Qt.CursorShape.BlankCursor
     erases = False
 
-    def __init__(self, stage: Stage, prompting: Prompting) -> None:
-        super().__init__(stage, prompting)
+    def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
+        super().__init__(stage, prompt_desk)
         self.picture: StrokePicture | None = None
         """What is being painted; the active layer leaves the target to it."""
         self.target_id: int | None = None

@@ -9,7 +9,7 @@ from labeler.core.geometry import contains
 from labeler.core.records import Part, Points, Polygons
 from labeler.gui.canvas.begun import Outline, Work
 from labeler.gui.canvas.layers.ink import paint_draft_ring
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import BY, REACH, Drag, Pointer, Stage
 from labeler.gui.canvas.tools.base import Tool
 
@@ -24,8 +24,8 @@ class PolygonTool(Tool):
     makes = "polygon"
     crosshair = True
 
-    def __init__(self, stage: Stage, prompting: Prompting) -> None:
-        super().__init__(stage, prompting)
+    def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
+        super().__init__(stage, prompt_desk)
         self.points: list[tuple[float, float]] = []
         """Placed so far, image coordinates."""
         self._taken: list[tuple[float, float]] = []

@@ -8,7 +8,7 @@ from PySide6.QtGui import QPainter
 from labeler.core.records import Box
 from labeler.gui.canvas.begun import Work
 from labeler.gui.canvas.layers.ink import paint_prompt_box
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import Drag, Pointer, Stage, box_between
 from labeler.gui.canvas.tools.base import Tool
 
@@ -23,13 +23,13 @@ class PromptTool(Tool):
     makes = "proposal"
     box_only = False
 
-    def __init__(self, stage: Stage, prompting: Prompting) -> None:
-        super().__init__(stage, prompting)
+    def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
+        super().__init__(stage, prompt_desk)
         self._drawn: Box | None = None
 
     @property
     def pending(self) -> bool:
-        return self.prompting.pending
+        return self.prompt_desk.pending
 
     def press(self, pointer: Pointer) -> Drag | None:
         width, height = self.stage.size
@@ -41,7 +41,7 @@ class PromptTool(Tool):
     def _click_or_drag(self, start: Pointer) -> Drag:
         stage = self.stage
         positive = start.button == "left" and start.shift == stage.options.negative
-        self.prompting.stop_hover()
+        self.prompt_desk.stop_hover()
         try:
             while True:
                 pointer = yield
@@ -54,9 +54,9 @@ class PromptTool(Tool):
                     break
             box = self._drawn
             if box is not None and min(box.width, box.height) >= 1:
-                self.prompting.set_box(box)
-            elif not self.box_only or self.prompting.pending:
-                self.prompting.add_point(start.x, start.y, positive=positive)
+                self.prompt_desk.set_box(box)
+            elif not self.box_only or self.prompt_desk.pending:
+                self.prompt_desk.add_point(start.x, start.y, positive=positive)
         finally:
             self._drawn = None
             stage.repaint.emit()
@@ -65,45 +65,45 @@ class PromptTool(Tool):
         width, height = self.stage.size
         inside = 0 <= pointer.x < width and 0 <= pointer.y < height
         if not inside or self.box_only or not self.stage.options.hover_preview:
-            self.prompting.stop_hover()
+            self.prompt_desk.stop_hover()
         else:
-            self.prompting.hover(pointer.x, pointer.y)
+            self.prompt_desk.hover(pointer.x, pointer.y)
         return self.cursor
 
     def leave(self) -> None:
-        self.prompting.stop_hover()
+        self.prompt_desk.stop_hover()
 
     def confirm(self) -> bool:
-        if not self.prompting.pending:
+        if not self.prompt_desk.pending:
             return False
-        if self.prompting.proposals:
-            self.prompting.accept()
+        if self.prompt_desk.proposals:
+            self.prompt_desk.accept()
         else:
             # Enter is this proposal's, not that of a prediction that is selected besides
             self.stage.told.emit("There is no mask to accept yet; the model has not answered.")
         return True
 
     def remove_last(self) -> bool:
-        return self.prompting.remove_last()
+        return self.prompt_desk.remove_last()
 
     @property
     def can_bring_back(self) -> bool:
-        return self.prompting.can_bring_back
+        return self.prompt_desk.can_bring_back
 
     def bring_back(self) -> bool:
-        return self.prompting.bring_back()
+        return self.prompt_desk.bring_back()
 
     def forget_taken(self) -> None:
-        self.prompting.forget_taken()
+        self.prompt_desk.forget_taken()
 
     def work(self) -> Work | None:
-        return self.prompting.work()
+        return self.prompt_desk.work()
 
     def take_up(self, work: Work) -> None:
-        self.prompting.take_up(work)
+        self.prompt_desk.take_up(work)
 
     def drop(self) -> bool:
-        return self.prompting.drop()
+        return self.prompt_desk.drop()
 
     def paint(self, painter: QPainter) -> None:
         if self._drawn is not None:

@@ -18,7 +18,7 @@ from labeler.core.geometry import (
 )
 from labeler.core.records import Annotation, Box, Change, Mask, Polygons, Shape
 from labeler.gui.canvas.layers.ink import paint_band
-from labeler.gui.canvas.prompting import Prompting
+from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import BY, REACH, Drag, Pointer, Stage, box_between, frame_of
 from labeler.gui.canvas.tools.base import Tool
 
@@ -50,8 +50,8 @@ class SelectTool(Tool):
     shows_handles = True
     cursor = Qt.CursorShape.ArrowCursor
 
-    def __init__(self, stage: Stage, prompting: Prompting) -> None:
-        super().__init__(stage, prompting)
+    def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
+        super().__init__(stage, prompt_desk)
         self.hovered: Corner | None = None
         """The vertex under the mouse."""
         self._band: Box | None = None

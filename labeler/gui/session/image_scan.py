@@ -17,7 +17,7 @@ _SLICE = 0.03
 _REST_MS = 10
 
 
-class Sweep(QObject, Generic[R]):
+class ImageScan(QObject, Generic[R]):
     """One walk over images; starting another one, or `stop`, gives the present one up."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from labeler.errors import ModelError
 from labeler.models.files import catalog, weights
-from labeler.models.files.listing import Listed, listing, megabytes
+from labeler.models.files.model_list import ListedModel, megabytes, model_list
 from labeler.models.protocols import ModelSpec, Weights
 
 
@@ -16,9 +16,9 @@ def opened(path: Path) -> ModelSpec:
     return ModelSpec(id=path.stem, title="Opened", task="detector", load=dict, licence="MIT")
 
 
-def listed(*specs: ModelSpec) -> dict[str, Listed]:
+def listed(*specs: ModelSpec) -> dict[str, ListedModel]:
     kinds = {entry.opened_by for entry in catalog.entries()}
-    return {one.id: one for one in listing(specs, kinds=kinds, open_file=opened)}
+    return {one.id: one for one in model_list(specs, kinds=kinds, open_file=opened)}
 
 
 def test_a_plugin_s_model_is_embedded_and_as_large_as_its_weights(tmp_path) -> None:
@@ -53,7 +53,7 @@ def test_a_person_s_own_files_come_last_even_such_as_nothing_opens() -> None:
 
 
 def test_what_no_plugin_opens_is_not_offered() -> None:
-    found = [one.id for one in listing((), kinds={"rtdetr"}, open_file=opened)]
+    found = [one.id for one in model_list((), kinds={"rtdetr"}, open_file=opened)]
     assert found == ["rtdetr-l", "clip-vit-b-32", "mobileclip-blt"]
 
 

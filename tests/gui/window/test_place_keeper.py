@@ -139,7 +139,7 @@ def test_the_photo_itself_may_be_away(qtbot: QtBot, opened: MainWindow, photos: 
 
 def test_the_place_is_kept_while_one_works(qtbot: QtBot, opened: MainWindow) -> None:
     opened.session.place.step(1)
-    opened.resuming._pause.timeout.emit()
+    opened.place_keeper._pause.timeout.emit()
     assert [one.image for one in load_settings().places.values()] == ["grace_hopper.jpg"]
 
 

@@ -15,7 +15,7 @@ from labeler.models.protocols import ModelSpec
 State: TypeAlias = Literal["embedded", "installed", "available"]
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class ListedModel(Struct, frozen=True, kw_only=True):
     """One model of the list."""
 
     id: str
@@ -37,9 +37,9 @@ class Listed(Struct, frozen=True, kw_only=True):
     """The model, where it is open already."""
 
 
-def listing(
+def model_list(
     specs: Iterable[ModelSpec], *, kinds: Collection[str], open_file: Callable[[Path], ModelSpec]
-) -> tuple[Listed, ...]:
+) -> tuple[ListedModel, ...]:
     """The models of the plugins, those of the catalogue that one of `kinds` opens, the person's own files.
 
     `specs`, `kinds` (the ids of the `FileSpec`s) and `open_file` are those of the `Registry`. Files of the
@@ -60,11 +60,11 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:,.0f} MB"
 
 
-def _embedded(spec: ModelSpec) -> Listed:
+def _embedded(spec: ModelSpec) -> ListedModel:
     size = 0
     with contextlib.suppress(OSError):
         size = sum(file.path.stat().st_size for file in spec.weights)
-    return Listed(
+    return ListedModel(
         id=spec.id,
         title=spec.title,
         task=spec.task,
@@ -76,10 +76,10 @@ def _embedded(spec: ModelSpec) -> Listed:
     )
 
 
-def _of_catalogue(entry: CatalogEntry, there: Mapping[str, weights.Installed]) -> Listed:
+def _of_catalogue(entry: CatalogEntry, there: Mapping[str, weights.Installed]) -> ListedModel:
     found = there.get(entry.file)
     missing = [one for one in catalog.with_needs(entry)[1:] if one.file not in there]
-    return Listed(
+    return ListedModel(
         id=entry.id,
         title=entry.title,
         task=entry.task,
@@ -93,14 +93,14 @@ def _of_catalogue(entry: CatalogEntry, there: Mapping[str, weights.Installed]) -
     )
 
 
-def _of_person(found: weights.Installed, open_file: Callable[[Path], ModelSpec]) -> Listed:
+def _of_person(found: weights.Installed, open_file: Callable[[Path], ModelSpec]) -> ListedModel:
     spec: ModelSpec | None = None
     about = ""
     try:
         spec = open_file(found.path)
     except ModelError as error:
         about = str(error)
-    return Listed(
+    return ListedModel(
         id=found.id,
         title=found.path.stem if spec is None else spec.title,
         task="" if spec is None else spec.task,

@@ -14,10 +14,10 @@ NAMES = {1: ("object",), 2: ("part", "whole"), 3: ("part", "object", "whole")}
 """What the candidates of a prompt are called, from the smallest to the largest."""
 
 
-__all__ = ["NAMES", "PromptPoint", "Prompting"]
+__all__ = ["NAMES", "PromptDesk", "PromptPoint"]
 
 
-class Prompting(QObject):
+class PromptDesk(QObject):
     """Asks the host and keeps what it answers. Proposals are sorted from small to large."""
 
     changed = Signal()

@@ -11,7 +11,7 @@ PAUSE_MS = 3000
 """After this pause on an image the place is kept on disk too, should the app not get to its end."""
 
 
-class Resuming(QObject):
+class PlaceKeeper(QObject):
     """Notes where one is in the open project, and goes there when it is opened again.
 
     None of it is in the project file: it is of this person on this computer. What has gone meanwhile, an
