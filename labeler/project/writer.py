@@ -51,7 +51,7 @@ class _Job(Generic[T]):
         """What the last try gave, whether it reached the disk or not."""
 
 
-_Message: TypeAlias = "_Job[Any] | Literal['close', 'retry']"
+_Message: TypeAlias = "_Job[Any] | Literal['close']"
 
 
 class Writer:
@@ -196,10 +196,6 @@ class Writer:
         """Post a redo, safe as `apply` is."""
         self.post(lambda store: store.history.redo(), done, failed, step="redo")
 
-    def retry(self) -> None:
-        """Try again now what waits for the disk."""
-        self._inbox.put("retry")
-
     def let_go(self, done: Callable[[str], None]) -> None:
         """Begin to `close` and return at once; `done` gets what that gives, on the writer's thread."""
         self._let_go = done
@@ -343,8 +339,6 @@ class Writer:
                 return
             if isinstance(message, _Job):
                 self._waiting.append(message)
-            elif message == "retry":
-                until = 0.0
             else:
                 self._inbox.put("close")
                 self._last_try = True

@@ -31,6 +31,7 @@ from labeler.training.loop import Schedule, fit, seed
 from labeler.training.precision import JudgedImage, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
+from labeler.training.tone_jitter import tone_jittered
 
 _WORKERS = 2
 """Threads that decode images; each is well ahead of a model of this size."""
@@ -149,7 +150,7 @@ class DetectionTask:
 
         def one(place: int) -> tuple[Tensor, dict[str, Tensor]]:
             chance = np.random.default_rng((self._seed, epoch, place))
-            loaded = varied(self._loaded(self._learnt.images[place]), chance)
+            loaded = augmented(self._loaded(self._learnt.images[place]), chance)
             return _tensor(loaded.rgb), self._target(loaded)
 
         ready = in_order(one, order, workers=_WORKERS, ahead=2 * batch)
@@ -234,19 +235,18 @@ def scaled(rgb: Rgb, annotations: Sequence[Annotation], *, side: int) -> LoadedI
     return LoadedImage(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), tuple(moved))
 
 
-def varied(loaded: LoadedImage, chance: np.random.Generator) -> LoadedImage:
+def augmented(loaded: LoadedImage, chance: np.random.Generator) -> LoadedImage:
     """The image mirrored half of the time, and a little brighter or darker, paler or richer in contrast."""
     rgb, annotations = loaded.rgb, loaded.annotations
     height, width = rgb.shape[:2]
-    gain, shift = 1 + chance.uniform(-_BRIGHTER, _BRIGHTER), chance.uniform(-_BRIGHTER, _BRIGHTER) / 2
-    tones = ((np.arange(256) / 255 * gain + shift).clip(0, 1) * 255).astype(np.uint8)
+    rgb = tone_jittered(rgb, _BRIGHTER, chance)
     if chance.random() < 0.5:
-        rgb = rgb[:, ::-1]
+        rgb = np.ascontiguousarray(rgb[:, ::-1])
         whole, mirrored = Box(0, 0, width, height), Box(width, 0, 0, height)
         annotations = tuple(
             structs.replace(one, shape=resized(one.shape, whole, mirrored)) for one in annotations
         )
-    return LoadedImage(tones[rgb], annotations)
+    return LoadedImage(rgb, annotations)
 
 
 def carry_over(model: Any, weights: Path, old: Sequence[str], new: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ Smooth L1 of the box (Girshick, Fast R-CNN, 2015). For images that show one obje
 Boxes are (cx, cy, w, h) in shares of the image, from 0 to 1. It imports torch: import it inside functions.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from labeler.training.loop import Schedule, fit, seed
 from labeler.training.precision import JudgedImage, precision
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
+from labeler.training.tone_jitter import tone_jittered
 
 ID = "localizer"
 """The trainer's, and what its files say that they are."""
@@ -76,34 +76,6 @@ class LocalizerPlan(Struct, frozen=True):
 def total(class_loss: Any, box_loss: Any, *, balance: float) -> Any:
     """The class loss plus lambda (`balance`) times the box loss: of numbers or of tensors."""
     return class_loss + balance * box_loss
-
-
-def squared_error(box: Sequence[float], truth: Sequence[float]) -> float:
-    """The sum of the squared differences of the four numbers of two boxes."""
-    return float(sum((a - b) ** 2 for a, b in zip(box, truth, strict=True)))
-
-
-class CellLoss(Struct, frozen=True):
-    """What one cell that an object belongs to costs: YOLO's three terms (Redmon 2016), as cross-entropies."""
-
-    box: float
-    """The squared error of the box."""
-    objectness: float
-    """Minus the natural logarithm of the objectness, which should be 1."""
-    category: float
-    """Minus the natural logarithm of the probability of the true category."""
-
-    @property
-    def total(self) -> float:
-        """The sum of the three."""
-        return self.box + self.objectness + self.category
-
-
-def cell_loss(
-    box: Sequence[float], truth: Sequence[float], *, objectness: float, probability: float
-) -> CellLoss:
-    """The three losses of a cell with an object; `probability` is that of the true category."""
-    return CellLoss(squared_error(box, truth), -math.log(objectness), -math.log(probability))
 
 
 # --- the network ------------------------------------------------------------------------------------------
@@ -239,7 +211,7 @@ class LocalizerTask:
             image = self._train.images[place]
             chance = np.random.default_rng((self._seed, epoch, place))
             category, box = self._target(image)
-            rgb, box = varied(seen(read_pixels(image.path).rgb, self._plan.size), box, chance)
+            rgb, box = augmented_with_box(seen(read_pixels(image.path).rgb, self._plan.size), box, chance)
             return rgb, category, box
 
         ready = in_order(one, order, workers=_WORKERS, ahead=2 * batch)
@@ -306,7 +278,7 @@ def largest(annotations: Sequence[Annotation]) -> Annotation | None:
     )
 
 
-def varied(
+def augmented_with_box(
     rgb: Rgb, box: Sequence[float] | None, chance: np.random.Generator
 ) -> tuple[Rgb, Sequence[float] | None]:
     """The image and its box mirrored half of the time, moved, zoomed and toned a little.
@@ -315,8 +287,7 @@ def varied(
     """
     side = rgb.shape[0]
     zoom, dx, dy = 1 + chance.uniform(-_ZOOM, _ZOOM), *chance.uniform(-_SHIFT, _SHIFT, 2)
-    gain, shift = 1 + chance.uniform(-_BRIGHTER, _BRIGHTER), chance.uniform(-_BRIGHTER, _BRIGHTER) / 2
-    rgb = (((np.arange(256) / 255 * gain + shift).clip(0, 1)) * 255).astype(np.uint8)[rgb]
+    rgb = tone_jittered(rgb, _BRIGHTER, chance)
     if chance.random() < 0.5:
         rgb = np.ascontiguousarray(rgb[:, ::-1])
         box = (1 - box[0], *box[1:]) if box is not None else None

@@ -9,7 +9,7 @@ import torch
 
 from labeler.models.devices import short_float
 from labeler.models.input_pixels import objects
-from labeler.training.unet.augmentation import Augmentation, varied, window
+from labeler.training.unet.augmentation import Augmentation, augmented_tile, window
 from labeler.training.unet.losses import LossWeights, weighted_sum
 from labeler.training.unet.network import Architecture, Segmenting, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe
@@ -85,7 +85,7 @@ def tiles(pairs, step):
         image, classes = pairs[int(chance.integers(len(pairs)))]
         centre = chance.uniform(SIDE / 2, image.shape[0] - SIDE / 2, 2)
         around = window(image, classes, tuple(centre), 2 * int(np.ceil(SIDE * how.reach / 2)))
-        batch.append(varied(*around, SIDE, how, chance))
+        batch.append(augmented_tile(*around, SIDE, how, chance))
     return torch.stack([image for image, _ in batch]), torch.stack([classes for _, classes in batch]).long()
 
 

@@ -122,7 +122,6 @@ def live(project: Path, *, seed: int, files: list[str], fault: dict, then: str, 
     say("settled")
     if then == "recover":
         disk.mend()
-        person.writer.retry()
         for _ in range(3):
             person.edit()
         person.wait(while_ill=False)

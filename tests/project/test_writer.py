@@ -322,6 +322,7 @@ def test_a_rescued_edit_that_is_there_already_is_not_undone_in_place_of_another(
 def test_a_commit_that_only_seemed_to_fail_is_not_done_twice(path: Path) -> None:
     probe, told, done = _Failing(sqlite3.SQLITE_IOERR_FSYNC, point="after commit"), [], []
     writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.retry_seconds = 0.02
     writer.call(prepare)
     writer.call(lambda store: store.apply(CATEGORY))
     probe.on = True
@@ -330,7 +331,6 @@ def test_a_commit_that_only_seemed_to_fail_is_not_done_twice(path: Path) -> None
     writer.undo(done.append)
     wait_until(lambda: told)
     probe.on = False
-    writer.retry()
     wait_until(lambda: len(done) == 4)
     assert [a.id for a in writer.call(lambda store: store.annotations(1))] == [1, 2]
     assert done[3] == add(3).inverse()
@@ -396,6 +396,7 @@ class _Failing:
 def test_any_trouble_of_the_disk_is_waited_out(path: Path, code: int) -> None:
     probe, told = _Failing(code), []
     writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.retry_seconds = 0.02
     writer.call(prepare)
     writer.call(lambda store: store.apply(CATEGORY))
     probe.on = True
@@ -406,7 +407,6 @@ def test_any_trouble_of_the_disk_is_waited_out(path: Path, code: int) -> None:
     writer.apply(add(2))
     assert writer.pending == 3
     probe.on = False
-    writer.retry()
     wait_until(lambda: writer.pending == 0)
     assert len(reads[0]) == 1, "a read sees the edits before it, however long they took"
     assert told[-1] == ""
@@ -451,6 +451,7 @@ def test_closing_tries_once_more(path: Path) -> None:
 def test_an_edit_refused_after_the_trouble_is_not_kept_for_the_next_session(path: Path) -> None:
     probe, told, failed = _Failing(sqlite3.SQLITE_FULL), [], []
     writer = Writer.open(path, on_trouble=told.append, probe=probe)
+    writer.retry_seconds = 0.02
     writer.call(prepare)
     writer.call(lambda store: store.apply(CATEGORY))
     probe.on = True
@@ -458,7 +459,6 @@ def test_an_edit_refused_after_the_trouble_is_not_kept_for_the_next_session(path
     writer.apply(add(1), failed=failed.append)
     wait_until(lambda: told)
     probe.on = False
-    writer.retry()
     wait_until(lambda: writer.pending == 0)
     assert "is in the project already" in str(failed[0])
     assert writer.close() == ""

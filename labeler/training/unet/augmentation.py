@@ -56,7 +56,7 @@ def window(image: Rgb, labels: LabelMap, centre: tuple[float, float], side: int)
     return torch.from_numpy(pixels).permute(2, 0, 1), torch.from_numpy(classes.reshape(side, side))
 
 
-def varied(
+def augmented_tile(
     image: Tensor, labels: Tensor, side: int, how: Augmentation, chance: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """A tile of `side` pixels from the middle of a larger window, turned, scaled, mirrored and recoloured.

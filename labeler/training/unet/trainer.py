@@ -32,7 +32,7 @@ from labeler.training.loop import Schedule, fit, seed
 from labeler.training.run import RunFolder
 from labeler.training.sample_pictures import drawn
 from labeler.training.unet import losses, pixel_model
-from labeler.training.unet.augmentation import NONE, Augmentation, varied, window
+from labeler.training.unet.augmentation import NONE, Augmentation, augmented_tile, window
 from labeler.training.unet.label_maps import UNKNOWN, LabelMap, label_confusion, label_map
 from labeler.training.unet.network import Architecture, Segmenting, build
 from labeler.training.unet.pixel_model import PixelModel, Recipe, scaled_size
@@ -229,7 +229,7 @@ class SegmentationTask:
         how, side = self._augmentation, self._sizes.tile
         larger = 2 * int(np.ceil(side * how.reach / 2))
         around = window(image, classes, self._pictures.focus(place, chance), larger)
-        return varied(*around, side, how, chance)
+        return augmented_tile(*around, side, how, chance)
 
     def losses(self, batch: tuple[Tensor, Tensor], where: torch.device) -> dict[str, Tensor]:
         """Those that count, and their weighted sum."""

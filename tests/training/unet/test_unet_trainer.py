@@ -19,7 +19,7 @@ from labeler.training.events import Epoch, Finished, Note, Sample, Started, Step
 from labeler.training.run import RunFolder, RunSpec
 from labeler.training.specs import StoppedError, settings
 from labeler.training.unet import trainer as unet_trainer
-from labeler.training.unet.augmentation import NONE, Augmentation, varied, window
+from labeler.training.unet.augmentation import NONE, Augmentation, augmented_tile, window
 from labeler.training.unet.label_maps import UNKNOWN, label_map
 from labeler.training.unet.trainer import Judge
 from labeler.worker.training_job import train
@@ -156,7 +156,7 @@ def test_pixels_and_classes_move_together(how):
     image, labels = picture(60, 70)
     around = window(image, labels, (30, 30), 2 * int(np.ceil(24 * how.reach / 2)))
     for number in range(12):
-        pixels, classes = varied(*around, 24, how, np.random.default_rng(number))
+        pixels, classes = augmented_tile(*around, 24, how, np.random.default_rng(number))
         assert pixels.shape == (3, 24, 24)
         assert classes.shape == (24, 24)
         assert (pixels.dtype, classes.dtype) == (torch.uint8, torch.int16)
@@ -167,10 +167,12 @@ def test_pixels_and_classes_move_together(how):
 
 def test_what_is_drawn_by_chance_depends_on_the_generator_alone():
     around = window(*picture(60, 70), (30, 30), 40)
-    first, second = (varied(*around, 24, Augmentation(), np.random.default_rng(5))[0] for _ in range(2))
+    first, second = (
+        augmented_tile(*around, 24, Augmentation(), np.random.default_rng(5))[0] for _ in range(2)
+    )
     torch.manual_seed(9)
     assert torch.equal(first, second)
-    other = varied(*around, 24, Augmentation(), np.random.default_rng(6))[0]
+    other = augmented_tile(*around, 24, Augmentation(), np.random.default_rng(6))[0]
     assert not torch.equal(first, other)
 
 
