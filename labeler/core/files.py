@@ -32,7 +32,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -47,12 +47,18 @@ def _keep_mode(temporary: Path, target: Path) -> None:
         temporary.chmod(stat.S_IMODE(target.stat().st_mode))
 
 
-def _sync_folder(folder: Path) -> None:
-    """Put the new name itself on disk; where folders cannot be opened (Windows) the system does it."""
+def sync_file(path: Path) -> None:
+    """Have the content of a file on disk when this returns."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Put new names in a folder on disk; where folders cannot be opened (Windows) the system does it."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

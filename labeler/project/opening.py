@@ -6,6 +6,7 @@ import uuid
 from contextlib import closing
 from pathlib import Path
 
+from labeler.core.files import sync_folder
 from labeler.core.full_disk import disk_of, is_full_disk
 from labeler.errors import CannotWriteError, ProjectError
 from labeler.project import schema
@@ -88,6 +89,6 @@ def create(path: Path) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        snapshots.sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, sqlite3.OperationalError) as error:
         raise ProjectError(f"A project cannot be made at {path} ({error}). Choose another folder.") from error

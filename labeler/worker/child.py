@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -17,7 +19,7 @@ import psutil
 from msgspec import Struct
 
 from labeler.errors import LabelerError, ModelError
-from labeler.wire.host_protocol import EXIT_MEMORY, Log, frame
+from labeler.wire.host_protocol import EXIT_MEMORY, Beat, Log, frame
 
 if sys.platform != "win32":
     import resource
@@ -27,6 +29,8 @@ T = TypeVar("T")
 MEMORY_SHARE = 0.6
 """The part of the machine's memory that a child may take before it gets a MemoryError."""
 
+_BEAT = 1.0
+"""Seconds between two beats."""
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _OUT_OF_MEMORY_FIRST = "500"  # of -1000 to 1000: a child goes before the window does
 
@@ -151,3 +155,20 @@ def started(name: str, run: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=guarded_run, name=name, daemon=True)
     thread.start()
     return thread
+
+
+def beating(channel: Channel) -> Callable[[], None]:
+    """Have a `Beat` sent each second from now on; what is given is called for each piece of work done."""
+    progress = count(1)
+    done = [0]
+
+    def advance() -> None:
+        done[0] = next(progress)  # one step in C, so that two threads never count the same
+
+    def beat() -> None:
+        while True:
+            channel.send(Beat(done[0]))
+            time.sleep(_BEAT)
+
+    started("beat", beat)
+    return advance

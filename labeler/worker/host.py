@@ -5,7 +5,6 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,6 @@ from labeler.wire.host_protocol import (
     Answered,
     Ask,
     AskFailed,
-    Beat,
     Embedded,
     Frames,
     FromHost,
@@ -36,14 +34,13 @@ from labeler.wire.host_protocol import (
     decode_to_host,
     pack,
 )
-from labeler.worker.child import Channel, guarded, lower_priority, started
+from labeler.worker.child import Channel, beating, guarded, lower_priority, started
 from labeler.worker.inbox import AheadItem, Inbox
 
 _KEPT_AHEAD = 4
 """Of the images ahead, how many of the first go into memory; the others only on disk."""
 _KEPT_ANSWERS = 32
 """Clicks on the open image whose logits are kept to be refined; 0.8 MB each for MobileSAM."""
-_BEAT = 1.0
 _READ = 1 << 16
 _LAST_WORDS = 1.0
 """Seconds that the lanes get to come to an end at a stop."""
@@ -164,20 +161,9 @@ def load(model_id: str) -> tuple[ModelSpec, Segmenter]:
 def serve(model_id: str, channel: Channel) -> None:
     """Run the host until the parent stops it or goes away; does not return."""
     inbox = Inbox()
-    progress = count(1)
-    done = [0]
-
-    def advance() -> None:
-        done[0] = next(progress)
-
-    def beat() -> None:
-        while True:
-            channel.send(Beat(done[0]))
-            time.sleep(_BEAT)
-
     channel.send(Hello(VERSION, os.getpid()))
+    advance = beating(channel)
     lanes = [started("interactive", lambda: _run(model_id, channel, inbox, advance))]
-    started("beat", beat)
     _receive(channel, inbox)
     inbox.close()
     for lane in lanes:

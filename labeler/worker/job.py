@@ -3,10 +3,8 @@
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import cv2
@@ -21,7 +19,7 @@ from labeler.models.threads import THREADS_VARIABLE, all_threads
 from labeler.registry import discover
 from labeler.training.events import Event
 from labeler.training.run import RunFolder
-from labeler.wire.host_protocol import EXIT_TOLD, VERSION, AskFailed, Beat, Frames, Hello, ProtocolError, Stop
+from labeler.wire.host_protocol import EXIT_TOLD, VERSION, AskFailed, Frames, Hello, ProtocolError, Stop
 from labeler.wire.job_protocol import (
     Done,
     EvaluateSpec,
@@ -35,12 +33,11 @@ from labeler.wire.job_protocol import (
     decode_to_job,
     pack_candidates,
 )
-from labeler.worker.child import Channel, guarded, lower_priority, started
+from labeler.worker.child import Channel, beating, guarded, lower_priority, started
 
 MASKER = "mobilesam"
 """The promptable model that makes masks of boxes: the one that comes with the app."""
 
-_BEAT = 1.0
 _READ = 1 << 16
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", THREADS_VARIABLE)
 
@@ -71,19 +68,8 @@ class _GuardedOnFiles(_Guarded):
 def serve(channel: Channel) -> None:
     """Take one spec, work on it, and end: when done, when told to, or when the parent goes away."""
     lower_priority()
-    progress = count(1)
-    done = [0]
-
-    def advance() -> None:
-        done[0] = next(progress)
-
-    def beat() -> None:
-        while True:
-            channel.send(Beat(done[0]))
-            time.sleep(_BEAT)
-
     channel.send(Hello(VERSION, os.getpid()))
-    started("beat", beat)
+    advance = beating(channel)
     stopped = threading.Event()
     is_training = False
     for message in _received(channel):

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from labeler import paths
-from labeler.core.files import atomic_write
+from labeler.core.files import atomic_write, sync_file
 from labeler.errors import ModelError
 from labeler.models.files import catalog, fetch
 from labeler.models.files.catalog import CatalogEntry
@@ -262,8 +262,7 @@ def _check(entry: CatalogEntry, digest: str, part: Path) -> None:
 
 def _put(part: Path, target: Path) -> None:
     """Give a whole part file its name, its bytes on disk before."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+    sync_file(part)
     part.replace(target)
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from labeler.core.files import sync_file, sync_folder
 from labeler.errors import ProjectError
 from labeler.project import schema
 from labeler.project.keeping import snapshots
@@ -108,13 +109,13 @@ def keep(
     try:
         pinned.copy_to(temporary, stop=stop)
         midway()
-        snapshots.sync_file(temporary)
+        sync_file(temporary)
         _check(project, temporary, stop)
         target = _free_name(folder, project.stem)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    snapshots.sync_folder(folder)
+    sync_folder(folder)
     snapshots.rotate(folder, project.stem, keeping=target)
     return target
 

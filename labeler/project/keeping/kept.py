@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from labeler.core.files import sync_file, sync_folder
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project import schema
@@ -93,13 +94,13 @@ def write_copy(source: sqlite3.Connection, target: Path, *, of: Path) -> None:
             seals.keep_sealed(copy)
             query = "INSERT OR REPLACE INTO meta (key, value) VALUES ('kept of', ?)"
             copy.execute(query, (os.fspath(of.resolve()),))
-        snapshots.sync_file(temporary)
+        sync_file(temporary)
         if target.exists():
             raise ProjectError(f"{target} is there again; what was open is not written over it.")
         temporary.rename(target)
     finally:
         temporary.unlink(missing_ok=True)
-    snapshots.sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def let_go(db: sqlite3.Connection, whereabouts: Whereabouts, path: Path) -> None:

@@ -11,10 +11,9 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from labeler.core.files import atomic_write
+from labeler.core.files import atomic_write, sync_folder
 from labeler.core.records import Change, Edit, Record
 from labeler.paths import data_dir
-from labeler.project.keeping import snapshots
 from labeler.project.table_rows import TABLES, table_of
 
 Step: TypeAlias = Edit | Literal["undo", "redo"]
@@ -67,7 +66,7 @@ class RescueFile:
                 self.discard()
             raise
         if is_new:
-            snapshots.sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return f"{self.name}:{self._number}"
 
     def discard(self) -> None:

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from labeler.core.files import sync_file, sync_folder
 from labeler.core.full_disk import why
 from labeler.errors import CannotWriteError, ProjectError
 from labeler.paths import data_dir
@@ -176,23 +177,6 @@ def next_revision(project: Path) -> int:
     """A revision that neither a project nor any snapshot of it has had."""
     had = map(revision, (project, *listed(project)))
     return 1 + max((known_revision(project) or -1, *had))
-
-
-def sync_file(path: Path) -> None:
-    """Have the content of a file on disk when this returns."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the system has a way to."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def revision(snapshot: Path) -> int:
