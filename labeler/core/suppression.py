@@ -225,13 +225,6 @@ def walk(
     return Suppression(np.array(kept, dtype=np.int64), suppressor, overlap, current)
 
 
-def pairs_of(iou: ArrayLike) -> OverlapPairs:
-    """The overlapping pairs of a square symmetric IoU matrix (N, N), as of masks."""
-    matrix = np.asarray(iou, dtype=np.float64)
-    a, b = np.nonzero(np.triu(matrix, 1) > 0)
-    return OverlapPairs(a, b, matrix[a, b])
-
-
 def overlapping(
     boxes: ArrayLike, categories: ArrayLike | None = None, *, floor: float = 0.0
 ) -> OverlapPairs | None:

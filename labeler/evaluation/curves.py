@@ -53,18 +53,6 @@ def curve(evaluation: Evaluation, category: int | None = None, *, threshold: flo
     return Curve(predictions.confidences[places], hits[places] >= 0, places, truths)
 
 
-def average_precision(of: Curve) -> float | None:
-    """Area under the curve as COCO measures it; None where there are no truths.
-
-    The mean over the recalls 0, 0.01, ... 1 of the best precision at that recall or beyond.
-    """
-    if not of.truths:
-        return None
-    best = np.maximum.accumulate(of.precision[::-1])[::-1]
-    places = np.searchsorted(of.recall, RECALLS, side="left")
-    return float(np.append(best, 0.0)[places].mean())
-
-
 def mean_precision(
     evaluation: Evaluation, category: int | None = None, *, threshold: float | None = None
 ) -> Floats:

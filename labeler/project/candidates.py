@@ -179,12 +179,8 @@ class StoredCandidates:
         query = "SELECT label, category_id FROM mapping WHERE model_id = ? ORDER BY label"
         return dict(self._file.db.execute(query, (model_id,)))
 
-    def set_mapping(self, model_id: int, label: str, category_id: int | None) -> None:
-        """Let a class name mean a category, or none, from now on and for the candidates stored already."""
-        self.set_mappings(model_id, {label: category_id})
-
     def set_mappings(self, model_id: int, mapping: Mapping[str, int | None]) -> None:
-        """`set_mapping` for several class names at once."""
+        """Let class names mean a category, or none, from now on and for the candidates stored already."""
         with self._file.transaction():
             for label, category_id in mapping.items():
                 self._file.db.execute(

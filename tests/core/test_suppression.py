@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.core.measures.overlap import box_iou
-from labeler.core.suppression import overlapping, pairs_of, suppress
+from labeler.core.suppression import OverlapPairs, overlapping, suppress
 
 A, B, C, D, E = range(5)
 
@@ -22,6 +22,12 @@ def clustered(count, per_cluster, seed):
     centres = rng.uniform(0, 2000, (objects, 2))[which] + rng.normal(0, 0.15, (count, 2)) * sizes[which]
     halves = sizes[which] * np.exp(rng.normal(0, 0.15, (count, 2))) / 2
     return np.concatenate((centres - halves, centres + halves), axis=1), rng.random(count), which % 7
+
+
+def pairs_of(iou):
+    """The overlapping pairs of a square IoU matrix, as of masks."""
+    a, b = np.nonzero(np.triu(iou, 1) > 0)
+    return OverlapPairs(a, b, iou[a, b])
 
 
 def by_torchvision(boxes, confidences, threshold):

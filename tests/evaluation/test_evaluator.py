@@ -18,7 +18,7 @@ from labeler.core.records import Annotation, Box, Candidate, Category, Image, Ma
 from labeler.errors import FormatError
 from labeler.evaluation.by_image import by_image
 from labeler.evaluation.confusion import confusion
-from labeler.evaluation.curves import average_precision, curve, mean_precision
+from labeler.evaluation.curves import RECALLS, Curve, curve, mean_precision
 from labeler.evaluation.evaluator import evaluate, evaluate_all, kind_of, read_predictions
 from labeler.evaluation.findings import Evaluation, load, save
 from labeler.evaluation.items import around, false_alarms, hits, images_of, missed
@@ -72,11 +72,19 @@ def ours(folder: Path, labels: dict, results: list[dict], *, by: str = "box", **
     return evaluate(truths, predictions, by=by, **more)
 
 
+def area_under(drawn: Curve) -> float | None:
+    """COCO's AP of a curve: the mean over `RECALLS` of the best precision at that recall or beyond."""
+    if not drawn.truths:
+        return None
+    best = [drawn.precision[drawn.recall >= recall].max(initial=0.0) for recall in RECALLS]
+    return float(np.mean(best))
+
+
 def check_consistent(evaluation: Evaluation) -> None:
     """Curves, rates, confusion, items and images tell the same story as the figures."""
     for place, category in enumerate(evaluation.categories):
         for threshold, name in ((0.5, "ap50"), (0.75, "ap75")):
-            drawn = average_precision(curve(evaluation, place, threshold=threshold))
+            drawn = area_under(curve(evaluation, place, threshold=threshold))
             assert drawn == pytest.approx(getattr(category.figures, name), abs=1e-9)
     figures = evaluation.summary.figures
     if figures.ap is not None:

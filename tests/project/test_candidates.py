@@ -129,8 +129,8 @@ def test_mapping_moves_what_is_stored_and_what_comes(store: Store, model: int) -
     other = store.predictions.ensure_model("other", "1").id
     for one in (model, other):
         store.predictions.record_run(one, 1, [found(0, "cat"), found(20, "cat"), found(40, "dog")])
-    store.predictions.set_mapping(model, "cat", 2)
-    store.predictions.set_mapping(model, "dog", None)
+    store.predictions.set_mappings(model, {"cat": 2})
+    store.predictions.set_mappings(model, {"dog": None})
     assert store.predictions.mappings(model) == {"cat": 2, "dog": None}
     assert [c.category_id for c in store.predictions.candidates(1, model)] == [2, 2, 0]
     assert [c.category_id for c in store.predictions.candidates(1, other)] == [0, 0, 2]
@@ -148,7 +148,7 @@ def test_a_mapping_to_no_category_of_the_project_changes_nothing(store: Store, m
 
 def test_a_category_added_later_takes_what_bears_its_name(store: Store, model: int) -> None:
     store.predictions.record_run(model, 1, [found(0, "cat"), found(20, "bus")])
-    store.predictions.set_mapping(model, "bus", None)
+    store.predictions.set_mappings(model, {"bus": None})
     for key, name in ((3, "Cat"), (4, "bus")):
         store.apply(Edit("Add", (Change(None, Category(key, name, "#0000ff")),)))
     store.predictions.match_names(model)
@@ -159,7 +159,7 @@ def test_verdicts_and_merges_are_undone_after_a_new_mapping(store: Store, model:
     (first,) = store.predictions.record_run(model, 1, [found(0)])
     judge(store, first, "rejected")
     store.apply(merged(store, PERSON, DOG))
-    store.predictions.set_mapping(model, "person", None)
+    store.predictions.set_mappings(model, {"person": None})
     store.history.undo()
     store.history.undo()
     assert store.categories() == [PERSON, DOG]
@@ -172,7 +172,7 @@ def test_undoing_a_category_unmaps_what_models_found_of_it(store: Store, model: 
     cat = Category(3, "cat", "#0000ff")
     store.apply(Edit("Add cat", (Change(None, cat),)))
     store.predictions.record_run(model, 1, [found(0, "cat")])
-    store.predictions.set_mapping(model, "cat", 3)
+    store.predictions.set_mappings(model, {"cat": 3})
     store.history.undo()
     assert store.categories() == [PERSON, DOG]
     assert store.predictions.candidates(1)[0].category_id == 0

@@ -243,8 +243,8 @@ def test_every_way_of_writing_keeps_the_seals(tmp_path: Path) -> None:
         store.set_meta("a", "1")
         store.set_meta("a", "2")
         model = store.predictions.ensure_model("m", "1")
-        store.predictions.set_mapping(model.id, "cat", 1)
-        store.predictions.set_mapping(model.id, "cat", 2)
+        store.predictions.set_mappings(model.id, {"cat": 1})
+        store.predictions.set_mappings(model.id, {"cat": 2})
         for _ in range(2):
             store.predictions.record_run(model.id, 1, ())
         store.history.undo()

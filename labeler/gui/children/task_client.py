@@ -43,11 +43,6 @@ class TaskClient(ChildClient):
         """Whether a task is under way; one that is being stopped is."""
         return self._child is not None
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the task was told to stop and has not ended yet."""
-        return self.is_running and self._was_told_to_stop
-
     def start(self, spec: TrainSpec | EvaluateSpec | PredictSpec, *, title: str) -> None:
         """Begin a task. `title` begins the sentences about it, as “The training” or “The evaluation”."""
         if self._child is not None:

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtGui import QImage, QPainter
 
 from labeler.core.records import Annotation, Box, Candidate, Category, Mask, Part, Polygons
-from labeler.gui.canvas.layers.drawing import ANNOTATION, PREDICTION, draw_scene
+from labeler.gui.canvas.layers.drawing import ANNOTATION, OUTLINE, draw_scene
 from labeler.gui.canvas.layers.overlay import Overlay
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
@@ -137,7 +137,7 @@ def test_small_shapes_lie_on_large_ones_and_hidden_or_lifted_ones_are_not_painte
 def test_predictions_are_dashed(qapp):
     scene = scene_of([Candidate(1, 1, 1, 1, Box(20, 20, 180, 120), 0.9)])
     buffer = np.zeros((200, 200, 4), np.uint8)
-    draw_scene(buffer, Viewport(), scene, PREDICTION, ratio=1)
+    draw_scene(buffer, Viewport(), scene, OUTLINE, ratio=1)
     line = buffer[19:22, 30:170, 3].max(0) > 128
     assert 0.4 < line.mean() < 0.9
     assert np.abs(np.diff(line.astype(int))).sum() > 10

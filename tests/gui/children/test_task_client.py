@@ -60,7 +60,7 @@ def test_a_task_that_does_not_stop_in_time_is_ended(client, spec, faults, qtbot)
     client.start(spec, title="The task")
     qtbot.waitUntil((faults / "at").exists, timeout=30_000)
     client.stop()
-    assert client.is_stopping
+    assert client.is_running
     qtbot.waitUntil(lambda: not workers(), timeout=10_000)
     assert heard == ["stopped"]
 

@@ -127,7 +127,7 @@ def test_classes_that_are_ignored_are_left_out(three, session, qtbot, predict):
     predict({1: [*NEAR, candidate((600, 600, 700, 700), 0.95, "tie")]}, model="ties")
     assert len(three.kept) == 3
     session.ask(
-        lambda store: store.predictions.set_mapping(session.measure.model.id, "tie", None), lambda _: None
+        lambda store: store.predictions.set_mappings(session.measure.model.id, {"tie": None}), lambda _: None
     )
     session.reload()
     qtbot.waitUntil(lambda: len(three.candidates) == 4)

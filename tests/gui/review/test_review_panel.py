@@ -246,7 +246,7 @@ def test_predictions_whose_class_has_no_category_are_told_though_the_open_image_
     assert panel.item.text() == "What is left has no category."
     made = []
     session.ask(
-        lambda store: store.predictions.set_mapping(session.measure.model.id, "lorry", None), made.append
+        lambda store: store.predictions.set_mappings(session.measure.model.id, {"lorry": None}), made.append
     )
     qtbot.waitUntil(lambda: bool(made))
     panel.queue.refresh()

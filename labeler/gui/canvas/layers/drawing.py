@@ -48,7 +48,6 @@ ANNOTATION = Look(0.16)
 SELECTED = Look(0.34)
 AMONG = Look(0.34, rim=1.0)
 """One of several that are selected."""
-PREDICTION = Look(0.06, width=1.5, dash=(9, 5))
 INSIDE = Look(0.06, line=0.0)
 OUTLINE = Look(0.0, width=1.5, dash=(9, 5))
 """A prediction in two layers, so that what lies between them shows on its fill and under its line."""
