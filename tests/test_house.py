@@ -27,9 +27,6 @@ ONE_A_FEATURE = frozenset(
 )
 """Roles that a feature has one of, so that the name of its module may stand in each folder."""
 
-STILL_TOO_WIDE = frozenset({"Canvas"})
-"""Classes that have over `MOST_METHODS` public methods and are being taken apart."""
-
 SHORT_ALONE = {
     "labeler.gui.toolkit.garbage": "has nothing to do with the start but that it happens then",
     "labeler.gui.window.dialogs.locked_dialog": "a dialog is a module, imported when it is asked for",
@@ -259,10 +256,7 @@ def test_no_class_has_too_many_methods() -> None:
     nodes = (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text("utf-8"))))
     counted = [(one.name, len(public_methods(one))) for one in nodes if isinstance(one, ast.ClassDef)]
     wide = {name: count for name, count in counted if count > MOST_METHODS}
-    new = {name: count for name, count in wide.items() if name not in STILL_TOO_WIDE}
-    assert not new, f"over {MOST_METHODS} public methods, bases included: {new}"
-    done = STILL_TOO_WIDE - wide.keys()
-    assert not done, f"take out of STILL_TOO_WIDE what is not too wide any more: {sorted(done)}"
+    assert not wide, f"over {MOST_METHODS} public methods, bases included: {wide}"
 
 
 def test_no_short_module_is_a_chapter_of_another() -> None:

@@ -71,11 +71,11 @@ class Both:
         """Show the middle of the photo in both."""
         middle = SIDE / 2
         corner = (SIZE[0] / 2 - middle * scale, SIZE[1] / 2 - middle * scale)
-        self.canvas._show(Viewport(scale, corner))
+        self.canvas.sight._show(Viewport(scale, corner))
         self.view.resetTransform()
         self.view.scale(scale, scale)
         self.view.centerOn(middle, middle)
-        self.canvas._come_to_rest()
+        self.canvas.sight._come_to_rest()
         QApplication.processEvents()
         self.canvas.repaint()
         self.view.viewport().repaint()
@@ -147,7 +147,7 @@ def both(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         canvas = Canvas(session, None)
         canvas.resize(*SIZE)
         canvas.show()
-        wait_until(lambda: len(canvas._image._images) > 1)
+        wait_until(lambda: len(canvas.picture._image._images) > 1)
         assert session.place.pixels is not None
         view, items = graphics_view(session.place.pixels.rgb, rings, rects)
         yield Both(canvas, view, items, rings, session)
@@ -174,7 +174,7 @@ def test_zoom_frames(both: Both, name: str, scale: float, goal: float) -> None:
     factors, others = cycle((1.05, 1 / 1.05)), cycle((1.05, 1 / 1.05))
 
     def ours() -> None:
-        both.canvas.zoom_by(next(factors), QPointF(700, 300))
+        both.canvas.sight.zoom_by(next(factors), QPointF(700, 300))
         both.canvas.repaint()
 
     def theirs() -> None:
@@ -204,7 +204,7 @@ def test_pan_frames(both: Both, name: str, scale: float) -> None:
     steps, others = cycle((60, -60)), cycle((60, -60))
 
     def ours() -> None:
-        both.canvas.pan(next(steps), 0)
+        both.canvas.sight.pan(next(steps), 0)
         both.canvas.repaint()
 
     def theirs() -> None:
@@ -222,12 +222,12 @@ def test_sharp_after_the_gesture(both: Both, name: str, scale: float) -> None:
     both.look(scale)
 
     def redraw() -> None:
-        both.canvas._overlay.invalidate()
+        both.canvas.picture._overlay.invalidate()
         both.canvas.repaint()
 
     timings = compare({"canvas": redraw, "items": both.view.viewport().repaint}, baseline="items")
     report(f"12 sharp after a zoom at {name}", "<= 100 ms with the pause of 40", timings.figure("canvas"))
-    assert timings.median_ms("canvas") + both.canvas._settle.interval() <= 100
+    assert timings.median_ms("canvas") + both.canvas.sight._settle.interval() <= 100
 
 
 @pytest.mark.parametrize(("name", "scale"), [("fit", 0.0947), ("0.5x", 0.5)])
@@ -240,7 +240,7 @@ def test_vertex_drag(both: Both, name: str, scale: float) -> None:
     start, item = both.rings[at, 0], both.items[at]
     item.setZValue(1)
     center = both.view.mapFromScene(QPointF(*both.rings[at].mean(axis=0)))
-    wanted = both.canvas.view.point_on_screen(*start)
+    wanted = both.canvas.sight.view.point_on_screen(*start)
     grip = QPoint(round(wanted[0]), round(wanted[1]))
     both.canvas.repaint()
     QTest.mousePress(both.canvas, LEFT, NONE, grip)
@@ -260,7 +260,7 @@ def test_vertex_drag(both: Both, name: str, scale: float) -> None:
     assert both.session.focus.draft is not None
     assert item.polygon()[0] != QPointF(*start)
     timings = compare({"canvas": ours, "items": theirs}, baseline="items", inner=12)
-    both.canvas.drop()
+    both.canvas.keys.drop()
     QTest.mouseRelease(both.canvas, LEFT, NONE, grip)
     QTest.mouseRelease(both.view.viewport(), LEFT, NONE, center)
     report(f"12 vertex drag at {name}", "<= 0.5 x items, < 4 ms", timings.figure("canvas"))
@@ -277,7 +277,7 @@ def test_moving_one_box_of_ten_thousand(both: Both) -> None:
     assert isinstance(box.shape, Box)
     both.session.focus.select([box.id])
     center = ((box.shape.x0 + box.shape.x1) / 2, (box.shape.y0 + box.shape.y1) / 2)
-    start = both.canvas.view.point_on_screen(*center)
+    start = both.canvas.sight.view.point_on_screen(*center)
     steps = cycle((5, 10, 15, 20, 15, 10))
     QTest.mousePress(both.canvas, LEFT, NONE, QPoint(round(start[0]), round(start[1])))
 
@@ -290,7 +290,7 @@ def test_moving_one_box_of_ten_thousand(both: Both) -> None:
     ours()
     assert both.session.focus.draft is not None
     timings = compare({"canvas": ours, "nothing": QApplication.processEvents}, baseline="nothing", inner=6)
-    both.canvas.drop()
+    both.canvas.keys.drop()
     QTest.mouseRelease(both.canvas, LEFT, NONE, QPoint(round(start[0]), round(start[1])))
     figure = f"{timings.median_ms('canvas'):.2f} ms, p90 {timings.p90_ms('canvas'):.2f} ms"
     report("12 drag one of 10,000", "< 4 ms a frame", figure)
@@ -339,21 +339,23 @@ def test_toggling_masks_on_a_4k_image(qtbot: QtBot, tmp_path: Path) -> None:
     canvas.resize(*SIZE)
     with qtbot.waitExposed(canvas):
         canvas.show()
-    canvas.fit()
+    canvas.sight.fit()
     rng = np.random.default_rng(3)
     ys, xs = np.mgrid[:600, :600]
     disc = (xs - 300) ** 2 + (ys - 300) ** 2 < 290**2
     places = rng.integers(0, 1500, (50, 2)).tolist()
     masks = [Annotation(at + 1, 1, 1, Mask(x * 2, y, disc)) for at, (x, y) in enumerate(places)]
     scene = canvas._stage.scene
-    wait_until(lambda: not canvas.grab().isNull() and canvas._overlay.cost > 0)
+    wait_until(lambda: not canvas.grab().isNull() and canvas.picture._overlay.cost > 0)
     turn = cycle(range(100))
 
     def ours() -> None:
         at = next(turn)
         mask = masks[at % 50]
         scene.put(mask) if at < 50 else scene.remove(mask.id)
-        canvas._overlay.invalidate((mask.shape.x, mask.shape.y, mask.shape.x + 600, mask.shape.y + 600))
+        canvas.picture._overlay.invalidate(
+            (mask.shape.x, mask.shape.y, mask.shape.x + 600, mask.shape.y + 600)
+        )
         canvas.repaint()
 
     labels = np.zeros((2160, 3840), np.uint8)

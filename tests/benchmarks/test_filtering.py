@@ -117,7 +117,7 @@ def test_frames_while_a_slider_moves(qtbot: QtBot, tmp_path: Path, monkeypatch: 
     canvas.resize(1280, 800)
     with qtbot.waitExposed(canvas):
         canvas.show()
-    canvas.fit()
+    canvas.sight.fit()
     predictions = canvas.predictions
     predictions.set_faint("all")
     places = cycle([0.05 + 0.01 * at for at in range(40)])

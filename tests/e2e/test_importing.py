@@ -46,7 +46,7 @@ def test_a_drag_goes_on_while_labels_come_in(user: User, dropped: Path) -> None:
     user.press(100, 300)
     user.move_held(250, 450)
     _drop(user, dropped)
-    assert user.canvas.dragging, "an import ends no drag"
+    assert user.canvas.progress.is_dragging, "an import ends no drag"
     user.move_held(300, 500)
     user.release(300, 500)
     user.wait_saved()

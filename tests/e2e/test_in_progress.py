@@ -35,7 +35,7 @@ def _begin_polygon(user: User, corners: int = 4) -> None:
 
 
 def _points(user: User) -> int:
-    return len(user.canvas._tools["polygon"].points)  # type: ignore[attr-defined]
+    return len(user.canvas.progress._tools["polygon"].points)  # type: ignore[attr-defined]
 
 
 def test_undo_takes_back_points_and_never_the_box_before(user: User, earlier: Annotation) -> None:
@@ -115,7 +115,7 @@ def test_a_click_on_a_category_does_the_same_and_enter_still_closes(user: User, 
 def test_a_category_chosen_with_the_brush_begins_another_object(user: User, earlier: Annotation) -> None:
     user.key("B")
     user.key("2")
-    assert user.canvas.outlook() == "new almond"
+    assert user.canvas.hand.outlook() == "new almond"
     user.drag((400, 300), (500, 300))
     assert user.annotations()[0] == earlier
     assert user.category_of(user.selected()) == "almond"
@@ -159,7 +159,11 @@ def test_in_the_middle_of_a_drag_keys_wait_and_undo_takes_the_drag(user: User, e
     user.move_held(260, 460)
     for key in ("D", "Ctrl+A", "Ctrl+D", "Ctrl+V", "Ctrl+R", "P", "Ctrl+Return", "Ctrl+W"):
         user.key(key)
-    assert (user.image, user.canvas.tool, user.canvas.dragging) == ("bus.jpg", "select", True)
+    assert (user.image, user.canvas.hand.name, user.canvas.progress.is_dragging) == (
+        "bus.jpg",
+        "select",
+        True,
+    )
     assert not user.window.actions["reviewed"].isChecked()
     assert user.window.actions["select"].isChecked()
     assert user.said().startswith("Let go of the mouse button first")
@@ -199,7 +203,7 @@ def test_a_polygon_is_there_again_when_the_window_is(start: Callable[..., User],
     user.close()
     again = start(photos)
     assert _points(again) == 4
-    assert again.canvas.tool == "polygon"
+    assert again.canvas.hand.name == "polygon"
     again.key("Ctrl+Shift+W")
     again.wait(lambda: again.session.project is None)
     again.open(photos)

@@ -66,11 +66,11 @@ def test_ctrl_enter_marks_reviewed_and_goes_on(user: User) -> None:
 
 def _typed_everything(user: User, field: QLineEdit) -> None:
     """Type every letter and digit, and find nothing changed but the text."""
-    tool, image, category = user.canvas.tool, user.image, user.session.focus.category
+    tool, image, category = user.canvas.hand.name, user.image, user.session.focus.category
     text = "abcdefghijklmnopqrstuvwxyz1234567890"
     user.type(text, field)
     assert text in field.text()
-    assert (user.canvas.tool, user.image, user.session.focus.category) == (tool, image, category)
+    assert (user.canvas.hand.name, user.image, user.session.focus.category) == (tool, image, category)
 
 
 def test_letters_and_digits_are_text_where_one_types(user: User) -> None:
@@ -95,10 +95,10 @@ def test_a_category_is_renamed_in_place(user: User) -> None:
     user.double_click_row(panel.view, 0)
     editor = panel.view.findChild(QLineEdit)
     assert editor is not None
-    tool, image = user.canvas.tool, user.image
+    tool, image = user.canvas.hand.name, user.image
     for character in "rabbit 12":
         QTest.keyClick(editor, character)
-    assert (user.canvas.tool, user.image) == (tool, image)
+    assert (user.canvas.hand.name, user.image) == (tool, image)
     user.key("Return")
     user.wait(lambda: [one.name for one in user.session.document.categories.values()] == ["rabbit 12", "bus"])
     assert user.annotations() == [made]

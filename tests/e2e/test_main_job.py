@@ -24,13 +24,13 @@ def test_the_main_job(start: Start, photos: Path, tmp_path: Path) -> None:
     user = start(photos, host=True)
     user.add_category("person")
     user.prompt_at(*PERSON)
-    assert len(user.canvas.proposals) == 3
-    sizes = [area(proposal.mask) for proposal in user.canvas.proposals]
+    assert len(user.canvas.prompt_desk.proposals) == 3
+    sizes = [area(proposal.mask) for proposal in user.canvas.prompt_desk.proposals]
     assert sizes == sorted(sizes)
-    first = user.canvas.proposal_index
+    first = user.canvas.prompt_desk.index
     user.key("Tab")
-    assert user.canvas.proposal_index == (first + 1) % 3
-    wanted = user.canvas.proposals[user.canvas.proposal_index].mask
+    assert user.canvas.prompt_desk.index == (first + 1) % 3
+    wanted = user.canvas.prompt_desk.proposals[user.canvas.prompt_desk.index].mask
     accepted = user.accept()
     assert accepted.shape == wanted
     assert accepted.source == "model"
@@ -85,16 +85,18 @@ def _paint(user: User) -> object:
 
 def test_prompts_refine_one_another_and_can_be_taken_back(sam: User) -> None:
     sam.prompt_at(*PERSON)
-    whole = sam.canvas.proposals[-1].mask
+    whole = sam.canvas.prompt_desk.proposals[-1].mask
     sam.click_at(120, 760)
-    sam.wait(lambda: sam.canvas.proposals[-1].mask != whole)
+    sam.wait(lambda: sam.canvas.prompt_desk.proposals[-1].mask != whole)
     sam.click_at(600, 300, button=RIGHT)
-    sam.wait(lambda: not contains(sam.canvas.proposals[sam.canvas.proposal_index].mask, 600, 300))
+    sam.wait(
+        lambda: not contains(sam.canvas.prompt_desk.proposals[sam.canvas.prompt_desk.index].mask, 600, 300)
+    )
     sam.key("Backspace")
     sam.key("Backspace")
-    sam.wait(lambda: sam.canvas.proposals and sam.canvas.proposals[-1].mask == whole)
+    sam.wait(lambda: sam.canvas.prompt_desk.proposals and sam.canvas.prompt_desk.proposals[-1].mask == whole)
     sam.key("Backspace")
-    assert not sam.canvas.proposals
+    assert not sam.canvas.prompt_desk.proposals
     sam.key("Return")
     assert not sam.annotations()
 
@@ -103,10 +105,10 @@ def test_a_box_prompts_the_model_and_esc_drops_its_proposal(sam: User) -> None:
     sam.wait_encoded()
     sam.key("W")
     sam.drag((40, 390), (250, 910))
-    sam.wait(lambda: sam.canvas.proposals)
-    assert contains(sam.canvas.proposals[sam.canvas.proposal_index].mask, *PERSON)
+    sam.wait(lambda: sam.canvas.prompt_desk.proposals)
+    assert contains(sam.canvas.prompt_desk.proposals[sam.canvas.prompt_desk.index].mask, *PERSON)
     sam.key("Esc")
-    assert not sam.canvas.proposals
+    assert not sam.canvas.prompt_desk.proposals
     assert not sam.annotations()
 
 
@@ -114,7 +116,7 @@ def test_the_mask_under_the_pointer_is_previewed(sam: User) -> None:
     sam.wait_encoded()
     sam.key("Q")
     sam.move_to(*PERSON)
-    preview = sam.canvas._prompt_desk
+    preview = sam.canvas.prompt_desk
     sam.wait(lambda: preview.preview is not None)
     assert contains(preview.preview.mask, *PERSON)  # type: ignore[union-attr]
     assert not sam.annotations()
@@ -123,14 +125,14 @@ def test_the_mask_under_the_pointer_is_previewed(sam: User) -> None:
 def test_a_click_before_the_model_is_there_is_answered_once_it_is(sam: User) -> None:
     sam.key("Q")
     sam.click_at(*PERSON)
-    sam.wait(lambda: sam.canvas.proposals)
+    sam.wait(lambda: sam.canvas.prompt_desk.proposals)
     assert isinstance(sam.accept().shape, Mask)
 
 
 def test_a_proposal_waits_on_its_image_while_another_is_labelled(sam: User) -> None:
     sam.prompt_at(*PERSON)
     sam.key("D")
-    assert not sam.canvas.proposals
+    assert not sam.canvas.prompt_desk.proposals
     sam.wait_shown()
     sam.key("Return")
     assert not sam.annotations()
@@ -148,5 +150,5 @@ def test_a_proposal_is_there_again_after_a_restart(start: Start, photos: Path) -
     user.prompt_at(*PERSON)
     user.close()
     again = start(photos, host=True)
-    again.wait(lambda: again.canvas.proposals)
+    again.wait(lambda: again.canvas.prompt_desk.proposals)
     assert contains(again.accept().shape, *PERSON)

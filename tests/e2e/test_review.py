@@ -232,7 +232,7 @@ def test_accept_all_on_the_image_and_its_undo_stay_there(reviewer: User, photos:
 
 
 def _points(user: User) -> int:
-    return len(user.canvas._tools["polygon"].points)  # type: ignore[attr-defined]
+    return len(user.canvas.progress._tools["polygon"].points)  # type: ignore[attr-defined]
 
 
 def test_what_is_in_progress_comes_before_the_review(reviewer: User) -> None:

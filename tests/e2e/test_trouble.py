@@ -32,7 +32,7 @@ def test_a_killed_host_is_told_and_the_next_click_works(sam: User) -> None:
     host.kill()
     sam.wait(lambda: "MobileSAM crashed and is being started again; no label was lost." in sam.said())
     sam.click_at(132, 560)
-    sam.wait(lambda: sam.canvas.proposals)
+    sam.wait(lambda: sam.canvas.prompt_desk.proposals)
     accepted = sam.accept()
     assert contains(accepted.shape, 132, 560)
     assert sam.annotations() == [made, accepted]

@@ -109,7 +109,7 @@ class User:
     def _mouse(
         self, kind: QEvent.Type, x: float, y: float, button: Qt.MouseButton, held: Qt.KeyboardModifier
     ) -> None:
-        spot = QPointF(*self.canvas.view.point_on_screen(x, y))
+        spot = QPointF(*self.canvas.sight.view.point_on_screen(x, y))
         over = self.canvas.childAt(spot.toPoint())
         assert over is None or not over.isVisible(), f"{over.parent()} lies over ({x}, {y})"
         up = kind == QEvent.Type.MouseButtonRelease
@@ -234,12 +234,12 @@ class User:
         self.wait_encoded()
         self.key("Q")
         self.click_at(x, y)
-        self.wait(lambda: self.canvas.proposals)
+        self.wait(lambda: self.canvas.prompt_desk.proposals)
 
     def accept(self) -> Annotation:
         """Enter: the proposal becomes an annotation."""
         self.key("Return")
-        assert not self.canvas.proposals
+        assert not self.canvas.prompt_desk.proposals
         return self.selected()
 
     def draw_box(self, x0: float, y0: float, x1: float, y1: float) -> Annotation:

@@ -7,8 +7,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from two_at_once import TwoAtOnce
 from two_in_a_window import TwoInAWindow
 
-from labeler.gui.canvas.photo_view import PhotoView
-from labeler.gui.canvas.view import Canvas
+from labeler.gui.canvas.in_progress import InProgress
+from labeler.gui.canvas.picture import Picture
 from labeler.gui.session.acts import Acts
 from labeler.gui.session.history import History
 from labeler.gui.session.project_link import ProjectLink
@@ -94,14 +94,14 @@ def two_givers(monkeypatch) -> None:
 
 def every_change_ends_a_drag(monkeypatch) -> None:
     """Whatever is not the canvas's own cancels what the hand is doing."""
-    take = PhotoView._take_changes
+    take = Picture._take_changes
 
-    def cancelling(view, changed):
+    def cancelling(picture, changed):
         if changed.by != "canvas":
-            view._gestures.cancel()
-        take(view, changed)
+            picture._hand._gestures.cancel()
+        take(picture, changed)
 
-    monkeypatch.setattr(PhotoView, "_take_changes", cancelling)
+    monkeypatch.setattr(Picture, "_take_changes", cancelling)
 
 
 def undo_shows_late(monkeypatch) -> None:
@@ -127,7 +127,7 @@ def what_was_read_hides_what_was_done_since(monkeypatch) -> None:
 
 def an_undo_takes_the_last_edit_whatever_it_is(monkeypatch) -> None:
     """Undo and redo in the middle of something go to the history."""
-    monkeypatch.setattr(Canvas, "take_back", lambda canvas: False)
+    monkeypatch.setattr(InProgress, "take_back", lambda progress: False)
 
 
 def answers_are_not_compared(monkeypatch) -> None:

@@ -191,7 +191,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         self.canvas = Canvas(session, None, predictions, accept_to_edit=reviewing.accept_to_edit)
         self.canvas.resize(420, 320)
         self.canvas.show()
-        self.canvas.fit()
+        self.canvas.sight.fit()
         notifier = Notifier(self.window)
         self.keys = Keys(self.window, session=self.session, canvas=self.canvas, notifier=notifier)
 
@@ -243,13 +243,19 @@ class TwoAtOnce(RuleBasedStateMachine):
         session, canvas = self.session, self.canvas
         before = (
             session.place.image,
-            canvas.dragging,
-            canvas.in_progress,
+            canvas.progress.is_dragging,
+            canvas.progress.is_on,
             session.focus.selection,
-            canvas.tool,
+            canvas.hand.name,
         )
         yield
-        after = session.place.image, canvas.dragging, canvas.in_progress, session.focus.selection, canvas.tool
+        after = (
+            session.place.image,
+            canvas.progress.is_dragging,
+            canvas.progress.is_on,
+            session.focus.selection,
+            canvas.hand.name,
+        )
         if self.follows and before[0].id != after[0].id:
             return  # the person's own undo
         assert before[0].id == after[0].id, "the screen was taken elsewhere"
@@ -349,19 +355,19 @@ class TwoAtOnce(RuleBasedStateMachine):
     # --- the hand ---------------------------------------------------------------------------------
 
     def mouse(self, kind: QEvent.Type, place: tuple[int, int]) -> None:
-        at = QPointF(*self.canvas.view.point_on_screen(*place))
+        at = QPointF(*self.canvas.sight.view.point_on_screen(*place))
         button = NO_BUTTON if kind == QEvent.Type.MouseMove else LEFT
         event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, LEFT, NO_KEY)
         QApplication.sendEvent(self.canvas, event)
 
     @rule(place=places)
     def press(self, place) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         self.pressed = None
         self.mouse(QEvent.Type.MouseButtonPress, place)
-        if self.canvas.dragging:
-            self.pressed = self.canvas.tool, place, self.model.acts
+        if self.canvas.progress.is_dragging:
+            self.pressed = self.canvas.hand.name, place, self.model.acts
 
     @rule(place=places)
     def move(self, place) -> None:
@@ -370,11 +376,11 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     @rule(place=places)
     def release(self, place) -> None:
-        was = self.canvas.dragging
+        was = self.canvas.progress.is_dragging
         if was:
             self.mouse(QEvent.Type.MouseMove, place)
         self.mouse(QEvent.Type.MouseButtonRelease, place)
-        assert not self.canvas.dragging
+        assert not self.canvas.progress.is_dragging
         if self.pressed is not None:
             assert was, "the drag was ended by somebody else"
             tool, start, acts = self.pressed
@@ -385,12 +391,12 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     @rule(tool=st.sampled_from(TOOLS))
     def take_tool(self, tool) -> None:
-        self.canvas.set_tool(tool)
+        self.canvas.hand.take(tool)
 
     @rule(name=st.sampled_from(KEYS))
     def key(self, name) -> None:
         QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{name}"))
-        if not self.canvas.dragging:
+        if not self.canvas.progress.is_dragging:
             self.pressed = None
 
     @rule(digit=st.sampled_from("12"))
@@ -400,15 +406,15 @@ class TwoAtOnce(RuleBasedStateMachine):
     @rule()
     def delete(self) -> None:
         self.keys.delete()
-        if not self.canvas.dragging:
+        if not self.canvas.progress.is_dragging:
             self.pressed = None
 
     @rule()
     def undo(self) -> None:
-        busy, steps = self.canvas.in_progress, len(self.model.done)
+        busy, steps = self.canvas.progress.is_on, len(self.model.done)
         self.keys.undo()
         assert not busy or len(self.model.done) == steps, "an undo was not for what is in progress"
-        if not self.canvas.dragging:
+        if not self.canvas.progress.is_dragging:
             self.pressed = None
 
     @rule()
@@ -418,7 +424,7 @@ class TwoAtOnce(RuleBasedStateMachine):
     @rule(by=st.sampled_from((-1, 1)))
     def another_image(self, by) -> None:
         before = self.session.place.image.id
-        was = self.canvas.dragging
+        was = self.canvas.progress.is_dragging
         self.session.place.step(by)
         assert not was or self.session.place.image.id == before, "a drag was left behind"
 
@@ -426,14 +432,14 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     @rule(place=places)
     def accept_a_mask(self, place) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         self.session.edits.accept(Mask(*place, np.ones((7, 9), bool)), 0.9, by="canvas")
 
     @rule(accepts=st.booleans(), which=st.integers(0, 9))
     def decide(self, accepts, which) -> None:
         """Enter or Backspace on a prediction that is shown and selected."""
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         kept = sorted(self.predictions.kept)
         if kept:
@@ -442,7 +448,7 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     @rule()
     def reviewed(self) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         image = self.session.place.image
         self.session.edits.mark_reviewed(not image.reviewed, by="test")
@@ -450,7 +456,7 @@ class TwoAtOnce(RuleBasedStateMachine):
     @rule(turns=st.booleans())
     def merge(self, turns) -> None:
         """The writer works it out; what the person does meanwhile is done to what comes of it."""
-        if self.canvas.dragging or self.ahead:
+        if self.canvas.progress.is_dragging or self.ahead:
             return
         ids = sorted(self.session.document.categories)
         if len(ids) < 2 or self.model.void:
@@ -466,7 +472,7 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(("cat", "cow")))
     def add_category(self, name) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         if not self.ahead:
             self.session.edits.add_category(name, by="test")

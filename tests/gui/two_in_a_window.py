@@ -106,7 +106,7 @@ class TwoInAWindow(TwoAtOnce):
         """What is half done on the open image: for each tool its points."""
         return tuple(
             (tool.makes, work.points, getattr(work, "box", None))
-            for tool in self.canvas._progress.half_done()
+            for tool in self.canvas.progress.half_done()
             if (work := tool.work()) is not None
         )
 
@@ -146,7 +146,7 @@ class TwoInAWindow(TwoAtOnce):
     @rule(key=st.sampled_from(TYPED))
     def typed(self, key) -> None:
         session, canvas, model = self.session, self.canvas, self.model
-        busy, dragging = canvas.in_progress, canvas.dragging
+        busy, dragging = canvas.progress.is_on, canvas.progress.is_dragging
         image, before = session.place.image.id, dict(session.document.annotations)
         acts, steps = model.acts, (len(model.done), len(model.undone))
         if key == "Ctrl+R" and dragging:
@@ -161,13 +161,13 @@ class TwoInAWindow(TwoAtOnce):
             assert all(now.get(one) == was for one, was in before.items()), "Enter hit a finished object"
         if dragging and key in ("A", "D"):
             assert session.place.image.id == image, "a drag was left behind"
-        if not canvas.dragging:
+        if not canvas.progress.is_dragging:
             self.pressed = None
 
     @rule(tool=st.sampled_from(BUSY_TOOLS), spots=st.lists(places, min_size=1, max_size=4))
     def begin_something(self, tool, spots) -> None:
         """Clicks with a tool: corners of a polygon, prompts, strokes."""
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         self.window.actions[tool].trigger()
         for spot in spots:
@@ -192,21 +192,21 @@ class TwoInAWindow(TwoAtOnce):
 
     @rule(back=st.booleans())
     def review_goes(self, back) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         (self.bench.queue.previous_item if back else self.bench.queue.next_item)()
 
     @rule(accepts=st.booleans())
     def review_decides(self, accepts) -> None:
         """The buttons of the card."""
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         queue = self.bench.queue
         (queue.accept_current if accepts else queue.reject_current)()
 
     @rule()
     def review_card_closed(self) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         self.window.panels.docks["Review"].close()
         assert not self.bench.queue.active, "a review goes on unseen"
@@ -237,7 +237,7 @@ class TwoInAWindow(TwoAtOnce):
     def photo_removed(self) -> None:
         """A photo is deleted, and then its image, with all that is on it, taken out of the project."""
         image = self.session.place.image
-        if len(self.session.document.images) < 3 or self.canvas.dragging or self.in_hand():
+        if len(self.session.document.images) < 3 or self.canvas.progress.is_dragging or self.in_hand():
             return
         (self.folder / image.path).unlink(missing_ok=True)
         with self.settled():
@@ -251,7 +251,7 @@ class TwoInAWindow(TwoAtOnce):
         """A photo was put elsewhere, and the person shows where."""
         image = self.session.place.image
         source = self.session.place.image_path(image)
-        if self.canvas.dragging or not source.exists():
+        if self.canvas.progress.is_dragging or not source.exists():
             return
         aside = self.folder.parent / f"aside{next(self.numbers)}.png"
         with self.settled():
@@ -328,7 +328,7 @@ class TwoInAWindow(TwoAtOnce):
 
     @rule(which=st.integers(0, 5))
     def go_back(self, which) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         with self.settled():
             found = self.past(which)
@@ -342,7 +342,7 @@ class TwoInAWindow(TwoAtOnce):
 
     @rule(which=st.integers(0, 5))
     def restore(self, which) -> None:
-        if self.canvas.dragging:
+        if self.canvas.progress.is_dragging:
             return
         with self.settled():
             found = self.past(which)

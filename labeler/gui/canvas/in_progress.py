@@ -32,9 +32,7 @@ class InProgress(QObject):
     ) -> None:
         super().__init__(parent)
         self._stage, self._gestures, self._tools = stage, gestures, tools
-        self.tool = tools["select"]
-        """The one in hand."""
-        self.tool.in_hand = True
+        tools["select"].in_hand = True
         self._aside: Tool | None = None
         """What was put out of the hand with something half done, while nothing was edited since."""
         self._shelf = Shelf()
@@ -44,8 +42,19 @@ class InProgress(QObject):
         stage.session.place.may_leave = self._may_leave
         stage.session.document.changed.connect(self._note_edit)
         stage.session.leaving.connect(gestures.finish)
+        stage.repaint.connect(self.look)
 
     # --- what there is ----------------------------------------------------------------------------
+
+    @property
+    def tool(self) -> Tool:
+        """The one in hand."""
+        return next(tool for tool in self._tools.values() if tool.in_hand)
+
+    @property
+    def is_dragging(self) -> bool:
+        """Whether a tool's drag is under way."""
+        return self._gestures.working
 
     @property
     def is_on(self) -> bool:
@@ -92,6 +101,11 @@ class InProgress(QObject):
 
     def take_back(self) -> bool:
         """Undo: the drag, else the last point or click. False where the last edit is meant."""
+        taken = self._take_back()
+        self._stage.repaint.emit()
+        return taken
+
+    def _take_back(self) -> bool:
         if self._gestures.working:
             return self._gestures.cancel() or True
         tool = self.tool if self.tool.pending else self._aside_pending()
@@ -105,7 +119,9 @@ class InProgress(QObject):
     def bring_back(self) -> bool:
         """Redo: the point or click that was taken back. False where the last undone edit is meant."""
         tool = None if self._gestures.working else self._taken_from()
-        return self.is_on if tool is None else tool.bring_back()
+        brought = self.is_on if tool is None else tool.bring_back()
+        self._stage.repaint.emit()
+        return brought
 
     def name(self, category_id: int) -> bool:
         """Give what is in progress its category; False where nothing is."""

@@ -6,47 +6,49 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
-from labeler.core.geometry import translated
-from labeler.core.records import Annotation, Change, Proposal
-from labeler.gui.canvas.photo_view import PhotoView
-from labeler.gui.canvas.stage import BY, AcceptToEdit, accepts_nothing
+from labeler.core.records import Box
+from labeler.gui.canvas.chooser import Chooser, place_beside
+from labeler.gui.canvas.gestures import Gestures
+from labeler.gui.canvas.hand import Hand
+from labeler.gui.canvas.in_progress import InProgress
+from labeler.gui.canvas.key_acts import KeyActs
+from labeler.gui.canvas.picture import Picture
+from labeler.gui.canvas.prompt_desk import PromptDesk
+from labeler.gui.canvas.sight import Sight
+from labeler.gui.canvas.stage import AcceptToEdit, Options, Stage, accepts_nothing
 from labeler.gui.canvas.tools.brush import BrushTool
+from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.session.session import Session
 
-_COMMANDS = (
-    Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
-)
-"""With one of these held Enter and Backspace are another key, such as Ctrl+Enter."""
-_ARROWS = {
-    Qt.Key.Key_Left: (-1, 0),
-    Qt.Key.Key_Right: (1, 0),
-    Qt.Key.Key_Up: (0, -1),
-    Qt.Key.Key_Down: (0, 1),
-}
-
+_MODIFIERS = (Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt)
 _RELEASE_UNHEARD = (QEvent.Type.WindowBlocked, QEvent.Type.Hide, QEvent.Type.TouchCancel)
 """After these the mouse button comes up unheard: under a dialog, on a hidden canvas, off the touchscreen."""
+_AROUND, _TAG_WIDTH = 30, 180
+"""Widget pixels that handles and tags stand out of a shape, and that a tag is wide at most."""
 
-SIGNS = "[]"
-"""On some keyboards these are AltGr and a digit, and Qt would take the digit's shortcut for meant."""
 
+class Canvas(QWidget):
+    """Takes mouse, keys and the screen, and hands each to the part whose it is."""
 
-class Canvas(PhotoView):
-    """Edits the annotations of the open image with mouse and keys."""
-
-    sign_typed = Signal(str)
-    """One of `SIGNS`, by whatever keys it was typed."""
+    pointer_moved = Signal(float, float, object)
+    """x, y in the image, and its (R, G, B) there, None outside."""
+    options_changed = Signal()
+    told = Signal(str)
+    """A line for the person: why nothing happened, what was kept."""
 
     def __init__(
         self,
@@ -59,211 +61,202 @@ class Canvas(PhotoView):
         step_elsewhere: Callable[[int], bool] = lambda _: False,
         leave_elsewhere: Callable[[], bool] = lambda: False,
     ) -> None:
-        """With nothing pending, Tab does first what `step_elsewhere` does by +1 or -1, unless it gives False.
+        """The last three are what else a press on a prediction, Tab and Esc mean: `Stage`, `KeyActs`."""
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName("Image")
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(240, 180)
+        self._place = session.place
+        self.predictions = predictions if predictions is not None else Predictions(session, self)
+        self._stage = stage = Stage(session, self.predictions, self, accept_to_edit=accept_to_edit)
+        self.comparison = stage.comparison
+        self.sight = Sight(stage, self)
+        """What part of the photo is looked at."""
+        self.prompt_desk = prompt_desk = PromptDesk(session, host, self)
+        """What the model was asked and offers."""
+        tools = {spec.name: spec.kind(stage, prompt_desk) for spec in TOOLS}
+        self._gestures = gestures = Gestures(stage, self.sight.pan)
+        self.progress = progress = InProgress(stage, gestures, tools, self)
+        """What is dragged or half done."""
+        self.hand = Hand(stage, tools, gestures=gestures, progress=progress, parent=self)
+        """The tool that the mouse drives."""
+        self.keys = KeyActs(
+            stage,
+            prompt_desk,
+            gestures=gestures,
+            progress=progress,
+            step_elsewhere=step_elsewhere,
+            leave_elsewhere=leave_elsewhere,
+            parent=self,
+        )
+        self.picture = Picture(stage, prompt_desk, self.hand, self)
+        """What is painted."""
+        self._chooser = Chooser(self)
+        self._connect()
+        self._take_image()
 
-        So does Esc what `leave_elsewhere` does, where no object is selected.
-        """
-        super().__init__(session, host, predictions, parent, accept_to_edit=accept_to_edit)
-        self._step_elsewhere, self._leave_elsewhere = step_elsewhere, leave_elsewhere
-
-    # --- tools and options ------------------------------------------------------------------------
+    def _connect(self) -> None:
+        self._place.image_changed.connect(self._take_image)
+        self._place.pixels_changed.connect(self._take_pixels)
+        self.picture.stale.connect(self.update)
+        self._stage.repaint.connect(self.update)
+        self._stage.moved.connect(self._update_around)
+        self._stage.told.connect(self.told)
+        self.progress.told.connect(self.told)
+        self.hand.changed.connect(self._take_tool)
+        self.sight.moved.connect(self._take_sight)
+        self.prompt_desk.changed.connect(self._take_proposal)
+        self._chooser.chosen.connect(self.prompt_desk.choose)
 
     @property
-    def tool(self) -> str:
-        """The name of the tool in hand."""
-        return self._tool.name
-
-    @property
-    def tool_names(self) -> tuple[str, ...]:
-        """The names of all tools."""
-        return tuple(self._tools)
-
-    def set_tool(self, name: str) -> None:
-        """Take a tool; what the last one has half done stays. Raises KeyError for an unknown name.
-
-        In the middle of a drag the tool stays in hand, and a line says so.
-        """
-        tool = self._tools[name]
-        if tool is not self._tool and self._progress.may_take(tool):
-            self._gestures.cancel()
-            self._tool.leave()
-            self._take_in_hand(name)
-        else:
-            self.tool_changed.emit(self.tool)
+    def options(self) -> Options:
+        """What is set for the canvas and its tools."""
+        return self._stage.options
 
     def set_options(self, **values: Any) -> None:
         """Change some of the options, by name."""
         before = self.options
         self._stage.options = structs.replace(before, **values)
-        if self.options == before:
-            return
-        self._image.set_tone(self.options.brightness, self.options.contrast)
-        if self.options.predictions != before.predictions:
-            self._take_predictions()
-        self.options_changed.emit()
+        if self.options != before:
+            self.picture.take_options(before)
+            self.options_changed.emit()
+
+    def look_at(self, box: Box) -> None:
+        """Bring a part of the image into the middle, with its surroundings; not under a drag."""
+        if not self.progress.is_dragging:
+            self.sight.look_at(box)
+
+    # --- following the parts ----------------------------------------------------------------------
+
+    def _take_image(self) -> None:
+        self.progress.change_image()
+        self.picture.take_image()
+        self._take_pixels()
+
+    def _take_pixels(self) -> None:
+        self.picture.take_pixels()
+        if self._place.pixels is not None:
+            self.sight.take_photo()
+
+    def _take_tool(self) -> None:
+        self.setCursor(self.hand.tool.cursor)
+        self._place_chooser()
         self.update()
 
-    # --- what is in progress ----------------------------------------------------------------------
-
-    @property
-    def in_progress(self) -> bool:
-        """Whether something is dragged, or half done with the tool in hand."""
-        return self._progress.is_on
-
-    @property
-    def can_take_back(self) -> bool:
-        """Whether undo means something in progress."""
-        return self._progress.can_take_back
-
-    @property
-    def can_bring_back(self) -> bool:
-        """Whether redo means a point or click that was taken back."""
-        return self._progress.can_bring_back
-
-    @property
-    def dragging(self) -> bool:
-        """Whether a tool's drag is under way."""
-        return self._gestures.working
-
-    def take_back(self) -> bool:
-        """Undo what is in progress: the drag, else the last point or click; False where nothing is."""
-        taken = self._progress.take_back()
-        self._after_key()
-        return taken
-
-    def bring_back(self) -> bool:
-        """Redo a point or click that was taken back; False where nothing is in progress either."""
-        brought = self._progress.bring_back()
-        self._after_key()
-        return brought
-
-    def name_in_progress(self, category_id: int) -> bool:
-        """Give what is in progress its category; False where nothing is."""
-        return self._progress.name(category_id)
-
-    def unfinished(self) -> str:
-        """What has to be finished before the open image can be called done, in a sentence; "" for nothing."""
-        return self._progress.sentence()
-
-    def keep_begun(self) -> str:
-        """Have what is half done, here and on other images, outlive the window; why not, where it cannot."""
-        return self._progress.keep()
-
-    def ask_again(self) -> None:
-        """The model has the open image: ask what was begun here in an earlier session."""
-        self._prompt_desk.ask_again()
-
-    def outlook(self) -> str:
-        """What the next stroke of the tool in hand would do, in a few words; "" where that is plain."""
-        return self._tool.outlook()
-
-    def _after_key(self) -> None:
-        self._progress.look()
+    def _take_sight(self) -> None:
+        self._place_chooser()
         self.update()
 
-    # --- proposals --------------------------------------------------------------------------------
+    def _take_proposal(self) -> None:
+        prompt_desk = self.prompt_desk
+        self._chooser.show_rows(
+            prompt_desk.names(),
+            [proposal.confidence for proposal in prompt_desk.proposals],
+            prompt_desk.index,
+        )
+        self._place_chooser()
+        self.progress.look()
+        self.update()
 
-    @property
-    def proposals(self) -> tuple[Proposal, ...]:
-        """What the model offers for the prompts, from small to large."""
-        return self._prompt_desk.proposals
+    def _place_chooser(self) -> None:
+        """Beside the proposal, where nothing else floats; hidden where there is no room."""
+        current = self.prompt_desk.current
+        place = None
+        if current is not None and len(self.prompt_desk.proposals) > 1 and self.hand.tool.pending:
+            taken = [rect for rect in self._floating() if rect != self._chooser.geometry()]
+            place = place_beside(current.mask, self.sight.view, self._chooser.sizeHint(), self.size(), taken)
+        self._chooser.setVisible(place is not None)
+        if place is not None:
+            self._chooser.setGeometry(place)
 
-    @property
-    def proposal_index(self) -> int:
-        """Which of them is shown."""
-        return self._prompt_desk.index
+    def _floating(self) -> list[QRect]:
+        """Where something stands on the canvas: bars, notices, the chooser."""
+        children = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        return [child.geometry() for child in children if child.isVisible()]
 
-    def step_proposal(self, by: int) -> None:
-        """Look at another candidate."""
-        self._prompt_desk.step(by)
+    # --- the screen -------------------------------------------------------------------------------
 
-    def accept_proposal(self) -> Annotation | None:
-        """Make the proposal looked at an annotation."""
-        return self._prompt_desk.accept()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        sharp = self.picture.paint(
+            painter,
+            event.rect(),
+            size=(self.width(), self.height()),
+            ratio=self.devicePixelRatioF(),
+            taken=self._floating(),
+            moving=self.sight.is_moving,
+        )
+        if not sharp:
+            self.sight.sharpen_soon()
 
-    def drop(self) -> None:
-        """Take back what is half done: the drag, else what the tool holds, else the selection."""
-        if not self._gestures.cancel() and not self._tool.drop():
-            if self.predictions.walk is not None:
-                self.predictions.stop_walk()
-            elif self._session.focus.selection or not self._leave_elsewhere():
-                self._session.focus.select(())
-                self.predictions.select(())
-        self._after_key()
+    def _update_around(self, box: Box) -> None:
+        """Paint again where a shape and its handles and tag are."""
+        x0, y0 = self.sight.view.point_on_screen(box.x0, box.y0)
+        x1, y1 = self.sight.view.point_on_screen(box.x1, box.y1)
+        left = min(x0 - _AROUND, self.width() - _TAG_WIDTH)
+        right = max(x1 + _AROUND, x0 + _TAG_WIDTH)
+        self.update(QRectF(left, y0 - _AROUND, right - left, y1 - y0 + 2 * _AROUND).toAlignedRect())
 
-    def delete_under_pointer(self) -> bool:
-        """Delete the polygon's vertex under the pointer; False where there is none."""
-        return self._tool.delete()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.sight.take_room(event.oldSize())
 
-    def step_object(self, by: int) -> None:
-        """Select the next object that can be edited, from left to right as they were made."""
-        ids = [key for key in self._session.document.annotations if self._stage.editable(key)]
-        if ids:
-            here = next((at for at, key in enumerate(ids) if key in self._session.focus.selection), None)
-            at = (0 if by > 0 else -1) if here is None else (here + by) % len(ids)
-            self._session.focus.select([ids[at]])
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
 
-    def nudge(self, dx: float, dy: float) -> bool:
-        """Move the selection by image pixels; False where nothing is selected."""
-        ids = sorted(self._session.focus.selection)
-        found = [annotation for key in ids if (annotation := self._stage.editable(key))]
-        if not found or self._gestures.dragging:
-            return False
-        moved = [structs.replace(one, shape=translated(one.shape, dx, dy)) for one in found]
-        what = self._stage.name_of(found[0]) if len(found) == 1 else f"{len(found)} objects"
-        changes = [Change(old, new) for old, new in zip(found, moved, strict=True)]
-        self._session.edits.commit(f"Move {what}", changes, by=BY)
-        return True
-
-    # --- mouse and keys ---------------------------------------------------------------------------
+    # --- the mouse --------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if self._can_see(event):
-            self._gestures.press(event, self._tool)
-        self._progress.look()
+            self._gestures.press(event, self.hand.tool)
+        self.progress.look()
         self._show_cursor(None)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         left = event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held
         if left and self._can_see(event):
-            self._tool.double(self._gestures.pointer(event.position(), event.modifiers(), "left"))
-            self._progress.look()
+            self.hand.tool.double(self._gestures.pointer(event.position(), event.modifiers(), "left"))
+            self.progress.look()
 
     def _can_see(self, event: QMouseEvent) -> bool:
         """Whether the open photo is on the screen, so that a person sees what is drawn on; tells why not.
 
         Until it is there the one before it stays in sight. To look around is always free.
         """
-        session = self._session
+        image = self._place.image
         looks_around = event.button() == Qt.MouseButton.MiddleButton or self._gestures.space_held
-        if session.place.image is None or session.place.pixels is not None or looks_around:
+        if image is None or self._place.pixels is not None or looks_around:
             return True
-        name = Path(session.place.image.path).name
+        name = Path(image.path).name
         self.told.emit(
             f"Nothing was drawn: {name} cannot be shown."
-            if session.place.problem
+            if self._place.problem
             else f"Nothing was drawn: {name} is still being read."
         )
         return False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._show_cursor(self._gestures.move(event, self._tool))
+        self._show_cursor(self._gestures.move(event, self.hand.tool))
         pointer = self._stage.pointer
         if pointer is not None:
-            color = self._image.color_at(math.floor(pointer.x), math.floor(pointer.y))
+            color = self.picture.color_at(math.floor(pointer.x), math.floor(pointer.y))
             self.pointer_moved.emit(pointer.x, pointer.y, color)
-        if self._tool.crosshair or isinstance(self._tool, BrushTool):
+        if self.hand.tool.crosshair or isinstance(self.hand.tool, BrushTool):
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._gestures.release(event)
-        self._progress.look()
+        self.progress.look()
         self._show_cursor(None)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._stage.pointer = None
-        self._tool.leave()
+        self.hand.tool.leave()
         self.update()
 
     def _show_cursor(self, wanted: Qt.CursorShape | None) -> None:
@@ -272,94 +265,50 @@ class Canvas(PhotoView):
         elif self._gestures.space_held:
             self.setCursor(Qt.CursorShape.OpenHandCursor)
         elif not self._gestures.dragging:
-            self.setCursor(wanted if wanted is not None else self._tool.cursor)
+            self.setCursor(wanted if wanted is not None else self.hand.tool.cursor)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         turn, held = event.angleDelta(), event.modifiers()
         shift = bool(held & Qt.KeyboardModifier.ShiftModifier)
         zooms = self.options.wheel_zoom or bool(held & Qt.KeyboardModifier.ControlModifier)
         if zooms and not shift:
-            self.zoom_by(1.2 ** (turn.y() / 120), event.position())
+            self.sight.zoom_by(1.2 ** (turn.y() / 120), event.position())
         else:
             # a plain wheel goes sideways with Shift, a touchpad both ways
             moved = turn if event.pixelDelta().isNull() else event.pixelDelta()
             moved = QPoint(moved.y(), 0) if shift and moved.x() == 0 else moved
-            self.pan(moved.x(), moved.y())
+            self.sight.pan(moved.x(), moved.y())
         event.accept()
+
+    # --- the keys ---------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
         if event.type() in _RELEASE_UNHEARD:
             self._gestures.finish()
-            self._progress.look()
+            self.progress.look()
         # Tab would move the focus, and a shortcut of the window would come before the tool's own keys
         if isinstance(event, QKeyEvent):
-            if event.type() == QEvent.Type.KeyPress and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
-                self._step(-1 if event.key() == Qt.Key.Key_Backtab else 1)
+            if event.type() == QEvent.Type.KeyPress and self.keys.press_tab(event):
                 return True
-            if event.type() == QEvent.Type.ShortcutOverride and self._wants(event):
+            if event.type() == QEvent.Type.ShortcutOverride and self.keys.comes_first(event):
                 event.accept()
                 return True
         return super().event(event)
 
-    def _wants(self, event: QKeyEvent) -> bool:
-        """Whether the canvas takes a key before any shortcut does."""
-        key = event.key()
-        if event.text() and event.text() in SIGNS:
-            return True
-        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace):
-            return self.in_progress and not event.modifiers() & _COMMANDS
-        return key in (Qt.Key.Key_Escape, Qt.Key.Key_Space, Qt.Key.Key_QuoteLeft)
-
-    def _step(self, by: int) -> None:
-        if self.in_progress:
-            if self._tool.pending and not self.dragging:
-                self.step_proposal(by)
-        elif not self._step_elsewhere(by):
-            self.step_object(by)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        key = Qt.Key(event.key())
-        if event.text() and event.text() in SIGNS:
-            self.sign_typed.emit(event.text())
-        elif not self.key_in_progress(event) and not self._press_key(key, event):
+        if not self.keys.press(event) and not self._hold(event):
             super().keyPressEvent(event)
 
-    def key_in_progress(self, event: QKeyEvent) -> bool:
-        """Enter, Backspace or Esc for what is in progress, wherever the focus is; False without any."""
-        if not self.in_progress or event.modifiers() & _COMMANDS:
-            return False
-        match event.key():
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
-                # a drag ends by the mouse, and one press finishes one thing
-                taken = self.dragging or event.isAutoRepeat() or self._tool.confirm()
-            case Qt.Key.Key_Backspace:
-                taken = self.take_back()
-            case Qt.Key.Key_Escape:
-                self.drop()
-                taken = True
-            case _:
-                taken = False
-        self._after_key()
-        return taken
-
-    def _press_key(self, key: Qt.Key, event: QKeyEvent) -> bool:
-        """Do what a key means here with nothing in progress; False where it means nothing."""
-        match key:
-            case Qt.Key.Key_Escape:
-                self.drop()
-            case Qt.Key.Key_Delete:
-                return self.delete_under_pointer()
+    def _hold(self, event: QKeyEvent) -> bool:
+        """What a key means for as long as it is held; False where it means nothing."""
+        match Qt.Key(event.key()):
             case Qt.Key.Key_Space:
                 self._gestures.space_held = True
                 self._show_cursor(None)
             case Qt.Key.Key_QuoteLeft:
-                self._peek(True)
-            case Qt.Key.Key_Control | Qt.Key.Key_Shift | Qt.Key.Key_Alt:
+                self.picture.peek(True)
+            case key if key in _MODIFIERS:
                 self._take_modifiers(event)
-            case Qt.Key.Key_Left | Qt.Key.Key_Right | Qt.Key.Key_Up | Qt.Key.Key_Down:
-                dx, dy = _ARROWS[key]
-                far = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
-                return self.nudge(dx * far, dy * far)
             case _:
                 return False
         return True
@@ -371,7 +320,7 @@ class Canvas(PhotoView):
             self._gestures.space_held = False
             self._show_cursor(None)
         elif event.key() == Qt.Key.Key_QuoteLeft:
-            self._peek(False)
+            self.picture.peek(False)
         else:
             self._take_modifiers(event)
             super().keyReleaseEvent(event)
@@ -387,9 +336,4 @@ class Canvas(PhotoView):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self._gestures.space_held = False
-        self._peek(False)
-
-    def _peek(self, on: bool) -> None:
-        if on != self._peeks:
-            self._peeks = on
-            self.update()
+        self.picture.peek(False)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from labeler.gui.canvas.view import SIGNS
+from labeler.gui.canvas.key_acts import SIGNS
 from labeler.gui.toolkit import theme
 from labeler.gui.window.actions import ACTIONS, MENUS, TOOL_ACTIONS, Action
 
@@ -29,15 +29,16 @@ class ActionSet(QObject):
         self.show_icons()
         signs = {key: self.by_id[action.id] for action in ACTIONS for key in action.keys if key in SIGNS}
         session, canvas, bench = window.session, window.canvas, window.bench
-        canvas.sign_typed.connect(lambda sign: signs[sign].trigger())
+        canvas.keys.sign_typed.connect(lambda sign: signs[sign].trigger())
         for signal in (
             session.project_changed,
             session.history.changed,
             session.document.images_changed,
             session.place.image_changed,
             session.document.changed,
-            canvas.progress_changed,
-            canvas.tool_changed,
+            canvas.progress.changed,
+            canvas.hand.changed,
+            canvas.hand.stayed,
             canvas.options_changed,
             bench.queue.changed,
             bench.learner.changed,

@@ -85,7 +85,7 @@ def _tool(name: str, title: str, key: str, icon: str) -> Action:
         icon=icon,
         heading="Tools",
         switch=lambda window, _: window.commands.take_tool(name),
-        ticked=lambda window: window.canvas.tool == name,
+        ticked=lambda window: window.canvas.hand.name == name,
         while_dragging=True,
     )
 
@@ -127,7 +127,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             "Undo",
             ("Ctrl+Z",),
             lambda w: w.keys.undo(),
-            enabled=lambda w: w.session.history.can_undo or w.canvas.can_take_back,
+            enabled=lambda w: w.session.history.can_undo or w.canvas.progress.can_take_back,
             while_dragging=True,
         ),
         # never an edit under what is in progress
@@ -137,7 +137,8 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             ("Ctrl+Shift+Z", "Ctrl+Y"),
             lambda w: w.keys.redo(),
             enabled=lambda w: (
-                w.canvas.can_bring_back or (w.session.history.can_redo and not w.canvas.in_progress)
+                w.canvas.progress.can_bring_back
+                or (w.session.history.can_redo and not w.canvas.progress.is_on)
             ),
             while_dragging=True,
         ),
@@ -211,13 +212,15 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
         Action("go-to", "Go to image…", ("Ctrl+G",), lambda w: w.commands.go_to()),
     ),
     "View": (
-        Action("fit", "Fit image", ("F",), lambda w: w.canvas.fit(), while_dragging=True),
-        Action("actual-size", "100 %", ("Ctrl+0",), lambda w: w.canvas.zoom_to(1.0), while_dragging=True),
+        Action("fit", "Fit image", ("F",), lambda w: w.canvas.sight.fit(), while_dragging=True),
+        Action(
+            "actual-size", "100 %", ("Ctrl+0",), lambda w: w.canvas.sight.zoom_to(1.0), while_dragging=True
+        ),
         Action(
             "zoom-in",
             "Zoom in",
             ("Ctrl++", "Ctrl+="),
-            lambda w: w.canvas.zoom_by(1.25),
+            lambda w: w.canvas.sight.zoom_by(1.25),
             while_dragging=True,
             repeats=True,
         ),
@@ -225,7 +228,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             "zoom-out",
             "Zoom out",
             ("Ctrl+-",),
-            lambda w: w.canvas.zoom_by(0.8),
+            lambda w: w.canvas.sight.zoom_by(0.8),
             while_dragging=True,
             repeats=True,
         ),

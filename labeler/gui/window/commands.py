@@ -113,7 +113,7 @@ class Commands(QObject):
 
     def take_tool(self, name: str) -> None:
         """Take a tool in hand; the keys are the canvas's."""
-        self._canvas.set_tool(name)
+        self._canvas.hand.take(name)
         self._canvas.setFocus()
 
     # --- help -------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class Commands(QObject):
 
     def reviewed_next(self) -> None:
         """Say that the open image is done, and go on: in a review to the next item of its queue."""
-        unfinished = self._canvas.unfinished()
+        unfinished = self._canvas.progress.sentence()
         if unfinished:
             self._notifier.info(f"Not marked as reviewed. {unfinished}", key="progress")
             return

@@ -23,43 +23,43 @@ class Keys(QObject):
         for digit in "1234567890":
             QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
         canvas.told.connect(self._tell)
-        canvas.kept.connect(self._tell_kept)
-        canvas.progress_changed.connect(self._take_progress)
+        canvas.progress.kept.connect(self._tell_kept)
+        canvas.progress.changed.connect(self._take_progress)
         session.document.changed.connect(self._take_back_offer)
         # it was said of an object of the image before
         session.place.image_changed.connect(lambda: notifier.take_back("category"))
 
     def holds_back(self) -> bool:
         """Whether something is under the hand, which is told: what would change it waits."""
-        if self._canvas.dragging:
-            self._tell(self._canvas.unfinished())
-        return self._canvas.dragging
+        if self._canvas.progress.is_dragging:
+            self._tell(self._canvas.progress.sentence())
+        return self._canvas.progress.is_dragging
 
     def _tell(self, text: str) -> None:
-        self._notifier.info(text, key="dragging" if self._canvas.dragging else "progress")
+        self._notifier.info(text, key="dragging" if self._canvas.progress.is_dragging else "progress")
 
     def _take_progress(self) -> None:
-        if not self._canvas.dragging:
+        if not self._canvas.progress.is_dragging:
             self._notifier.take_back("dragging")  # the mouse button is up, as was asked for
 
     # --- what they do -----------------------------------------------------------------------------
 
     def undo(self) -> None:
         """Take back a bit of what is in progress, else the last edit."""
-        if not self._canvas.take_back():
+        if not self._canvas.progress.take_back():
             self._session.history.undo()
 
     def redo(self) -> None:
         """Bring back what was taken of what is in progress, else the last undone edit."""
-        if not self._canvas.bring_back():
+        if not self._canvas.progress.bring_back():
             self._session.history.redo()
 
     def delete(self) -> None:
         """Take back a bit of what is in progress; else delete the hovered corner, or the selection."""
         canvas, session = self._canvas, self._session
-        if canvas.in_progress:
-            canvas.take_back()
-        elif not canvas.delete_under_pointer():
+        if canvas.progress.is_on:
+            canvas.progress.take_back()
+        elif not canvas.keys.delete_under_pointer():
             session.edits.delete(session.focus.selection, by="window")
 
     def pick_category(self, digit: str) -> None:
@@ -72,12 +72,12 @@ class Keys(QObject):
         found = next((c for c in session.document.categories.values() if c.key == digit), None)
         if found is None:
             return
-        if canvas.name_in_progress(found.id):
+        if canvas.progress.name(found.id):
             self._notifier.info(f"This one: {found.name}.", key="category")
-        elif session.focus.selection and canvas.tool == "select":
+        elif session.focus.selection and canvas.hand.name == "select":
             self._rename_selection(found)
         else:
-            if canvas.tool == "brush":
+            if canvas.hand.name == "brush":
                 session.focus.select(())  # the next stroke would go on with the object before
             session.focus.choose_category(found.id)
             self._notifier.info(f"Next object: {found.name}.", key="category")
@@ -99,7 +99,7 @@ class Keys(QObject):
 
     def go_on(self) -> None:
         """Something was clicked elsewhere for what is in progress: the keys go on with that."""
-        if self._canvas.in_progress:
+        if self._canvas.progress.is_on:
             self._canvas.setFocus()
 
     # --- keys that come to the window -------------------------------------------------------------
@@ -114,7 +114,7 @@ class Keys(QObject):
             return True
         if event.isAutoRepeat():
             return True  # what it was pressed for is done; it decides on nothing else
-        return self._canvas.key_in_progress(event)
+        return self._canvas.keys.press_in_progress(event)
 
     def _take_back_offer(self, changed: Changed) -> None:
         """What it offers to undo is the last edit no longer."""
@@ -125,7 +125,7 @@ class Keys(QObject):
 
     def close_project(self) -> None:
         """Let go of the project; what is half done in it is there again when it is opened again."""
-        trouble = self._canvas.keep_begun()
+        trouble = self._canvas.progress.keep()
         if trouble:
             self._notifier.error(trouble, action="Close anyway", run=self._session.close, key="begun")
         else:
@@ -133,7 +133,7 @@ class Keys(QObject):
 
     def may_close(self) -> bool:
         """Whether the window may go: what is half done is kept for the next time, or was given up."""
-        trouble = "" if self._loses_begun else self._canvas.keep_begun()
+        trouble = "" if self._loses_begun else self._canvas.progress.keep()
         if trouble:
             self._notifier.error(trouble, action="Close anyway", run=self._close_anyway, key="begun")
         return not trouble

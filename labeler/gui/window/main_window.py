@@ -125,7 +125,7 @@ class MainWindow(QObject):
         session.saved_changed.connect(self._show_saved)
         host.state_changed.connect(self.status_line.show_host)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
-        canvas.zoom_changed.connect(self.status_line.show_zoom)
+        canvas.sight.zoom_changed.connect(self.status_line.show_zoom)
 
     def _connect_parts(self) -> None:
         bench, panels, menu, welcome = self.bench, self.panels, self.model_menu, self.frame.welcome

@@ -43,8 +43,8 @@ class PlaceKeeper(QObject):
         waits = self._awaited is not None and self._awaited.image == image.path
         here = LastPlace(
             image=image.path,
-            view=self._awaited.view if self._awaited is not None and waits else self._canvas.sight(),
-            tool=self._canvas.tool,
+            view=self._awaited.view if self._awaited is not None and waits else self._canvas.sight.spot(),
+            tool=self._canvas.hand.name,
             category=session.focus.category.name if session.focus.category else "",
             name_filter=wanted.name,
             status_filter=wanted.status,
@@ -63,8 +63,8 @@ class PlaceKeeper(QObject):
         ids = {category.name: category.id for category in session.document.categories.values()}
         if there.category in ids:
             session.focus.choose_category(ids[there.category])
-        if there.tool in self._canvas.tool_names:
-            self._canvas.set_tool(there.tool)
+        if there.tool in self._canvas.hand.names:
+            self._canvas.hand.take(there.tool)
         image = next((one for one in session.document.images if one.path == there.image), None)
         if image is not None:
             session.place.resume_at, self._awaited = image.id, there
@@ -84,4 +84,4 @@ class PlaceKeeper(QObject):
             return
         self._awaited = None
         if there.image == image.path and there.view is not None:
-            self._canvas.look_from(there.view)
+            self._canvas.sight.look_from(there.view)

@@ -83,9 +83,9 @@ class Tour:
             chosen = next(c for c in session.document.categories.values() if c.name == category)
             session.focus.select(())
             session.focus.choose_category(chosen.id)
-            self._canvas.set_tool("sam-point")
+            self._canvas.hand.take("sam-point")
             self._click(x, y)
-            self._wait(lambda: bool(self._canvas.proposals), "a proposal")
+            self._wait(lambda: bool(self._canvas.prompt_desk.proposals), "a proposal")
             self._key(Qt.Key.Key_Return)
             self._tell(f"{name}: clicked a {category} at {x}, {y} and accepted its mask")
 
@@ -93,11 +93,11 @@ class Tour:
         """Cut a strip off a mask with the eraser, as a person does, and read the agreement."""
         session, canvas = self._session, self._canvas
         session.focus.select([annotation_id])
-        canvas.set_tool("eraser")
+        canvas.hand.take("eraser")
         canvas.set_options(brush_size=40.0)
         x, y = CLICKS["bus.jpg"][0][1]
         self._drag((x - 60, y + 300), (x + 60, y + 340))
-        canvas.set_tool("select")
+        canvas.hand.take("select")
         agreement = session.measure.agreement(annotation_id)
         if agreement is None:
             raise LabelerError("The corrected mask has no prediction to be measured against.")
@@ -143,7 +143,7 @@ class Tour:
         self._settle()
 
     def _spot(self, x: float, y: float) -> QPoint:
-        sx, sy = self._canvas.view.point_on_screen(x, y)
+        sx, sy = self._canvas.sight.view.point_on_screen(x, y)
         return QPoint(round(sx), round(sy))
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:

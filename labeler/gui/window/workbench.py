@@ -158,7 +158,7 @@ class Workbench(QObject):
             return
         path = session.place.image_path(image)
         self.host.open_image(str(path), path)  # not the id: another project has an image of that id too
-        self.canvas.ask_again()
+        self.canvas.prompt_desk.ask_again()
         self.look_ahead(self.settings.look_ahead)
 
     def _tell_step(self, label: str, is_undo: bool) -> None:

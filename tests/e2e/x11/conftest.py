@@ -78,7 +78,7 @@ class Outsider(User):
         self.settle()
 
     def _mouse_to(self, x: float, y: float) -> None:
-        spot = self.canvas.mapToGlobal(QPoint(*map(round, self.canvas.view.point_on_screen(x, y))))
+        spot = self.canvas.mapToGlobal(QPoint(*map(round, self.canvas.sight.view.point_on_screen(x, y))))
         xdotool("mousemove", spot.x(), spot.y())
         self.settle()
 

@@ -30,7 +30,7 @@ def _begin_polygon(person: Outsider, corners: int = 4) -> None:
 
 
 def _points(person: Outsider) -> int:
-    return len(person.canvas._tools["polygon"].points)  # type: ignore[attr-defined]
+    return len(person.canvas.progress._tools["polygon"].points)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(params=["de", "fr", "us"])
@@ -100,7 +100,7 @@ def test_a_polygon_waits_on_its_image_and_esc_drops_it(person: Outsider) -> None
     for key, image in (("D", "grace_hopper.jpg"), ("Next", "zidane.jpg"), ("A", "grace_hopper.jpg")):
         person.key(key)
         person.wait(lambda image=image: person.image == image)
-    assert not person.canvas.in_progress
+    assert not person.canvas.progress.is_on
     person.key("Prior")
     person.wait(lambda: _points(person) == 3)
     person.key("BackSpace")
@@ -122,7 +122,7 @@ def test_in_the_middle_of_a_drag(person: Outsider) -> None:
     person.wait(lambda: person.session.focus.draft is not None)
     for key in ("D", "P", "Del"):
         person.key(key)
-        person.wait(lambda: person.canvas.tool == "select")
+        person.wait(lambda: person.canvas.hand.name == "select")
     person.release(300, 500)
     assert person.image == "bus.jpg"
     person.read_all()
@@ -161,7 +161,7 @@ def test_what_is_typed_is_text(person: Outsider) -> None:
     person.window.panels.open("Images")
     field = person.window.panels[ImagesPanel].search
     person.wait(field.isVisible)
-    tool, image = person.canvas.tool, person.image
+    tool, image = person.canvas.hand.name, person.image
     category = person.session.focus.category
     person.click_on(field)
     person.wait(field.hasFocus)
@@ -170,11 +170,11 @@ def test_what_is_typed_is_text(person: Outsider) -> None:
     person.key("BackSpace")
     person.key("Return")
     person.wait(lambda: field.text() == "brevpqad 123,.[")
-    assert (person.canvas.tool, person.image, person.session.focus.category) == (tool, image, category)
+    assert (person.canvas.hand.name, person.image, person.session.focus.category) == (tool, image, category)
     person.click_at(400, 900)
     person.wait(person.canvas.hasFocus)
     person.key("B")
-    person.wait(lambda: person.canvas.tool == "brush")
+    person.wait(lambda: person.canvas.hand.name == "brush")
 
 
 def test_keys_work_again_when_a_dialog_is_gone(person: Outsider) -> None:
@@ -218,20 +218,18 @@ def test_click_to_mask_with_a_click_taken_back(sit_down: SitDown, photos: Path) 
     person.wait_encoded()
     person.key("Q")
     person.click_at(*PERSON)
-    person.wait(lambda: len(person.canvas.proposals) == 3)
-    before = person.canvas.proposals[person.canvas.proposal_index].mask
+    person.wait(lambda: len(person.canvas.prompt_desk.proposals) == 3)
+    before = person.canvas.prompt_desk.proposals[person.canvas.prompt_desk.index].mask
     person.click_at(600, 300, button=RIGHT)
-    person.wait(
-        lambda: len(person.canvas._prompt_desk.points) == 2 and not person.canvas._prompt_desk.waiting
-    )
+    person.wait(lambda: len(person.canvas.prompt_desk.points) == 2 and not person.canvas.prompt_desk.waiting)
     person.key("Ctrl+Z")
-    person.wait(lambda: person.canvas.proposals and not person.canvas._prompt_desk.waiting)
-    assert person.canvas.proposals[person.canvas.proposal_index].mask == before
+    person.wait(lambda: person.canvas.prompt_desk.proposals and not person.canvas.prompt_desk.waiting)
+    assert person.canvas.prompt_desk.proposals[person.canvas.prompt_desk.index].mask == before
     person.key("D")
     person.wait(lambda: person.image == "grace_hopper.jpg")
-    assert not person.canvas.proposals
+    assert not person.canvas.prompt_desk.proposals
     person.key("A")
-    person.wait(lambda: person.canvas.proposals)
+    person.wait(lambda: person.canvas.prompt_desk.proposals)
     person.key("Return")
     person.wait(lambda: len(person.annotations()) == 1)
     assert contains(person.selected().shape, *PERSON)

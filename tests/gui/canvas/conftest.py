@@ -67,7 +67,7 @@ class Hand:
 
     def at(self, x: float, y: float) -> QPoint:
         """The widget's pixel for a place of the image."""
-        sx, sy = self.canvas.view.point_on_screen(x, y)
+        sx, sy = self.canvas.sight.view.point_on_screen(x, y)
         return QPoint(round(sx), round(sy))
 
     def move(self, x: float, y: float) -> None:
@@ -119,7 +119,7 @@ def canvas(qtbot: QtBot, session: Session, host: Host) -> Iterator[Canvas]:
     made.resize(1000, 700)
     made.show()
     qtbot.waitExposed(made)
-    made.fit()
+    made.sight.fit()
     yield made
     made.hide()
 

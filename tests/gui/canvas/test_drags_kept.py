@@ -47,14 +47,14 @@ ARRIVALS = ("run_stores", "reload")
 @pytest.mark.parametrize("tool", ["box", "brush", "polygon"])
 def test_a_new_shape_is_made(canvas, hand, session, request, arrival, tool) -> None:
     arrives = request.getfixturevalue(arrival)
-    canvas.set_tool(tool)
+    canvas.hand.take(tool)
     hand.press(100, 200)
     hand.move(200, 300)
     arrives()
     hand.move(250, 500)
     arrives()
     hand.release(300, 500)
-    canvas._tool.confirm()
+    canvas.hand.tool.confirm()
     assert len(session.document.annotations) == 1
 
 

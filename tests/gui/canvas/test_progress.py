@@ -23,15 +23,15 @@ def told(canvas):
 
 def placed(canvas):
     """The points of the polygon that is being drawn."""
-    return len(canvas._tools["polygon"].points)
+    return len(canvas.progress._tools["polygon"].points)
 
 
 def proposed(qtbot, canvas):
-    qtbot.waitUntil(lambda: bool(canvas.proposals))
+    qtbot.waitUntil(lambda: bool(canvas.prompt_desk.proposals))
 
 
 def draw_corners(canvas, hand, corners=CORNERS):
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     for corner in corners:
         hand.click(*corner)
 
@@ -41,14 +41,14 @@ def draw_corners(canvas, hand, corners=CORNERS):
 
 def test_a_polygon_is_taken_back_point_by_point_and_brought_back(canvas, hand, session):
     draw_corners(canvas, hand)
-    assert canvas.take_back()
-    assert canvas.take_back()
+    assert canvas.progress.take_back()
+    assert canvas.progress.take_back()
     assert placed(canvas) == 1
-    assert canvas.bring_back()
+    assert canvas.progress.bring_back()
     assert placed(canvas) == 2
     hand.click(400, 400)
-    assert not canvas.can_bring_back
-    assert canvas.bring_back()  # nothing more comes, and no edit is meant either
+    assert not canvas.progress.can_bring_back
+    assert canvas.progress.bring_back()  # nothing more comes, and no edit is meant either
     assert placed(canvas) == 3
     hand.key(Qt.Key.Key_Return)
     (made,) = session.document.annotations.values()
@@ -57,16 +57,16 @@ def test_a_polygon_is_taken_back_point_by_point_and_brought_back(canvas, hand, s
 
 def test_the_first_point_comes_back_too_until_something_else_is_undone(canvas, hand):
     draw_corners(canvas, hand, CORNERS[:1])
-    assert canvas.take_back()
-    assert not canvas.in_progress
-    assert canvas.bring_back()
-    assert canvas.take_back()
-    assert not canvas.take_back()
-    assert not canvas.bring_back()
+    assert canvas.progress.take_back()
+    assert not canvas.progress.is_on
+    assert canvas.progress.bring_back()
+    assert canvas.progress.take_back()
+    assert not canvas.progress.take_back()
+    assert not canvas.progress.bring_back()
 
 
 def test_clicks_and_the_box_of_a_proposal_are_taken_back_in_their_turn(canvas, hand, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(200, 300)
     proposed(qtbot, canvas)
     hand.drag((150, 250), (350, 450))
@@ -77,44 +77,44 @@ def test_clicks_and_the_box_of_a_proposal_are_taken_back_in_their_turn(canvas, h
         return [tuple(point) for point in prompt.points.round().astype(int).tolist()], prompt.box is not None
 
     first, last = asked()[0]
-    assert canvas.take_back()
+    assert canvas.progress.take_back()
     assert asked() == ([first], True)
-    assert canvas.take_back()
+    assert canvas.progress.take_back()
     assert asked() == ([first], False)
-    assert canvas.bring_back()
-    assert canvas.bring_back()
+    assert canvas.progress.bring_back()
+    assert canvas.progress.bring_back()
     assert asked() == ([first, last], True)
     for _ in range(3):
-        assert canvas.take_back()
-    assert not canvas.proposals
-    assert not canvas.take_back()
+        assert canvas.progress.take_back()
+    assert not canvas.prompt_desk.proposals
+    assert not canvas.progress.take_back()
 
 
 @pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point", "sam-box"])
 @pytest.mark.parametrize("key", [Qt.Key.Key_Escape, Qt.Key.Key_Backspace, "undo"])
 def test_in_the_middle_of_a_drag_the_drag_alone_is_taken_back(canvas, hand, session, tool, key):
     there = session.edits.add(Box(100, 100, 300, 300), by="test")
-    canvas.set_tool(tool)
+    canvas.hand.take(tool)
     hand.press(200, 200)
     hand.move(260, 260)
     hand.move(320, 320)
     if key == "undo":
-        assert canvas.take_back()
+        assert canvas.progress.take_back()
     else:
         hand.key(key)
-    assert not canvas.dragging
+    assert not canvas.progress.is_dragging
     hand.release(340, 340)
     assert session.document.annotations == {there.id: there}
-    assert not canvas.in_progress
+    assert not canvas.progress.is_on
 
 
 def test_enter_in_the_middle_of_a_drag_waits_for_the_mouse(canvas, hand, session):
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     hand.press(100, 100)
     hand.move(300, 300)
     hand.key(Qt.Key.Key_Return)
     hand.key(Qt.Key.Key_Tab)
-    assert canvas.dragging
+    assert canvas.progress.is_dragging
     hand.release(300, 300)
     assert len(session.document.annotations) == 1
 
@@ -133,7 +133,7 @@ def test_a_freely_drawn_piece_is_taken_back_as_one_while_the_button_is_down(canv
 
 def test_enter_before_the_model_has_answered_is_told_and_waits(canvas, hand, host, session, told, qtbot):
     host.answers = False
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     hand.key(Qt.Key.Key_Return)
     assert told == ["There is no mask to accept yet; the model has not answered."]
@@ -150,10 +150,10 @@ def test_the_category_given_in_the_middle_of_a_drag_is_that_of_what_it_ends_with
     person = next(iter(session.document.categories.values()))
     session.focus.choose_category(person.id)
     there = session.edits.add(Box(100, 100, 300, 300), by="test")
-    canvas.set_tool("select")
+    canvas.hand.take("select")
     hand.press(200, 200)
     hand.move(250, 250)
-    assert canvas.name_in_progress(bus.id)
+    assert canvas.progress.name(bus.id)
     assert session.document.annotations[there.id] == there  # not under the hand
     hand.move(300, 300)
     hand.release(300, 300)
@@ -166,11 +166,11 @@ def test_a_drag_that_is_taken_back_gives_no_name(canvas, hand, session):
     bus = session.edits.add_category("bus", by="test")
     session.focus.choose_category(next(iter(session.document.categories)))
     there = session.edits.add(Mask(100, 100, np.ones((100, 100), bool)), by="test")
-    canvas.set_tool("brush")
+    canvas.hand.take("brush")
     hand.press(150, 150)
     hand.move(250, 250)
-    assert canvas.name_in_progress(bus.id)
-    assert canvas.take_back()
+    assert canvas.progress.name(bus.id)
+    assert canvas.progress.take_back()
     hand.release(250, 250)
     hand.press(150, 150)
     hand.release(150, 150)
@@ -186,12 +186,12 @@ def test_what_is_drawn_gets_the_name_given_meanwhile_and_nothing_else_does(
     there = session.edits.add(Box(500, 500, 600, 600), by="test")
     if tool == "brush":
         session.focus.select(())  # else it goes on with that one
-    canvas.set_tool(tool)
+    canvas.hand.take(tool)
     hand.press(100, 100)
     if tool != "sam-point":
         hand.move(300, 150)
         hand.move(250, 300)
-    assert canvas.name_in_progress(bus.id)
+    assert canvas.progress.name(bus.id)
     hand.release(*((100, 100) if tool == "sam-point" else (250, 300)))
     if tool == "sam-point":
         proposed(qtbot, canvas)
@@ -206,39 +206,39 @@ def test_what_is_drawn_gets_the_name_given_meanwhile_and_nothing_else_does(
 
 def test_a_polygon_is_there_again_when_its_image_is(canvas, hand, session, told):
     kept = []
-    canvas.kept.connect(lambda line, image_id: kept.append((line, image_id)))
+    canvas.progress.kept.connect(lambda line, image_id: kept.append((line, image_id)))
     draw_corners(canvas, hand)
     first = session.place.image.id
     session.place.step(1)
     assert kept == [("The polygon begun on bus.jpg is kept there.", first)]
-    assert not canvas.in_progress
+    assert not canvas.progress.is_on
     hand.key(Qt.Key.Key_Return)
-    canvas.set_tool("select")
+    canvas.hand.take("select")
     session.place.step(-1)
     assert placed(canvas) == 3
-    assert canvas.tool == "polygon"
+    assert canvas.hand.name == "polygon"
     assert told[-1].startswith("The polygon begun here is back")
     hand.key(Qt.Key.Key_Return)
     assert len(session.document.annotations) == 1
     session.place.step(1)
     session.place.step(-1)
-    assert not canvas.in_progress
+    assert not canvas.progress.is_on
 
 
 def test_a_proposal_is_there_again_with_its_masks_and_its_category(canvas, hand, session, qtbot):
     bus = session.edits.add_category("bus", by="test")
     person = next(iter(session.document.categories.values()))
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
-    canvas.step_proposal(1)
-    masks, index = [one.mask for one in canvas.proposals], canvas.proposal_index
+    canvas.prompt_desk.step(1)
+    masks, index = [one.mask for one in canvas.prompt_desk.proposals], canvas.prompt_desk.index
     session.place.step(1)
     session.focus.choose_category(person.id)
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
     session.place.step(-1)
-    assert [one.mask for one in canvas.proposals] == masks
-    assert canvas.proposal_index == index
+    assert [one.mask for one in canvas.prompt_desk.proposals] == masks
+    assert canvas.prompt_desk.index == index
     hand.key(Qt.Key.Key_Return)
     (made,) = session.document.annotations.values()
     assert made.category_id == bus.id
@@ -246,50 +246,50 @@ def test_a_proposal_is_there_again_with_its_masks_and_its_category(canvas, hand,
 
 def test_a_click_whose_answer_never_came_is_asked_again_on_return(canvas, hand, session, host, qtbot):
     host.answers = False
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     session.place.step(1)
     host.answer(1)
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
     session.place.step(-1)
     host.answers = True
-    canvas.ask_again()
+    canvas.prompt_desk.ask_again()
     proposed(qtbot, canvas)
-    canvas.ask_again()
+    canvas.prompt_desk.ask_again()
     assert len(host.asked) == 2
 
 
 def test_a_click_under_way_is_asked_again_when_the_photo_is_read_anew(canvas, hand, host, qtbot):
     """The model is given the file again, and forgets what it was asked before."""
     host.answers = False
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     host.answers = True
-    canvas.ask_again()
+    canvas.prompt_desk.ask_again()
     host.answer(1)
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
     proposed(qtbot, canvas)
     hand.click(420, 500)
-    canvas.ask_again()
+    canvas.prompt_desk.ask_again()
     assert [refine is not None for _, refine in host.asked] == [False, False, True, False]
 
 
 @pytest.mark.parametrize("tool", ["select", "box", "brush", "polygon", "sam-point"])
 def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, session, told, tool):
     session.edits.add(Box(100, 100, 300, 300), by="test")
-    canvas.set_tool(tool)
+    canvas.hand.take(tool)
     first = session.place.image.id
     hand.press(200, 200)
     hand.move(300, 300)
     session.place.step(1)
     session.place.go_to(session.place.order[-1])
-    canvas.set_tool("eraser")
-    assert (session.place.image.id, canvas.tool) == (first, tool)
-    assert canvas.dragging
+    canvas.hand.take("eraser")
+    assert (session.place.image.id, canvas.hand.name) == (first, tool)
+    assert canvas.progress.is_dragging
     assert len(told) == 3
     assert all(line.startswith("Let go of the mouse button first") for line in told)
     hand.release(300, 300)
-    canvas.drop()
+    canvas.keys.drop()
     session.place.step(1)
     assert session.place.image.id != first
 
@@ -297,15 +297,15 @@ def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, 
 def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(canvas, hand, session, told):
     session.edits.add(Box(200, 200, 400, 400), by="test")
     draw_corners(canvas, hand)
-    canvas.set_tool("select")
+    canvas.hand.take("select")
     assert told == ["The polygon is kept: P goes on with it."]
-    assert canvas.take_back()
+    assert canvas.progress.take_back()
     assert placed(canvas) == 2
-    assert canvas.bring_back()
+    assert canvas.progress.bring_back()
     assert placed(canvas) == 3
     hand.drag((250, 250), (280, 280))
-    assert not canvas.take_back()  # an edit came after it
-    canvas.set_tool("polygon")
+    assert not canvas.progress.take_back()  # an edit came after it
+    canvas.hand.take("polygon")
     hand.click(300, 300)
     hand.key(Qt.Key.Key_Return)
     assert len(session.document.annotations) == 2
@@ -314,7 +314,7 @@ def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(ca
 def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
     square = np.array([(200, 200), (400, 200), (400, 400), (200, 400)], dtype=float)
     target = session.edits.add(Polygons((Part(square),)), by="test")
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     for corner in ((250, 250), (350, 250), (350, 350)):
         hand.click(*corner, held=CTRL)
     other = session.edits.add(Box(500, 500, 600, 600), by="test")
@@ -333,25 +333,25 @@ def test_a_hole_is_cut_into_what_it_was_begun_in(canvas, hand, session, told):
 def test_what_is_half_done_outlives_the_window(canvas, hand, session, host, qtbot):
     draw_corners(canvas, hand)
     session.place.step(1)
-    canvas.set_tool("sam-box")
+    canvas.hand.take("sam-box")
     hand.drag((100, 100), (300, 300))
     proposed(qtbot, canvas)
-    assert canvas.keep_begun() == ""
+    assert canvas.progress.keep() == ""
     again = Canvas(session, host)
     qtbot.addWidget(again)
-    assert again.tool == "sam-box"
-    assert not again.proposals
-    again.ask_again()
+    assert again.hand.name == "sam-box"
+    assert not again.prompt_desk.proposals
+    again.prompt_desk.ask_again()
     proposed(qtbot, again)
     session.place.step(-1)
     assert placed(again) == 3
 
 
 def test_a_drag_is_finished_when_the_window_goes(canvas, hand, session):
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     hand.press(100, 100)
     hand.move(300, 300)
-    assert canvas.keep_begun() == ""
+    assert canvas.progress.keep() == ""
     assert len(session.document.annotations) == 1
 
 
@@ -359,7 +359,7 @@ def test_what_cannot_be_kept_is_told(canvas, hand, session, home):
     draw_corners(canvas, hand)
     (home / "data").mkdir(exist_ok=True)
     (home / "data" / "begun").write_text("no folder")
-    assert canvas.keep_begun().startswith("What is half done cannot be kept (")
+    assert canvas.progress.keep().startswith("What is half done cannot be kept (")
     assert placed(canvas) == 3
 
 
@@ -388,22 +388,22 @@ def test_a_shelf_is_read_again_and_a_damaged_one_is_empty(tmp_path, home):
 
 def test_brush_and_eraser_say_what_the_next_stroke_does(canvas, hand, session, told):
     person = session.document.categories[next(iter(session.document.categories))]
-    canvas.set_tool("brush")
-    assert canvas.outlook() == "new person"
+    canvas.hand.take("brush")
+    assert canvas.hand.outlook() == "new person"
     session.edits.add(Box(100, 100, 300, 300), by="test")
-    assert canvas.outlook() == "turns the box of person into a mask · Esc: new object"
+    assert canvas.hand.outlook() == "turns the box of person into a mask · Esc: new object"
     made = session.edits.add(Mask(400, 400, np.ones((50, 50), bool)), by="test")
-    assert canvas.outlook() == "adds to person · Esc: new object"
-    canvas.set_tool("eraser")
-    assert canvas.outlook() == "rubs out of person"
+    assert canvas.hand.outlook() == "adds to person · Esc: new object"
+    canvas.hand.take("eraser")
+    assert canvas.hand.outlook() == "rubs out of person"
     session.focus.select(())
-    assert canvas.outlook() == "nothing is selected · V, then click what to rub out"
+    assert canvas.hand.outlook() == "nothing is selected · V, then click what to rub out"
     hand.drag((420, 420), (440, 440))
     assert told == ["Nothing was rubbed out: select the object first (V, then click it)."]
     session.focus.select([made.id])
     locked = type(person)(**{**{f: getattr(person, f) for f in person.__struct_fields__}, "locked": True})
     session.edits.commit("Lock", [Change(person, locked)], by="test")
-    assert canvas.outlook() == "person is locked or hidden · Esc lets go of it"
+    assert canvas.hand.outlook() == "person is locked or hidden · Esc lets go of it"
     hand.drag((420, 420), (440, 440))
     assert told[-1] == "person is locked or hidden, so nothing was changed. Esc lets go of it."
     assert session.document.annotations[made.id] == made

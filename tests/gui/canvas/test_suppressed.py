@@ -93,7 +93,7 @@ def test_hovering_a_suppressed_one_draws_a_line_to_the_one_that_suppressed_it(ca
     hand.move(310, 400)
     assert predicted.hovered == key_of(predicted, 0.8)
     assert image_of(canvas) != before
-    tags = [tag.text for tag, _ in canvas._reasons._tags()]
+    tags = [tag.text for tag, _ in canvas.picture._reasons._tags()]
     assert tags == ["person 0.80 · IoU 0.75 with 0.90"]
     hand.move(600, 620)
     assert predicted.hovered is None
@@ -173,7 +173,7 @@ def test_the_step_mode_shows_each_step_and_escape_ends_it(canvas, hand, predicte
         predicted.step_walk(1)
     assert all(one != other for at, one in enumerate(shown) for other in shown[:at])
     predicted.step_walk(-1)
-    texts = [tag.text for tag, _ in canvas._reasons._tags()]
+    texts = [tag.text for tag, _ in canvas.picture._reasons._tags()]
     assert texts == ["1 · person 0.90", "IoU 0.75"]
     hand.key(Qt.Key.Key_Escape)
     assert predicted.walk is None

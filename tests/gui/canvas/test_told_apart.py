@@ -29,7 +29,7 @@ def test_selected_neighbours_of_one_category_have_a_dark_seam(canvas, session):
     left, right = (session.edits.add(half(x, 300), by="test") for x in (300, 420))
     session.focus.select([left.id, right.id])
     canvas.grab()
-    assert [job.look for job in canvas._active._selected._jobs] == [AMONG, AMONG]
+    assert [job.look for job in canvas.picture._active._selected._jobs] == [AMONG, AMONG]
     dark = {}
     for look in (AMONG, SELECTED):
         buffer = np.zeros((300, 400, 4), dtype=np.uint8)
@@ -42,20 +42,20 @@ def test_selected_neighbours_of_one_category_have_a_dark_seam(canvas, session):
     assert dark[AMONG] >= 1
     session.focus.select([left.id])
     canvas.grab()
-    assert [job.look for job in canvas._active._selected._jobs] == [SELECTED]
+    assert [job.look for job in canvas.picture._active._selected._jobs] == [SELECTED]
 
 
 def test_a_proposal_and_its_preview_have_the_colour_of_what_they_become(canvas, hand, session):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.move(300, 300)
     canvas.grab()
-    drawn = canvas._active._proposed
+    drawn = canvas.picture._active._proposed
     color = rgb(session.focus.category.color)
     assert [job.color for job in drawn._jobs] == [color]
     hand.click(300, 300)
     QApplication.processEvents()
     canvas.grab()
-    assert canvas._prompt_desk.current is not None
+    assert canvas.prompt_desk.current is not None
     assert [job.color for job in drawn._jobs] == [color]
     recolor(session, "#123456")
     canvas.grab()
@@ -67,10 +67,10 @@ def test_a_proposal_and_its_preview_have_the_colour_of_what_they_become(canvas, 
 
 def test_without_a_category_a_proposal_is_violet(canvas, hand, session):
     session.focus.choose_category(0)
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.move(340, 320)
     canvas.grab()
-    assert [job.color for job in canvas._active._proposed._jobs] == [rgb(theme.PROPOSAL)]
+    assert [job.color for job in canvas.picture._active._proposed._jobs] == [rgb(theme.PROPOSAL)]
 
 
 def test_a_reason_stands_on_no_label(canvas, predict, qtbot):
@@ -81,9 +81,9 @@ def test_a_reason_stands_on_no_label(canvas, predict, qtbot):
     hovered = next(key for key, one in canvas.predictions.candidates.items() if one.confidence == 0.8)
     canvas.predictions.hover(hovered)
     canvas.grab()
-    (reason,) = canvas._reasons.tagged
-    assert canvas._active.tagged
-    assert not any(reason.intersects(label) for label in canvas._active.tagged)
+    (reason,) = canvas.picture._reasons.tagged
+    assert canvas.picture._active.tagged
+    assert not any(reason.intersects(label) for label in canvas.picture._active.tagged)
     assert canvas.rect().contains(reason.toAlignedRect())
 
 

@@ -41,14 +41,14 @@ def mask(session, x=300, y=300, size=100):
 
 
 def test_a_drag_draws_a_box_which_is_selected(canvas, hand, session):
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     hand.drag((100, 200), (300, 500))
     assert near(only(session).shape, 100, 200, 300, 500)
     assert session.focus.selection == {only(session).id}
 
 
 def test_a_box_ends_at_the_image_and_a_slip_of_the_hand_draws_none(canvas, hand, session):
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     hand.click(100, 100)
     assert not session.document.annotations
     hand.drag((700, 900), (900, 1300))
@@ -56,7 +56,7 @@ def test_a_box_ends_at_the_image_and_a_slip_of_the_hand_draws_none(canvas, hand,
 
 
 def test_escape_in_the_middle_of_a_drag_draws_nothing(canvas, hand, session):
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     hand.press(100, 100)
     hand.move(300, 300)
     hand.key(Qt.Key.Key_Escape)
@@ -186,7 +186,7 @@ def test_in_a_read_only_project_every_drag_ends_where_it_began_and_is_told(
     session.focus.select([made.id])
     hand.drag((150, 150), (250, 250))
     hand.key(Qt.Key.Key_Right)
-    canvas.set_tool("brush")
+    canvas.hand.take("brush")
     hand.drag((150, 150), (250, 250))
     assert len(told) == 3
     assert session.document.annotations[made.id] == made
@@ -229,7 +229,7 @@ def test_vertices_are_inserted_and_deleted_but_three_stay(canvas, hand, session)
 
 @pytest.mark.parametrize("close", ["enter", "double", "first"])
 def test_clicks_draw_a_polygon(canvas, hand, session, close):
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     for x, y in ((100, 100), (300, 100), (300, 300)):
         hand.click(x, y)
     if close == "enter":
@@ -244,7 +244,7 @@ def test_clicks_draw_a_polygon(canvas, hand, session, close):
 
 
 def test_backspace_takes_the_last_point_back_and_escape_all(canvas, hand, session):
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     for x, y in ((100, 100), (300, 100), (300, 300), (700, 700)):
         hand.click(x, y)
     hand.key(Qt.Key.Key_Backspace)
@@ -257,7 +257,7 @@ def test_backspace_takes_the_last_point_back_and_escape_all(canvas, hand, sessio
 
 
 def test_a_held_button_draws_freely(canvas, hand, session):
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     hand.drag((100, 100), (500, 100), steps=20)
     hand.drag((500, 400), (100, 400), steps=20)
     hand.key(Qt.Key.Key_Return)
@@ -266,7 +266,7 @@ def test_a_held_button_draws_freely(canvas, hand, session):
 
 def test_ctrl_cuts_a_hole_into_the_selected_polygon(canvas, hand, session):
     polygon(session)
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     hand.click(250, 250, held=CTRL)
     hand.click(350, 250)
     hand.click(350, 350)
@@ -280,7 +280,7 @@ def test_ctrl_cuts_a_hole_into_the_selected_polygon(canvas, hand, session):
 
 
 def test_a_stroke_paints_one_mask_in_one_edit(canvas, hand, session):
-    canvas.set_tool("brush")
+    canvas.hand.take("brush")
     canvas.set_options(brush_size=40.0)
     edits = []
     session.document.changed.connect(edits.append)
@@ -296,11 +296,11 @@ def test_a_stroke_paints_one_mask_in_one_edit(canvas, hand, session):
 
 def test_eraser_and_ctrl_rub_out_and_nothing_left_is_a_deletion(canvas, hand, session):
     made = mask(session)
-    canvas.set_tool("eraser")
+    canvas.hand.take("eraser")
     canvas.set_options(brush_size=60.0)
     hand.drag((280, 350), (420, 350))
     assert session.document.annotations[made.id].shape.bits.sum() == pytest.approx(10000 - 6000, abs=250)
-    canvas.set_tool("brush")
+    canvas.hand.take("brush")
     canvas.set_options(brush_size=300.0)
     hand.click(350, 350, held=CTRL)
     assert not session.document.annotations
@@ -308,7 +308,7 @@ def test_eraser_and_ctrl_rub_out_and_nothing_left_is_a_deletion(canvas, hand, se
 
 def test_a_box_is_rasterised_when_painted_on(canvas, hand, session):
     session.edits.add(Box(200, 200, 300, 300), by="test")
-    canvas.set_tool("brush")
+    canvas.hand.take("brush")
     canvas.set_options(brush_size=50.0)
     hand.click(300, 250)
     assert isinstance(only(session).shape, Mask)
@@ -318,7 +318,7 @@ def test_a_box_is_rasterised_when_painted_on(canvas, hand, session):
 def test_agreement_is_right_after_every_dab(canvas, hand, session):
     reference = Mask(300, 300, np.ones((100, 100), bool))
     made = session.edits.accept(reference, 0.9, by="test")
-    canvas.set_tool("brush")
+    canvas.hand.take("brush")
     canvas.set_options(brush_size=30.0)
     hand.press(400, 350)
     for x in range(400, 500, 20):
@@ -334,7 +334,7 @@ def test_agreement_is_right_after_every_dab(canvas, hand, session):
 
 def test_escape_takes_a_stroke_back(canvas, hand, session):
     made = mask(session)
-    canvas.set_tool("eraser")
+    canvas.hand.take("eraser")
     hand.press(350, 350)
     hand.move(380, 380)
     hand.key(Qt.Key.Key_Escape)
@@ -344,7 +344,7 @@ def test_escape_takes_a_stroke_back(canvas, hand, session):
 
 
 def test_an_eraser_with_nothing_selected_does_nothing(canvas, hand, session):
-    canvas.set_tool("eraser")
+    canvas.hand.take("eraser")
     hand.drag((100, 100), (300, 300))
     assert not session.document.annotations
 
@@ -353,33 +353,33 @@ def test_an_eraser_with_nothing_selected_does_nothing(canvas, hand, session):
 
 
 def proposed(qtbot, canvas):
-    qtbot.waitUntil(lambda: len(canvas.proposals) == 3)
+    qtbot.waitUntil(lambda: len(canvas.prompt_desk.proposals) == 3)
 
 
 def test_click_step_accept(canvas, hand, session, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
-    sizes = [proposal.mask.width for proposal in canvas.proposals]
+    sizes = [proposal.mask.width for proposal in canvas.prompt_desk.proposals]
     assert sizes == [41, 81, 161]
-    assert canvas.proposals[canvas.proposal_index].confidence == 0.94
+    assert canvas.prompt_desk.proposals[canvas.prompt_desk.index].confidence == 0.94
     hand.key(Qt.Key.Key_Tab)
-    assert canvas.proposal_index == 2
+    assert canvas.prompt_desk.index == 2
     hand.key(Qt.Key.Key_Backtab, SHIFT)
-    assert canvas.proposal_index == 1
+    assert canvas.prompt_desk.index == 1
     hand.key(Qt.Key.Key_Return)
     made = only(session)
     assert made.source == "model"
     assert made.shape.width == 81
     assert session.measure.agreement(made.id).iou == 1
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
 
 
 def test_right_and_shift_say_what_it_is_not_and_refine_what_is_shown(canvas, hand, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
-    canvas.step_proposal(1)
+    canvas.prompt_desk.step(1)
     hand.click(450, 500, button=RIGHT)
     prompt, refine = host.asked[-1]
     assert prompt.positive.tolist() == [True, False]
@@ -394,19 +394,19 @@ def test_right_and_shift_say_what_it_is_not_and_refine_what_is_shown(canvas, han
 
 
 def test_backspace_on_the_last_prompt_and_escape_drop_everything(canvas, hand, session, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     for key in (Qt.Key.Key_Backspace, Qt.Key.Key_Escape):
         hand.click(400, 500)
         proposed(qtbot, canvas)
         hand.key(key)
-        assert not canvas.proposals
+        assert not canvas.prompt_desk.proposals
     hand.key(Qt.Key.Key_Return)
     assert not session.document.annotations
 
 
 @pytest.mark.parametrize("tool", ["sam-point", "sam-box"])
 def test_a_drag_prompts_with_a_box(canvas, hand, host, qtbot, tool):
-    canvas.set_tool(tool)
+    canvas.hand.take(tool)
     hand.drag((200, 300), (400, 600))
     proposed(qtbot, canvas)
     prompt, _ = host.asked[-1]
@@ -416,30 +416,30 @@ def test_a_drag_prompts_with_a_box(canvas, hand, host, qtbot, tool):
 
 def test_a_late_answer_for_dropped_prompts_is_ignored(canvas, hand, host):
     host.answers = False
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
-    canvas.drop()
+    canvas.keys.drop()
     host.answer(1)
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
 
 
 def test_hovering_previews_and_never_leaves_a_trace(canvas, hand, session, host):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     before = canvas.grab().toImage()
     hand.move(400, 500)
     assert np.allclose(host.hovered[-1], (400, 500), atol=1.5)
     assert canvas.grab().toImage() != before
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
     QApplication.sendEvent(canvas, QEvent(QEvent.Type.Leave))
     assert canvas.grab().toImage() == before
 
 
 def test_going_to_another_image_drops_the_proposal(canvas, hand, session, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
     session.place.step(1)
-    assert not canvas.proposals
+    assert not canvas.prompt_desk.proposals
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -471,24 +471,24 @@ def test_the_canvas_claims_only_the_keys_it_needs(canvas, hand):
     assert claims(Qt.Key.Key_Escape)
     assert not claims(Qt.Key.Key_Return)
     assert not claims(Qt.Key.Key_B)
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     hand.click(100, 100)
     assert claims(Qt.Key.Key_Return)
 
 
 def test_taking_another_tool_leaves_what_was_half_done(canvas, hand, session, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
     proposed(qtbot, canvas)
-    canvas.set_tool("sam-box")
-    assert canvas.in_progress
+    canvas.hand.take("sam-box")
+    assert canvas.progress.is_on
     names = []
-    canvas.tool_changed.connect(names.append)
-    canvas.set_tool("brush")
-    assert (canvas.tool, names) == ("brush", ["brush"])
-    assert canvas.proposals
+    canvas.hand.changed.connect(names.append)
+    canvas.hand.take("brush")
+    assert (canvas.hand.name, names) == ("brush", ["brush"])
+    assert canvas.prompt_desk.proposals
     QTest.keyClick(canvas, Qt.Key.Key_Return)
     assert not session.document.annotations
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     QTest.keyClick(canvas, Qt.Key.Key_Return)
     assert len(session.document.annotations) == 1

@@ -18,25 +18,25 @@ def center_color(canvas, hand, x, y):
 
 def test_the_wheel_zooms_at_the_pointer(canvas, hand):
     zooms = []
-    canvas.zoom_changed.connect(zooms.append)
+    canvas.sight.zoom_changed.connect(zooms.append)
     before = hand.at(200, 300)
     hand.wheel(200, 300, 3)
-    assert canvas.view.scale == pytest.approx(0.6 * 1.2**3, rel=0.2)
+    assert canvas.sight.view.scale == pytest.approx(0.6 * 1.2**3, rel=0.2)
     assert (hand.at(200, 300) - before).manhattanLength() <= 2
-    assert zooms == [canvas.view.scale]
+    assert zooms == [canvas.sight.view.scale]
 
 
 def test_middle_drag_space_drag_and_shift_wheel_pan(canvas, hand):
-    canvas.zoom_to(2.0)
-    start = canvas.view.offset
+    canvas.sight.zoom_to(2.0)
+    start = canvas.sight.view.offset
     hand.drag((400, 500), (430, 520), button=MIDDLE)
-    assert np.allclose(np.subtract(canvas.view.offset, start), (60, 40), atol=2)
+    assert np.allclose(np.subtract(canvas.sight.view.offset, start), (60, 40), atol=2)
     canvas.keyPressEvent(_key(Qt.Key.Key_Space))
     hand.drag((400, 500), (385, 500))
     canvas.keyReleaseEvent(_key(Qt.Key.Key_Space, down=False))
-    assert np.allclose(np.subtract(canvas.view.offset, start), (30, 40), atol=3)
+    assert np.allclose(np.subtract(canvas.sight.view.offset, start), (30, 40), atol=3)
     hand.wheel(400, 500, 1, SHIFT)
-    assert canvas.view.offset[0] - start[0] == pytest.approx(150, abs=3)
+    assert canvas.sight.view.offset[0] - start[0] == pytest.approx(150, abs=3)
 
 
 def _key(key, *, down=True):
@@ -48,29 +48,29 @@ def _key(key, *, down=True):
 
 
 def test_fit_and_100_percent(canvas, hand):
-    canvas.zoom_to(1.0)
-    assert canvas.view.scale == 1.0
-    canvas.fit()
-    assert canvas.view.scale == pytest.approx((700 - 24) / 1080)
+    canvas.sight.zoom_to(1.0)
+    assert canvas.sight.view.scale == 1.0
+    canvas.sight.fit()
+    assert canvas.sight.view.scale == pytest.approx((700 - 24) / 1080)
     canvas.resize(600, 400)
-    assert canvas.view.scale == pytest.approx((400 - 24) / 1080)
+    assert canvas.sight.view.scale == pytest.approx((400 - 24) / 1080)
 
 
 def test_the_pointer_tells_pixel_and_colour(canvas, hand, session):
     told = []
     canvas.pointer_moved.connect(lambda *values: told.append(values))
-    canvas.zoom_to(4.0)
+    canvas.sight.zoom_to(4.0)
     hand.move(400.5, 500.5)
     x, y, color = told[-1]
     assert color == tuple(session.place.pixels.rgb[int(y), int(x)])
     assert (int(x), int(y)) == (400, 500)
-    canvas.fit()
+    canvas.sight.fit()
     hand.move(-20, 100)
     assert told[-1][2] is None
 
 
 def test_the_photo_is_on_the_screen(canvas, hand, session):
-    canvas.zoom_to(8.0)
+    canvas.sight.zoom_to(8.0)
     for x, y in ((405.5, 540.5), (420.5, 530.5)):
         assert center_color(canvas, hand, x, y) == tuple(session.place.pixels.rgb[int(y), int(x)])
 
@@ -133,7 +133,7 @@ def test_nothing_is_drawn_on_a_photo_that_is_not_on_the_screen(canvas, session, 
     """Until it has been read, the photo before it is what a person sees; one that is gone is never seen."""
     told = []
     canvas.told.connect(told.append)
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     session.place._loader.forget(session.document.images[1].id)
     session.place.step(1)
     assert session.place.pixels is None
@@ -195,14 +195,14 @@ def test_a_proposal_that_fills_the_view_leaves_no_room_for_the_chooser():
 
 
 def test_a_click_in_the_chooser_chooses(canvas, hand, host, qtbot):
-    canvas.set_tool("sam-point")
+    canvas.hand.take("sam-point")
     hand.click(400, 500)
-    qtbot.waitUntil(lambda: len(canvas.proposals) == 3)
+    qtbot.waitUntil(lambda: len(canvas.prompt_desk.proposals) == 3)
     chooser = canvas._chooser
     assert chooser.isVisible()
     from PySide6.QtCore import QPoint
 
     qtbot.mouseClick(chooser, Qt.MouseButton.LeftButton, pos=QPoint(30, 4 + 20 + 10))
-    assert canvas.proposal_index == 0
-    canvas.drop()
+    assert canvas.prompt_desk.index == 0
+    canvas.keys.drop()
     assert not chooser.isVisible()

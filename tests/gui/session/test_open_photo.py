@@ -137,29 +137,29 @@ def test_a_photo_renamed_while_open_is_followed_with_its_labels(qtbot, window, f
 
 def test_a_photo_renamed_in_the_middle_of_a_drag_ends_nothing(qtbot, window, folder) -> None:
     canvas = window.canvas
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     for corner in ((10, 10), (60, 10)):
         qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, *corner))
-    canvas.set_tool("box")
+    canvas.hand.take("box")
     qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, 100, 100))
     qtbot.mouseMove(canvas, at(canvas, 140, 130))
-    assert canvas.dragging
-    sight = canvas.view
+    assert canvas.progress.is_dragging
+    sight = canvas.sight.view
     canvas.look_at(Box(0, 0, 10, 10))
-    assert canvas.view == sight
+    assert canvas.sight.view == sight
     (folder / "1.bmp").rename(folder / "renamed.bmp")
     window.session.look_at_folder()
     qtbot.waitUntil(lambda: window.session.place.image.path == "renamed.bmp", timeout=SOON)
-    assert canvas.dragging
+    assert canvas.progress.is_dragging
     qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(canvas, 140, 130))
     assert len(window.session.document.annotations) == 2
-    assert canvas.tool == "box"
-    assert canvas.unfinished().startswith("A polygon is not finished here")
+    assert canvas.hand.name == "box"
+    assert canvas.progress.sentence().startswith("A polygon is not finished here")
 
 
 def at(canvas: Canvas, x: float, y: float) -> QPoint:
     """Where a point of the image is in the canvas."""
-    return QPointF(*canvas.view.point_on_screen(x, y)).toPoint()
+    return QPointF(*canvas.sight.view.point_on_screen(x, y)).toPoint()
 
 
 def test_coming_back_to_the_window_looks_at_the_folder(qtbot, window, folder) -> None:

@@ -94,9 +94,9 @@ def test_a_tool_s_button_follows_its_key_and_the_canvas(opened: MainWindow) -> N
     assert opened.actions["select"].isChecked()
     for spec in TOOL_ACTIONS:
         opened.actions[spec.id].trigger()
-        assert opened.canvas.tool == spec.id
+        assert opened.canvas.hand.name == spec.id
         assert [one.id for one in TOOL_ACTIONS if opened.actions[one.id].isChecked()] == [spec.id]
-    opened.canvas.set_tool("select")
+    opened.canvas.hand.take("select")
     assert opened.actions["select"].isChecked()
 
 
@@ -280,9 +280,9 @@ def test_a_held_key_goes_no_further_than_what_was_in_progress(
     canvas, predictions = opened.canvas, opened.bench.predictions
     qtbot.waitUntil(lambda: bool(predictions.kept))
     predictions.select(predictions.kept)
-    canvas.set_tool("polygon")
+    canvas.hand.take("polygon")
     for x, y in ((200, 200), (400, 200), (400, 400)):
-        spot = QPoint(*map(round, canvas.view.point_on_screen(x, y)))
+        spot = QPoint(*map(round, canvas.sight.view.point_on_screen(x, y)))
         qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=spot)
     predictions.select(predictions.kept)
     for held in (False, *[True] * 6):
@@ -290,7 +290,7 @@ def test_a_held_key_goes_no_further_than_what_was_in_progress(
         QApplication.sendEvent(canvas, event)
     verdicts = [one.verdict for one in opened.session.document.candidates.values()]
     assert verdicts == [""]
-    assert not canvas.in_progress
+    assert not canvas.progress.is_on
     assert len(opened.session.document.annotations) == (key == Qt.Key.Key_Return)
     event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
     predictions.select(predictions.kept)

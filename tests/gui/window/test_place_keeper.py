@@ -65,16 +65,16 @@ def test_a_project_opens_where_one_was(
     qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
     canvas.look_at(Box(200, 300, 260, 380))
     opened.actions["polygon"].trigger()
-    there, sight = path_of(opened), canvas.sight()
+    there, sight = path_of(opened), canvas.sight.spot()
     assert sight is not None
     again = reopen(opened, photos)
     assert path_of(again) == there == "grace_hopper.jpg"
-    assert again.canvas.tool == "polygon"
+    assert again.canvas.hand.name == "polygon"
     assert again.actions["polygon"].isChecked()
     assert again.session.focus.category is not None
     assert again.session.focus.category.name == "bus"
     assert again.panels[ImagesPanel].filter() == ImageFilter(status="unlabelled", sorting="name")
-    assert again.canvas.sight() == pytest.approx(sight, abs=1.5)
+    assert again.canvas.sight.spot() == pytest.approx(sight, abs=1.5)
     assert again.frame.top.chip.isVisible()  # a filter that was forgotten overnight is said
     assert again.frame.top.chip.text() == "3 images: unlabelled"
 
@@ -82,7 +82,7 @@ def test_a_project_opens_where_one_was(
 def test_each_project_has_its_own_place(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
     session, others = opened.session, other_folder(photos)
     session.place.step(2)
-    opened.canvas.set_tool("box")
+    opened.canvas.hand.take("box")
     opened.open(others)
     qtbot.waitUntil(lambda: session.root == others and session.place.pixels is not None, timeout=20_000)
     assert path_of(opened) == "bus.jpg"
@@ -91,7 +91,7 @@ def test_each_project_has_its_own_place(qtbot: QtBot, opened: MainWindow, photos
     opened.open(photos)
     qtbot.waitUntil(lambda: session.root == photos and session.place.pixels is not None, timeout=20_000)
     assert path_of(opened) == "zidane.jpg"
-    assert opened.canvas.tool == "box"
+    assert opened.canvas.hand.name == "box"
     opened.open(others)
     qtbot.waitUntil(lambda: session.root == others and session.place.pixels is not None, timeout=20_000)
     assert path_of(opened) == "grace_hopper.jpg"
@@ -119,9 +119,9 @@ def test_what_has_gone_holds_nothing_up(opened: MainWindow, photos: Path, reopen
     settings.save()
     again = reopen(opened, photos)
     assert path_of(again) == "bus.jpg"
-    assert again.canvas.tool == "select"
+    assert again.canvas.hand.name == "select"
     assert len(again.session.place.order) == 3
-    assert again.canvas.sight() is None
+    assert again.canvas.sight.spot() is None
 
 
 def test_the_photo_itself_may_be_away(qtbot: QtBot, opened: MainWindow, photos: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_photo_itself_may_be_away(qtbot: QtBot, opened: MainWindow, photos: 
     assert path_of(opened) == "grace_hopper.jpg"
     session.place.step(1)
     qtbot.waitUntil(lambda: session.place.pixels is not None, timeout=20_000)
-    assert opened.canvas.sight() is None  # another photo is shown whole
+    assert opened.canvas.sight.spot() is None  # another photo is shown whole
 
 
 def test_the_place_is_kept_while_one_works(qtbot: QtBot, opened: MainWindow) -> None:

@@ -42,14 +42,14 @@ class OptionsBar(QFrame):
         for widget in self._widgets():
             widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             self._row.addWidget(widget)
-        self._accept.clicked.connect(canvas.accept_proposal)
-        self._drop.clicked.connect(canvas.drop)
+        self._accept.clicked.connect(canvas.prompt_desk.accept)
+        self._drop.clicked.connect(canvas.keys.drop)
         self._size.valueChanged.connect(lambda size: canvas.set_options(brush_size=float(size)))
         for signal in (
-            canvas.tool_changed,
-            canvas.proposal_changed,
+            canvas.hand.changed,
+            canvas.prompt_desk.changed,
             canvas.options_changed,
-            canvas.outlook_changed,
+            canvas.hand.outlook_changed,
         ):
             signal.connect(self.refresh)
         canvas.installEventFilter(self)
@@ -78,11 +78,11 @@ class OptionsBar(QFrame):
     def refresh(self) -> None:
         """Show what the canvas's tool, options and proposal are now."""
         canvas = self._canvas
-        tool = _TOOLS[canvas.tool]
-        pending = bool(canvas.proposals) and canvas.in_progress
+        tool = _TOOLS[canvas.hand.name]
+        pending = bool(canvas.prompt_desk.proposals) and canvas.progress.is_on
         paints, points = tool.options == "size", tool.options == "sign"
         self._title.setText(tool.title)
-        hint = canvas.outlook() or tool.hint
+        hint = canvas.hand.outlook() or tool.hint
         self._hint.setText(hint)
         self._hint.setVisible(bool(hint) and not pending)
         self._positive.setVisible(points)
@@ -96,8 +96,12 @@ class OptionsBar(QFrame):
         self._size.blockSignals(False)
         self._size_text.setText(f"{canvas.options.brush_size:.0f} px")
         self._place.setVisible(pending)
-        step = " · Tab: next" if len(canvas.proposals) > 1 else ""  # a preview has none: Tab goes by objects
-        self._place.setText(f"mask {canvas.proposal_index + 1} of {len(canvas.proposals)}{step}")
+        step = (
+            " · Tab: next" if len(canvas.prompt_desk.proposals) > 1 else ""
+        )  # a preview has none: Tab goes by objects
+        self._place.setText(
+            f"mask {canvas.prompt_desk.index + 1} of {len(canvas.prompt_desk.proposals)}{step}"
+        )
         self._accept.setVisible(pending)
         self._drop.setVisible(pending)
         self._fit()
