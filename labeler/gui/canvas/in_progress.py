@@ -11,6 +11,7 @@ from labeler.gui.canvas.stage import BY, Stage
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.session.document import Changed
+from labeler.gui.session.place import Leave
 
 _KEYS = {tool.name: tool.key for tool in TOOLS}
 
@@ -39,9 +40,9 @@ class InProgress(QObject):
         self._home: tuple[Path, int] | None = None
         """The project and the image that what is half done belongs to."""
         self._said = (False, False, False, False)
-        stage.session.place.may_leave = self._may_leave
+        stage.session.place.leaving.connect(self._take_leave)
         stage.session.document.changed.connect(self._note_edit)
-        stage.session.leaving.connect(gestures.finish)
+        stage.session.leaving.connect(self._leave_project)
         stage.repaint.connect(self.look)
 
     # --- what there is ----------------------------------------------------------------------------
@@ -170,10 +171,14 @@ class InProgress(QObject):
         self._shelf.put(*self._home, self._begun())
         return self._write(self._home[0])
 
-    def _may_leave(self) -> bool:
+    def _leave_project(self) -> None:
+        self._gestures.finish()
+
+    def _take_leave(self, leave: Leave) -> None:
+        """A drag is the person's: its image stays open until it ends."""
         if self._gestures.working:
+            leave.refuse()
             self.told.emit(self.sentence())
-        return not self._gestures.working
 
     def _begun(self) -> tuple[Begun, ...]:
         category = self._stage.session.focus.category

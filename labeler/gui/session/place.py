@@ -1,6 +1,6 @@
 """Where the person is: the order of the images, which one is open, its pixels, and what is read ahead."""
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import structs
@@ -18,11 +18,24 @@ from labeler.gui.session.strangers import Strangers, can_be
 from labeler.project.photos.survey import CHANGED, Stranger
 
 
+class Leave:
+    """Another image is asked for; whoever has something under way on the open one may refuse."""
+
+    def __init__(self) -> None:
+        self.is_refused = False
+
+    def refuse(self) -> None:
+        """The open image stays; say why."""
+        self.is_refused = True
+
+
 class Place(QObject):
     """The open image and the way to others. All methods are called on the GUI thread and return at once."""
 
     order_changed = Signal()
     """`order` is another one."""
+    leaving = Signal(object)
+    """A `Leave`, before another image is opened at a person's wish."""
     image_changed = Signal()
     """Another image is open (its pixels come later), or none."""
     pixels_changed = Signal()
@@ -58,8 +71,6 @@ class Place(QObject):
         self.pixels: Pixels | None = None
         self.problem = ""
         """Why the open image cannot be shown, or ""."""
-        self.may_leave: Callable[[], bool] = lambda: True
-        """Asked before another image is opened: False while a drag is under way, which is the person's."""
 
     @property
     def image(self) -> Image | None:
@@ -127,7 +138,9 @@ class Place(QObject):
         """Open an image."""
         if image_id == self._document.open_id or self._document.find_image(image_id) is None:
             return
-        if self.may_leave():
+        leave = Leave()
+        self.leaving.emit(leave)
+        if not leave.is_refused:
             self.open(image_id)
 
     def open(self, image_id: int) -> None:

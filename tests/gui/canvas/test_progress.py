@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from shiboken6 import delete
 
 from labeler.core.records import Box, Change, Mask, Part, Polygons
 from labeler.gui.canvas.begun import Begun, Outline, PromptPoint, Prompts, Shelf
@@ -292,6 +294,25 @@ def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, 
     canvas.keys.drop()
     session.place.step(1)
     assert session.place.image.id != first
+
+
+def test_a_canvas_that_is_gone_holds_nobody(canvas, hand, session, host):
+    gone = Canvas(session, host)
+    gone.resize(400, 300)
+    gone._gestures.press(press_at(200, 200), gone.hand.tool)
+    assert gone.progress.is_dragging
+    first = session.place.image.id
+    session.place.step(1)
+    assert session.place.image.id == first
+    delete(gone)
+    session.place.step(1)
+    assert session.place.image.id != first
+
+
+def press_at(x, y):
+    at = QPointF(x, y)
+    kind, left = QEvent.Type.MouseButtonPress, Qt.MouseButton.LeftButton
+    return QMouseEvent(kind, at, at, left, left, Qt.KeyboardModifier.NoModifier)
 
 
 def test_another_tool_leaves_the_polygon_on_the_screen_and_undo_takes_it_back(canvas, hand, session, told):
