@@ -20,7 +20,8 @@ from labeler.core.records import (
     Shape,
 )
 from labeler.errors import FormatError, LabelerError, ModelError
-from labeler.formats.spec import Dataset, FormatSpec
+from labeler.formats.report import FieldNote
+from labeler.formats.spec import Dataset, FormatSpec, Holds, Part, Reading, Source, Target
 from labeler.models.protocols import (
     Detector,
     Embedding,
@@ -49,9 +50,11 @@ __all__ = [
     "Detector",
     "Embedding",
     "Epoch",
+    "FieldNote",
     "FileSpec",
     "FormatError",
     "FormatSpec",
+    "Holds",
     "Image",
     "Interrupt",
     "InterruptedWorkError",
@@ -63,10 +66,12 @@ __all__ = [
     "ModelSpec",
     "Note",
     "Option",
+    "Part",
     "Plugin",
     "Polygons",
     "Prompt",
     "Proposal",
+    "Reading",
     "Report",
     "Rgb",
     "RunFolder",
@@ -75,9 +80,11 @@ __all__ = [
     "SemanticSegmenter",
     "Shape",
     "ShouldStop",
+    "Source",
     "Started",
     "Step",
     "StoppedError",
+    "Target",
     "Task",
     "TrainerSpec",
     "Value",

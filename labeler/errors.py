@@ -43,3 +43,7 @@ class PluginError(LabelerError):
 
 class ImportStoppedError(FormatError):
     """An import that a person stopped before anything of it was written."""
+
+
+class ExportStoppedError(FormatError):
+    """An export that a person stopped before anything of it was in its place."""

@@ -19,6 +19,7 @@ VERBS = {
     "import": "labeler.cli.import_labels",
     "export": "labeler.cli.export_labels",
     "convert": "labeler.cli.convert_labels",
+    "formats": "labeler.cli.formats_verb",
     "rescue": "labeler.cli.rescue",
     "segment": "labeler.cli.segment",
     "predict": "labeler.cli.predict",
@@ -32,9 +33,10 @@ VERBS = {
 _HELP = """\
 labeler [PATH]     open the window, on a folder of images, an image, a project or a COCO file
 labeler demo       open the window on photos that come with the installed packages
-labeler import     COCO labels or results, or a plugin's format, into a project
-labeler export     a project's labels to COCO JSON or to a plugin's format
-labeler convert    between projects and COCO JSON, and COCO JSON to clean COCO JSON
+labeler import     labels of any format, or COCO results, into a project
+labeler export     a project's labels to COCO JSON or another format, with its photos if wanted
+labeler convert    between formats of labels and projects
+labeler formats    the formats of labels that are read and written
 labeler rescue     edits that could not be saved: show them, take them up
 labeler segment    prompt a model on labelled images and measure its masks
 labeler predict    run a detector over images, its objects to COCO results

@@ -1,8 +1,23 @@
 """The options of how labels are written, shared by `export` and `convert`."""
 
 import argparse
+from collections.abc import Mapping
 
+from labeler.formats.spec import PhotosAre
 from labeler.formats.write_options import Writing
+
+PHOTOS: Mapping[str, PhotosAre] = {"leave": "left", "copy": "copied", "link": "linked"}
+"""What `--photos` may say."""
+
+
+def add_photos_option(parser: argparse.ArgumentParser) -> None:
+    """The option that has photos come along."""
+    parser.add_argument(
+        "--photos",
+        choices=tuple(PHOTOS),
+        default="leave",
+        help="copy or link the photos into the data set, OUT being its folder; default: leave them",
+    )
 
 
 def add_writing_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`labeler import`: COCO annotations or results into a project."""
+"""`labeler import`: labels of any format, or results, into a project."""
 
 import argparse
 from functools import partial
@@ -9,6 +9,7 @@ from labeler.cli.labels import (
     add_encoding_option,
     add_frame_option,
     add_report_option,
+    add_source_format_option,
     check_folder_of_images,
     project_path,
     tell,
@@ -30,11 +31,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the verb."""
     parser = subparsers.add_parser(
         "import",
-        help="take COCO labels into a project",
-        description="Take a COCO JSON file into a project, which is made where there is none. One undo step.",
+        help="take labels into a project",
+        description="Take labels into a project, which is made where there is none: a COCO JSON file, or a "
+        "file, folder or zip of another format, which is found out by content. One undo step.",
     )
     parser.add_argument(
-        "labels", type=Path, metavar="COCO.json", help="annotations, or with --results results"
+        "labels",
+        type=Path,
+        metavar="LABELS",
+        help="a COCO file, or a file, folder or zip of another format; with --results COCO results",
     )
     parser.add_argument("project", type=project_path, metavar="PROJECT.labeler")
     parser.add_argument(
@@ -62,6 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="keep",
         help="what becomes of an object that the file corrects but a person has edited since; default: keep",
     )
+    add_source_format_option(parser)
     add_area_option(parser)
     add_encoding_option(parser)
     add_frame_option(parser)
@@ -84,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             edited=args.edited,
             area=args.area,
             encoding=args.encoding,
+            source_format=args.source_format,
         )
     )
     return tell(report, keep=args.report)
@@ -98,13 +105,14 @@ def import_into(
     edited: Edited = "keep",
     area: Area = "shape",
     encoding: str = "",
+    source_format: str = "",
 ) -> Report:
-    """Take a COCO file into a project file; a new one is gone again when the labels cannot be read.
+    """Take labels into a project file; a new one is gone again when the labels cannot be read.
 
     One that was there is copied first if it was written to since its newest snapshot.
     """
     is_new = not project.exists()
-    document = open_document(labels, encoding=encoding)
+    document = open_document(labels, encoding=encoding, format_id=source_format, images=images)
     with Store.open(project) as store:
         where = (
             images

@@ -45,6 +45,28 @@ def add_report_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_format_option(parser: argparse.ArgumentParser, name: str) -> None:
+    """The option that names the format which is written."""
+    parser.add_argument(
+        name,
+        dest="format",
+        default="",
+        metavar="FORMAT",
+        help="the format: coco, or one of those that `labeler formats` lists; default: what OUT ends in",
+    )
+
+
+def add_source_format_option(parser: argparse.ArgumentParser) -> None:
+    """The option that names the format which is read."""
+    parser.add_argument(
+        "--from",
+        dest="source_format",
+        default="",
+        metavar="FORMAT",
+        help="the format of what is read, as `labeler formats` lists them; default: found out by content",
+    )
+
+
 def add_force_option(parser: argparse.ArgumentParser) -> None:
     """The option that lets labels files be written over."""
     parser.add_argument(

@@ -4,6 +4,8 @@ Each hole is joined to the ring around it by a seam: an edge that is walked ther
 nothing, neither by the even-odd rule nor, since holes run the other way round, by winding number.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from labeler.core.records import Part, Points
@@ -22,6 +24,39 @@ def seamed(part: Part) -> Points:
     for hole in sorted(part.holes, key=lambda points: (points[:, 0].min(), points[:, 1].min())):
         ring = _joined(ring, hole if _turn(hole) < 0 else hole[::-1])
     return ring
+
+
+def linked(rings: Sequence[Points]) -> Points:
+    """One ring (N, 2) that encloses what separate outer rings do, each joined by a seam to those before it.
+
+    The seam runs between the nearest corners of the two, there and back, as ultralytics joins the parts of
+    an object; where rings lie in each other's way it may cross one, which encloses nothing either.
+    """
+    first, *others = rings
+    ring = first if _turn(first) >= 0 else first[::-1]
+    for other in others:
+        right = other if _turn(other) >= 0 else other[::-1]
+        here, there = _nearest(ring, right)
+        turned = np.concatenate((right[there:], right[: there + 1]))
+        ring = np.concatenate((ring[: here + 1], turned, ring[here:]))
+    return ring
+
+
+_PAIRS = 1 << 22
+"""Distances worked out at once, so that long rings cost no more memory."""
+
+
+def _nearest(ring: Points, other: Points) -> tuple[int, int]:
+    """The places of the nearest corners of two rings."""
+    best, found = np.inf, (0, 0)
+    step = max(1, _PAIRS // len(other))
+    for start in range(0, len(ring), step):
+        rows = ring[start : start + step]
+        far = np.square(rows[:, None] - other[None]).sum(axis=2)
+        place = int(far.argmin())
+        if far.flat[place] < best:
+            best, found = float(far.flat[place]), (start + place // len(other), place % len(other))
+    return found
 
 
 def _turn(ring: Points) -> float:

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,25 +22,101 @@ Parting = Callable[[Sequence[Image]], Mapping[int, str]]
 
 
 class Exported(Struct, frozen=True, eq=False):
-    """What an export gives."""
+    """What an export gives: `content` by the name of its file or folder, and what is told of it."""
 
     files: dict[str, bytes]
     """A COCO file for each part, by its name; one named "" where nothing was parted."""
     report: Report
-    images: tuple[str, ...] = ()
-    """The paths of the report's images."""
+    where: Callable[[FieldNote], str] = lambda note: note.place
+    """What a note is about, as a person knows it: the photo, and which of its objects."""
+
+
+class Gathered(Struct, frozen=True, eq=False):
+    """What of a project is to be written, each photo looked at."""
+
+    dataset: Dataset
+    """Sizes as displayed; ids those of the file that an item came from, where there is one. Of images whose
+    size nobody knows only the annotations are here, so that they are refused."""
+    parts: Mapping[int, str]
+    """The part of each image, by id."""
+    notes: tuple[FieldNote, ...]
+    """What is to be told of the photos and refused; places are those in `paths`, and in the annotations."""
+    paths: tuple[str, ...] = ()
+    """The paths of all images that were to be written."""
     on: tuple[int, ...] = ()
-    """The place among these of the image that each of the report's annotations is on."""
+    """The place among these of the image that each annotation is on."""
+    root: Path = Path()
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """How many of each list there are, with those that cannot be written."""
+        return {
+            "images": len(self.paths),
+            "categories": len(self.dataset.categories),
+            "annotations": len(self.dataset.annotations),
+        }
+
+    def files(self) -> dict[int, Path]:
+        """The photo of each image, by its id."""
+        return {image.id: self.root / image.path for image in self.dataset.images}
 
     def where(self, note: FieldNote) -> str:
         """What a note is about, as a person knows it: the photo, and which of its objects."""
         if note.index is None or note.kind not in ("images", "annotations"):
             return note.place
         if note.kind == "images":
-            return self.images[note.index]
+            return self.paths[note.index]
         image = self.on[note.index]
         # annotations stand in order of their images
-        return f"{self.images[image]}, object {note.index - bisect_left(self.on, image) + 1}"
+        return f"{self.paths[image]}, object {note.index - bisect_left(self.on, image) + 1}"
+
+
+def gathered(
+    project: Project,
+    *,
+    reviewed_only: bool = False,
+    categories: Collection[int] | None = None,
+    parting: Parting | None = None,
+) -> Gathered:
+    """What of a project is to be written: all, of reviewed images only, or of some `categories` (by id).
+
+    Each photo is looked at: one whose size nobody knows is left out with its annotations, which are refused,
+    and what is turned, gone or another photo than the labelled one is told.
+    """
+    images, known = project.images(), project.categories()
+    image_ids, category_ids = exported_ids(images), exported_ids(known)
+    kept = [image for image in images if image.reviewed or not reviewed_only]
+    place_of = {image.id: place for place, image in enumerate(kept)}
+    shown = {one.id for one in known} if categories is None else set(categories)
+    annotations = [
+        one
+        for one in project.all_annotations()
+        if one.image_id in place_of and (categories is None or one.category_id in shown)
+    ]
+    annotations.sort(key=lambda one: place_of[one.image_id])
+    ids = exported_ids(annotations)
+    ledger = Ledger()
+    photos = looked_at(kept, project.root, project.photos.known())
+    _note_photos(photos, Counter(one.image_id for one in annotations), ledger)
+    lost = {photo.image.id for photo in photos if not photo.image.width}
+    for place, one in enumerate(annotations):
+        if one.image_id in lost:
+            ledger.note("refused", "annotations", place, "image_id", "Its image is not written.")
+    written = [photo.image for photo in photos if photo.image.id not in lost]
+    dataset = Dataset(
+        images=tuple(replace(image, file_id=image_ids[image.id]) for image in written),
+        categories=tuple(replace(c, file_id=category_ids[c.id]) for c in known if c.id in shown),
+        annotations=tuple(replace(a, file_id=ids[a.id]) for a in annotations),
+        extra=project.meta(TOP_LEVEL).encode(),
+    )
+    return Gathered(
+        dataset,
+        parting(kept) if parting else {},
+        ledger.notes,
+        tuple(image.path for image in kept),
+        tuple(place_of[one.image_id] for one in annotations),
+        project.root,
+    )
 
 
 def export_coco(
@@ -56,48 +133,24 @@ def export_files(
     *,
     writing: Writing = FOR_OTHERS,
     reviewed_only: bool = False,
+    categories: Collection[int] | None = None,
     parting: Parting | None = None,
 ) -> Exported:
     """The project as a COCO file, or one for each part, and what could not be written or has to be known.
 
-    Sizes are as displayed, ids and file names those of the file that an item came from, where there is one;
-    the parts have no id in common but those of categories. With `reviewed_only` only reviewed images and
-    their annotations. Each photo is looked at: one whose size nobody knows is left out with its annotations,
-    which are refused, and what is turned, gone or another photo than the labelled one is told.
+    See `gathered`; the parts have no id in common but those of categories.
     """
-    images, categories = project.images(), project.categories()
-    image_ids, category_ids = exported_ids(images), exported_ids(categories)
-    kept = [image for image in images if image.reviewed or not reviewed_only]
-    place_of = {image.id: place for place, image in enumerate(kept)}
-    annotations = [one for one in project.all_annotations() if one.image_id in place_of]
-    annotations.sort(key=lambda one: place_of[one.image_id])
-    ids = exported_ids(annotations)
+    found = gathered(project, reviewed_only=reviewed_only, categories=categories, parting=parting)
     ledger = Ledger()
-    photos = looked_at(kept, project.root, project.photos.known())
-    _note_photos(photos, Counter(one.image_id for one in annotations), ledger)
-    dataset = Dataset(
-        images=tuple(replace(photo.image, file_id=image_ids[photo.image.id]) for photo in photos),
-        categories=tuple(replace(c, file_id=category_ids[c.id]) for c in categories),
-        annotations=tuple(replace(a, file_id=ids[a.id]) for a in annotations),
-        extra=project.meta(TOP_LEVEL).encode(),
-    )
-    lost = {photo.image.id for photo in photos if not photo.image.width}
-    for place, one in enumerate(dataset.annotations):
-        if one.image_id in lost:
-            ledger.note("refused", "annotations", place, "image_id", "Its image is not written.")
-    parts = parting(kept) if parting else {}
-    written = [image for image in kept if image.id not in lost]
+    ledger.extend(found.notes)
+    parts: dict[str, set[int]] = {}
+    for image in found.dataset.images:
+        parts.setdefault(found.parts.get(image.id, ""), set()).add(image.id)
     files = {
-        name: _part(dataset, {i.id for i in written if parts.get(i.id, "") == name}, writing, ledger)
-        for name in sorted({parts.get(image.id, "") for image in written} or {""})
+        name: _part(found.dataset, shown, writing, ledger)
+        for name, shown in sorted((parts or {"": set()}).items())
     }
-    totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
-    return Exported(
-        files,
-        ledger.report("export", totals, done="written"),
-        tuple(image.path for image in kept),
-        tuple(place_of[one.image_id] for one in annotations),
-    )
+    return Exported(files, ledger.report("export", found.totals, done="written"), found.where)
 
 
 def _part(dataset: Dataset, shown: set[int], writing: Writing, ledger: Ledger) -> bytes:

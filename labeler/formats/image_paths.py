@@ -103,7 +103,8 @@ class Folder:
         return real.is_relative_to(self.root) and real.is_file()
 
     @cached_property
-    def _files(self) -> list[str]:
+    def files(self) -> list[str]:
+        """All photos of the folder, relative to it, in natural order; [] where it cannot be read."""
         try:
             return list(photos_below(self.root))
         except OSError:  # what is not found is told name by name
@@ -111,13 +112,13 @@ class Folder:
 
     @cached_property
     def _by_path(self) -> dict[str, str]:
-        return {folded(path): path for path in self._files}
+        return {folded(path): path for path in self.files}
 
     @cached_property
     def _alike(self) -> dict[Like, dict[str, list[str]]]:
         """The files by each thing that they may have in common with a name."""
         found: dict[Like, defaultdict[str, list[str]]] = {by: defaultdict(list) for by in REASONS}
-        for path in self._files:
+        for path in self.files:
             last = folded(last_part(path))
             if tail := _tail(path):
                 found["tail"][tail].append(path)

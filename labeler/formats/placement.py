@@ -150,14 +150,15 @@ def read_placed_coco(
     frame: Choice = "auto",
     encoding: str = "",
     area: Area = "shape",
+    source_format: str = "",
 ) -> tuple[Dataset, Report, Folder]:
-    """A COCO file with its shapes where they are on the displayed images, and the folder these are in.
+    """A labels file with its shapes where they are on the displayed images, and the folder these are in.
 
     They are looked for in `images`, else around the labels as `layouts` says; `frame`, `encoding` and `area`
     are as in `dataset_of` and `open_document`. Raises FormatError when the
     file is not COCO.
     """
-    document = open_document(labels, encoding=encoding)
+    document = open_document(labels, encoding=encoding, format_id=source_format, images=images)
     names = file_names(document)
     folder = Folder(images) if images is not None else layout_of(labels, names).folder
     placing = Placing((), root=folder.root, folder=folder, names=names)

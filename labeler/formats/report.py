@@ -29,10 +29,14 @@ class FieldNote(Struct, frozen=True):
     """The place in that list, from 0; None for the whole file."""
     field: str
     sentence: str
+    at: str = ""
+    """The place in words, as `labels/a.txt:3`, in files that have no such lists."""
 
     @property
     def place(self) -> str:
         """Where it is, as in `annotations[12].bbox`."""
+        if self.at:
+            return self.at
         item = self.kind if self.index is None else f"{self.kind}[{self.index}]"
         return f"{item}.{self.field}" if self.field else item
 
@@ -162,17 +166,24 @@ class Ledger:
         self._notes: list[FieldNote] = []
         self._verdicts: dict[tuple[str, int], Verdict] = {}
 
-    def note(self, verdict: Verdict, kind: str, index: int | None, field: str, sentence: str) -> None:
+    def note(
+        self, verdict: Verdict, kind: str, index: int | None, field: str, sentence: str, *, at: str = ""
+    ) -> None:
         """Record a verdict; the gravest of an item counts (refused, then skipped, then repaired)."""
-        self._notes.append(FieldNote(verdict, kind, index, field, sentence))
+        self._notes.append(FieldNote(verdict, kind, index, field, sentence, at))
         if index is not None:
             before = self._verdicts.get((kind, index), "told")
             self._verdicts[kind, index] = max(before, verdict, key=_GRAVITY.index)
 
+    @property
+    def notes(self) -> tuple[FieldNote, ...]:
+        """What was noted so far."""
+        return tuple(self._notes)
+
     def extend(self, notes: tuple[FieldNote, ...]) -> None:
         """Take over the notes of an earlier stage."""
         for note in notes:
-            self.note(note.verdict, note.kind, note.index, note.field, note.sentence)
+            self.note(note.verdict, note.kind, note.index, note.field, note.sentence, at=note.at)
 
     def report(self, source: str, totals: dict[str, int], *, done: str = "taken") -> Report:
         """The report, given how many items of each kind the file has."""

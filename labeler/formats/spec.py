@@ -1,21 +1,23 @@
-"""What a labels format must do: the record that a plugin describes it with, and where such records come from.
+"""What a labels format must do: the record that a format is described with, and where such records come from.
 
-Every file of labels is read and checked as COCO in the end: what a format's `read` gives is written as COCO
-in memory and goes through the same gates as a file does, so no format can bring what a file could not.
+Every labels file is read and checked as COCO in the end: what a format's `read` gives is written as COCO
+in memory and goes through the same gates as a file does, so no format can bring what a file could not. On
+the way out the shapes are first made such as the format can hold (`fitting`), so that a `write` has nothing
+to decide and all losses are told in one way.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from labeler.core.photos.patience import patiently
 from labeler.core.records import Annotation, Category, Image
-from labeler.errors import FormatError, LabelerError
+from labeler.formats.report import FieldNote
+from labeler.formats.write_options import FOR_OTHERS, Writing
 
-T = TypeVar("T")
+ShapeKind: TypeAlias = Literal["box", "polygons", "mask"]
+PhotosAre: TypeAlias = Literal["left", "copied", "linked"]
 
 
 class Places(Struct, frozen=True):
@@ -40,19 +42,104 @@ class Dataset(Struct, frozen=True):
     places: Places = Places()
 
 
+class Source(Struct, frozen=True, eq=False):
+    """What is to be read, and what may be asked about its photos."""
+
+    path: Path
+    """A file, or a folder of files."""
+    size: Callable[[str], tuple[int, int] | None] = lambda _: None
+    """The displayed (width, height) in pixels of the photo of a name, which is relative to the folder that is
+    read or that the file is in; None where there is no such photo. A name may lack its ending."""
+    find: Callable[[str], str | None] = lambda _: None
+    """The photo's name as the disk has it, with its ending, relative as above; None where there is none."""
+    photos: Callable[[], Sequence[str]] = tuple
+    """All photos of the folder by name, sorted: for formats in which one without labels has no file."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked now and then by a `read` that takes long, which then raises ImportStoppedError."""
+    encoding: str = ""
+    """What a person says texts are encoded in, where it is not UTF-8."""
+
+
+class Reading(Struct, frozen=True, eq=False):
+    """What a format made of its files.
+
+    Everything that is not taken as it stands has a note: told, repaired or refused, with the place in words
+    in `FieldNote.at`. A refused item is not in `dataset`; it counts by its note, whose `index` is None.
+    """
+
+    dataset: Dataset
+    notes: tuple[FieldNote, ...] = ()
+    at: Callable[[int], str] = lambda _: ""
+    """Where the annotation at a place of `dataset.annotations` stands, as `labels/a.txt:3`, for what the
+    gates say of it; "" to count it."""
+
+
+class Holds(Struct, frozen=True):
+    """What a format can say of an object; `fitting` makes the rest into it and tells what is lost."""
+
+    shapes: tuple[ShapeKind, ...] = ("box",)
+    """The kinds of shapes; another becomes the nearest of these (a mask polygons rather than a box)."""
+    holes: bool = False
+    """Whether polygons may have holes; otherwise they are cut out by a seam, or filled."""
+    parts: bool = False
+    """Whether one object may be several polygons; otherwise its parts are joined by a seam."""
+    crowds: bool = False
+    attributes: bool = False
+    extra: bool = False
+    """Whether keys that we have no field for (keypoints, a rotation, a track) stay with the object."""
+    reviewed: bool = False
+    """Whether which images are reviewed has a place."""
+    empty_images: bool = True
+    """Whether an image without objects can be said to be there."""
+
+
+class Part(Struct, frozen=True):
+    """What goes to one part of a data set. Images have the names that they are to have in it."""
+
+    name: str
+    """"train", "val", "test" or another; "" where nothing is parted."""
+    dataset: Dataset
+
+
+class Target(Struct, frozen=True, eq=False):
+    """Where and how a format writes."""
+
+    path: Path
+    """A file that is not there yet, or an empty folder, as the format's `folder` says."""
+    photos: PhotosAre = "left"
+    """Where they are copied or linked, that is done for the format, to where its `photo` says."""
+    where: Mapping[int, str] = {}
+    """By image id the photo's path as the files are to name it: from the data set's folder, or absolute."""
+    writing: Writing = FOR_OTHERS
+    """How shapes are written, which `fitting` has heeded; what of it only COCO knows is for COCO."""
+
+
 class FormatSpec(Struct, frozen=True):
-    """A labels format that a plugin offers: records in and out, never a half result."""
+    """A labels format: records in and out, never a half result."""
 
     id: str
+    """What `--format` and `--to` call it."""
     title: str
     suffixes: tuple[str, ...]
-    """In lower case, with the dot; a file to be written is of the format that its ending says."""
+    """In lower case, with the dot: the endings of its files. What a file is, `sniff` says."""
     sniff: Callable[[Path], bool]
-    """Whether a file of one of the suffixes is of this format; reads as little as it can."""
-    read: Callable[[Path], Dataset]
-    """The records of a file; raises FormatError with one sentence. Sizes may be 0 where it has none."""
-    write: Callable[[Dataset, Path], None]
-    """Write the records to a file that is not there yet; raises FormatError with one sentence."""
+    """Whether a file is of this format, or a folder (asked where `folder` is True), whatever its name; reads
+    as little as it can."""
+    read: Callable[[Source], Reading]
+    """The records of a file or folder; raises FormatError with one sentence. Sizes may be 0 where unknown."""
+    write: Callable[[Sequence[Part], Target], Iterable[FieldNote] | None] | None = None
+    """Write the parts; gives what else is lost than `holds` says. None for a format that is only read."""
+    holds: Holds = Holds()
+    folder: bool = False
+    """Whether it is a folder of files, which may have parts and photos, and not one file."""
+    photo: Callable[[str, str], str] = lambda part, name: f"{part}/{name}" if part else name
+    """Where in the folder a photo lies, by its part and its name; POSIX."""
+    inside: Callable[[str], str] | None = None
+    """Of a format that is one file: its place, by its part, in a folder that has the photos too; POSIX."""
+    order: int = 0
+    """Formats of a lower number are asked first what a file is; for those whose files look like others'."""
+    summary: str = ""
+    """One line for a person who chooses: what reads it."""
 
 
 _provider: Callable[[], Sequence[FormatSpec]] = tuple
@@ -67,70 +154,6 @@ def come_from(provider: Callable[[], Sequence[FormatSpec]]) -> None:
     _provider = provider
 
 
-def endings() -> frozenset[str]:
-    """The endings of files of labels, in lower case with the dot."""
-    return frozenset([".json", *(suffix for spec in _provider() for suffix in spec.suffixes)])
-
-
-def format_of(path: Path) -> FormatSpec | None:
-    """The format that knows a file, None where none does.
-
-    Raises LabelerError, one sentence, where a format cannot look at it or its disk does not answer.
-    """
-    suffix = path.suffix.lower()
-    return next((one for one in _provider() if suffix in one.suffixes and _knows(one, path)), None)
-
-
-def _knows(spec: FormatSpec, path: Path) -> bool:
-    return _tried(spec, path, lambda: patiently(path, lambda: spec.sniff(path)))
-
-
-def format_to_write(path: Path) -> FormatSpec | None:
-    """The format that a file to be written is of by its ending; None for COCO, which is `.json` or no ending.
-
-    FormatError, naming the endings there are, where nothing writes that ending.
-    """
-    suffix = path.suffix.lower()
-    if suffix in ("", ".json"):
-        return None
-    specs = _provider()
-    for spec in specs:
-        if suffix in spec.suffixes:
-            return spec
-    endings = ", ".join([".json (COCO)", *(f"{s} ({spec.title})" for spec in specs for s in spec.suffixes)])
-    raise FormatError(f"“{path.name}” ends in “{suffix}”, which is no format to write; there are: {endings}.")
-
-
-def read_by(spec: FormatSpec, path: Path) -> Dataset:
-    """What a format reads in a file; FormatError, one sentence, for whatever it raises."""
-    found = _tried(spec, path, lambda: spec.read(path))
-    if not isinstance(found, Dataset):
-        raise FormatError(f"“{path}” cannot be read: the format {spec.title} gives no Dataset.")
-    return found
-
-
-def write_by(spec: FormatSpec, dataset: Dataset, path: Path) -> None:
-    """Write a file, whole or not at all; FormatError, one sentence, for whatever the format raises."""
-    made = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        _tried(spec, path, lambda: spec.write(dataset, made), doing="written")
-        try:
-            made.replace(path)
-        except OSError as error:
-            raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):  # a name that is too long is said by the write itself
-            made.unlink(missing_ok=True)
-
-
-def _tried(spec: FormatSpec, path: Path, work: Callable[[], T], *, doing: str = "read") -> T:
-    """What a plugin's function gives; a plugin may raise anything."""
-    try:
-        return work()
-    except LabelerError:
-        raise
-    except OSError as error:
-        raise FormatError(f"“{path}” cannot be {doing}: {error.strerror or error}.") from error
-    except Exception as error:  # a plugin's own mistake must not end the program
-        said = " ".join(f"{type(error).__name__}: {error}".split())  # a sentence has one line
-        raise FormatError(f"“{path}” cannot be {doing} as {spec.title} ({said}).") from error
+def formats() -> tuple[FormatSpec, ...]:
+    """The formats there are beside COCO, in the order in which they are asked what a file is."""
+    return tuple(sorted(_provider(), key=lambda spec: spec.order))

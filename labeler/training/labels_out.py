@@ -1,4 +1,4 @@
-"""A project's labels written to COCO files: whole, or in parts to learn from and to be judged on."""
+"""A project's labels written in a format: whole, or in parts to learn from and to be judged on."""
 
 import json
 import os
@@ -14,11 +14,13 @@ from labeler.core.files import atomic_write
 from labeler.core.photos.patience import resolved
 from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
-from labeler.formats.coco.coco_file import document_in
-from labeler.formats.coco.coco_reading import dataset_of, read_coco
-from labeler.formats.export import export_files
-from labeler.formats.report import FieldNote, Report
-from labeler.formats.spec import format_to_write, write_by
+from labeler.formats.coco.coco_reading import read_coco
+from labeler.formats.data_set import Wanted, part_path, write_data_set
+from labeler.formats.door import COCO, format_named, format_to_write
+from labeler.formats.export import Gathered, export_files, gathered
+from labeler.formats.photo_checks import TURNED
+from labeler.formats.report import FieldNote, Ledger, Report
+from labeler.formats.spec import FormatSpec, PhotosAre
 from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from labeler.training.run import RunFolder
@@ -55,7 +57,15 @@ class Order(Struct, frozen=True):
     """What is to be written."""
 
     out: Path
-    """The file; of parts, each has its name before the ending: `labels-train.json`."""
+    """The file; of parts, each has its name before the ending: `labels-train.json`. Of a format that is a
+    folder, and where photos come along, the folder, which has all parts."""
+    format: str = ""
+    """The id of the format; "" for what the ending of `out` says."""
+    photos: PhotosAre = "left"
+    straighten: bool = False
+    """Whether photos that are turned by EXIF come along turned."""
+    categories: frozenset[int] | None = None
+    """The categories of what is written, by id; None for all."""
     writing: Writing = FOR_OTHERS
     reviewed_only: bool = False
     parts: Parts = ""
@@ -78,7 +88,7 @@ class Delivery(Struct, frozen=True):
     """What a note is about, as a person knows it: the photo, and which of its objects."""
 
 
-def deliver(project: Path, order: Order) -> Delivery:
+def deliver(project: Path, order: Order, *, should_stop: Callable[[], bool] = lambda: False) -> Delivery:
     """Write the labels of a project file, which may be open elsewhere.
 
     Raises ThereAlreadyError before anything is written, where a file is there that the order has no leave to
@@ -87,15 +97,25 @@ def deliver(project: Path, order: Order) -> Delivery:
     """
     if not project.exists():
         raise FormatError(f"“{project}” does not exist.")
-    if not order.parts:
-        _ask_leave([order.out], order)
-    if not is_project_name(order.out):
-        format_to_write(order.out)
+    spec = None if is_project_name(order.out) else _spec_of(order)
+    if not order.parts or _is_folder_wanted(order, spec):
+        _ask_leave([order.out], order, folder=_is_folder_wanted(order, spec))
     with Store.open(project, read_only=True) as store:
         parting = _parting(order, store.root) if order.parts else None
-        exported = export_files(
-            store, writing=order.writing, reviewed_only=order.reviewed_only, parting=parting
-        )
+        if spec is not None:
+            found = gathered(
+                store, reviewed_only=order.reviewed_only, categories=order.categories, parting=parting
+            )
+        else:
+            exported = export_files(
+                store,
+                writing=order.writing,
+                reviewed_only=order.reviewed_only,
+                categories=order.categories,
+                parting=parting,
+            )
+    if spec is not None:
+        return _in_format(spec, found, order, should_stop)
     files = {part_path(order.out, name): data for name, data in exported.files.items()}
     _ask_leave(files, order)
     for path, data in files.items():
@@ -103,31 +123,69 @@ def deliver(project: Path, order: Order) -> Delivery:
     return Delivery(tuple(files), replace(exported.report, source=order.out.name), exported.where)
 
 
-def write_labels(path: Path, data: bytes) -> None:
-    """Write a COCO file's bytes to `path`, as the format that its ending names.
+def _spec_of(order: Order) -> FormatSpec | None:
+    """The format of an order; None for COCO without photos, which keeps texts as they were read."""
+    spec = format_to_write(order.out, order.format)
+    return format_named(COCO) if spec is None and order.photos != "left" else spec
 
-    FormatError, one sentence, where nothing writes that ending or the disk does not take it.
-    """
-    spec = format_to_write(path)
-    if spec is not None:
-        write_by(spec, dataset_of(document_in(data, path))[0], path)
-        return
+
+def _is_folder_wanted(order: Order, spec: FormatSpec | None) -> bool:
+    return spec is not None and (spec.folder or order.photos != "left")
+
+
+def _in_format(spec: FormatSpec, found: Gathered, order: Order, should_stop: Callable[[], bool]) -> Delivery:
+    """What was gathered, written in a format other than COCO's own file."""
+    if not _is_folder_wanted(order, spec):
+        names = sorted({found.parts.get(image.id, "") for image in found.dataset.images} or {""})
+        _ask_leave([part_path(order.out, name) for name in names], order)
+    wanted = Wanted(
+        found.dataset,
+        order.out,
+        found.files(),
+        found.parts,
+        writing=order.writing,
+        photos=order.photos,
+        straighten=order.straighten,
+        over=True,
+        should_stop=should_stop,
+    )
+    written = write_data_set(spec, wanted)
+    place_of = {path: place for place, path in enumerate(found.paths)}
+    ledger = Ledger()
+    straightened = order.straighten and order.photos != "left"
+    ledger.extend(tuple(note for note in found.notes if not (straightened and note.sentence == TURNED)))
+    for note in written.report.items:
+        if note.kind == "images" and note.index is not None:
+            note = replace(note, index=place_of[found.dataset.images[note.index].path])  # noqa: PLW2901
+        ledger.extend((note,))
+    return Delivery(written.files, ledger.report(order.out.name, found.totals, done="written"), found.where)
+
+
+def write_labels(path: Path, data: bytes) -> None:
+    """Write a COCO file's bytes to `path`; FormatError, one sentence, where the disk does not take it."""
     try:
         atomic_write(path, data)
     except OSError as error:
         raise FormatError(f"“{path}” cannot be written: {error.strerror or error}.") from error
 
 
-def _ask_leave(paths: Iterable[Path], order: Order) -> None:
+def _ask_leave(paths: Iterable[Path], order: Order, *, folder: bool = False) -> None:
     """Raises where something is at one of the paths that is not to be written over."""
     for path in paths:
         if is_project_name(path):
             raise FormatError(f"“{path}” is the name of a project; give the labels one that ends in .json.")
-        if os.path.isdir(path):  # noqa: PTH112 - False for a name that is too long, which `Path` raises at
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - False for a name that is too long, which `Path` raises at
+        if is_folder and not folder:
             raise FormatError(f"“{path}” is a folder; give the labels another name.")
+        if folder and not is_folder and os.path.exists(path):  # noqa: PTH110 - as above
+            raise FormatError(f"“{path}” is a file, but the data set is a folder; give it another name.")
     if order.over is None:
         return
-    there = [path for path in paths if os.path.exists(path) and path not in order.over]  # noqa: PTH110 - as above
+    there = [
+        path
+        for path in paths
+        if os.path.exists(path) and path not in order.over and not (folder and not os.listdir(path))  # noqa: PTH110, PTH208 - as above
+    ]
     if there:
         raise ThereAlreadyError(there)
 
@@ -137,16 +195,13 @@ def is_project_name(path: Path) -> bool:
     return ".labeler" in (path.suffix.lower(), path.resolve().suffix.lower())
 
 
-def part_path(out: Path, name: str) -> Path:
-    """The file of a part."""
-    return out.with_name(f"{out.stem}-{name}{out.suffix}") if name else out
-
-
 def expected_files(order: Order, images: Sequence[Image]) -> tuple[Path, ...]:
     """The files that may come of it, given the images that are to be written.
 
     What a run has no part for is in `rest`, which is only written where there is such an image.
     """
+    if not is_project_name(order.out) and _is_folder_wanted(order, _spec_of(order)):
+        return (order.out,)
     names: Sequence[str] = {"": ("",), "share": (TRAIN, VAL), "run": (TRAIN, VAL, REST), "folders": ()}[
         order.parts
     ]

@@ -7,8 +7,8 @@ take more than half of the time.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -16,15 +16,17 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from labeler.core.files import atomic_write
 from labeler.errors import FormatError
 from labeler.formats.coco.panoptic import is_panoptic, unfolded
+from labeler.formats.door import COCO, format_named, format_of, is_a_folder, read_by
 from labeler.formats.gates import BAD_JSON
 from labeler.formats.json_text import no_collection, parsed, read_bytes
 from labeler.formats.label_kinds import what_is
 from labeler.formats.report import FieldNote
-from labeler.formats.spec import FormatSpec, format_of, read_by
+from labeler.formats.spec import FormatSpec
 
 RawText: TypeAlias = Raw | bytes
 
@@ -45,9 +47,20 @@ class CocoDocument:
     """
 
     def __init__(
-        self, name: str, data: bytes, heads: list[AnnotationHead], notes: tuple[FieldNote, ...]
+        self,
+        name: str,
+        data: bytes,
+        heads: list[AnnotationHead],
+        notes: tuple[FieldNote, ...],
+        *,
+        at: Callable[[int], str] | None = None,
+        refused: Mapping[str, int] = {},
     ) -> None:
         self.name = name
+        self.at = at
+        """Where an annotation stands in files of another format that this one was made of."""
+        self.refused = refused
+        """How many items of each list these files had beside those here, which their format refused."""
         self.heads = heads
         """One for each annotation."""
         self._data = data
@@ -132,21 +145,37 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _HEAD = msgspec.json.Decoder(AnnotationHead)
 
 
-def open_document(path: Path, *, encoding: str = "") -> CocoDocument:
-    """Open a COCO file, whose `encoding` is found out where none is named.
+def open_document(
+    path: Path,
+    *,
+    encoding: str = "",
+    format_id: str = "",
+    images: Path | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> CocoDocument:
+    """Open a COCO file, or files of another format as the COCO file that says the same.
 
-    Raises FormatError, one sentence, when it is not JSON or not COCO.
+    The `encoding` and the format are found out where none is named. `images` is where a person says the
+    photos are, which some formats need for their sizes. Raises FormatError, one sentence, when it is nothing
+    that is known, and ImportStoppedError when stopped.
     """
-    if path.suffix.lower() != ".json" and (spec := format_of(path)) is not None:
-        return _taken_over(spec, path)
-    data = read_bytes(path, encoding=encoding)
-    try:
-        return document_in(data, path)
-    except FormatError:
-        spec = format_of(path) if path.suffix.lower() == ".json" else None
-        if spec is None:
-            raise
-        return _taken_over(spec, path)
+    if format_id not in ("", COCO):
+        spec: FormatSpec | None = format_named(format_id)
+    elif format_id == "" and (path.suffix.lower() != ".json" or is_a_folder(path)):
+        spec = format_of(path)
+    else:
+        spec = None
+    if spec is None:
+        if is_a_folder(path):
+            raise FormatError(f"“{path}” cannot be read: it is a folder without labels of a known format.")
+        data = read_bytes(path, encoding=encoding)
+        try:
+            return document_in(data, path)
+        except FormatError:
+            spec = format_of(path) if format_id == "" and path.suffix.lower() == ".json" else None
+            if spec is None:
+                raise
+    return _taken_over(spec, path, encoding=encoding, images=images, should_stop=should_stop)
 
 
 def document_in(data: bytes, path: Path) -> CocoDocument:
@@ -161,12 +190,37 @@ def document_in(data: bytes, path: Path) -> CocoDocument:
     return _unfolded(CocoDocument(path.name, data, index.annotations or [], ()), path)
 
 
-def _taken_over(spec: FormatSpec, path: Path) -> CocoDocument:
+def _taken_over(
+    spec: FormatSpec, path: Path, *, encoding: str, images: Path | None, should_stop: Callable[[], bool]
+) -> CocoDocument:
     """A file of another format as the COCO file that says the same."""
     from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - the exporting half, which needs this one
 
-    data, _ = write_coco(read_by(spec, path), source=path.name)
-    return document_in(data, path)
+    reading = read_by(spec, path, images=images, encoding=encoding, should_stop=should_stop)
+    data, written = write_coco(reading.dataset, source=path.name)
+    lost = {note.index: note for note in written.items if note.verdict == "refused"}
+    kept = [place for place in range(len(reading.dataset.annotations)) if place not in lost]
+    told = [
+        replace(one, index=None, at=reading.at(place)) for place, one in lost.items() if place is not None
+    ]
+    heads = _INDEX.decode(data).annotations or []
+    notes, refused = _numbered((*reading.notes, *told), lambda kind: len(getattr(_TOP.decode(data), kind)))
+    return CocoDocument(
+        path.name, data, heads, notes, at=lambda place: reading.at(kept[place]), refused=refused
+    )
+
+
+def _numbered(
+    notes: Sequence[FieldNote], count: Callable[[str], int]
+) -> tuple[tuple[FieldNote, ...], Mapping[str, int]]:
+    """The notes, with a place for each refused item behind those that were taken; and their numbers."""
+    refused: Counter[str] = Counter()
+    found = []
+    for note in notes:
+        is_item = note.kind in LISTS and note.index is None and note.verdict == "refused"
+        found.append(replace(note, index=count(note.kind) + refused[note.kind]) if is_item else note)
+        refused[note.kind] += is_item
+    return tuple(found), refused
 
 
 def _open_slowly(path: Path, data: bytes) -> CocoDocument:

@@ -119,8 +119,25 @@ def dataset_of(
         packed(dict(document.extra)),
         Places(tuple(places["images"]), tuple(places["categories"]), tuple(places["annotations"])),
     )
-    totals = {name: len(getattr(document, name)) for name in ("images", "categories", "annotations")}
-    return dataset, reader.ledger.report(document.name, totals)
+    totals = {
+        name: len(getattr(document, name)) + document.refused.get(name, 0)
+        for name in ("images", "categories", "annotations")
+    }
+    return dataset, _placed(reader.ledger.report(document.name, totals), document)
+
+
+def _placed(report: Report, document: CocoDocument) -> Report:
+    """The report with the places in files of another format that the document was made of, if it was."""
+    if document.at is None:
+        return report
+    count = len(document.heads)
+    items = tuple(
+        replace(note, at=document.at(note.index))
+        if note.kind == "annotations" and note.index is not None and note.index < count and not note.at
+        else note
+        for note in report.items
+    )
+    return replace(report, items=items)
 
 
 class _Reader:

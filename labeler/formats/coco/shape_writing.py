@@ -72,7 +72,7 @@ def write_shape(shape: Shape, *, size: Size, writing: Writing = AS_THEY_ARE, cro
     origin = _origin(shape, size)
     if not origin:
         _check_finite(bounds(shape))
-    _check_extent(shape, size)
+    check_extent(shape, size)
     shown = clipped(shape, size) if writing.clip and all(size) else shape
     if "segmentation" in origin and (writing.as_read or _is_as_wanted(shape, shown, origin, writing, crowd)):
         return Geometry(packed(_measured(dict(origin), shape))[1:-1], (CROWD,) if crowd else ())
@@ -140,8 +140,8 @@ def _check_finite(box: Box) -> None:
         raise RefusalError("bbox", "Its coordinates are not finite.")
 
 
-def _check_extent(shape: Shape, size: Size) -> None:
-    """Refuse what has no extent, or of which the image shows nothing."""
+def check_extent(shape: Shape, size: Size) -> None:
+    """Raises RefusalError for what has no extent, or of which the image (height, width) shows nothing."""
     box = bounds(shape)
     if box.width <= 0 or box.height <= 0:
         what = "The mask has no pixels." if isinstance(shape, Mask) else "It has no width or no height."

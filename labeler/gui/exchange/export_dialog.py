@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from labeler.core.records import Image
 from labeler.errors import FormatError
-from labeler.formats.spec import format_to_write
+from labeler.formats.door import format_to_write
 from labeler.formats.write_options import Writing
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.cards import Choice

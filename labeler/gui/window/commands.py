@@ -10,7 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMainWindow
 
-from labeler.formats.spec import endings
+from labeler.formats.door import endings
 from labeler.gui.images.panel import ask_where_to_go
 from labeler.gui.window.demo_photos import make_demo_folder
 from labeler.gui.window.key_table import key_table

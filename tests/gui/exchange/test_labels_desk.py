@@ -16,7 +16,7 @@ from labeler.core.records import Annotation, Box, Category
 from labeler.core.records import Image as DataImage
 from labeler.formats.exchange import Importing
 from labeler.formats.report import Report
-from labeler.formats.spec import Dataset, FormatSpec, come_from
+from labeler.formats.spec import Dataset, FormatSpec, Reading, Source, come_from
 from labeler.gui.exchange.desk import LabelsDesk
 from labeler.gui.exchange.importer import Importer
 from labeler.gui.exchange.report_dialog import ImportReportDialog
@@ -163,13 +163,14 @@ def test_a_cancelled_import_and_one_of_a_project_that_was_left_write_nothing(
 def test_a_file_of_a_plugins_format_is_taken_as_a_coco_file_is(
     qtbot: QtBot, opened: MainWindow, photos: Path, tmp_path: Path
 ) -> None:
-    def read(path: Path) -> Dataset:
-        image = DataImage(1, path.read_text(), 0, 0)
-        return Dataset((image,), (Category(1, "thing", ""),), (Annotation(1, 1, 1, Box(5, 5, 25, 25)),))
+    def read(source: Source) -> Reading:
+        image = DataImage(1, source.path.read_text(), 0, 0)
+        box = Annotation(1, 1, 1, Box(5, 5, 25, 25))
+        return Reading(Dataset((image,), (Category(1, "thing", ""),), (box,)))
 
     name = next(path.name for path in photos.iterdir() if path.suffix == ".jpg")
     (tmp_path / "l.toy").write_text(name)
-    toy = FormatSpec("toy", "Toy", (".toy",), lambda _: True, read, lambda *_: None)
+    toy = FormatSpec("toy", "Toy", (".toy",), lambda _: True, read)
     come_from(lambda: [toy])
     try:
         desk = opened.frame.findChild(LabelsDesk)

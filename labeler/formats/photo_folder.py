@@ -1,0 +1,71 @@
+"""The photos around a labels file, by the names that a format has for them: what `Source` asks."""
+
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from labeler.core.photos.images import read_header
+from labeler.errors import ImageError
+from labeler.formats.image_paths import Folder, folded
+
+
+class PhotoFolder:
+    """Finds photos below `base`, and below `more` where a person has named that; headers are read once."""
+
+    def __init__(self, base: Path, more: Path | None = None) -> None:
+        self._folders = [Folder(base), *([Folder(more)] if more is not None else [])]
+        self._found: dict[str, tuple[Path, str] | None] = {}
+        self._sizes: dict[Path, tuple[int, int] | None] = {}
+
+    def photos(self) -> list[str]:
+        """All photos below the folder that is read, relative to it, in natural order."""
+        return self._folders[0].files
+
+    def find(self, name: str) -> str | None:
+        """The photo's path below the folder it is in, as the disk spells it; None where there is none.
+
+        A name may lack its ending; then the photo of that path with one is meant, if there is but one.
+        """
+        found = self._place(name)
+        return found[1] if found else None
+
+    def size(self, name: str) -> tuple[int, int] | None:
+        """The displayed (width, height) of the photo of that name; None where it is not there or damaged."""
+        found = self._place(name)
+        if found is None:
+            return None
+        path = found[0] / found[1]
+        if path not in self._sizes:
+            self._sizes[path] = _size_of(path)
+        return self._sizes[path]
+
+    def _place(self, name: str) -> tuple[Path, str] | None:
+        if name not in self._found:
+            self._found[name] = self._look_for(name)
+        return self._found[name]
+
+    def _look_for(self, name: str) -> tuple[Path, str] | None:
+        for folder in self._folders:
+            if folder.holds(name):
+                return folder.root, str(PurePosixPath(name))
+        alike = self._by_stem.get(folded(name), [])
+        if len(alike) == 1:
+            return self._folders[0].root, alike[0]
+        for folder in self._folders:
+            if (found := folder.find(name)) is not None:
+                return folder.root, found.path
+        return None
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.photos():
+            found.setdefault(folded(str(PurePosixPath(path).with_suffix(""))), []).append(path)
+        return found
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    try:
+        header = read_header(path)
+    except ImageError:
+        return None
+    return header.width, header.height

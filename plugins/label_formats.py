@@ -1,0 +1,6 @@
+"""The labels formats that come with the app; each is a room of `labeler/formats`, its entry stands here."""
+
+from labeler.api import Plugin
+from labeler.formats.coco.coco_format import coco
+
+plugin = Plugin(api=1, name="Labels formats", version="1", formats=(coco,))
