@@ -7,10 +7,8 @@ is checked before anything parses it, and again whenever the file has changed on
 import contextlib
 import hashlib
 import logging
-import os
 import secrets
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -339,32 +337,16 @@ def _keep_pin(name: str, pin: _Pin | None) -> None:
         _log.warning("%s cannot be written: %s", _pins_path(), error)
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 @contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Nobody else downloads the same file meanwhile; the kernel's lock ends with the process.
 
     Raises ModelError where somebody does.
     """
-    path = target.with_name(f".{target.name}.lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - 100 ms that the window's start need not pay
+
     try:
-        try:
-            _lock(descriptor)
-        except OSError as error:
-            raise ModelError(f"{target.name} is being downloaded already; wait until it is here.") from error
-        yield
-    finally:
-        os.close(descriptor)
+        with FileLock(target.with_name(f".{target.name}.lock"), blocking=False):
+            yield
+    except Timeout as error:
+        raise ModelError(f"{target.name} is being downloaded already; wait until it is here.") from error
