@@ -298,8 +298,8 @@ def _check_room(paths: Sequence[Path], out: Path) -> None:
     """Raises FormatError where the photos are more than the disk has room for."""
     need = 0
     for path in paths:
-        with suppress(OSError):
-            need += path.stat().st_size
+        with suppress(OSError, ImageError):
+            need += patiently(path, path.stat).st_size
     free = shutil.disk_usage(out.parent).free
     if need > free:
         raise FormatError(
