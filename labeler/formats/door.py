@@ -1,11 +1,12 @@
 """The door of the formats beside COCO: what a file or folder is, found out by content, and what it holds."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from labeler.core.photos.patience import is_folder, patiently
-from labeler.errors import FormatError, LabelerError
+from labeler.errors import FormatError, ImageError, LabelerError
 from labeler.formats.photo_folder import PhotoFolder
 from labeler.formats.spec import Dataset, FormatSpec, Reading, Source, formats
 
@@ -39,6 +40,63 @@ def is_a_folder(path: Path) -> bool:
     try:
         return is_folder(path)
     except OSError:
+        return False
+
+
+_LABEL_FOLDERS = ("", "annotations", "Annotations", "labels")
+"""Where a data set has the files of its labels, from its folder."""
+_MOST_FILES = 200
+"""Files of a folder that are looked at for labels."""
+
+
+def labels_of(path: Path) -> Path:
+    """What is to be read when a person points at a file: itself, or the folder of which it is a part.
+
+    So `data.yaml` stands for the data set that it describes. Raises as `format_of`.
+    """
+    if is_a_folder(path) or path.suffix.lower() == ".json" or format_of(path) is not None:
+        return path
+    for folder in (path.parent, path.parent.parent):
+        spec = format_of(folder)
+        if spec is not None and path.suffix.lower() in spec.suffixes:
+            return folder
+    return path
+
+
+def labels_in(folder: Path) -> tuple[Path, ...]:
+    """The labels that a folder has, beside its photos or in the usual places: itself, or files in it.
+
+    Files of which each is a set of labels, as COCO's, are all given, so that train and val come in together.
+    """
+    if format_of(folder) is not None:
+        return (folder,)
+    for name in _LABEL_FOLDERS:
+        if found := tuple(path for path in _files_in(folder / name)[:_MOST_FILES] if _is_labels(path)):
+            return found
+    return ()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Files that may be labels, by their endings and in order; none where the folder cannot be read."""
+    known = {".json", *(suffix for spec in formats() for suffix in spec.suffixes)}
+
+    def found() -> list[Path]:
+        some = islice(folder.iterdir(), 100 * _MOST_FILES)
+        good = (path for path in some if path.suffix.lower() in known and not path.name.startswith("."))
+        return sorted(path for path in good if path.is_file())
+
+    try:
+        return patiently(folder, found)
+    except (OSError, ImageError):
+        return []
+
+
+def _is_labels(path: Path) -> bool:
+    """Whether a file is a set of labels of some format, COCO among them."""
+    try:
+        is_coco = any(spec.id == COCO and spec.sniff(path) for spec in formats())
+        return is_coco or format_of(path) is not None
+    except (LabelerError, OSError):
         return False
 
 

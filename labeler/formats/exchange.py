@@ -127,7 +127,9 @@ class Importing:
     @no_collection()
     def read(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """Read the file and look at the photos. Raises FormatError; ImportStoppedError when stopped."""
-        document = self._document or open_document(self.labels)
+        document = self._document or open_document(
+            self.labels, images=self._images_in or self._root, should_stop=should_stop
+        )
         names = file_names(document)
         if self._images_in is not None:
             folder = Folder(self._images_in)

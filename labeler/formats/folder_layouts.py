@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from labeler.core.photos.patience import is_folder
 from labeler.errors import ImageError
+from labeler.formats.door import is_a_folder
 from labeler.formats.image_paths import Folder
 
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "JPEGImages", "photos", "data", "Images")
@@ -43,6 +44,12 @@ def layout_of(labels: Path, names: Sequence[str], *, first: Path | None = None) 
     folders around the file that has most of them.
     """
     own = [Folder(first)] if first is not None else []
+    if is_a_folder(labels):
+        # a format that is a folder names its photos from there, wherever it has them
+        layout = _exactly(Folder(labels), names)
+        if layout.is_enough:
+            return layout
+        labels = labels / "labels"
     there = labels.resolve().parent
     around, silent = those_there(dict.fromkeys(_candidates(labels.resolve())))
     wanted = [Folder(there), *around]

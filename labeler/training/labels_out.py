@@ -15,12 +15,12 @@ from labeler.core.photos.patience import resolved
 from labeler.core.records import Image
 from labeler.errors import FormatError, ImageError, LabelerError
 from labeler.formats.coco.coco_reading import read_coco
-from labeler.formats.data_set import Wanted, part_path, write_data_set
+from labeler.formats.data_set import Wanted, losses, part_path, write_data_set
 from labeler.formats.door import COCO, format_named, format_to_write
 from labeler.formats.export import Gathered, export_files, gathered
 from labeler.formats.photo_checks import TURNED
 from labeler.formats.report import FieldNote, Ledger, Report
-from labeler.formats.spec import FormatSpec, PhotosAre
+from labeler.formats.spec import Dataset, FormatSpec, PhotosAre
 from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from labeler.training.run import RunFolder
@@ -59,13 +59,6 @@ class Order(Struct, frozen=True):
     out: Path
     """The file; of parts, each has its name before the ending: `labels-train.json`. Of a format that is a
     folder, and where photos come along, the folder, which has all parts."""
-    format: str = ""
-    """The id of the format; "" for what the ending of `out` says."""
-    photos: PhotosAre = "left"
-    straighten: bool = False
-    """Whether photos that are turned by EXIF come along turned."""
-    categories: frozenset[int] | None = None
-    """The categories of what is written, by id; None for all."""
     writing: Writing = FOR_OTHERS
     reviewed_only: bool = False
     parts: Parts = ""
@@ -77,6 +70,13 @@ class Order(Struct, frozen=True):
     """The folder of the run."""
     over: frozenset[Path] | None = frozenset()
     """The files that may be written over; None for any."""
+    format: str = ""
+    """The id of the format; "" for what the ending of `out` says."""
+    photos: PhotosAre = "left"
+    straighten: bool = False
+    """Whether photos that are turned by EXIF come along turned."""
+    categories: frozenset[int] | None = None
+    """The categories of what is written, by id; None for all."""
 
 
 class Delivery(Struct, frozen=True):
@@ -121,6 +121,25 @@ def deliver(project: Path, order: Order, *, should_stop: Callable[[], bool] = la
     for path, data in files.items():
         write_labels(path, data)
     return Delivery(tuple(files), replace(exported.report, source=order.out.name), exported.where)
+
+
+def foreseen(project: Path, order: Order) -> Report:
+    """What an export would lose of a project's labels, before anything is written; photos are not looked at.
+
+    Raises LabelerError, one sentence, where the project cannot be read.
+    """
+    spec = _spec_of(order)
+    with Store.open(project, read_only=True) as store:
+        images = tuple(one for one in store.images() if one.reviewed or not order.reviewed_only)
+        shown = {one.id for one in images}
+        wanted = order.categories
+        annotations = tuple(
+            one
+            for one in store.all_annotations()
+            if one.image_id in shown and (wanted is None or one.category_id in wanted)
+        )
+        dataset = Dataset(images, tuple(store.categories()), annotations)
+    return losses(spec or format_named(COCO), dataset, order.writing)
 
 
 def _spec_of(order: Order) -> FormatSpec | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from labeler.gui.exchange.importer import Doubt, Few, Importer
 from labeler.gui.session.session import Session
+from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.notify import Notifier
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from labeler.formats.coco.frames import Choice
     from labeler.formats.report import Report
 
-KEY = "import"
-"""Of the message that an import is under way; what came of one has no key, so that the next leaves it."""
+KEY, FOUND = "import", "found-labels"
+"""Of the messages that an import is under way, and that there is one to be had; what came of one has no key,
+so that the next leaves it."""
 
 
 class LabelsDesk(QObject):
@@ -41,6 +43,7 @@ class LabelsDesk(QObject):
         self._open_folder = open_folder
         self._courier = Courier(self)
         self._waiting: tuple[Path, Path] | None = None
+        self._queue: list[Path] = []
         self._path = Path()
         self._images: Path | None = None
         self._frame: Choice = "auto"
@@ -50,24 +53,33 @@ class LabelsDesk(QObject):
         self.importer = Importer(session, self)
         self.importer.finished.connect(self._tell)
         self.importer.failed.connect(self._tell_failure)
+        self.importer.finished.connect(self._take_next)
+        self.importer.failed.connect(self._take_next)
         self.importer.few_found.connect(self._ask_where)
         self.importer.frame_unclear.connect(self._ask_frame)
         self.importer.ids_unclear.connect(self._ask_whose)
         session.project_changed.connect(self._take_waiting)
 
-    def open_with(self, path: Path) -> None:
-        """With nothing open: find the folder that the file's images are in, open it, and take the file in."""
+    @property
+    def is_waiting(self) -> bool:
+        """Whether labels come in once their folder is open."""
+        return self._waiting is not None
 
-        def find() -> Path:
+    def open_with(self, path: Path) -> None:
+        """With nothing open: find the folder that the labels' images are in, open it, and take them in."""
+
+        def find() -> tuple[Path, Path]:
             from labeler.formats.coco.coco_file import open_document  # noqa: PLC0415
             from labeler.formats.coco.image_names import file_names  # noqa: PLC0415
+            from labeler.formats.door import labels_of  # noqa: PLC0415
             from labeler.formats.folder_layouts import layout_of  # noqa: PLC0415
 
-            return layout_of(path, file_names(open_document(path))).folder.root
+            labels = labels_of(path)
+            return labels, layout_of(labels, file_names(open_document(labels))).folder.root
 
-        def found(folder: Path) -> None:
-            self._waiting = path, folder
-            self._open_folder(folder)
+        def found(labels_and_folder: tuple[Path, Path]) -> None:
+            self._waiting = labels_and_folder
+            self._open_folder(labels_and_folder[1])
 
         run_in_pool(
             find,
@@ -93,6 +105,50 @@ class LabelsDesk(QObject):
             source = Importing(path, images=images, frame=frame, area=area)
             self.importer.labels(source, asking=asking and images is None)
 
+    def take_found(self, folder: Path, *, unpacked: bool = False) -> None:
+        """Take in the labels that a folder of photos comes with: files of its photos at once, as one step.
+
+        A file that lies beside the photos and stands for itself, as COCO's, is only offered, unless the
+        folder was `unpacked` for it.
+        """
+        project = self._session.project
+
+        def find() -> tuple[Path, ...]:
+            from labeler.formats.door import labels_in  # noqa: PLC0415
+
+            return labels_in(folder)
+
+        def found(labels: tuple[Path, ...]) -> None:
+            if self._session.project != project or not labels:
+                return
+            if labels == (folder,) or unpacked:
+                self._take_all(labels)
+                return
+            names = labels[0].name if len(labels) == 1 else f"{labels[0].name} and {len(labels) - 1} more"
+            self._notifier.info(
+                f"Labels lie beside the photos: {names}.",
+                action="Import",
+                run=lambda: self._take_all(labels) if self._session.project == project else None,
+                key=FOUND,
+            )
+
+        run_aside(
+            find,
+            courier=self._courier,
+            done=found,
+            failed=lambda error: self._notifier.error(str(error), key=FOUND),
+            name="labels",
+        )
+
+    def _take_all(self, labels: Sequence[Path]) -> None:
+        """Take labels in one after another."""
+        first, *self._queue = labels
+        self.take(first)
+
+    def _take_next(self, _: object) -> None:
+        if self._queue and not self.importer.is_busy:
+            self.take(self._queue.pop(0))
+
     def take_results(self, path: Path, model: str, *, of: Path | None = None) -> None:
         """Take a results file in as the candidates of a model, its ids being those of the file `of`."""
         from labeler.formats.exchange import ImportingResults  # noqa: PLC0415
@@ -115,11 +171,13 @@ class LabelsDesk(QObject):
 
     def cancel(self) -> None:
         """Stop the import that is running; nothing of it was written."""
+        self._queue.clear()
         self.importer.cancel()
         self._notifier.take_back(KEY)
         self._notifier.info(f"{self._path.name} was not imported.")
 
     def _take_waiting(self) -> None:
+        self._queue.clear()
         if self._waiting is None or self._session.project is None:
             return
         (path, folder), self._waiting = self._waiting, None

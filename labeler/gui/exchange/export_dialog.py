@@ -1,4 +1,4 @@
-"""Where and how the labels are written as COCO JSON."""
+"""Where, in which format and how the labels are written."""
 # ruff: noqa: PTH110, PTH112, PTH113 - at a name that is too long `Path` raises, these say no
 
 import os
@@ -27,6 +27,7 @@ from labeler.core.records import Image
 from labeler.errors import FormatError
 from labeler.formats.door import format_to_write
 from labeler.formats.write_options import Writing
+from labeler.gui.exchange.target_choice import TargetChoice
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.cards import Choice
 from labeler.gui.toolkit.settings import ExportHabits
@@ -80,12 +81,13 @@ class ExportDialog(QDialog):
         self._session = session
         self._chosen: Path | None = None
         self._agreed: frozenset[Path] = frozenset()
-        self.setWindowTitle("Export COCO")
+        self.setWindowTitle("Export labels")
         self.setMinimumWidth(560)
         name = f"{session.root.name or 'labels'}-coco.json"
         folder = session.project.parent if session.project is not None else session.root
         self.path = QLineEdit(str(folder / name), self)
         self.path.setAccessibleName("File to write")
+        self.target = TargetChoice(session, self)
         self.run = QLineEdit(self, placeholderText="The run's folder")
         self.run.setAccessibleName("Folder of the run")
         self.images = Choice("Images to write", [("All images", False), ("Only reviewed images", True)], self)
@@ -102,7 +104,7 @@ class ExportDialog(QDialog):
             spin.setObjectName("plain")
         self.clip = QCheckBox("Shapes end at the border of their image", self)
         self.as_read = QCheckBox("What nobody touched stays letter by letter as it was imported", self)
-        self.summary, self.effects = _words(self), _words(self)
+        self.summary, self.effects, self.losses = _words(self), _words(self), _words(self)
         self._make_shapes_row()
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
         self.export_button = self._buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -138,8 +140,12 @@ class ExportDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._run_row = self._with_button(self.run, self._browse_run)
         rows: Sequence[tuple[str, QWidget]] = (
+            ("Forma&t", self.target.format),
             ("Fil&e", self._with_button(self.path, self._browse)),
             ("&Images", self.images),
+            ("&Categories", self.target.categories),
+            ("&Photos", self.target.photos),
+            ("", self.target.straighten),
             ("S&plit", self.parts),
             ("&Share", self.share),
             ("&Run", self._run_row),
@@ -151,6 +157,7 @@ class ExportDialog(QDialog):
             ("", self.clip),
             ("", self.as_read),
             ("", self.effects),
+            ("Losses", self.losses),
         )
         for text, widget in rows:
             form.addRow(text, widget)
@@ -183,8 +190,12 @@ class ExportDialog(QDialog):
         for box in (self.clip, self.as_read):
             box.toggled.connect(self._refresh)
         self.tolerance.valueChanged.connect(self._refresh)
+        self.target.changed.connect(self._change_target)
+        self.target.foreseen.connect(self._show_losses)
 
     def _show_habits(self, habits: ExportHabits) -> None:
+        self.target.show_habits(habits)
+        self.path.setText(str(self.target.named(Path(self.path.text()))))
         self.images.choose(habits.reviewed_only)
         self.parts.choose(habits.parts)
         self.share.setValue(round(habits.share * 100))
@@ -221,7 +232,13 @@ class ExportDialog(QDialog):
             as_read=self.as_read.isChecked(),
         )
         return ExportHabits(
-            writing, bool(self.images.currentData()), self.parts.currentData(), self.share.value() / 100
+            writing,
+            bool(self.images.currentData()),
+            self.parts.currentData(),
+            self.share.value() / 100,
+            self.target.format.currentData(),
+            self.target.photos.currentData(),
+            self.target.straighten.isChecked(),
         )
 
     def order(self) -> Order:
@@ -229,6 +246,10 @@ class ExportDialog(QDialog):
         habits = self.habits()
         return Order(
             out=Path(self.path.text().strip()).expanduser(),
+            format=habits.format,
+            photos=habits.photos,
+            straighten=habits.straighten,
+            categories=self.target.chosen_categories(),
             writing=habits.writing,
             reviewed_only=habits.reviewed_only,
             parts=habits.parts,
@@ -237,9 +258,25 @@ class ExportDialog(QDialog):
             over=self._agreed,
         )
 
+    def _change_target(self) -> None:
+        """Another format has another ending, and a data set none."""
+        self.path.setText(str(self.target.named(Path(self.path.text().strip()))))
+        self._refresh()
+
+    def _show_losses(self, words: str) -> None:
+        self.losses.setText(words)
+        self._form.setRowVisible(self.losses, bool(words))
+        self._fit()
+
     def _refresh(self) -> None:
         self._agreed = frozenset()
         order = self.order()
+        is_coco = self.target.spec is None
+        self._form.setRowVisible(self.target.straighten, order.photos != "left")
+        for row in (self.boxes, self.as_read):
+            self._form.setRowVisible(row, is_coco and self.change_button.isHidden())
+        self._form.setRowVisible(self.effects, is_coco)
+        self.target.foresee(order)
         self._form.setRowVisible(self.share, order.parts == "share")
         self._form.setRowVisible(self._run_row, order.parts == "run")
         is_default = order.writing == Writing()
@@ -270,7 +307,9 @@ class ExportDialog(QDialog):
 
     def _left_out(self, order: Order) -> str:
         """What stays behind."""
-        told = "Photos are not copied, only named. Predictions nobody accepted and the history stay here."
+        told = "Predictions nobody accepted and the history stay here."
+        if order.photos == "left":
+            told = f"Photos are not copied, only named. {told}"
         if out := len(self._session.document.images) - len(self._images(order)):
             are = "image is" if out == 1 else "images are"
             told = f"{out:,} {are} left out, not being reviewed. {told}"
@@ -289,10 +328,18 @@ class ExportDialog(QDialog):
         out = order.out
         is_run = order.run is not None and os.path.isfile(order.run / "run.json")
         found = (
-            (os.path.isdir(out), f"{_short(out)} is a folder: add a file name."),
+            (
+                os.path.isdir(out) and not self.target.is_folder,
+                f"{_short(out)} is a folder: add a file name.",
+            ),
+            (
+                os.path.isfile(out) and self.target.is_folder,
+                f"{_short(out)} is a file, but a data set is a folder: give it another name.",
+            ),
+            (order.categories == frozenset(), "Choose at least one category."),
             (not os.path.isdir(out.parent), f"The folder {_short(out.parent)} does not exist."),
             (is_project_name(out), f"{_short(Path(out.name))} is the name of a project: end it in .json."),
-            (bool(ending := _ending_trouble(out)), ending),
+            (bool(ending := _ending_trouble(order)), ending),
             (order.parts == "run" and not is_run, "Choose the folder of a run: it has a file run.json."),
             (
                 order.reviewed_only and not self._images(order),
@@ -318,9 +365,12 @@ class ExportDialog(QDialog):
         self.accept()
 
     def _browse(self) -> None:
-        dialog = QFileDialog(self, "Export COCO", self.path.text(), "COCO JSON (*.json);;Other formats (*)")
+        dialog = QFileDialog(self, "Export labels", self.path.text())
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("json")
+        if self.target.is_folder:
+            dialog.setFileMode(QFileDialog.FileMode.Directory)
+        else:
+            dialog.setDefaultSuffix(self.target.spec.suffixes[0][1:] if self.target.spec else "json")
         dialog.fileSelected.connect(self.take_file)
         dialog.open()
 
@@ -346,10 +396,10 @@ def _words(parent: QWidget) -> QLabel:
     return label
 
 
-def _ending_trouble(out: Path) -> str:
+def _ending_trouble(order: Order) -> str:
     """Why a file of that ending cannot be written, or ""."""
     try:
-        format_to_write(out)
+        format_to_write(order.out, order.format)
     except FormatError as error:
         return str(error)
     return ""

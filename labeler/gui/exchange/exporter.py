@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QWidget
 
-from labeler.errors import LabelerError
+from labeler.errors import ExportStoppedError, LabelerError
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier
@@ -38,6 +39,7 @@ class Exporter(QObject):
         self._notifier = notifier
         self._settings = settings
         self._courier = Courier(self)
+        self._stop = threading.Event()
 
     def ask(self) -> None:
         """Ask, and write what is saved by then; the choices are remembered."""
@@ -49,16 +51,18 @@ class Exporter(QObject):
         self._settings.export = dialog.habits()
         self._settings.save()
         order = dialog.order()
-        self._notifier.info(f"Exporting to {order.out.name}…", key=KEY)
+        self._stop = threading.Event()
+        self._notifier.info(f"Exporting to {order.out.name}…", action="Cancel", run=self._stop.set, key=KEY)
         # the answer comes after all edits so far are in the file, which is then read by a thread of its own
         self._session.ask(lambda store: store.path, lambda project: self._write(project, order))
 
     def _write(self, project: Path, order: Order) -> None:
         from labeler.training.labels_out import deliver  # noqa: PLC0415 - as above
 
+        stop = self._stop
         # photos are looked at, which may take as long as their disk likes: nobody waits for this thread
         run_aside(
-            lambda: deliver(project, order),
+            lambda: deliver(project, order, should_stop=stop.is_set),
             courier=self._courier,
             done=self._tell,
             failed=lambda error: self._tell_failure(error, project, order),
@@ -70,6 +74,9 @@ class Exporter(QObject):
 
         if not isinstance(error, LabelerError):
             raise error
+        if isinstance(error, ExportStoppedError):
+            self._notifier.info(str(error), key=KEY)
+            return
         if not isinstance(error, ThereAlreadyError):
             self._notifier.error(f"Nothing was exported: {error}", key=KEY)
             return

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
+from labeler.formats.spec import FormatSpec, come_from
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 
 if TYPE_CHECKING:
     from labeler.gui.models.downloads import Downloads
     from labeler.models.protocols import ModelSpec
     from labeler.registry import Registry
+
+_one_at_a_time = threading.Lock()
+"""Held while plugins are imported: what is imported twice at once may be taken for broken."""
 
 
 class ModelMenu(QObject):
@@ -39,6 +44,7 @@ class ModelMenu(QObject):
         self._group = QActionGroup(self)
         menu.addAction("Plugins…", self.show_plugins)
         self._courier = Courier(self)
+        come_from(_formats_now)
 
     def look_up(self) -> None:
         """Find plugins and installed files; `found` follows."""
@@ -109,9 +115,17 @@ class ModelMenu(QObject):
 
 def _discovered() -> tuple[Registry, dict[str, ModelSpec]]:
     """On a pool thread: what `labeler.registry` finds, which it costs 30 ms to import."""
-    from labeler.formats.spec import come_from  # noqa: PLC0415
     from labeler.registry import discover  # noqa: PLC0415
 
-    registry = discover()
+    with _one_at_a_time:
+        registry = discover()
     come_from(lambda: registry.formats)
     return registry, registry.at_hand("segmenter")
+
+
+def _formats_now() -> tuple[FormatSpec, ...]:
+    """The formats, for a file that comes before the plugins were looked up; never asked on the GUI thread."""
+    from labeler.registry import discover  # noqa: PLC0415
+
+    with _one_at_a_time:
+        return discover().formats

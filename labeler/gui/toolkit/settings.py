@@ -49,6 +49,9 @@ class ExportHabits(msgspec.Struct, frozen=True):
     reviewed_only: bool = False
     parts: Literal["", "share", "folders", "run"] = ""
     share: float = 0.2
+    format: str = "coco"
+    photos: Literal["left", "copied", "linked"] = "left"
+    straighten: bool = False
 
 
 class Settings(msgspec.Struct):

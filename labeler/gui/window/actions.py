@@ -111,11 +111,12 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             enabled=always,
         ),
         LINE,
-        Action("import-labels", "Import COCO labels…", ("Ctrl+I",), lambda w: w.commands.import_labels()),
+        Action("import-labels", "Import labels…", ("Ctrl+I",), lambda w: w.commands.import_labels()),
+        Action("import-folder", "Import a folder of labels…", (), lambda w: w.commands.import_folder()),
         Action(
             "import-results", "Import COCO results of a model…", (), lambda w: w.commands.import_results()
         ),
-        Action("export", "Export COCO…", ("Ctrl+E",), lambda w: w.bench.exporter.ask()),
+        Action("export", "Export labels…", ("Ctrl+E",), lambda w: w.bench.exporter.ask()),
         LINE,
         Action("snapshot", "Make a snapshot now", ("Ctrl+S",), lambda w: w.commands.snapshot()),
         Action("close-project", "Close project", ("Ctrl+Shift+W",), lambda w: w.keys.close_project()),

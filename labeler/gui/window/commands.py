@@ -10,7 +10,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMainWindow
 
-from labeler.formats.door import endings
 from labeler.gui.images.panel import ask_where_to_go
 from labeler.gui.window.demo_photos import make_demo_folder
 from labeler.gui.window.key_table import key_table
@@ -33,13 +32,8 @@ class Commands(QObject):
     # --- project ----------------------------------------------------------------------------------
 
     def open(self, path: Path, *, read_only: bool = False) -> None:
-        """Open a folder, image or project; a COCO file goes into the open project, or its folder's."""
-        if path.suffix.lower() not in endings():
-            self._bench.opener.open(path, read_only=read_only)
-        elif self._session.project is not None:
-            self._bench.labels_desk.take(path)
-        else:
-            self._bench.labels_desk.open_with(path)
+        """Open a folder, image or project; labels go into the open project, or into their folder's."""
+        self._bench.arrivals.open(path, read_only=read_only)
 
     def open_folder(self) -> None:
         """Ask for a folder of images and open it."""
@@ -65,14 +59,22 @@ class Commands(QObject):
         self.open(make_demo_folder())
 
     def import_labels(self) -> None:
-        """Ask for a COCO file and take its labels in."""
-        path = self._ask_json("Import COCO labels")
+        """Ask for a file of labels, or one of a folder of them, and take them in."""
+        path = self._ask_labels("Import labels")
         if path is not None:
-            self._bench.labels_desk.take(path)
+            self._bench.arrivals.open(path)
+
+    def import_folder(self) -> None:
+        """Ask for a folder of labels, whose photos are the open ones, and take them in."""
+        chosen = QFileDialog.getExistingDirectory(
+            self._window, "Import a folder of labels", str(self._session.root)
+        )
+        if chosen:
+            self._bench.labels_desk.take_found(Path(chosen), unpacked=True)
 
     def import_results(self) -> None:
         """Ask for a COCO results file and take it in as a model's candidates."""
-        path = self._ask_json("Import COCO results")
+        path = self._ask_labels("Import COCO results")
         if path is None:
             return
         name, good = QInputDialog.getText(
@@ -81,9 +83,12 @@ class Commands(QObject):
         if good and name.strip():
             self._bench.labels_desk.take_results(path, name.strip())
 
-    def _ask_json(self, title: str) -> Path | None:
+    def _ask_labels(self, title: str) -> Path | None:
         chosen, _ = QFileDialog.getOpenFileName(
-            self._window, title, str(self._session.root), "COCO JSON (*.json);;Other formats (*)"
+            self._window,
+            title,
+            str(self._session.root),
+            "Labels (*.json *.xml *.csv *.txt *.yaml *.yml *.zip);;All files (*)",
         )
         return Path(chosen) if chosen else None
 

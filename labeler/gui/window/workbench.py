@@ -11,6 +11,7 @@ from labeler.gui.canvas.view import Canvas
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.evaluation.desk import EvaluationDesk
+from labeler.gui.exchange.arrivals import Arrivals
 from labeler.gui.exchange.desk import LabelsDesk
 from labeler.gui.exchange.exporter import Exporter
 from labeler.gui.exchange.undecided import UndecidedOffers
@@ -105,6 +106,12 @@ class Workbench(QObject):
         self.offers = UndecidedOffers(session, notifier, settings, window)
         self.exporter = Exporter(window, session=session, notifier=notifier, settings=settings)
         self.labels_desk = LabelsDesk(session, notifier, window, open_folder=self.opener.open)
+        self.arrivals = Arrivals(
+            session,
+            notifier,
+            self.labels_desk,
+            open_project=lambda path, read_only: self.opener.open(path, read_only=read_only),
+        )
 
     def _connect(self) -> None:
         session, notifier, canvas = self.session, self.notifier, self.canvas

@@ -142,7 +142,7 @@ def test_the_export_says_in_numbers_what_it_writes(qtbot, session, photos):
     assert dialog.summary.text().startswith("Writes 1 image, 1 object, 1 category.")
     dialog.masks.choose("rle")
     assert dialog.order() == Order(
-        photos / "photos-coco.json", Writing(masks="rle"), reviewed_only=True, share=0.2
+        photos / "photos-coco.json", Writing(masks="rle"), reviewed_only=True, share=0.2, format="coco"
     )
 
 
