@@ -6,12 +6,15 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
 from labeler.wire.host_protocol import Frames, ProtocolError, Stop, frame
+
+_GLANCE = 0.05
+"""Seconds in which each of several children is looked at once while all are waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,13 +75,11 @@ class ChildProcess(QObject):
         else:
             self._process.kill()
 
-    def wait(self, seconds: float) -> None:
-        """Block until it is gone, and kill it when it takes longer."""
-        if self._process.state() == QProcess.ProcessState.NotRunning:
-            return
-        if not self._process.waitForFinished(math.ceil(seconds * 1000)):
-            self._process.kill()
-            self._process.waitForFinished(math.ceil(seconds * 1000))
+    def is_gone(self, *, within: float) -> bool:
+        """Block for so many seconds at most, hearing it out; whether it has ended by then."""
+        if self._process.state() != QProcess.ProcessState.NotRunning:
+            self._process.waitForFinished(math.ceil(within * 1000))
+        return self._process.state() == QProcess.ProcessState.NotRunning
 
     def _read(self) -> None:
         data = bytes(self._process.readAllStandardOutput().data())
@@ -117,6 +118,21 @@ class ChildProcess(QObject):
             self._is_heard = False
             self.lost.emit("could not be started")
         self.deleteLater()
+
+
+def wait_for_all(children: Iterable[ChildProcess], seconds: float) -> None:
+    """Block until all are gone; those that are not after so many seconds are killed, and waited for as long.
+
+    They are looked at in turn: one that has much to say ends only once it is heard.
+    """
+    left = list(children)
+    for is_last in (False, True):
+        until = time.monotonic() + seconds
+        while left and time.monotonic() < until:
+            left = [child for child in left if not child.is_gone(within=_GLANCE / len(left))]
+        if not is_last:
+            for child in left:
+                child.kill()
 
 
 class Restarts:

@@ -5,13 +5,13 @@ What a client does with its child, and whether one that was lost comes back, is 
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 from PySide6.QtCore import QCoreApplication, QObject
 
-from labeler.gui.children.child_process import ChildProcess, Clocks, Restarts
+from labeler.gui.children.child_process import ChildProcess, Clocks, Restarts, wait_for_all
 from labeler.wire.host_protocol import EXIT_MEMORY, EXIT_TOLD, VERSION, AskFailed, Beat, Hello, Log
 from labeler.wire.job_protocol import decode_from_job
 
@@ -77,9 +77,11 @@ class ChildClient(QObject):
 
     def close(self) -> None:
         """`drop`, and wait until every child is gone (at most twice `Limits.end`): at the program's end."""
-        self.drop()
-        for child in self.findChildren(ChildProcess):  # those that were let go before, too
-            child.wait(self._limits.end)
+        close_together([self])
+
+    def leaving(self) -> tuple[list[ChildProcess], float]:
+        """Its children that are not gone yet, those let go before too, and the seconds they have to end."""
+        return self.findChildren(ChildProcess), self._limits.end
 
     # --- the child ----------------------------------------------------------------------------
 
@@ -164,3 +166,13 @@ class ChildClient(QObject):
     def _on_lost(self, what: str) -> None:
         """The child crashed, hung or ran out of memory: `what` is how a sentence goes on after its title."""
         raise NotImplementedError
+
+
+def close_together(clients: Iterable[ChildClient]) -> None:
+    """`drop` them all, then wait once until every child is gone: twice the longest `Limits.end` at most."""
+    clients = tuple(clients)
+    for client in clients:
+        client.drop()
+    leaving = [client.leaving() for client in clients]
+    children = [child for each, _ in leaving for child in each]
+    wait_for_all(children, max((seconds for _, seconds in leaving), default=0.0))

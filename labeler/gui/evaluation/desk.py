@@ -145,9 +145,8 @@ class EvaluationDesk(QObject):
             self.changed.emit()
 
     def close(self) -> None:
-        """End everything: the window goes away."""
+        """Have what is under way end: the window goes away."""
         self.stop()
-        self.task.close()
         self._forget_outcome()
 
     def take_stored(self) -> None:

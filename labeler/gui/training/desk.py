@@ -375,8 +375,8 @@ class TrainingDesk(QObject):
         self.changed.emit()
 
     def close(self) -> None:
-        """End a run that is under way, with its checkpoint where there is time: the window goes away."""
-        self.client.close()
+        """Have a run that is under way end, with its checkpoint where there is time: the window goes away."""
+        self.client.drop()
 
 
 def verdict(name: str, outcome: Outcome | None, metric: str) -> str:

@@ -122,11 +122,10 @@ class Learner(QObject):
         self.changed.emit()
 
     def close(self) -> None:
-        """End what is under way: the window goes away."""
+        """Have what is under way end: the window goes away."""
         self._is_on = False
         self._stop()
-        self._tasks.close()
-        self._jobs.close()
+        self._tasks.drop()
 
     # --- when -------------------------------------------------------------------------------------
 

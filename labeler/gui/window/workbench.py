@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMainWindow
 
 from labeler.gui.canvas.view import Canvas
+from labeler.gui.children.client import ChildClient, close_together
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.evaluation.desk import EvaluationDesk
@@ -185,14 +186,19 @@ class Workbench(QObject):
             self.notifier.error(sentence, key=OF_IMAGE)
 
     def close(self) -> None:
-        """End what is under way and write what is to be kept: the window goes away."""
+        """End what is under way and write what is to be kept: the window goes away.
+
+        All children are told before anything is waited for, and have ended while the writer finished.
+        """
+        self.batch.close()
         self.training.close()
         self.learner.close()
         self.evaluation.close()
-        self.batch.close()
-        self.jobs.close()
+        clients = self.findChildren(ChildClient)
+        for client in clients:
+            client.drop()
         self.session.shut_down()
-        self.host.close()
+        close_together(clients)
 
 
 def _ignore(_: object) -> None:

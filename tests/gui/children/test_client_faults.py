@@ -15,6 +15,7 @@ import pytest
 from msgspec import Struct
 from PySide6.QtCore import QTimer
 
+from labeler.gui.children.client import close_together
 from tests.child_processes import workers
 from tests.gui.children.clients import KINDS, LONG, Subject
 
@@ -262,6 +263,21 @@ def test_closed_it_leaves_no_child(subject, qtbot, faults, kind) -> None:
     one.client.close()
     assert not workers()
     assert one.sentences == []
+
+
+def test_several_are_closed_within_the_time_of_one(subject, qtbot, faults) -> None:
+    """Each of them is stopped, hears nothing, and has to be killed when its time is over."""
+    ones = [subject(kind, end=3.0, click=60.0, image=60.0, beat=60.0) for kind in KINDS]
+    for one in ones:
+        one.work(f"(HERE / 'at').touch()\n{STOPS}")
+        qtbot.waitUntil((faults / "at").exists, timeout=LONG)
+        (faults / "at").unlink()
+    assert len(workers()) == len(ones) == 3
+    begun = time.monotonic()
+    close_together(one.client for one in ones)
+    assert 2.9 < time.monotonic() - begun < 5.0
+    assert not workers()
+    assert [one.sentences for one in ones] == [[], [], []]
 
 
 # --- the window ---------------------------------------------------------------------------------

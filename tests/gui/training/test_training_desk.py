@@ -76,6 +76,7 @@ def make_desk(session, owner, plugins):
     yield make
     for desk in made:
         desk.close()
+        desk.client.close()
     assert not workers(), "a training outlived its desk"
 
 

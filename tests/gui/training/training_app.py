@@ -74,6 +74,7 @@ def main() -> None:
     session.open(folder)
     status = app.exec()
     desk.close()
+    desk.client.close()
     session.shut_down()
     sys.exit(status)
 

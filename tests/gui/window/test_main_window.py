@@ -1,5 +1,6 @@
 """The window's frame: what it shows of a project, its keys, docks, messages and settings."""
 
+import time
 from itertools import combinations
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from labeler.gui.window.main_window import MainWindow
 from labeler.gui.window.panel_docks import STRIP_FROM
 from labeler.project.keeping.snapshots import DamagedProjectError
 from labeler.project.store import Store
+from labeler.wire.job_protocol import PredictSpec
+from tests.child_processes import workers
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 
@@ -328,3 +331,21 @@ def test_an_image_that_is_not_there_is_said(
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (typed, True))
     opened.actions["go-to"].trigger()
     assert opened.toast.text == told
+
+
+def test_a_window_whose_children_are_hung_closes_within_the_time_of_one(qtbot, opened) -> None:
+    """Each of the six would have had its own second or two, one after the other, and as long again."""
+    bench = opened.bench
+    bench.host.start()
+    bench.jobs.start(PredictSpec("nothing", ((1, "photo.png"),)))
+    for client in (bench.training.client, bench.evaluation.task, bench.learner._tasks):
+        client.start(PredictSpec("nothing", ()), title="The task")
+    bench.learner._jobs.start(PredictSpec("nothing", ((1, "photo.png"),)))
+    qtbot.waitUntil(lambda: len(workers()) == 6, timeout=20_000)
+    for child in workers():
+        child.suspend()
+    begun = time.monotonic()
+    opened.frame.close()
+    took = time.monotonic() - begun
+    assert not workers()
+    assert took < 2 * bench.host.LIMITS.end, "once the longest limit, and a little to save and to kill"
