@@ -270,7 +270,7 @@ def test_a_unet_is_stopped_and_resumed_and_then_offered(start: Start, scenes: Pa
     assert [one.epoch for one in course.epochs] == [1, 2, 3, 4]
     assert course.epochs[: before.done] == before.epochs
     for plot in (panel.curves.loss, panel.curves.score):
-        user.wait(plot.surface.isVisible)
+        user.wait(lambda plot=plot: plot.is_drawn and plot.surface.isVisible())
     user.choose_detector("U-Net 1")
 
 

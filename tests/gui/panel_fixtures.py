@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QTableView, QWidget
 from pytestqt.qtbot import QtBot
 
 from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.curve_plot import CurvePlot
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,8 @@ def shown(qtbot: QtBot) -> Iterator[Callable[..., QWidget]]:
         window.show()
         window.activateWindow()
         qtbot.waitUntil(window.isActiveWindow)
+        if isinstance(widget, CurvePlot):
+            qtbot.waitUntil(lambda: widget.is_drawn, timeout=20_000)
         return widget
 
     yield show

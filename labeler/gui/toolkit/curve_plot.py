@@ -1,4 +1,4 @@
-"""Curves in the look of the app, drawn by pyqtgraph, which is imported when the first one is shown.
+"""Curves in the look of the app, drawn by pyqtgraph, which is imported aside when the first one is shown.
 
 A plot is never panned or zoomed: it shows all there is, leaves the wheel to the panel that it scrolls in,
 and tells which point was clicked. Arrow keys do what the mouse does.
@@ -12,8 +12,10 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QToolTip, QVBoxLayout, QWidget
 
 from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.bars import CHOOSING
-from labeler.gui.toolkit.curves_canvas import Axis, Floats, PlotCanvas, PlotCurve
+from labeler.gui.toolkit.courier import Courier
+from labeler.gui.toolkit.curves_canvas import Axis, Floats, PlotCanvas, PlotCurve, is_at_hand, library
 
 __all__ = ["Axis", "CurvePlot", "Floats", "PlotCurve", "line_color"]
 
@@ -53,6 +55,7 @@ class CurvePlot(QWidget):
         self._line_label = ""
         self._marks: list[tuple[float, float, str]] = []
         self._dragged = False
+        self._is_wanted = False
         self._canvas: PlotCanvas | None = None
         self._legend = QLabel(self, wordWrap=True)
         self._legend.setObjectName("quiet")
@@ -231,14 +234,19 @@ class CurvePlot(QWidget):
         return found
 
     def pixel_of(self, x: float, y: float) -> QPointF:
-        """Where (x, y) is on the plot's own surface, in pixels; for a plot that was shown."""
+        """Where (x, y) is on the plot's own surface, in pixels; for a plot that is drawn."""
         assert self._canvas is not None
         column, row = self._canvas.pixels(np.array([x]), np.array([y]))
         return QPointF(float(column[0]), float(row[0]))
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether the plot itself is there; before it was shown, and while its library is read, it is not."""
+        return self._canvas is not None
+
+    @property
     def surface(self) -> QWidget:
-        """What the mouse is over when it is over the plot; for a plot that was shown."""
+        """What the mouse is over when it is over the plot; for a plot that is drawn."""
         assert self._canvas is not None
         return self._canvas.viewport
 
@@ -330,12 +338,31 @@ class CurvePlot(QWidget):
     # --- coming into sight ------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The plot itself is made now."""
+        """The plot itself is made now, or as soon as its library is there."""
         super().showEvent(event)
-        if self._canvas is None:
-            self._canvas = PlotCanvas(self)
-            self._stack.addWidget(self._canvas.widget)
-            self._draw()
+        if self._is_wanted:
+            return
+        self._is_wanted = True
+        if is_at_hand():
+            self._make()
+        else:
+            run_aside(
+                library,
+                courier=Courier(self),
+                done=lambda _: self._make(),
+                failed=self._give_up,
+                name="plot library",
+            )
+
+    def _make(self) -> None:
+        self._canvas = PlotCanvas(self)
+        self._stack.addWidget(self._canvas.widget)
+        self._draw()
+        self._canvas.show_focus(self.hasFocus())
+
+    def _give_up(self, error: Exception) -> None:
+        self._is_wanted = False
+        raise error  # here it is told, as whatever else is unexpected
 
     def changeEvent(self, event: QEvent) -> None:
         """Axes follow the theme; the curves' colours are their owner's to change."""

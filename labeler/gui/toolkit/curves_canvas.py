@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,16 +46,27 @@ class PlotCurve(Struct, frozen=True, eq=False):
     """What the legend says; "" is the name, and a space is nothing."""
 
 
+@cache
+def library() -> Any:
+    """What draws, pyqtgraph. The first call takes a second and more: for a thread that nobody waits for."""
+    os.environ.setdefault("PYQTGRAPH_QT_LIB", "PySide6")
+    import pyqtgraph  # noqa: PLC0415 - a window without plots does without it
+
+    # its clean-up at exit takes widgets apart that Qt owns
+    pyqtgraph.setConfigOptions(antialias=True, exitCleanup=False)
+    return pyqtgraph
+
+
+def is_at_hand() -> bool:
+    """Whether `library` gives it at once."""
+    return library.cache_info().currsize > 0
+
+
 class PlotCanvas:
-    """The surface of a plot. Making one imports pyqtgraph."""
+    """The surface of a plot. Made once the `library` is at hand."""
 
     def __init__(self, plot: QWidget) -> None:
-        os.environ.setdefault("PYQTGRAPH_QT_LIB", "PySide6")
-        import pyqtgraph  # noqa: PLC0415 - 0.8 s that a window without plots does not wait for
-
-        # its clean-up at exit takes widgets apart that Qt owns
-        pyqtgraph.setConfigOptions(antialias=True, exitCleanup=False)
-        self._library: Any = pyqtgraph
+        self._library = pyqtgraph = library()
         self.widget: Any = pyqtgraph.PlotWidget(plot)
         self.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.widget.setFrameShape(self.widget.Shape.NoFrame)

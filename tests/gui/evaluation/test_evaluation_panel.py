@@ -231,6 +231,7 @@ def test_a_point_of_a_curve_opens_its_object(qtbot, session, predictions, evalua
     curve = plot.curves[0]
     assert curve.name == "IoU 0.50"
     assert len(curve.x) == 5
+    qtbot.waitUntil(lambda: plot.is_drawn, timeout=20_000)
     at = plot.pixel_of(curve.x[3], curve.y[3]).toPoint()
     qtbot.mouseClick(plot.surface, LEFT, pos=at)
     # the fourth by confidence is the person who is not there

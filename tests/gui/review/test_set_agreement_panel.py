@@ -92,6 +92,7 @@ def test_the_plot_over_models_compares_them_and_a_click_chooses_one(qtbot, sessi
     predict({image_id: [candidate(10)] for image_id in measured}, model="better")
     panel.course.setCurrentIndex(1)
     qtbot.waitUntil(lambda: panel.plot._places == ["detector", "better"])
+    qtbot.waitUntil(lambda: panel.plot.is_drawn, timeout=20_000)
     at = panel.plot.pixel_of(0.1, 0.95).toPoint()
     qtbot.mouseClick(panel.plot.surface, Qt.MouseButton.LeftButton, pos=at)
     assert session.measure.model.name == "detector"
@@ -144,7 +145,7 @@ def test_the_plot_is_told_in_words_and_keeps_small_changes_small(measured, panel
 
 def test_the_plot_s_library_waits_until_there_is_something_to_draw(qtbot, session, panel):
     qtbot.waitUntil(panel._empty.isVisible)
-    assert panel.plot._canvas is None
+    assert not panel.plot.is_drawn
 
 
 def test_bars_share_their_width(qtbot, shown):

@@ -40,6 +40,33 @@ def test_nothing_is_imported_until_a_plot_is_shown():
     assert ran.stdout.split() == ["False", "False", "False"]
 
 
+def test_the_window_goes_on_while_the_first_plot_waits_for_its_library():
+    """The importing thread shares the interpreter, so a turn of the loop may take a little longer."""
+    code = """
+import sys, time
+from PySide6.QtCore import QTimer
+from labeler.gui import app
+from labeler.gui.toolkit.curve_plot import Axis, CurvePlot, PlotCurve
+import numpy as np
+application = app.make_application()
+plot, other = (CurvePlot(name, x=Axis(), y=Axis()) for name in "ab")
+x = np.arange(3.0)
+turns = []
+timer = QTimer(interval=5)
+timer.timeout.connect(lambda: turns.append("pyqtgraph" in sys.modules and not plot.is_drawn))
+timer.timeout.connect(lambda: plot.is_drawn and other.is_drawn and application.quit())
+timer.start()
+plot.show(), other.show()
+print(plot.is_drawn)
+plot.show_curves([PlotCurve("a", "#ff0000", x, x)])
+QTimer.singleShot(60_000, application.quit)
+application.exec()
+print(turns.count(True) > 5, plot.pixel_of(0, 0) != plot.pixel_of(2, 2), other.is_drawn)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "True", "True", "True"], ran.stderr
+
+
 def test_a_click_tells_the_nearest_point(qtbot, plot):
     with qtbot.waitSignal(plot.clicked) as told:
         click(qtbot, plot, 0.8, 0.8)
