@@ -37,7 +37,7 @@ def test_dragging_a_selected_prediction_accepts_and_moves_it(user: User) -> None
     (made,) = user.session.document.annotations.values()
     assert made.prediction_id == predicted.id
     assert abs(bounds(made.shape).x0 - 240) < 3
-    agreement = user.session.measure.agreement(made.id)
+    agreement = user.window.bench.predictions.agreement.of(made.id)
     assert agreement is not None
     assert abs(agreement.iou - 160 / 240) < 0.03
     assert user.session.document.candidates[predicted.id].verdict == "accepted"

@@ -75,7 +75,7 @@ def _paint(user: User) -> object:
     assert float(seen[-1]) < float(seen[0]) <= 1.0
     after = user.selected()
     assert area(after.shape) > area(before.shape)
-    agreement = user.session.measure.agreement(after.id)
+    agreement = user.window.bench.predictions.agreement.of(after.id)
     assert agreement is not None
     assert agreement.iou == pytest.approx(area(before.shape) / area(after.shape))
     user.wait(lambda: user.figures()["IoU"] == f"{agreement.iou:.2f}")

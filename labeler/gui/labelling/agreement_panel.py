@@ -10,6 +10,7 @@ from labeler.core.measures.overlap import Agreement
 from labeler.core.model_titles import full_title, titles
 from labeler.core.records import Annotation
 from labeler.gui.session.document import Changed
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import UNBROKEN, Card, EmptyState, Yields, tool_button
@@ -37,10 +38,10 @@ class AgreementPanel(Card):
     model_asked = Signal()
     """The person wants to choose another model to measure against, which is done where it is shown."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, agreement: OpenAgreement, parent: QWidget | None = None) -> None:
         super().__init__("Agreement", parent)
         self.unfolded.connect(self.refresh)
-        self._session = session
+        self._session, self._agreement = session, agreement
         self._tracks: dict[int, list[float]] = {}
         self._make_widgets()
         self._image_later = timer(self, self._show_image)
@@ -49,7 +50,7 @@ class AgreementPanel(Card):
         session.place.image_changed.connect(self._refresh_later.start)
         session.focus.selection_changed.connect(self._refresh_later.start)
         session.place.pixels_changed.connect(self._refresh_later.start)
-        session.measure.kept_changed.connect(self._refresh_later.start)
+        agreement.kept_changed.connect(self._refresh_later.start)
         session.document.changed.connect(self._on_changed)
         session.focus.draft_changed.connect(self.show_object)
         session.measure.model_changed.connect(self._on_model)
@@ -66,7 +67,7 @@ class AgreementPanel(Card):
         if not self.isVisible() or self.is_folded():
             return
         annotation = self._subject()
-        measured = self._session.measure.agreement(annotation.id) if annotation is not None else None
+        measured = self._agreement.of(annotation.id) if annotation is not None else None
         self._figures.setVisible(measured is not None)
         self._track.setVisible(measured is not None)
         self._empty.setVisible(measured is None)
@@ -162,7 +163,7 @@ class AgreementPanel(Card):
     def _show_image(self) -> None:
         if not self.isVisible() or self.is_folded():
             return
-        found = self._session.measure.image_agreement()
+        found = self._agreement.of_image()
         self.image_line.setVisible(bool(found.pairs or found.extra))
         matched, missed, extra = len(found.pairs), len(found.missed), len(found.extra)
         if self._session.measure.model is None:
@@ -179,7 +180,7 @@ class AgreementPanel(Card):
         self.image_line.setText("image: " + " · ".join(parts))
 
     def _follow(self, what: str) -> None:
-        found = self._session.measure.image_agreement()
+        found = self._agreement.of_image()
         if what == "extra":
             self.extra_clicked.emit(found.extra)
         else:
@@ -190,7 +191,7 @@ class AgreementPanel(Card):
         subject = self._subject()
         ids = {c.record.id for c in changed.changes if isinstance(c.record, Annotation)}
         if subject is not None and subject.id in ids and subject.id in self._tracks:
-            measured = self._session.measure.agreement(subject.id)
+            measured = self._agreement.of(subject.id)
             track = self._tracks[subject.id]
             if measured is not None and (not track or abs(track[-1] - measured.iou) > 1e-9):
                 track.append(measured.iou)

@@ -19,6 +19,7 @@ from labeler.core.records import Annotation, Box, Change, Mask, Shape
 from labeler.gui.labelling import category_edits as edits
 from labeler.gui.labelling.attributes import AttributesEditor
 from labeler.gui.session.document import Changed
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import Card, EmptyState, swatch_icon
@@ -39,9 +40,9 @@ def kind_of(shape: Shape) -> str:
 class AnnotationsModel(RowsModel):
     """Annotation ids of the open image; agreements are worked out for rows that are looked at."""
 
-    def __init__(self, session: Session, parent: QObject) -> None:
+    def __init__(self, session: Session, agreement: OpenAgreement, parent: QObject) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._agreement = session, agreement
         self._iou: dict[int, float | None] = {}
 
     def forget(self, ids: set[int] | None = None) -> None:
@@ -55,10 +56,10 @@ class AnnotationsModel(RowsModel):
         """The IoU with its reference, of the draft first; None without a reference."""
         draft = self._session.focus.draft
         if draft is not None and draft.id == annotation_id:
-            measured = self._session.measure.agreement(annotation_id)
+            measured = self._agreement.of(annotation_id)
             return None if measured is None else measured.iou
         if annotation_id not in self._iou:
-            overlap = self._session.measure.overlap(annotation_id)
+            overlap = self._agreement.overlap(annotation_id)
             self._iou[annotation_id] = None if overlap is None else overlap.iou
         return self._iou[annotation_id]
 
@@ -100,11 +101,11 @@ class AnnotationsModel(RowsModel):
 class AnnotationsPanel(Card):
     """The annotations of the open image; its selection and the canvas's are one."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, agreement: OpenAgreement, parent: QWidget | None = None) -> None:
         super().__init__("Objects", parent)
-        self._session = session
+        self._session, self._agreement = session, agreement
         self._syncing = False
-        self._model = AnnotationsModel(session, self)
+        self._model = AnnotationsModel(session, agreement, self)
         self.view = RowsView("Objects of this image", self, most_rows=9)
         self.view.setModel(self._model)
         self.view.setSelectionMode(RowsView.SelectionMode.ExtendedSelection)
@@ -128,7 +129,7 @@ class AnnotationsPanel(Card):
         session.place.image_changed.connect(self._start_over)
         session.measure.model_changed.connect(self._start_over)
         session.place.pixels_changed.connect(self._start_over)
-        session.measure.kept_changed.connect(self._start_over)
+        self._agreement.kept_changed.connect(self._start_over)
         session.document.changed.connect(self._on_changed)
         session.focus.selection_changed.connect(self._show_selection)
         session.focus.draft_changed.connect(self._show_draft)

@@ -11,6 +11,7 @@ from labeler.core.filtering import CandidateFilter, Columns, Filter, Filtered, S
 from labeler.core.records import Annotation, Candidate, Model
 from labeler.gui.predictions.set_counts import SetCounts
 from labeler.gui.session.document import Changed
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.session.session import Session
 
 Faint: TypeAlias = Literal["none", "suppressed", "all"]
@@ -56,10 +57,13 @@ class Predictions(QObject):
         self._image_filter = CandidateFilter(self._columns)
         self._filtered = self._image_filter.apply(self._filter)
         self._done: frozenset[int] = frozenset()
+        self._kept: tuple[int, ...] = ()
         self._selection: frozenset[int] = frozenset()
         self._hovered: int | None = None
         self._walk: tuple[SuppressionStep, ...] | None = None
         self._at = 0
+        self.agreement = OpenAgreement(session, self, self)
+        """How well what is labelled on the open image agrees with what is kept."""
         self.set_counts = SetCounts(session, self)
         self.set_counts.changed.connect(self.counts_changed)
         session.project_changed.connect(self._forget_project)
@@ -135,7 +139,7 @@ class Predictions(QObject):
     @property
     def kept(self) -> tuple[int, ...]:
         """Ids of the predictions: kept, and waiting for a person's word; the most confident first."""
-        return tuple(key for key in self._filtered.kept if key not in self._done)
+        return self._kept
 
     @property
     def faint(self) -> Faint:
@@ -309,6 +313,7 @@ class Predictions(QObject):
 
     def _apply(self) -> None:
         self._filtered = self._image_filter.apply(self._filter)
+        self._kept = tuple(key for key in self._filtered.kept if key not in self._done)
         if self._hovered is not None and self._hovered not in self._candidates:
             self.hover(None)
         if self._walk is not None:
@@ -316,7 +321,6 @@ class Predictions(QObject):
             self._at = min(self._at, len(self._walk))
             self.walked.emit()
         self.select(self._selection, keep=True)
-        self._session.measure.use_kept(self.kept)
         self.changed.emit()
 
     def _yield_selection(self) -> None:

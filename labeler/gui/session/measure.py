@@ -1,18 +1,66 @@
-"""How well annotations and a model's predictions agree, on the open image and while one is dragged."""
+"""What annotations are measured against, and what comes of it on the open image, also during a drag."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from labeler.core.geometry import bounds
 from labeler.core.measures.agreement import ImageAgreement, Overlaps, compare
 from labeler.core.measures.overlap import Agreement, Overlap, agreement
 from labeler.core.records import Annotation, Candidate, Model, Shape
 from labeler.gui.session.document import Document
-from labeler.gui.session.focus import Focus
+
+if TYPE_CHECKING:
+    from labeler.gui.session.session import Session
 
 LARGE = 1_000_000
 """Square pixels from which the boundary IoU is left out while an object is dragged: it costs milliseconds."""
+
+
+class Measure(QObject):
+    """The model whose candidates annotations are measured against; what comes of it is `OpenAgreement`'s."""
+
+    model_changed = Signal()
+    """Another model's candidates are what annotations are measured against."""
+
+    def __init__(self, document: Document, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._document = document
+        self.model: Model | None = None
+        """Whose candidates annotations are measured against; None: what each was accepted from."""
+
+    def choose_model(self, model: Model | None) -> None:
+        """Measure annotations against this model's candidates; None: what each was accepted from."""
+        self.model = model
+        self.model_changed.emit()
+
+    def add_model(self, model: Model) -> None:
+        """`choose_model`, also for a model that the project did not have when it was read."""
+        if model not in self._document.models:
+            self._document.models.append(model)
+        self.choose_model(model)
+
+    def choose_first(self, segmenter_id: int) -> None:
+        """Measure against imported results where there are any, else against what was accepted.
+
+        `segmenter_id` is the model that accepted proposals are kept under.
+        """
+        imported = [model for model in self._document.models if model.id != segmenter_id]
+        self.choose_model(imported[-1] if imported else None)
+
+
+class KeptCandidates(Protocol):
+    """Where it is decided which candidates of the session's model are its predictions on the open image."""
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Their ids; another tuple where they are others."""
+
+    @property
+    def changed(self) -> SignalInstance:
+        """Emitted when they may be others."""
 
 
 class _Measured:
@@ -37,64 +85,36 @@ class _Measured:
         return self._agreement
 
 
-class Measure(QObject):
-    """What annotations are measured against, and what comes of it; worked out when it is asked for."""
+class OpenAgreement(QObject):
+    """What comes of measuring the open image's annotations; worked out when it is asked for."""
 
-    model_changed = Signal()
-    """Another model's candidates are what annotations are measured against."""
     kept_changed = Signal()
     """The filter keeps other candidates of the model: agreement is measured against others."""
 
-    def __init__(self, document: Document, focus: Focus, parent: QObject | None = None) -> None:
+    def __init__(
+        self, session: Session, predictions: KeptCandidates | None = None, parent: QObject | None = None
+    ) -> None:
+        """Candidates that `predictions` does not keep are neither hit nor extra; without it all are kept."""
         super().__init__(parent)
-        self._document = document
-        self._focus = focus
-        self.model: Model | None = None
-        """Whose candidates annotations are measured against; None: what each was accepted from."""
-        self._kept: frozenset[int] | None = None
+        self._document, self._focus, self._measure = session.document, session.focus, session.measure
+        self._predictions = predictions
+        self._kept_known: tuple[tuple[int, ...], frozenset[int]] | None = None
         self._measured = _Measured()
         self._agreement: tuple[object, ImageAgreement] | None = None
         self._overlaps_known: tuple[object, Overlaps] | None = None
-
-    # --- against what -----------------------------------------------------------------------------
-
-    def choose_model(self, model: Model | None) -> None:
-        """Measure annotations against this model's candidates; None: what each was accepted from."""
-        self.model = model
-        self.model_changed.emit()
-
-    def add_model(self, model: Model) -> None:
-        """`choose_model`, also for a model that the project did not have when it was read."""
-        if model not in self._document.models:
-            self._document.models.append(model)
-        self.choose_model(model)
-
-    def choose_first(self, segmenter_id: int) -> None:
-        """Measure against imported results where there are any, else against what was accepted.
-
-        `segmenter_id` is the model that accepted proposals are kept under.
-        """
-        imported = [model for model in self._document.models if model.id != segmenter_id]
-        self.choose_model(imported[-1] if imported else None)
-
-    def use_kept(self, ids: Iterable[int]) -> None:
-        """Say which candidates of `model` the filter keeps; those it drops are neither hit nor extra."""
-        kept = frozenset(ids)
-        if kept != self._kept:
-            self._kept = kept
-            self.kept_changed.emit()
-
-    # --- what comes of it -------------------------------------------------------------------------
+        self._kept_told = self._kept()
+        if predictions is not None:
+            predictions.changed.connect(self._look_at_kept)
 
     def reference(self, annotation: Annotation) -> Candidate | None:
         """The candidate an annotation is measured against: the one accepted from, else the matched one."""
         candidates = self._document.candidates
         if annotation.prediction_id is not None and annotation.prediction_id in candidates:
             return candidates[annotation.prediction_id]
-        pair = self.image_agreement().pairs.get(annotation.id)
+        pair = self.of_image().pairs.get(annotation.id)
         return pair[0] if pair else None
 
-    def agreement(self, annotation_id: int) -> Agreement | None:
+    def of(self, annotation_id: int) -> Agreement | None:
         """IoU, Dice and boundary IoU of an annotation, of its draft first, with its reference.
 
         None where it has no reference; the boundary is None for boxes, and for a large object while it
@@ -121,9 +141,9 @@ class Measure(QObject):
             return None
         return self._overlaps().of(annotation, reference)
 
-    def image_agreement(self) -> ImageAgreement:
-        """Matched, missed and extra on the open image, against `model`."""
-        key = self._document.revision, self._size(), self.model, self._kept
+    def of_image(self) -> ImageAgreement:
+        """Matched, missed and extra on the open image, against the session's model."""
+        key = self._document.revision, self._size(), self._measure.model, self._kept()
         if self._agreement is None or self._agreement[0] != key:
             annotations = list(self._document.annotations.values())
             found = compare(annotations, self._measured_against(), overlaps=self._overlaps())
@@ -141,10 +161,26 @@ class Measure(QObject):
         """The chosen model's predictions; without a model, what annotations were accepted from."""
         accepted = {annotation.prediction_id for annotation in self._document.annotations.values()}
         candidates = self._document.candidates.values()
-        if self.model is None:
+        model, kept = self._measure.model, self._kept()
+        if model is None:
             return [c for c in candidates if c.id in accepted]
-        ours = [c for c in candidates if c.model_id == self.model.id]
-        return ours if self._kept is None else [c for c in ours if c.id in self._kept or c.id in accepted]
+        ours = [c for c in candidates if c.model_id == model.id]
+        return ours if kept is None else [c for c in ours if c.id in kept or c.id in accepted]
+
+    def _kept(self) -> frozenset[int] | None:
+        """Ids of the candidates that are predictions; None for all."""
+        if self._predictions is None:
+            return None
+        ids = self._predictions.kept
+        if self._kept_known is None or self._kept_known[0] is not ids:
+            self._kept_known = ids, frozenset(ids)
+        return self._kept_known[1]
+
+    def _look_at_kept(self) -> None:
+        kept = self._kept()
+        if kept != self._kept_told:
+            self._kept_told = kept
+            self.kept_changed.emit()
 
     def _size(self) -> tuple[int, int]:
         image = self._document.find_image(self._document.open_id)

@@ -60,8 +60,8 @@ class Session(QObject):
             self.document, self.focus, self.strangers, link=link, labels=self._labels, parent=self
         )
         """The order of the images, which one is open, and its pixels."""
-        self.measure = Measure(self.document, self.focus, self)
-        """How well labels and predictions agree."""
+        self.measure = Measure(self.document, self)
+        """What labels are measured against."""
         self.history = History(
             self.document,
             self.focus,

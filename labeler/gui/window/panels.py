@@ -71,7 +71,7 @@ def _run(bench: Workbench) -> RunPanel:
 
 
 def _agreement(bench: Workbench) -> AgreementPanel:
-    panel = AgreementPanel(bench.session)
+    panel = AgreementPanel(bench.session, bench.predictions.agreement)
     panel.model_asked.connect(lambda: bench.shows.emit("Predictions"))
     panel.extra_clicked.connect(bench.verdicts.show)
     return panel
@@ -125,7 +125,7 @@ PANELS = (
         "Objects",
         AnnotationsPanel,
         "right",
-        lambda bench: AnnotationsPanel(bench.session),
+        lambda bench: AnnotationsPanel(bench.session, bench.predictions.agreement),
         comfort=132,
         folds_last=True,
     ),

@@ -98,7 +98,7 @@ class Tour:
         x, y = CLICKS["bus.jpg"][0][1]
         self._drag((x - 60, y + 300), (x + 60, y + 340))
         canvas.hand.take("select")
-        agreement = session.measure.agreement(annotation_id)
+        agreement = self._window.bench.predictions.agreement.of(annotation_id)
         if agreement is None:
             raise LabelerError("The corrected mask has no prediction to be measured against.")
         self._tell(f"bus.jpg: erased a part; IoU {agreement.iou:.3f}, Dice {agreement.dice:.3f}")

@@ -202,7 +202,7 @@ def test_a_vertex_is_dragged_and_agreement_follows_in_the_same_frame(canvas, han
     session.edits.replace(made, Polygons((Part(SQUARE),)), label="Outline", by="test")
     hand.press(400, 400)
     hand.move(300, 300)
-    measured = session.measure.agreement(made.id)
+    measured = canvas.predictions.agreement.of(made.id)
     assert measured.iou == pytest.approx(0.5, abs=0.02)
     hand.release(300, 300)
     assert np.allclose(only(session).shape.parts[0].outer[2], (300, 300), atol=1.5)
@@ -324,7 +324,7 @@ def test_agreement_is_right_after_every_dab(canvas, hand, session):
     for x in range(400, 500, 20):
         hand.move(x, 350)
         assert (
-            session.measure.agreement(made.id).iou
+            canvas.predictions.agreement.of(made.id).iou
             == mask_overlap(session.focus.draft.shape, reference).iou
             < 1
         )
@@ -371,7 +371,7 @@ def test_click_step_accept(canvas, hand, session, host, qtbot):
     made = only(session)
     assert made.source == "model"
     assert made.shape.width == 81
-    assert session.measure.agreement(made.id).iou == 1
+    assert canvas.predictions.agreement.of(made.id).iou == 1
     assert not canvas.prompt_desk.proposals
 
 

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 
 from labeler.core.records import Box, Candidate, Mask
 from labeler.gui.labelling.agreement_panel import AgreementPanel
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.toolkit.cards import UNBROKEN
 
 
@@ -16,14 +17,14 @@ def numbers(panel):
 
 
 def test_it_says_what_to_do_while_there_is_nothing_to_measure_against(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     session.edits.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: panel._empty.isVisible() and "accept a proposal" in panel._empty.text())
     assert not panel._figures.isVisible()
 
 
 def test_the_numbers_follow_a_drag_in_the_same_call(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     made = session.edits.accept(block(100), 0.9, by="test")
     qtbot.waitUntil(lambda: numbers(panel)[:2] == ["1.00", "1.00"])
     assert panel.note.text() == "PERSON"
@@ -37,7 +38,7 @@ def test_the_numbers_follow_a_drag_in_the_same_call(qtbot, session, shown):
 
 
 def test_edits_leave_a_track_with_the_last_change_as_an_arrow(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     made = session.edits.accept(block(100), 0.9, by="test")
     qtbot.waitUntil(lambda: numbers(panel)[0] == "1.00")
     session.edits.replace(made, block(120), label="Move person", by="test")
@@ -48,7 +49,7 @@ def test_edits_leave_a_track_with_the_last_change_as_an_arrow(qtbot, session, sh
 
 
 def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     measured = session.edits.accept(block(100), 0.9, by="test")
     drawn = session.edits.add(Box(1, 1, 20, 20), by="test")
     line = panel.image_line
@@ -61,7 +62,7 @@ def test_the_line_of_the_image_counts_and_its_parts_select(qtbot, session, shown
 
 
 def test_an_object_without_a_prediction_says_so(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     session.edits.accept(block(100), 0.9, by="test")
     session.edits.add(Box(1, 1, 20, 20), by="test")
     qtbot.waitUntil(lambda: "no prediction" in panel._empty.text() and panel._empty.isVisible())
@@ -72,7 +73,7 @@ def test_an_object_without_a_prediction_says_so(qtbot, session, shown):
 
 
 def test_the_question_mark_explains_the_numbers(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     assert not panel.explanation.isVisible()
     qtbot.mouseClick(panel.help_button, Qt.MouseButton.LeftButton)
     assert panel.explanation.isVisible()
@@ -82,7 +83,7 @@ def test_the_question_mark_explains_the_numbers(qtbot, session, shown):
 
 
 def test_one_of_several_models_is_chosen_and_matched_missed_extra_are_counted(qtbot, session, shown):
-    panel = shown(AgreementPanel(session))
+    panel = shown(AgreementPanel(session, OpenAgreement(session)))
     drawn = session.edits.add(Box(100, 100, 140, 140), by="test")
     person = session.focus.category.id
     boxes = [Box(100, 100, 140, 130), Box(300, 300, 340, 340)]

@@ -10,6 +10,7 @@ from labeler.core.records import Box, Change, Mask, Part, Polygons
 from labeler.gui.labelling.attributes import parsed
 from labeler.gui.labelling.attributes import shown as shown_value
 from labeler.gui.labelling.objects_panel import AnnotationsPanel
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.rows import ROW_ROLE
 
@@ -32,7 +33,7 @@ def action(menu, text):
 
 
 def test_rows_say_what_it_is_who_made_it_and_how_well_it_agrees(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     session.edits.accept(square(100), 0.9, by="test")
     session.edits.add(Box(1, 1, 20, 20), by="test")
     ring = np.array([[0, 0], [30, 0], [30, 30]], dtype=float)
@@ -48,7 +49,7 @@ def test_rows_say_what_it_is_who_made_it_and_how_well_it_agrees(qtbot, session, 
 
 
 def test_the_agreement_of_a_row_follows_the_draft_and_the_edit(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     made = session.edits.accept(square(100), 0.9, by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 1)
     half = square(120)
@@ -63,7 +64,7 @@ def test_the_agreement_of_a_row_follows_the_draft_and_the_edit(qtbot, session, s
 
 
 def test_selection_goes_both_ways(qtbot, session, shown, click_row):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     first, second, third = (session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50, 99))
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
     assert selected_rows(panel) == [2]
@@ -78,7 +79,7 @@ def test_selection_goes_both_ways(qtbot, session, shown, click_row):
 
 
 def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, session, shown, click_row):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     for x in (1, 50, 99):
         session.edits.add(Box(x, 1, x + 20, 20), by="test")
     qtbot.waitUntil(lambda: len(rows(panel)) == 3)
@@ -95,7 +96,7 @@ def test_shift_click_selects_a_range_and_del_deletes_it_in_one_step(qtbot, sessi
 
 
 def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     first, second = (session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50))
     session.focus.select([second.id])
     session.edits.delete([first.id], by="test")
@@ -105,7 +106,7 @@ def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, s
 
 
 def test_the_menu_changes_the_category_of_all_selected_in_one_step(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     made = [session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
     bus = session.edits.add_category("bus", by="test")
     session.focus.select([one.id for one in made])
@@ -116,7 +117,7 @@ def test_the_menu_changes_the_category_of_all_selected_in_one_step(qtbot, sessio
 
 
 def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     session.edits.add(Box(1, 1, 20, 20), by="test")
     action(panel.menu(), "Hide every person").trigger()
     action(panel.menu(), "Lock every person").trigger()
@@ -126,7 +127,7 @@ def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):
 
 
 def test_attributes_are_edited_in_the_table_one_undo_step_each(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session), 300, 500)
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)), 300, 500)
     made = session.edits.add(Box(1, 1, 20, 20), by="test")
     attributes = replace(made, attributes={"occluded": True})
     session.edits.commit("Attributes", [Change(made, attributes)], by="test")
@@ -151,7 +152,7 @@ def test_attributes_are_edited_in_the_table_one_undo_step_each(qtbot, session, s
 
 
 def test_an_image_without_objects_says_how_to_begin(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     assert "Draw a box (R)" in panel._empty.text()
     assert panel.attributes.isHidden()
     session.close()
@@ -180,7 +181,7 @@ def test_plain_text_is_shown_bare_and_text_that_looks_like_a_number_in_quotes():
 
 
 def test_nothing_is_said_of_an_image_whose_labels_are_still_being_read(qtbot, session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     release = Event()
     session.ask(lambda store: release.wait(30), lambda _: None)  # the writer is busy
     session.place.step(1)

@@ -11,6 +11,7 @@ from labeler.gui.labelling.agreement_panel import AgreementPanel
 from labeler.gui.predictions.histogram import BINS, Histogram
 from labeler.gui.predictions.panel import PredictionsPanel
 from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.toolkit.cards import UNBROKEN
 
 
@@ -58,7 +59,7 @@ def test_without_a_model_it_says_what_to_do(panel, qtbot):
 def test_the_model_is_chosen_where_its_predictions_are_and_all_cards_show_the_same(
     panel, session, predict, shown, qtbot
 ):
-    agreement = shown(AgreementPanel(session))
+    agreement = shown(AgreementPanel(session, OpenAgreement(session)))
     predict({1: NEAR}, model="first")
     predict({1: NEAR[:1]}, model="second")
     qtbot.waitUntil(lambda: panel.model.currentText() == "second")

@@ -10,6 +10,7 @@ from labeler.core.filtering import Filter
 from labeler.core.records import Box, Candidate, Change, Mask
 from labeler.gui.predictions.comparison import Comparison
 from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.session.measure import OpenAgreement
 
 
 def candidate(box, confidence, label="person", category=1):
@@ -62,6 +63,21 @@ def test_nothing_is_predicted_without_a_model(predictions):
     assert predictions.kept == ()
     predictions.step_walk(1)
     assert predictions.walk == ()
+
+
+def test_labels_are_measured_against_what_the_filter_keeps(three, session):
+    def extra(agreement):
+        return len(agreement.of_image().extra)
+
+    told = []
+    three.agreement.kept_changed.connect(lambda: told.append(extra(three.agreement)))
+    assert (extra(three.agreement), extra(OpenAgreement(session))) == (2, 4)
+    seen = []
+    three.changed.connect(lambda: seen.append(extra(three.agreement)))
+    three.set_filter(confidence=0.7)
+    assert (told, seen) == ([1], [1])
+    three.set_faint("all")
+    assert (told, seen) == ([1], [1, 1]), "others are shown, but none else is kept"
 
 
 def test_the_filter_decides_what_is_a_prediction(three):

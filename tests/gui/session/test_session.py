@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Annotation, Box, Candidate, Change, Mask
+from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.session.session import Session
 from labeler.project.keeping.snapshots import folders
 
@@ -63,18 +64,19 @@ def test_an_accepted_proposal_is_measured_against_itself_while_it_is_changed(
     bits = np.ones((40, 50), dtype=bool)
     made = session.edits.accept(Mask(100, 100, bits), 0.9, by="test")
     assert made is not None
-    agreement = session.measure.agreement(made.id)
+    agreed = OpenAgreement(session)
+    agreement = agreed.of(made.id)
     assert agreement is not None
     assert (agreement.iou, agreement.dice, agreement.boundary) == (1.0, 1.0, 1.0)
     half = bits.copy()
     half[20:] = False
     session.focus.set_draft(replace(made, shape=Mask(100, 100, half)))
-    drafted = session.measure.agreement(made.id)
+    drafted = agreed.of(made.id)
     assert drafted is not None
     assert drafted.iou == 0.5
     assert drafted.dice == 2 / 3
     session.focus.set_draft(None)
-    assert session.measure.agreement(made.id) == agreement
+    assert agreed.of(made.id) == agreement
 
 
 def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> None:
@@ -91,7 +93,7 @@ def test_matched_missed_and_extra_of_a_model(qtbot: QtBot, session: Session) -> 
     )
     qtbot.waitUntil(lambda: len(session.document.candidates) == 2)
     session.measure.choose_model(next(model for model in session.document.models if model.name == "detector"))
-    compared = session.measure.image_agreement()
+    compared = OpenAgreement(session).of_image()
     assert list(compared.pairs) == [kept.id]
     assert compared.pairs[kept.id][1].iou == 10_000 / 11_000
     assert compared.missed == (lost.id,)

@@ -8,6 +8,7 @@ from labeler.core.records import Annotation, Box, Change, Image
 from labeler.gui.images.film_strip import FilmStrip
 from labeler.gui.images.panel import ImageFilter, ImagesPanel
 from labeler.gui.labelling.objects_panel import AnnotationsPanel
+from labeler.gui.session.measure import OpenAgreement
 
 MANY = 100_000
 
@@ -76,7 +77,7 @@ def test_a_status_filter_over_100_000_images_gives_the_right_ones(crowded, shown
 
 
 def test_ten_thousand_objects_are_selected_in_one_go(session, shown):
-    panel = shown(AnnotationsPanel(session))
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
     image_id = session.place.image.id
     made = [
         Annotation(

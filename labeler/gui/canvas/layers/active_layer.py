@@ -107,7 +107,7 @@ class ActiveLayer(QObject):
         if len(stage.session.focus.selection) != 1:
             return None
         annotation = stage.session.document.annotations.get(next(iter(stage.session.focus.selection)))
-        reference = stage.session.measure.reference(annotation) if annotation is not None else None
+        reference = stage.predictions.agreement.reference(annotation) if annotation is not None else None
         measured = self._agreement()
         same = measured is not None and measured.iou > 0.9999
         return None if same else reference
@@ -121,7 +121,7 @@ class ActiveLayer(QObject):
         if annotation is None:
             return None
         if self._measured is None or self._measured[0] is not annotation:
-            self._measured = (annotation, session.measure.agreement(annotation.id))
+            self._measured = (annotation, self._stage.predictions.agreement.of(annotation.id))
         return self._measured[1]
 
     def _paint_handles(self, painter: QPainter, tool: Tool) -> list[QRectF]:

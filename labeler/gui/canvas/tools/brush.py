@@ -87,7 +87,7 @@ class BrushTool(Tool):
     def _begun(self, target: Annotation | None) -> Stroke:
         """The mask to paint on, at a stroke's start."""
         stage, size = self.stage, self.stage.shape_size
-        reference = stage.session.measure.reference(target) if target is not None else None
+        reference = stage.predictions.agreement.reference(target) if target is not None else None
         stroke = Stroke(
             size=size,
             start=rasterise(target.shape, size=size) if target is not None else None,
