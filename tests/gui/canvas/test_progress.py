@@ -8,6 +8,7 @@ from shiboken6 import delete
 
 from labeler.core.records import Box, Change, Mask, Part, Polygons
 from labeler.gui.canvas.begun import Begun, Outline, PromptPoint, Prompts, Shelf
+from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.view import Canvas
 
 RIGHT = Qt.MouseButton.RightButton
@@ -299,7 +300,7 @@ def test_no_other_image_and_no_other_tool_in_the_middle_of_a_drag(canvas, hand, 
 def test_a_canvas_that_is_gone_holds_nobody(canvas, hand, session, host):
     gone = Canvas(session, host)
     gone.resize(400, 300)
-    gone._gestures.press(press_at(200, 200), gone.hand.tool)
+    gone._gestures.press(press_at(200, 200), Holds(gone._stage, gone.prompt_desk))
     assert gone.progress.is_dragging
     first = session.place.image.id
     session.place.step(1)
@@ -307,6 +308,14 @@ def test_a_canvas_that_is_gone_holds_nobody(canvas, hand, session, host):
     delete(gone)
     session.place.step(1)
     assert session.place.image.id != first
+
+
+class Holds(Tool):
+    """A drag that has nothing to put back, and so minds nothing when its stage is gone."""
+
+    def press(self, pointer):
+        while not pointer.released:
+            pointer = yield
 
 
 def press_at(x, y):
