@@ -1,16 +1,11 @@
 """`labeler agree` as a person types it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-
-def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, encoding="utf-8")
+from tests.cli.typed import labeler
 
 
 def annotation(key, image, category, box, **more):

@@ -1,8 +1,6 @@
 """`labeler convert` as a person types it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,12 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from tests.cli.typed import labeler
 from tests.coco_values import completed, without_facts
-
-
-def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def whole(*boxes: list[float]) -> dict[str, list[dict[str, object]]]:

@@ -2,20 +2,14 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.cli.typed import labeler
 from tests.evaluation.making import labels_and_results
-
-
-def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, encoding="utf-8")
 
 
 @pytest.fixture

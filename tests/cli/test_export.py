@@ -1,8 +1,6 @@
 """`labeler export` as a person types it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,7 @@ from PIL import Image as PilImage
 from labeler.core.photos.photo_files import digest
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
 from labeler.project.store import Store
-
-
-def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+from tests.cli.typed import labeler
 
 
 def write_photo(path: Path, width: int, height: int, *, value: int = 120) -> None:

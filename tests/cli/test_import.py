@@ -1,8 +1,6 @@
 """`labeler import` as a person types it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,11 +11,7 @@ from labeler.cli.import_labels import import_into
 from labeler.errors import ProjectError
 from labeler.project.keeping import snapshots
 from labeler.project.store import Store
-
-
-def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+from tests.cli.typed import labeler
 
 
 @pytest.fixture
