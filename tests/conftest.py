@@ -29,9 +29,37 @@ GARBAGE = 50_000
 """Objects made since the last collection after which a test's end is worth another one."""
 
 
-def pytest_configure() -> None:
+LONGEST = (
+    "tests/gui/children/test_client_faults.py",
+    "tests/test_house.py",
+    "tests/training/instant/test_instant_trainer.py",
+    "tests/training/test_no_validation_images.py",
+    "tests/e2e/test_training.py",
+    "tests/e2e/test_predictions.py",
+    "tests/models/test_yolo_detectors.py",
+    "tests/models/test_open_vocabulary.py",
+    "tests/models/sam/test_ultralytics_sam.py",
+    "tests/cli/test_dead_disk.py",
+    "tests/cli/test_predict.py",
+    "tests/cli/test_segment.py",
+    "tests/models/sam/test_concepts.py",
+    "tests/cli/test_console.py",
+    "tests/training/yolo/test_yolo_trainer.py",
+)
+"""Files that take longest, in that order: begun at the end, one would run while other processes are idle."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Collect garbage between tests, on this thread: a Qt object dies on its own thread or crashes Qt."""
     gc.disable()
+    config.option.loadscopereorder = False  # xdist's own order is by the number of tests
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a process among several, have the longest files first."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 def pytest_runtest_teardown() -> None:
@@ -56,6 +84,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     for kind in ("DATA", "CACHE", "CONFIG", "LOG"):
         monkeypatch.setenv(f"LABELER_{kind}_DIR", str(folder / kind.lower()))
     return folder
+
+
+@pytest.fixture
+def qtbot(qapp: object, request: pytest.FixtureRequest) -> object:
+    """In place of pytest-qt's."""
+    from tests.patient_bot import PatientBot  # Qt, for those who ask
+
+    return PatientBot(request)
 
 
 def _installed(package: str, *inside: str) -> Path:

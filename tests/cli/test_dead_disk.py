@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from labeler import cli
 from labeler.core.photos import patience
 from labeler.formats.coco.coco_reading import read_coco
 from labeler.project.store import Store
+from tests.cli import typed
 from tests.core.photos.dead_disk import dead_disk
 
 pytestmark = [
@@ -25,7 +26,8 @@ SOON = 110.0
 """Seconds, of which a laden machine takes most; were each of the photos waited for, it would be 500."""
 
 
-def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
+def program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A process of its own, with all of its patience, which has to end while a thread of it hangs."""
     command = [sys.executable, "-m", "labeler", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SOON)
     assert "Traceback" not in done.stderr
@@ -66,7 +68,18 @@ def data(request: pytest.FixtureRequest, two_colours: Path, dead: Path) -> Path:
     return two_colours
 
 
-def test_labels_come_in_and_go_out(data: Path, dead: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def labeler(data: Path, request: pytest.FixtureRequest) -> Callable[..., typed.Done]:
+    """For the links to files the program itself; for the folder in this process, with little patience."""
+    if request.node.callspec.params["data"] == "files":
+        return program
+    request.getfixturevalue("hasty")
+    return typed.labeler
+
+
+def test_labels_come_in_and_go_out(
+    data: Path, dead: Path, tmp_path: Path, labeler: Callable[..., typed.Done]
+) -> None:
     project, out = tmp_path / "p.labeler", tmp_path / "out.json"
     done = labeler("import", data / "labels.json", project, "--images", data / "images")
     assert done.returncode == 0
@@ -112,9 +125,16 @@ def test_the_photos_that_answer_are_learnt_from_and_predicted(
     assert f"the disk at {dead} does not answer" in warning
 
 
-def test_a_folder_of_images_on_it_is_named(two_colours: Path, dead: Path, tmp_path: Path) -> None:
-    for verb, *more in (("import", tmp_path / "p.labeler"), ("convert", tmp_path / "out.json")):
-        done = labeler(verb, two_colours / "labels.json", *more, "--images", dead / "images")
+def test_a_folder_of_images_on_it_is_named(
+    two_colours: Path, dead: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 1.0)
+    monkeypatch.setattr(patience, "_rows", {})
+    monkeypatch.setattr(patience, "_given_up", {})
+    tried = ((program, "import", "p.labeler", 5), (typed.labeler, "convert", "out.json", 1))
+    for labeler, verb, out, seconds in tried:
+        done = labeler(verb, two_colours / "labels.json", tmp_path / out, "--images", dead / "images")
         assert done.returncode == 1
-        assert done.stderr.startswith(f"labeler: {dead / 'images'} has not been read after 5 seconds: check")
+        said = f"labeler: {dead / 'images'} has not been read after {seconds} seconds: check"
+        assert done.stderr.startswith(said)
         assert len(done.stderr.splitlines()) == 1

@@ -1,9 +1,7 @@
 """With nothing to be judged on every trainer trains, and there are no figures; none are made up either."""
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 
 from labeler.registry import discover
 from labeler.training.run import RunFolder
+from tests.cli.typed import labeler
 
 pytest.importorskip("torch")
 
@@ -26,34 +25,32 @@ QUICK: dict[str, list[str]] = {
 }
 """By the trainer's id: what makes a run of it short."""
 BACKBONE = "backbone:\n" + "  - [-1, 1, Conv, [16, 3, 2]]\n" * 5
-YOLO = f"""
-import sys
-from labeler.models.ultralytics_home import import_ultralytics
-from pathlib import Path
-
-recipe = Path(sys.argv[1])
-recipe.write_text('''nc: 2
-{BACKBONE}head:
-  - [[2, 3, 4], 1, Detect, [nc]]
-''')
-model = import_ultralytics().YOLO(str(recipe), task="detect")
-model.save(str(recipe.with_suffix(".pt")))
-"""
 
 
-def child(*command: object) -> subprocess.CompletedProcess[str]:
-    root = str(Path(__file__).resolve().parents[2])
-    environment = {**os.environ, "PYTHONPATH": root, "LABELER_THREADS": "1"}
-    words = [sys.executable, *map(str, command)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, env=environment, timeout=900)
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One home for the module: ultralytics keeps the one that it was imported with."""
+    import torch
+
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        for kind in ("DATA", "CACHE", "CONFIG", "LOG"):
+            patch.setenv(f"LABELER_{kind}_DIR", str(folder / kind.lower()))
+        patch.setenv("LABELER_THREADS", "1")
+        torch.set_num_threads(1)
+        yield folder
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
-def yolo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def yolo(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small YOLO of random weights."""
+    from labeler.models.ultralytics_home import import_ultralytics
+
     recipe = tmp_path_factory.mktemp("tiny") / "tiny.yaml"
-    made = child("-c", YOLO, recipe)
-    assert made.returncode == 0, made.stderr
+    recipe.write_text(f"nc: 2\n{BACKBONE}head:\n  - [[2, 3, 4], 1, Detect, [nc]]\n")
+    import_ultralytics().YOLO(str(recipe), task="detect").save(str(recipe.with_suffix(".pt")))
     return recipe.with_suffix(".pt")
 
 
@@ -82,7 +79,7 @@ def trained(source: Path, trainer: str, run: Path, *more: str) -> dict[str, Any]
     """What `labeler train --json` prints, and its warnings under "said"."""
     images = str(source.parent / "images")
     command = ["train", source, "--images", images, "--model", trainer, "--out", run, *QUICK[trainer], *more]
-    done = child("-m", "labeler", *command, "--json")
+    done = labeler(*command, "--json")
     assert done.returncode == 0, done.stderr
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome | {"said": done.stderr}
@@ -110,7 +107,7 @@ def test_a_trainer_without_validation_images(trainer: str, yolo: Path, tmp_path:
     assert RunFolder(run).state == "finished"
     # and the run's folder stands for its model
     out = tmp_path / "results.json"
-    found = child("-m", "labeler", "predict", tmp_path / "images", "--model", run, "--out", out)
+    found = labeler("predict", tmp_path / "images", "--model", run, "--out", out)
     assert found.returncode == 0, found.stderr
     assert isinstance(json.loads(out.read_text()), list)
 
