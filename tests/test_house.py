@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(path for folder in ("labeler", "plugins") for path in (ROOT / folder).rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -359,6 +361,11 @@ def test_no_file_names_a_package_index_or_somebodys_machine() -> None:
             if forbidden.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
     assert not found, "\n".join(found)
+
+
+def test_the_longest_test_files_are_there() -> None:
+    """A name that a file has no more would begin nothing early, and nobody would see it."""
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
 
 
 def test_local_files_stay_out() -> None:
