@@ -20,6 +20,7 @@ from labeler.cli.labels import (
     delivered,
     is_project,
     tell,
+    unpacked,
 )
 from labeler.core.photos.patience import said_silent, silent_disk
 from labeler.core.records import Image
@@ -80,8 +81,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Convert; gives 0, or 1 when items were refused."""
-    source, out = args.source, args.out
     check_folder_of_images(args.images)
+    if is_project(args.source):
+        return _convert(args, args.source)
+    with unpacked(args.source, keep=is_project(args.out)) as found:
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise FormatError(f"“{args.source}” has several labels ({names}); unpack it and convert each.")
+        return _convert(args, found[0])
+
+
+def _convert(args: argparse.Namespace, source: Path) -> int:
+    out = args.out
     if is_project(source) and is_project(out):
         raise FormatError(f"“{source}” and “{out}” are both projects; copy the file instead.")
     if is_project(out):
@@ -108,18 +119,18 @@ def run(args: argparse.Namespace) -> int:
             spec = format_named(COCO)
         if out.exists() and not args.force and not (out.is_dir() and not any(out.iterdir())):
             raise FormatError(f"{said_there([out])}; use --force to write over it.")
-        report = _converted(args, spec, writing_of(args))
+        report = _converted(args, source, spec, writing_of(args))
     return tell(report, keep=args.report)
 
 
-def _converted(args: argparse.Namespace, spec: FormatSpec | None, writing: Writing) -> Report:
+def _converted(args: argparse.Namespace, source: Path, spec: FormatSpec | None, writing: Writing) -> Report:
     """Labels written again; the report is that of reading with what could not be written as it is.
 
     An image whose size nobody knows is left out, so that its annotations are refused: a size of 0 breaks
     whoever divides by it.
     """
     dataset, read, folder = read_placed_coco(
-        args.source,
+        source,
         images=args.images,
         frame=args.frame,
         encoding=args.encoding,

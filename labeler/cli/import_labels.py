@@ -13,6 +13,7 @@ from labeler.cli.labels import (
     check_folder_of_images,
     project_path,
     tell,
+    unpacked,
 )
 from labeler.errors import FormatError, LabelerError, UnclearIdsError
 from labeler.formats.coco.coco_file import open_document
@@ -79,21 +80,23 @@ def run(args: argparse.Namespace) -> int:
     """Import; gives 0, or 1 when items were refused."""
     images: Path | None = args.images
     check_folder_of_images(images)
-    report = (
-        _results(args)
-        if args.results
-        else import_into(
-            args.project,
-            args.labels,
-            images=images,
-            frame=args.frame,
-            edited=args.edited,
-            area=args.area,
-            encoding=args.encoding,
-            source_format=args.source_format,
-        )
-    )
-    return tell(report, keep=args.report)
+    if args.results:
+        return tell(_results(args), keep=args.report)
+    code = 0
+    with unpacked(args.labels, keep=True) as found:
+        for labels in found:
+            report = import_into(
+                args.project,
+                labels,
+                images=images,
+                frame=args.frame,
+                edited=args.edited,
+                area=args.area,
+                encoding=args.encoding,
+                source_format=args.source_format,
+            )
+            code = max(code, tell(report, keep=args.report))
+    return code
 
 
 def import_into(

@@ -1,12 +1,17 @@
 """What the verbs on labels files share: paths that are projects, and telling a report."""
 
 import argparse
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from labeler.core.files import atomic_write
 from labeler.core.photos.patience import is_folder
-from labeler.errors import FormatError
+from labeler.errors import FormatError, LabelerError
+from labeler.formats.archives import folder_for, is_archive, unpack
+from labeler.formats.door import labels_in, labels_of
 from labeler.formats.report import Report
 from labeler.project.keeping.homes import instead_of
 from labeler.training.labels_out import Delivery, Order, ThereAlreadyError, deliver, said_there
@@ -115,6 +120,33 @@ def add_encoding_option(parser: argparse.ArgumentParser) -> None:
         help="the encoding of a labels or results file that is not UTF-8, as gb18030, shift_jis or cp1252; "
         "default: what its text says",
     )
+
+
+@contextmanager
+def unpacked(path: Path, *, keep: bool) -> Iterator[tuple[Path, ...]]:
+    """What is to be read of a path: itself, the folder that it stands for, or all labels in a zip.
+
+    A zip is unpacked beside itself and stays there with `keep`, since photos of a project lie in it; else it
+    is gone at the end. Raises FormatError, one sentence, for a zip that cannot be unpacked or has no labels.
+    """
+    if not is_archive(path):
+        yield (labels_of(path),)
+        return
+    folder = folder_for(path)
+    unpack(path, folder)
+    try:
+        found = labels_in(folder)
+        if not found:
+            raise FormatError(f"“{path}” has no labels of a known format in it.")
+        if keep:
+            print(f"labeler: {path.name} was unpacked to {folder}.", file=sys.stderr)
+        yield found
+    except LabelerError:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write(path: Path, data: bytes) -> None:

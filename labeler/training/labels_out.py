@@ -271,9 +271,10 @@ def by_folders(images: Sequence[Image]) -> dict[int, str]:
 
 
 def _name(image: Image) -> str:
-    """The image's name as the export has it: that of the labels file it came from, if any."""
+    """The image's name as the labels file has it that it came from, if that says its folder; else its path."""
     name = json.loads(image.extra).get("file_name") if image.extra else None
-    return (name if isinstance(name, str) else image.path).replace("\\", "/")
+    said = name.replace("\\", "/") if isinstance(name, str) else ""
+    return said if "/" in said else image.path
 
 
 def as_trained(images: Sequence[Image], root: Path, folder: RunFolder) -> dict[int, str]:
