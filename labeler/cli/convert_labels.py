@@ -85,10 +85,10 @@ def run(args: argparse.Namespace) -> int:
     if is_project(args.source):
         return _convert(args, args.source)
     with unpacked(args.source, keep=is_project(args.out)) as found:
-        if len(found) > 1:
-            names = ", ".join(path.name for path in found)
+        if len(found.labels) > 1:
+            names = ", ".join(path.name for path in found.labels)
             raise FormatError(f"“{args.source}” has several labels ({names}); unpack it and convert each.")
-        return _convert(args, found[0])
+        return _convert(args, found.labels[0])
 
 
 def _convert(args: argparse.Namespace, source: Path) -> int:

@@ -84,11 +84,11 @@ def run(args: argparse.Namespace) -> int:
         return tell(_results(args), keep=args.report)
     code = 0
     with unpacked(args.labels, keep=True) as found:
-        for labels in found:
+        for labels in found.labels:
             report = import_into(
                 args.project,
                 labels,
-                images=images,
+                images=images or found.folder,
                 frame=args.frame,
                 edited=args.edited,
                 area=args.area,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from labeler.core.files import atomic_write
 from labeler.core.photos.patience import is_folder
 from labeler.errors import FormatError, LabelerError
@@ -122,15 +124,23 @@ def add_encoding_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Unpacked(Struct, frozen=True):
+    """What is to be read."""
+
+    labels: tuple[Path, ...]
+    folder: Path | None = None
+    """The root of the photos of a zip."""
+
+
 @contextmanager
-def unpacked(path: Path, *, keep: bool) -> Iterator[tuple[Path, ...]]:
+def unpacked(path: Path, *, keep: bool) -> Iterator[Unpacked]:
     """What is to be read of a path: itself, the folder that it stands for, or all labels in a zip.
 
     A zip is unpacked beside itself and stays there with `keep`, since photos of a project lie in it; else it
     is gone at the end. Raises FormatError, one sentence, for a zip that cannot be unpacked or has no labels.
     """
     if not is_archive(path):
-        yield (labels_of(path),)
+        yield Unpacked((labels_of(path),))
         return
     folder = folder_for(path)
     unpack(path, folder)
@@ -140,7 +150,7 @@ def unpacked(path: Path, *, keep: bool) -> Iterator[tuple[Path, ...]]:
             raise FormatError(f"“{path}” has no labels of a known format in it.")
         if keep:
             print(f"labeler: {path.name} was unpacked to {folder}.", file=sys.stderr)
-        yield found
+        yield Unpacked(found, folder)
     except LabelerError:
         keep = False
         raise

@@ -271,7 +271,7 @@ def by_folders(images: Sequence[Image]) -> dict[int, str]:
 
 
 def _name(image: Image) -> str:
-    """The image's name as the labels file has it that it came from, if that says its folder; else its path."""
+    """The image's name in the labels file that it came from, if that says its folder; else its path."""
     name = json.loads(image.extra).get("file_name") if image.extra else None
     said = name.replace("\\", "/") if isinstance(name, str) else ""
     return said if "/" in said else image.path
