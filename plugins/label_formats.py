@@ -2,5 +2,6 @@
 
 from labeler.api import Plugin
 from labeler.formats.coco.coco_format import coco
+from labeler.formats.voc.voc_format import voc
 
-plugin = Plugin(api=1, name="Labels formats", version="1", formats=(coco,))
+plugin = Plugin(api=1, name="Labels formats", version="1", formats=(coco, voc))

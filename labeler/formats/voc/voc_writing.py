@@ -1,0 +1,120 @@
+"""Pascal VOC out: Annotations, ImageSets, labelmap.txt, and a place for the photos in JPEGImages."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from labeler.core.records import Annotation, Category, Image
+from labeler.formats.gates import packed, unpacked
+from labeler.formats.masks.label_map import NAME as LABEL_MAP
+from labeler.formats.masks.label_map import write_label_map
+from labeler.formats.masks.palettes import colors_of
+from labeler.formats.report import FieldNote
+from labeler.formats.spec import Part, Target
+from labeler.formats.voc.voc_objects import OURS, VOC, written_object
+from labeler.formats.voc.voc_places import ANNOTATIONS, PHOTOS, SETS
+from labeler.formats.voc.voc_reading import image_extra, is_official
+from labeler.formats.voc.xml_text import escaped, escaped_json, written_tree
+
+WHOLE = "train"
+"""The list of a data set that is not parted: the one that loaders ask for first."""
+_SOURCE = "\t<source>\n\t\t<database>Unknown</database>\n\t</source>\n"
+
+
+def photo_place(_: str, name: str) -> str:
+    """Where a photo lies: parts are lists of names, not folders."""
+    return f"{PHOTOS}/{name}"
+
+
+def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
+    """An XML file for each image, the lists of the parts and the table of categories."""
+    notes: list[FieldNote] = []
+    folder = target.path / ANNOTATIONS
+    folder.mkdir(parents=True)
+    for part in parts:
+        names = {category.id: category.name for category in part.dataset.categories}
+        of = objects_of(part)
+        for image in part.dataset.images:
+            text, told = image_text(image, of[image.id], names, target, segmented=False)
+            (folder / f"{stem_of(image)}.xml").write_text(text, encoding="utf-8", newline="\n")
+            notes += [_told(sentence, image) for sentence in told]
+    write_lists(parts, target.path / SETS / "Main")
+    write_categories(parts[0].dataset.categories, target.path)
+    return notes
+
+
+def _told(sentence: str, image: Image) -> FieldNote:
+    at = f"{ANNOTATIONS}/{stem_of(image)}.xml"
+    return FieldNote("told", "annotations", None, "", sentence, at=at)
+
+
+def objects_of(part: Part) -> dict[int, list[Annotation]]:
+    """The objects of each image of a part, by its id, in their order."""
+    found: dict[int, list[Annotation]] = {image.id: [] for image in part.dataset.images}
+    for one in part.dataset.annotations:
+        found[one.image_id].append(one)
+    return found
+
+
+def stem_of(image: Image) -> str:
+    """The name of an image's files without ending."""
+    name = image.path
+    return name.rpartition(".")[0] or name
+
+
+def image_text(
+    image: Image,
+    annotations: Sequence[Annotation],
+    names: dict[int, str],
+    target: Target,
+    *,
+    segmented: bool,
+) -> tuple[str, list[str]]:
+    """The XML of an image, and what is to be told of its objects."""
+    kept = image_extra(image)
+    base = 1 if is_official(kept.rest) else 0
+    others = {key: raw for key, raw in unpacked(image.extra).items() if key != VOC}
+    told: list[str] = []
+    objects = []
+    for one in annotations:
+        text, said = written_object(one, names[one.category_id], base=base)
+        objects.append(text)
+        told += said
+    path = ""
+    if target.photos == "left":  # it is not where the format has it
+        path = f"\t<path>{escaped(target.where[image.id])}</path>\n"
+    own = f"\t<{OURS}>{escaped_json(packed(dict(others)))}</{OURS}>\n" if others else ""
+    rest = written_tree(kept.rest, "\t")
+    source = "" if any(one[0] == "source" for one in kept.rest) else _SOURCE
+    head = (
+        f"<annotation>\n\t<folder>{PHOTOS}</folder>\n\t<filename>{escaped(image.path)}</filename>\n{path}"
+        f"{source}{rest}\t<size>\n\t\t<width>{image.width}</width>\n\t\t<height>{image.height}</height>\n"
+        f"\t\t<depth>3</depth>\n\t</size>\n\t<segmented>{int(segmented)}</segmented>\n{own}"
+    )
+    return f"{head}{''.join(objects)}</annotation>\n", told
+
+
+def write_lists(parts: Sequence[Part], folder: Path) -> None:
+    """A list of names for each part; of a data set that is not parted those that it was read with."""
+    lists: dict[str, list[str]] = {}
+    for part in parts:
+        for image in part.dataset.images:
+            for name in [part.name] if part.name else _sets(image):
+                lists.setdefault(name, []).append(stem_of(image))
+    if "train" in lists and "val" in lists:
+        lists.setdefault("trainval", [*lists["train"], *lists["val"]])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, stems in lists.items():
+        lines = "".join(f"{stem}\n" for stem in stems)
+        (folder / f"{name}.txt").write_text(lines, encoding="utf-8", newline="\n")
+
+
+def _sets(image: Image) -> list[str]:
+    """The lists that name an image: those that it came with, as far as they are names of files."""
+    plain = [name for name in image_extra(image).sets if PurePosixPath(name).name == name and name.isalnum()]
+    return list(dict.fromkeys(plain)) or [WHOLE]
+
+
+def write_categories(categories: Sequence[Category], folder: Path) -> None:
+    """The table of categories; those without objects stand nowhere else."""
+    text = write_label_map([one.name for one in categories], colors_of(categories))
+    (folder / LABEL_MAP).write_text(text, encoding="utf-8", newline="\n")
