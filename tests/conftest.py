@@ -31,12 +31,14 @@ GARBAGE = 50_000
 
 LONGEST = (
     "tests/gui/children/test_client_faults.py",
+    "tests/gui/test_two_at_once.py",
     "tests/test_house.py",
-    "tests/training/instant/test_instant_trainer.py",
-    "tests/training/test_no_validation_images.py",
     "tests/e2e/test_training.py",
-    "tests/e2e/test_predictions.py",
+    "tests/training/instant/test_instant_trainer.py",
     "tests/models/test_yolo_detectors.py",
+    "tests/e2e/test_predictions.py",
+    "tests/training/test_no_validation_images.py",
+    "tests/worker/test_training_job.py",
     "tests/models/test_open_vocabulary.py",
     "tests/models/sam/test_ultralytics_sam.py",
     "tests/cli/test_dead_disk.py",
