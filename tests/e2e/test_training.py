@@ -310,11 +310,12 @@ def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:
 # --- closing --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("small_trainer")
 def test_closing_the_window_ends_a_training_that_can_be_resumed(start: Start, scenes: Path) -> None:
     user = start(scenes)
-    label(user, 3, outlines=True)
+    label(user, 3)
     desk = user.window.bench.training
-    panel = open_training(user, "unet", epochs="500", width="8", depth="2", size="64", batch="4")
+    panel = open_training(user, "small", epochs="500", pause="0.1")
     user.press_button(panel.setup.button)
     user.wait(lambda: desk.course is not None and desk.course.done >= 1, LONG)
     began = time.monotonic()
