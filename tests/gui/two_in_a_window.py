@@ -264,6 +264,8 @@ class TwoInAWindow(TwoAtOnce):
     @rule(place=places)
     def arrives_labels(self, place) -> None:
         """A labels file is taken in as from the menu; the hand may be in the middle of something."""
+        if self.canvas.progress.is_dragging:
+            return  # where few photos are found it asks, and a dialog that opens ends a drag
         shown = next((one for one in self.session.document.images if "new" not in one.path), None)
         if shown is None:
             return
