@@ -27,6 +27,8 @@ VERBS = {
     "agree": "labeler.cli.agree",
     "evaluate": "labeler.cli.evaluate",
     "models": "labeler.cli.models_verb",
+    "doctor": "labeler.cli.doctor",
+    "desktop-entry": "labeler.cli.desktop_entry",
 }
 """Verb to the module that does it; only the one asked for is imported, so that the window is up at once."""
 
@@ -44,6 +46,8 @@ labeler train      train a model on COCO labels
 labeler agree      how labels and a model's results agree, by category
 labeler evaluate   a model's AP, recall, curves and confusions against labels
 labeler models     list, download, import and remove models
+labeler doctor     what this machine has, what is slow or missing, and what mends it
+labeler desktop-entry  put the app into the desktop's menu (Linux)
 
 `labeler VERB --help` tells more of each."""
 

@@ -45,6 +45,7 @@ class TargetChoice(QObject):
         self.categories = QPushButton("All categories", parent)
         self.categories.setAutoDefault(False)
         self.categories.setAccessibleName("Categories to write")
+        self.categories.setStyleSheet("text-align: left")
         self._menu = QMenu(self.categories)
         self.categories.setMenu(self._menu)
         for category in session.document.categories.values():

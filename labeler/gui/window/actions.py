@@ -345,6 +345,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
     ),
     "Help": (
         Action("keys", "All keys", ("F1",), lambda w: w.commands.show_keys(), enabled=always),
+        Action("checkup", "Check this machine…", (), lambda w: w.commands.show_checkup(), enabled=always),
         Action("about", "About Labeler", (), lambda w: w.commands.show_about(), enabled=always),
     ),
 }

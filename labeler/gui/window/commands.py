@@ -129,6 +129,12 @@ class Commands(QObject):
 
         ShortcutsDialog(key_table(), self._window).exec()
 
+    def show_checkup(self) -> None:
+        """What this machine has, what is slow or missing."""
+        from labeler.gui.models.checkup_dialog import CheckupDialog  # noqa: PLC0415
+
+        CheckupDialog(self._window).open()
+
     def show_about(self) -> None:
         """What this is, its version and its licences."""
         from labeler.gui.window.dialogs.about_dialog import AboutDialog  # noqa: PLC0415

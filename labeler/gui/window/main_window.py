@@ -124,6 +124,7 @@ class MainWindow(QObject):
         session.place.pixels_changed.connect(self._show_image)
         session.saved_changed.connect(self._show_saved)
         host.state_changed.connect(self.status_line.show_host)
+        self.status_line.checkup_wanted.connect(self.commands.show_checkup)
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.sight.zoom_changed.connect(self.status_line.show_zoom)
 

@@ -1,6 +1,7 @@
 """The line at the foot of the window: pixel, colour and zoom on the left, the model's state on the right."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
 from labeler.gui.children.host_client import HostState
@@ -8,19 +9,36 @@ from labeler.gui.session.project_link import READ_ONLY, SAVED, SAVING
 from labeler.gui.toolkit import theme
 
 
+class _Clickable(QLabel):
+    """Words that can be clicked."""
+
+    clicked = Signal()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Where it was pressed, too."""
+        super().mouseReleaseEvent(event)
+        if self.rect().contains(event.position().toPoint()):
+            self.clicked.emit()
+
+
 class StatusLine(QStatusBar):
     """Quiet numbers, in tabular figures so that they stand still."""
+
+    checkup_wanted = Signal()
+    """A person asks what this machine has."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self._pixel, self._color, self._zoom = QLabel(), QLabel(), QLabel()
         self._note = QLabel()
-        self._model, self._device = QLabel(), QLabel()
+        self._model, self._device = QLabel(), _Clickable()
         for label in (self._zoom, self._pixel, self._color, self._note):
             self.addWidget(label)
         for label in (self._model, self._device):
             self.addPermanentWidget(label)
+        self._device.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._device.clicked.connect(self.checkup_wanted)
 
     def show_pointer(self, x: float, y: float, rgb: tuple[int, int, int] | None) -> None:
         """The pixel under the pointer; outside the image its colour is None."""
@@ -41,7 +59,7 @@ class StatusLine(QStatusBar):
         self._model.setText(_sentence(state))
         self._model.setToolTip(state.message)
         self._device.setText(state.device)
-        self._device.setToolTip(state.device_why)
+        self._device.setToolTip(f"{state.device_why} Click to check this machine.".strip())
 
 
 def _sentence(state: HostState) -> str:
