@@ -20,9 +20,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from two_at_once import SIZE, Entry, Model, TwoAtOnce, places, until
 
-from labeler.core.records import Mask, Prompt, Proposal
+from labeler.core.records import Annotation, Category, Mask, Prompt, Proposal
 from labeler.gui import app
 from labeler.gui.children.host_client import Answer, HostClient
+from labeler.gui.labelling import category_edits
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier
 from labeler.gui.window import workbench
@@ -174,6 +175,48 @@ class TwoInAWindow(TwoAtOnce):
             self.press(spot)
             self.release(spot)
         QApplication.processEvents()
+
+    # --- categories, and what is pointed at ---------------------------------------------------------
+
+    def a_category(self, which: int) -> Category | None:
+        """One to do something to, where the hand is free and it is known what there is."""
+        known = list(self.session.document.categories.values())
+        return known[which % len(known)] if known and not (self.canvas.dragging or self.ahead) else None
+
+    def change_category(self, edit: category_edits.CategoryEdit) -> None:
+        self.session.edits.commit(edit.label, edit.changes, by="categories")
+
+    @rule(which=st.integers(0, 5), name=st.sampled_from(("cat", "cow", "person")))
+    def rename_category(self, which, name) -> None:
+        found = self.a_category(which)
+        if found is not None and category_edits.named(self.session.document.categories, name) is None:
+            self.change_category(category_edits.renamed(found, name))
+
+    @rule(which=st.integers(0, 5), hides=st.booleans())
+    def hide_category(self, which, hides) -> None:
+        if (found := self.a_category(which)) is not None and found.hidden != hides:
+            self.change_category(category_edits.hidden(found, hides))
+
+    @rule(which=st.integers(0, 5))
+    def delete_category(self, which) -> None:
+        """One that no object uses, as the menu offers it."""
+        found = self.a_category(which)
+        used = {one.category_id for one in self.model.of(Annotation).values()}
+        if found is not None and found.id not in used and not self.model.void:
+            self.change_category(category_edits.deleted(found))
+
+    @rule(which=st.integers(0, 9))
+    def point_at_a_candidate(self, which) -> None:
+        keys = sorted(self.predictions.candidates)
+        self.predictions.hover(keys[which % len(keys)] if keys else None)
+
+    @invariant()
+    def check_pointed_at(self) -> None:
+        """Nothing is pointed at, selected or measured against that is not there."""
+        known = self.predictions.candidates.keys()
+        assert self.predictions.hovered is None or self.predictions.hovered in known
+        assert self.predictions.selection <= known
+        assert set(self.predictions.kept) <= known
 
     # --- a review -----------------------------------------------------------------------------------
 
