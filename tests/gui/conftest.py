@@ -1,8 +1,12 @@
 """What the window's tests share: a session on a real project of real photos."""
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QObject
@@ -24,6 +28,41 @@ def session(qtbot: QtBot, photos: Path) -> Iterator[Session]:
     qtbot.waitUntil(lambda: made.saved == "saved")
     yield made
     made.shut_down()
+
+
+@pytest.fixture
+def few(qtbot: QtBot, tmp_path: Path) -> Iterator[Session]:
+    """A session on six pictures of 60 x 40, 1.bmp to 6.bmp with the ids 1 to 6; the first is open."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(1, 7):
+        pixels = np.full((40, 60, 3), 30 * number, np.uint8)
+        pixels[number, number] = 255  # no two are the same file
+        cv2.imwrite(str(folder / f"{number}.bmp"), pixels)
+    made = Session()
+    made.open(folder)
+    qtbot.waitUntil(lambda: made.place.pixels is not None and made.document.is_read, timeout=20_000)
+    for name in ("person", "dog"):
+        made.edits.add_category(name, by="test")
+    made.focus.choose_category(1)
+    yield made
+    made.shut_down()
+
+
+@pytest.fixture
+def held() -> Callable[[Session], AbstractContextManager[None]]:
+    """`with held(session):` its writer is at something else, as while a run is being stored."""
+
+    @contextmanager
+    def hold(session: Session) -> Iterator[None]:
+        gate = threading.Event()
+        session.ask(lambda _: gate.wait(60), lambda _: None)
+        try:
+            yield
+        finally:
+            gate.set()
+
+    return hold
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ class Focus(QObject):
 
     def follow(self, changes: Sequence[Change]) -> None:
         """Let go of what these changes took away or made another. The caller tells of the selection."""
-        if self.draft is not None and any(change.record.id == self.draft.id for change in changes):
+        # ids are given out by kind: a category may have that of the draft
+        touched = {change.record.id for change in changes if isinstance(change.record, Annotation)}
+        if self.draft is not None and self.draft.id in touched:
             self.draft, self.draft_overlap = None, None
         self.sync_category()
         self.selection &= self._document.annotations.keys()

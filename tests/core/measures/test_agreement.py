@@ -56,6 +56,40 @@ def test_too_little_overlap_is_no_match() -> None:
     assert list(compare(here, there, overlaps=Overlaps(SIZE), threshold=0.49).pairs) == [1]
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "there",
+    [
+        Box(100, 0, 200, 100),  # along the right side
+        Box(0, 100, 100, 200),  # along the lower side
+        Box(100, 100, 200, 200),  # at a corner
+    ],
+)
+def test_boxes_that_only_touch_are_two_objects(there: Box, threshold: float) -> None:
+    ours, theirs = Box(0, 0, 100, 100), there
+    for here, found in ((ours, theirs), (theirs, ours)):
+        compared = compare(
+            [annotation(1, here)], [candidate(7, found)], overlaps=Overlaps(SIZE), threshold=threshold
+        )
+        assert (dict(compared.pairs), compared.missed) == ({}, (1,))
+        assert [one.id for one in compared.extra] == [7]
+
+
+def test_one_candidate_is_of_one_object_even_where_two_were_accepted_from_it() -> None:
+    """A copy of an accepted object knows the same candidate."""
+    here = [annotation(1, Box(0, 0, 9, 9), accepted=7), annotation(2, Box(50, 50, 59, 59), accepted=7)]
+    found = compare(here, [candidate(7, Box(0, 0, 9, 9))], overlaps=Overlaps(SIZE))
+    assert list(found.pairs) == [1]
+    assert found.missed == (2,)
+    assert found.extra == ()
+
+
+def test_what_was_accepted_from_a_candidate_that_is_gone_is_matched_like_any_other() -> None:
+    here = [annotation(1, Box(0, 0, 9, 9), accepted=99)]
+    found = compare(here, [candidate(7, Box(0, 0, 9, 9))], overlaps=Overlaps(SIZE))
+    assert found.pairs[1][0].id == 7
+
+
 def test_what_was_accepted_stays_with_its_candidate_however_far_it_was_moved() -> None:
     here = [annotation(1, Box(0, 0, 20, 20), accepted=7), annotation(2, Box(100, 100, 120, 120))]
     there = [candidate(7, Box(100, 100, 120, 120)), candidate(8, Box(0, 0, 20, 20))]

@@ -193,6 +193,68 @@ def test_what_is_judged_cannot_stay_selected(three, session):
     assert three.selection == frozenset()
 
 
+def test_what_is_pointed_at_is_let_go_of_where_it_vanished(three, session, predict, qtbot):
+    """A run that stores other candidates, or an undo, takes it away under the pointer."""
+    told = []
+    three.hovered_changed.connect(lambda: told.append(three.hovered))
+    key = three.faint_ids[0]
+    three.hover(key)
+    three.hover(key)
+    assert told == [key]
+    three.refresh([1])
+    session.refresh_candidates(1)
+    with qtbot.waitSignal(session.document.changed):
+        pass
+    assert three.hovered == key, "the same candidates are there: it is pointed at still"
+    predict({1: [candidate((10, 10, 60, 60), 0.5)]})
+    qtbot.waitUntil(lambda: len(three.candidates) == 1)
+    assert three.hovered is None
+    assert told == [key, None]
+    assert three.suppressor(key) is None
+
+
+def test_what_is_selected_goes_with_it_and_the_rest_stays_selected(three, session, qtbot):
+    kept = three.kept
+    three.select(kept)
+    gone = three.candidates[kept[0]]
+    session.edits.commit("Gone", [Change(gone, None)], by="test")
+    assert three.selection == frozenset(kept[1:])
+    session.history.undo()
+    assert three.selection == frozenset(kept[1:]), "what comes back is not chosen by itself"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({}, Filter()),
+        ({"confidence": 0.4}, Filter(confidence=0.4)),
+        ({"confidence": 0.01, "iou": 0.99}, Filter(confidence=0.01, iou=0.99)),
+        ({"confidence": 0.0}, Filter()),
+        ({"confidence": 1.0}, Filter()),
+        ({"iou": 0.0}, Filter()),
+        ({"iou": 1.5}, Filter()),
+        ({"top_k": 0}, Filter()),
+        ({"top_k": 1}, Filter(top_k=1)),
+        ({"confidence": "high"}, Filter()),
+        ({"kind": "another"}, Filter()),
+    ],
+)
+def test_a_filter_remembered_in_a_file_that_somebody_edited_is_used_only_if_it_is_sound(
+    session, owner, predict, written, read
+):
+    predict({1: NEAR})
+    model = session.measure.model
+    assert Predictions(session, owner, remembered={model.name: written}).filter == read
+
+
+@pytest.mark.parametrize("kind", ["none", "soft-gaussian"])
+def test_the_iou_key_does_nothing_where_no_iou_decides(three, kind):
+    three.set_filter(kind=kind)
+    assert not three.suppresses
+    three.step_iou(1)
+    assert three.filter.iou == Filter().iou
+
+
 # --- the step mode --------------------------------------------------------------------------------------
 
 
