@@ -73,5 +73,6 @@ def _created(store: Store, record: Record, *, is_free: bool) -> Record | None:
 
 def _has_place(store: Store, annotation: Annotation) -> bool:
     """Whether its image and its category are in the project."""
-    images = {image.id for image in store.images()}
-    return annotation.image_id in images and annotation.category_id in {c.id for c in store.categories()}
+    # asked for by id, one at a time: a file may hold as many objects as the project has
+    needed = (Image(annotation.image_id, "", 0, 0), Category(annotation.category_id, "", ""))
+    return all(store.stored(one) is not None for one in needed)
