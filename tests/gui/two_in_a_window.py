@@ -181,7 +181,11 @@ class TwoInAWindow(TwoAtOnce):
     def a_category(self, which: int) -> Category | None:
         """One to do something to, where the hand is free and it is known what there is."""
         known = list(self.session.document.categories.values())
-        return known[which % len(known)] if known and not (self.canvas.dragging or self.ahead) else None
+        return (
+            known[which % len(known)]
+            if known and not (self.canvas.progress.is_dragging or self.ahead)
+            else None
+        )
 
     def change_category(self, edit: category_edits.CategoryEdit) -> None:
         self.session.edits.commit(edit.label, edit.changes, by="categories")

@@ -53,8 +53,11 @@ class Exporter(QObject):
         order = dialog.order()
         self._stop = threading.Event()
         self._notifier.info(f"Exporting to {order.out.name}…", action="Cancel", run=self._stop.set, key=KEY)
-        # the answer comes after all edits so far are in the file, which is then read by a thread of its own
-        self._session.ask(lambda store: store.path, lambda project: self._write(project, order))
+        # the answer comes after all edits so far are in the file, which is then read by a thread of its own;
+        # also where another project is open by then
+        self._session.ask(
+            lambda store: store.path, lambda project: self._write(project, order), even_if_left=True
+        )
 
     def _write(self, project: Path, order: Order) -> None:
         from labeler.training.labels_out import deliver  # noqa: PLC0415 - as above

@@ -14,8 +14,6 @@ from labeler.errors import LabelerError
 from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
-from labeler.gui.toolkit.aside import run_aside
-from labeler.gui.toolkit.courier import Courier
 from labeler.gui.toolkit.notify import OF_IMAGE, Notifier
 from labeler.project.photos import photo_edits
 from labeler.project.photos.survey import MISSING, Stranger
@@ -31,7 +29,6 @@ class PhotoDesk(QObject):
         self._session = session
         self._notifier = notifier
         self._window = window
-        self._courier = Courier(self)
         self._shown: tuple[int, str, bool, bool] | None = None
         session.place.pixels_changed.connect(self.show_state)
         session.place.image_changed.connect(self.show_state)
@@ -249,10 +246,10 @@ class PhotoDesk(QObject):
             )
             return
         paths = {one.image.id: session.place.image_path(one.image) for one in strangers}
-        run_aside(
-            lambda: {key: _size(path) for key, path in paths.items()},
-            courier=self._courier,
-            done=lambda sizes: self._take(what, strangers, sizes),
+        # not on the writer's thread, since disks are slow; a project that is left meanwhile is left alone
+        session.beside(
+            lambda _: {key: _size(path) for key, path in paths.items()},
+            lambda sizes: self._take(what, strangers, sizes),
             failed=self._failed,
         )
 

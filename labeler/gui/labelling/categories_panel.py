@@ -268,14 +268,14 @@ class CategoriesPanel(Card):
         dialog = QColorDialog(QColor(category.color), self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.colorSelected.connect(lambda color: self._commit(edits.recolored(category, color.name())))
+        self._session.project_changed.connect(dialog.reject)
         dialog.open()
 
     def ask_merge(self, source_id: int, target_id: int) -> None:
-        """Ask whether all objects of one category shall become objects of another."""
-        source, target = (
-            self._session.document.categories[source_id],
-            self._session.document.categories[target_id],
-        )
+        """Ask whether all objects of one category shall become objects of another, if both are there."""
+        source, target = map(self._session.document.categories.get, (source_id, target_id))
+        if source is None or target is None:
+            return
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Merge categories")
@@ -290,6 +290,7 @@ class CategoriesPanel(Card):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.accepted.connect(lambda: self._session.edits.merge_categories(source_id, target_id))
         box.finished.connect(self._forget_question)
+        self._session.project_changed.connect(box.reject)  # the ids mean others there
         self.question = box
         box.open()
 
@@ -313,12 +314,13 @@ class CategoriesPanel(Card):
             )
 
     def _edit_name(self, category_id: int) -> None:
-        self.view.edit(self._model.index(self._model.positions[category_id], 0))
+        if category_id in self._model.positions:
+            self.view.edit(self._model.index(self._model.positions[category_id], 0))
 
     def _rename(self, category_id: int, text: str) -> None:
-        category = self._session.document.categories[category_id]
+        category = self._session.document.categories.get(category_id)
         name = edits.clean_name(text)
-        if not name or name == category.name:
+        if category is None or not name or name == category.name:
             return
         other = edits.named(self._session.document.categories, name)
         if other is not None and other.id != category_id:

@@ -122,7 +122,7 @@ class HistoryPanel(Card):
         self.view.activated.connect(self._go)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.only_image.toggled.connect(self._start_over)
-        session.project_changed.connect(self._start_over)
+        session.project_changed.connect(self._leave)
         session.history.changed.connect(self._load_later.start)
         session.place.image_changed.connect(self._on_image)
         self._start_over()
@@ -160,6 +160,12 @@ class HistoryPanel(Card):
         self._model.show_entries(entries)
         self._empty.setVisible(not entries)
         self.view.setVisible(bool(entries))
+
+    def _leave(self) -> None:
+        """Another project is open: a point of the other's history leads nowhere in this one."""
+        self._asked += 1
+        self._show(self._asked, [])
+        self._start_over()
 
     def _start_over(self) -> None:
         self._model.limit = PAGE

@@ -143,8 +143,14 @@ class Edits:
         return {category.name: category.id for category in made}
 
     def merge_categories(self, source_id: int, target_id: int) -> None:
-        """Give all annotations of one category another one, and delete the first; one edit."""
-        source, target = self._document.categories[source_id], self._document.categories[target_id]
+        """Give all annotations of one category another one, and delete the first; one edit.
+
+        Where one of them went while a person was asked, that is told.
+        """
+        source, target = map(self._document.categories.get, (source_id, target_id))
+        if source is None or target is None:
+            self._link.told.emit("Nothing was merged: one of the two categories is not there any more.")
+            return
         self._history.have_made(lambda store: merged(store, source, target))
 
     def mark_reviewed(self, reviewed: bool, *, by: str) -> None:

@@ -304,17 +304,23 @@ class ProjectLink(QObject):
         assert self._ids is not None, "a project is open"
         return self._ids.take(kind)
 
-    def read(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        """Have something read after all edits so far; the answer comes on the GUI thread."""
-        if self._writer is not None:
-            self._writer.post(work, self._bring(done), self._bring(self._cannot_read))
+    def read(
+        self, work: Callable[[Store], T], done: Callable[[T], None], *, even_if_left: bool = False
+    ) -> None:
+        """Have something read after all edits so far; the answer comes on the GUI thread.
+
+        Unless another project is open by then: what is done upon an answer would be done to that one.
+        """
+        if (writer := self._writer) is not None:
+            take = self._courier.bring(done) if even_if_left else self._bring(writer, done)
+            writer.post(work, take, self._bring(writer, self._cannot_read))
 
     def keep(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
-        """Have something written that is no work of the person's, so that "saved" does not speak of it."""
-        if self._writer is not None:
-            self._writer.post(work, self._bring(done), self._bring(failed))
+        """`read` for what is written and no work of the person's, so that "saved" does not speak of it."""
+        if (writer := self._writer) is not None:
+            writer.post(work, self._bring(writer, done), self._bring(writer, failed))
 
     def beside(
         self, work: Callable[[Ask], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
@@ -323,19 +329,14 @@ class ProjectLink(QObject):
 
         Nothing is told any more once another project is open.
         """
-        writer = self._writer
-        if writer is None:
+        if (writer := self._writer) is None:
             return
-
-        def unless_left(take: Callable[[Any], None]) -> Callable[[Any], None]:
-            return lambda value: take(value) if writer is self._writer else None
-
         # photos may be looked at, which takes as long as their disk likes
         run_aside(
             lambda: work(writer.call),
             courier=self._courier,
-            done=unless_left(done),
-            failed=unless_left(failed),
+            done=self._unless_left(writer, done),
+            failed=self._unless_left(writer, failed),
         )
 
     def write(
@@ -370,8 +371,11 @@ class ProjectLink(QObject):
                 failed=_ignore,
             )
 
-    def _bring(self, take: Callable[[T], None]) -> Callable[[T], None]:
-        return self._courier.bring(take)
+    def _unless_left(self, writer: Writer, take: Callable[[Any], None]) -> Callable[[Any], None]:
+        return lambda value: take(value) if writer is self._writer else None
+
+    def _bring(self, writer: Writer, take: Callable[[T], None]) -> Callable[[T], None]:
+        return self._courier.bring(self._unless_left(writer, take))
 
     def _begin(self) -> None:
         self._unsaved += 1
@@ -394,7 +398,7 @@ class ProjectLink(QObject):
                 if writer is self._writer:
                     self._end()
 
-        return self._bring(both)
+        return self._courier.bring(both)
 
     def _cannot_read(self, error: Exception) -> None:
         if isinstance(error, DamagedProjectError):

@@ -191,9 +191,15 @@ class Session(QObject):
 
     # --- the writer's line ------------------------------------------------------------------------
 
-    def ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`."""
-        self._link.read(work, done)
+    def ask(
+        self, work: Callable[[Store], T], done: Callable[[T], None], *, even_if_left: bool = False
+    ) -> None:
+        """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`.
+
+        The answer is dropped once another project is open, whose records have the same ids, unless it is
+        wanted `even_if_left`.
+        """
+        self._link.read(work, done, even_if_left=even_if_left)
 
     def keep(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]

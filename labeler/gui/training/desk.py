@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
@@ -84,7 +83,8 @@ class TrainingDesk(QObject):
         self._session = session
         self._courier = Courier(self)
         self._scan: ImageScan[tuple[Annotation, ...]] = ImageScan(session, self)
-        self._project: Path | None = None
+        self._turn = 0
+        """Another one with every run that is prepared, and when that is given up."""
         self._restarts = 0
         self.planner = Planner(session, self)
         self.list = RunList(session, self)
@@ -162,18 +162,21 @@ class TrainingDesk(QObject):
             replaces=request.replaces,
         )
         self._phase_is("preparing")
-        self._project = session.project
         self.course, self._restarts = Course(), 0
-        found: list[tuple[Annotation, ...]] = []
+        turn, found = self._turn, list[tuple[Annotation, ...]]()
         self._scan.start(
             plan.images,
             lambda store, image_id: store.annotations(image_id),
             took=found.extend,
-            done=lambda: self._make(spec, plan.images, found),
+            done=lambda: self._make(turn, spec, plan.images, found),
         )
 
     def _make(
-        self, spec: RunSpec, image_ids: Sequence[int], annotations: Iterable[tuple[Annotation, ...]]
+        self,
+        turn: int,
+        spec: RunSpec,
+        image_ids: Sequence[int],
+        annotations: Iterable[tuple[Annotation, ...]],
     ) -> None:
         """The labels are read: write the folder, on a thread."""
         session, project = self._session, self._session.project
@@ -187,28 +190,39 @@ class TrainingDesk(QObject):
 
         def made(folder: RunFolder) -> None:
             run = Run(0, str(folder.path), spec.name, spec.trainer, len(images), spec.created)
-            self._note_new(run)
+            self._note_new(turn, run)
 
         run_in_pool(
             lambda: files.make_run(path, spec, labels, root=root),
             courier=self._courier,
             done=made,
-            failed=self._not_started,
+            failed=lambda error: self._not_started(error) if turn == self._turn else None,
         )
 
-    def _note_new(self, run: Run) -> None:
-        if self.phase != "preparing" or self._session.project != self._project:
-            run_in_pool(
-                lambda: files.delete_run(run),
-                courier=self._courier,
-                done=lambda _: None,
-                failed=self.list.tell,
-            )
-            self._phase_is("")
+    def _note_new(self, turn: int, run: Run) -> None:
+        if turn != self._turn:
+            self._give_up(run)
             return
-        self._session.keep(lambda store: store.runs.add(run), self._begin_new, failed=self._not_started)
+        self._session.keep(
+            lambda store: store.runs.add(run),
+            lambda noted: self._begin_new(turn, noted),
+            failed=lambda error: self._not_started(error) if turn == self._turn else None,
+        )
 
-    def _begin_new(self, run: Run) -> None:
+    def _give_up(self, run: Run) -> None:
+        """Nobody wants it any more: it was stopped, or another project is open."""
+        run_in_pool(
+            lambda: files.delete_run(run),
+            courier=self._courier,
+            done=lambda _: None,
+            failed=self.list.tell,
+        )
+
+    def _begin_new(self, turn: int, run: Run) -> None:
+        if turn != self._turn:
+            self._give_up(run)
+            self._session.keep(lambda store: store.runs.remove(run.id), lambda _: None, failed=self.list.tell)
+            return
         # before it is listed, so that the list goes to it
         self.live, self.list.live_folder = run, run.folder
         self.list.add(run)
@@ -240,10 +254,10 @@ class TrainingDesk(QObject):
         if run is None or self.is_busy or run.state in ("running", "finished"):
             return
         self._phase_is("preparing")
-        self._project, self._restarts = self._session.project, 0
+        self._restarts, turn = 0, self._turn
 
         def take(found: ReadRun) -> None:
-            if self.phase == "preparing" and self.list.find(run_id) is not None:
+            if turn == self._turn and self.list.find(run_id) is not None:
                 self.course = found.course
                 self.list.update(replace(run, state="running", finished=None))
                 self._begin(self.list.find(run_id) or run)
@@ -255,8 +269,11 @@ class TrainingDesk(QObject):
         run = self.list.find(run_id)
         if run is None or self.is_busy:
             return
+        project = self._session.project
 
         def take(folder: RunFolder) -> None:
+            if self._session.project != project:
+                return
             old = folder.spec
             self.start(
                 TrainingRequest(
@@ -371,6 +388,8 @@ class TrainingDesk(QObject):
             self._phase_is("")
 
     def _phase_is(self, phase: Phase) -> None:
+        if self.phase == "preparing" or phase == "preparing":
+            self._turn += 1
         self.phase = phase
         self.changed.emit()
 

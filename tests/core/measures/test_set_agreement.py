@@ -128,3 +128,15 @@ def test_the_last_moment_is_the_sum_of_the_last_of_each_image(rows):
     if rows:
         assert moments[-1].tally == summed(last.values())
         assert sum(last.values(), AgreementTally()) == summed(last.values())
+
+
+@pytest.mark.parametrize("points", [1, 3, 100])
+def test_a_course_is_the_same_whenever_it_began(points):
+    days = (0, 1, 5, 6, 40, 41, 90)
+    rows = [(float(day), day % 3, AgreementTally(day + 1, 0, 0, 1.0, 1.0)) for day in days]
+    now = course(rows, points=points)
+    later = course([(when + 4096, *rest) for when, *rest in rows], points=points)
+    assert [(one.time + 4096, one.tally, one.images) for one in now] == [
+        (one.time, one.tally, one.images) for one in later
+    ]
+    assert len(now) == {1: 1, 3: 3, 100: len(days)}[points]

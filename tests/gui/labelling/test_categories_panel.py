@@ -1,9 +1,10 @@
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtWidgets import QLineEdit, QToolButton
 
 from labeler.core.colors import CATEGORY_COLORS
-from labeler.core.records import Box
+from labeler.core.records import Box, Change
 from labeler.gui.labelling.categories_panel import CategoriesPanel, icon_rect
 from labeler.gui.toolkit.rows import ROW_ROLE
 
@@ -177,3 +178,102 @@ def test_an_empty_project_says_what_a_category_is(session, shown):
     action(panel.menu(session.focus.category), "Delete").trigger()
     assert panel._empty.isVisible()
     assert not panel.view.isVisible()
+
+
+# --- while something else happens -----------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(session, shown):
+    """A panel that asks whether to merge person into bus."""
+    panel = shown(CategoriesPanel(session))
+    person = session.focus.category
+    bus = session.edits.add_category("bus", by="test")
+    panel.ask_merge(person.id, bus.id)
+    return panel, person, bus
+
+
+@pytest.mark.parametrize("gone", ["source", "target"])
+def test_a_category_that_goes_before_the_answer_is_not_merged(qtbot, session, asked, gone):
+    """An undo or a run of the history takes it away while the question stands."""
+    panel, person, bus = asked
+    left = bus if gone == "source" else person
+    session.edits.commit("Gone", [Change(person if gone == "source" else bus, None)], by="test")
+    told = []
+    session.told.connect(told.append)
+    panel.question.accept()
+    assert told == ["Nothing was merged: one of the two categories is not there any more."]
+    assert list(session.document.categories) == [left.id]
+    assert newest_label(qtbot, session) == "Gone"
+
+
+def test_what_is_drawn_between_the_question_and_the_answer_is_merged_too(qtbot, session, asked, held):
+    panel, person, bus = asked
+    with held(session):
+        session.focus.choose_category(person.id)
+        made = session.edits.add(Box(1, 1, 20, 20), by="test")
+        panel.question.accept()
+        late = session.edits.add(Box(30, 1, 50, 20), by="test")
+    qtbot.waitUntil(
+        lambda: session.document.annotations[made.id].category_id == bus.id and session.saved == "saved"
+    )
+    # drawn in a category that was about to go: it comes back with it, as the sentence of an edit is kept
+    assert session.document.annotations[late.id].category_id in session.document.categories
+    kept = []
+    session.ask(lambda store: (store.annotations(made.image_id), store.categories()), kept.append)
+    qtbot.waitUntil(lambda: bool(kept))
+    assert {one.id: one for one in kept[0][0]} == dict(session.document.annotations)
+    assert {one.id: one for one in kept[0][1]} == dict(session.document.categories)
+
+
+def test_the_question_goes_with_its_project(qtbot, session, asked):
+    panel, _, _ = asked
+    question = panel.question
+    closed = []
+    question.finished.connect(closed.append)
+    session.close()
+    assert closed == [0]
+    assert panel.question is None
+
+
+def test_a_category_that_goes_while_its_name_is_typed_is_let_go_of(qtbot, session, shown, click_row):
+    panel = shown(CategoriesPanel(session))
+    bus = session.edits.add_category("bus", by="test")
+    session.history.undo()
+    panel._rename(bus.id, "lorry")
+    panel._edit_name(bus.id)
+    panel.ask_merge(bus.id, session.focus.category.id)
+    assert panel.question is None
+    assert [row.text for row in rows(panel)] == ["person"]
+    assert session.history.can_redo, "nothing was done"
+
+
+def test_a_category_is_not_offered_to_be_merged_with_itself(session, shown):
+    panel = shown(CategoriesPanel(session))
+    person = session.focus.category
+    menu = panel.menu(person)
+    assert not action(menu, "Merge").menu().isEnabled()
+    for name in ("zebra", "Ant"):
+        session.edits.add_category(name, by="test")
+    menu = panel.menu(person)
+    assert [one.text() for one in action(menu, "Merge").menu().actions()] == ["Ant", "zebra"]
+
+
+def test_a_name_that_was_added_leaves_the_field_empty_for_the_next(qtbot, session, shown):
+    panel = shown(CategoriesPanel(session))
+    qtbot.mouseClick(panel.add_button, Qt.MouseButton.LeftButton)
+    for name in ("bus", "tram"):
+        qtbot.keyClicks(panel.name_field, name)
+        qtbot.keyClick(panel.name_field, Qt.Key.Key_Return)
+    assert [row.text for row in rows(panel)] == ["person", "bus", "tram"]
+
+
+def test_a_hidden_category_says_so_in_its_row(session, shown):
+    panel = shown(CategoriesPanel(session))
+    before = rows(panel)[0]
+    session.edits.commit(
+        "Hide", [Change(session.focus.category, replace(session.focus.category, hidden=True))], by="test"
+    )
+    after = rows(panel)[0]
+    assert "hidden" in str(after)
+    assert "hidden" not in str(before.tooltip) + before.text + before.quiet

@@ -101,3 +101,34 @@ def test_a_moved_object_takes_its_keypoints_and_a_pasted_one_has_none(qtbot: QtB
     session.history.undo()
     session.history.undo()
     qtbot.waitUntil(lambda: session.document.annotations.get(made.id) == known, timeout=20_000)
+
+
+def test_the_history_says_how_many_were_pasted(qtbot: QtBot, session: Session) -> None:
+    clipboard = Clipboard(session)
+    made = [session.edits.add(Box(n, 20, n + 40, 220), by="test") for n in (10, 60)]
+    clipboard.copy([made[0].id])
+    clipboard.paste()
+    clipboard.duplicate(one.id for one in made)
+    labels: list[str] = []
+    session.history.journal(lambda entries: labels.extend(one.label for one in entries), limit=2)
+    qtbot.waitUntil(lambda: bool(labels))
+    assert labels == ["Duplicate 2 objects", "Paste an object"]
+
+
+def test_what_is_pasted_while_a_run_stores_is_on_the_disk_with_it(
+    qtbot: QtBot, session: Session, predict, held
+) -> None:
+    clipboard = Clipboard(session)
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
+    clipboard.copy([made.id])
+    with held(session):
+        session.refresh_candidates(made.image_id)
+        assert clipboard.paste() == 1
+        session.history.undo()
+        assert clipboard.paste() == 1
+    qtbot.waitUntil(lambda: session.saved == "saved")
+    kept: list = []
+    session.ask(lambda store: store.annotations(made.image_id), kept.extend)
+    qtbot.waitUntil(lambda: bool(kept))
+    assert {one.id: one for one in kept} == dict(session.document.annotations)
+    assert len(kept) == 2

@@ -1,4 +1,5 @@
 import pytest
+from PySide6.QtCore import Qt
 
 from labeler.core.records import Box
 from labeler.gui.labelling import history_panel
@@ -117,3 +118,58 @@ def test_an_empty_history_says_that_everything_will_be_kept(qtbot, session, show
 )
 def test_times_are_told_short(seconds, words):
     assert ago(seconds) == words
+
+
+def test_enter_goes_to_the_chosen_point_as_a_click_does(qtbot, session, shown):
+    panel = shown(HistoryPanel(session))
+    boxes(session, 3)
+    qtbot.waitUntil(lambda: len(texts(panel)) == 5)
+    panel.view.setFocus()
+    panel.view.setCurrentIndex(panel.view.model().index(1, 0))
+    qtbot.keyClick(panel.view, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 2)
+
+
+def test_a_point_chosen_while_an_edit_is_on_its_way_takes_that_back_too(
+    qtbot, session, shown, click_row, held
+):
+    """The row was clicked as it stood; what was drawn since is later than it."""
+    panel = shown(HistoryPanel(session))
+    first, _ = boxes(session, 2)
+    qtbot.waitUntil(lambda: len(texts(panel)) == 4)
+    with held(session):
+        late = session.edits.add(Box(99, 9, 120, 40), by="test")
+        click_row(panel.view, 1)
+        assert late.id in session.document.annotations, "only the writer knows what comes of it"
+    qtbot.waitUntil(lambda: list(session.document.annotations) == [first.id])
+    qtbot.waitUntil(lambda: session.saved == "saved")
+    session.history.redo()
+    session.history.redo()
+    qtbot.waitUntil(lambda: late.id in session.document.annotations)
+
+
+def test_an_image_restored_while_it_is_edited_keeps_what_was_not_there_then(
+    qtbot, session, shown, click_row, held
+):
+    panel = shown(HistoryPanel(session))
+    first, second = boxes(session, 2)
+    session.edits.delete([first.id], by="test")
+    panel.only_image.click()
+    qtbot.waitUntil(lambda: texts(panel)[:1] == ["Delete person"])
+    with held(session):
+        click_row(panel.view, 1)
+        session.edits.replace(second, Box(200, 9, 220, 40), label="Move", by="test")
+    qtbot.waitUntil(lambda: first.id in session.document.annotations and session.saved == "saved")
+    assert session.document.annotations[second.id].shape == Box(200, 9, 220, 40)
+
+
+def test_the_point_one_is_at_cannot_be_gone_to(qtbot, session, shown):
+    panel = shown(HistoryPanel(session))
+    boxes(session, 2)
+    qtbot.waitUntil(lambda: len(texts(panel)) == 4)
+    model = panel.view.model()
+    enabled = [action(panel.menu(key), "Go to this point").isEnabled() for key in model.ids]
+    assert enabled == [False, True, True, True]
+    assert [len(panel.menu(key).actions()) for key in model.ids] == [2, 2, 2, 1], (
+        "nothing is as of the beginning"
+    )

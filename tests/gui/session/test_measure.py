@@ -1,15 +1,18 @@
 """Against what annotations are measured, and when it is worked out anew."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from PySide6.QtCore import QObject, Signal
 
 from labeler.core.measures.overlap import Overlap
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Image, Mask, Model
 from labeler.gui.session import measure as module
 from labeler.gui.session.document import Document
 from labeler.gui.session.focus import Focus
-from labeler.gui.session.measure import Measure
+from labeler.gui.session.measure import Measure, OpenAgreement
 from labeler.gui.session.strangers import Strangers
 
 FIRST, SECOND = Model(1, "SAM", "1"), Model(2, "detector", "1")
@@ -34,13 +37,37 @@ def focus(document: Document) -> Focus:
     return Focus(document)
 
 
+class Kept(QObject):
+    """What the filter keeps."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = (11, 12, 13)
+
+    def use(self, ids) -> None:
+        self.kept = tuple(ids)
+        self.changed.emit()
+
+
 @pytest.fixture
-def measure(document: Document, focus: Focus) -> Measure:
-    return Measure(document, focus)
+def kept_by(qapp) -> Kept:
+    return Kept()
 
 
-def seen(measure: Measure) -> tuple[dict[int, int], tuple[int, ...], list[int]]:
-    found = measure.image_agreement()
+@pytest.fixture
+def measure(document: Document) -> Measure:
+    return Measure(document)
+
+
+@pytest.fixture
+def agreement(document: Document, focus: Focus, measure: Measure, kept_by: Kept) -> OpenAgreement:
+    return OpenAgreement(SimpleNamespace(document=document, focus=focus, measure=measure), kept_by)
+
+
+def seen(agreement: OpenAgreement) -> tuple[dict[int, int], tuple[int, ...], list[int]]:
+    found = agreement.of_image()
     return (
         {key: candidate.id for key, (candidate, _) in found.pairs.items()},
         found.missed,
@@ -48,19 +75,19 @@ def seen(measure: Measure) -> tuple[dict[int, int], tuple[int, ...], list[int]]:
     )
 
 
-def test_without_a_model_only_what_was_accepted_is_measured(measure: Measure) -> None:
-    assert seen(measure) == ({2: 12}, (1,), [])
-    assert measure.reference(DRAWN) is None
-    assert measure.agreement(1) is None
-    assert measure.overlap(1) is None
+def test_without_a_model_only_what_was_accepted_is_measured(agreement) -> None:
+    assert seen(agreement) == ({2: 12}, (1,), [])
+    assert agreement.reference(DRAWN) is None
+    assert agreement.of(1) is None
+    assert agreement.overlap(1) is None
 
 
-def test_a_model_is_measured_against_and_what_was_accepted_stays_with_its_own(measure: Measure) -> None:
+def test_a_model_is_measured_against_and_what_was_accepted_stays_with_its_own(agreement, measure) -> None:
     measure.choose_model(SECOND)
-    assert seen(measure) == ({1: 11}, (2,), [13])
-    assert measure.reference(ACCEPTED) == FROM
-    assert measure.agreement(2).iou == pytest.approx(0.5)
-    assert measure.agreement(1).iou == measure.overlap(1).iou == pytest.approx(0.8)
+    assert seen(agreement) == ({1: 11}, (2,), [13])
+    assert agreement.reference(ACCEPTED) == FROM
+    assert agreement.of(2).iou == pytest.approx(0.5)
+    assert agreement.of(1).iou == agreement.overlap(1).iou == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(
@@ -72,98 +99,100 @@ def test_a_model_is_measured_against_and_what_was_accepted_stays_with_its_own(me
         ([], ({}, (1, 2), [])),
     ],
 )
-def test_what_the_filter_drops_is_neither_hit_nor_extra(measure: Measure, kept, then) -> None:
+def test_what_the_filter_drops_is_neither_hit_nor_extra(agreement, measure, kept_by, kept, then) -> None:
     measure.choose_model(SECOND)
-    measure.use_kept(kept)
-    assert seen(measure) == then
+    kept_by.use(kept)
+    assert seen(agreement) == then
 
 
-def test_what_was_accepted_counts_whatever_the_filter_says(measure: Measure) -> None:
+def test_what_was_accepted_counts_whatever_the_filter_says(agreement, measure, kept_by) -> None:
     measure.choose_model(FIRST)
-    measure.use_kept([])
-    assert seen(measure) == ({2: 12}, (1,), [])
+    kept_by.use([])
+    assert seen(agreement) == ({2: 12}, (1,), [])
 
 
-def test_the_filter_is_told_of_when_it_keeps_others(measure: Measure) -> None:
+def test_the_filter_is_told_of_when_it_keeps_others(agreement, kept_by) -> None:
     told = []
-    measure.kept_changed.connect(lambda: told.append(1))
+    agreement.kept_changed.connect(lambda: told.append(1))
     for ids in ([11], [11], [11, 13], [13, 11], []):
-        measure.use_kept(ids)
+        kept_by.use(ids)
     assert len(told) == 3
 
 
 @pytest.mark.parametrize(
     ("models", "chosen"), [([], None), ([FIRST], None), ([FIRST, SECOND], SECOND), ([SECOND], SECOND)]
 )
-def test_a_project_begins_with_its_newest_results(document, measure, models, chosen) -> None:
+def test_a_project_begins_with_its_newest_results(measure, document, models, chosen) -> None:
     document.models = models
     measure.choose_first(FIRST.id)
     assert measure.model == chosen
 
 
-def test_a_model_that_is_new_is_listed_once(document, measure) -> None:
+def test_a_model_that_is_new_is_listed_once(measure, document) -> None:
     measure.add_model(SECOND)
     measure.add_model(SECOND)
     assert document.models == [SECOND]
     assert measure.model == SECOND
 
 
-def test_it_is_worked_out_once_and_again_when_something_is_another(document, measure, monkeypatch) -> None:
+def test_it_is_worked_out_once_and_again_when_something_is_another(
+    agreement, measure, kept_by, document, monkeypatch
+) -> None:
     calls = []
     compare = module.compare
     monkeypatch.setattr(module, "compare", lambda *a, **k: (calls.append(1), compare(*a, **k))[1])
     measure.choose_model(SECOND)
     for _ in range(3):
-        measure.image_agreement()
+        agreement.of_image()
     assert len(calls) == 1
-    measure.use_kept([11])
-    measure.image_agreement()
+    kept_by.use([11])
+    agreement.of_image()
     document.absorb([Change(DRAWN, replace(DRAWN, shape=Box(0, 0, 5, 10)))])
-    assert measure.image_agreement().pairs == {}
+    assert agreement.of_image().pairs == {}
     document.note(Image(1, "a.jpg", 50, 50))
-    measure.image_agreement()
+    agreement.of_image()
     measure.choose_model(None)
-    measure.image_agreement()
+    agreement.of_image()
     assert len(calls) == 5
 
 
-def test_the_draft_is_measured_in_place_of_the_object(document, focus, measure) -> None:
+def test_the_draft_is_measured_in_place_of_the_object(agreement, measure, focus) -> None:
     measure.choose_model(SECOND)
     focus.set_draft(replace(DRAWN, shape=Box(0, 0, 10, 4)))
-    assert measure.agreement(1).iou == pytest.approx(0.5)
-    assert measure.overlap(1).iou == pytest.approx(0.8), "of what is committed"
-    assert measure.agreement(2).iou == pytest.approx(0.5)
+    assert agreement.of(1).iou == pytest.approx(0.5)
+    assert agreement.overlap(1).iou == pytest.approx(0.8), "of what is committed"
+    assert agreement.of(2).iou == pytest.approx(0.5)
     focus.set_draft(replace(DRAWN, shape=Box(0, 0, 10, 4)), Overlap(1, 2, 3))
-    assert measure.agreement(1).iou == 0.25, "as the brush keeps it"
-    assert measure.agreement(2).iou == pytest.approx(0.5), "which is none of the others"
+    assert agreement.of(1).iou == 0.25, "as the brush keeps it"
+    assert agreement.of(2).iou == pytest.approx(0.5), "which is none of the others"
     focus.set_draft(None)
-    assert measure.agreement(1).iou == pytest.approx(0.8)
+    assert agreement.of(1).iou == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("side", "has"), [(999, True), (1000, False)])
 def test_the_boundary_of_a_large_object_is_left_out_while_it_is_dragged(
-    document, focus, measure, side, has
+    agreement, measure, document, focus, side, has
 ) -> None:
     document.note(Image(1, "a.jpg", 1100, 1100))
     whole = Mask(0, 0, np.ones((side, side), bool))
     document.read([replace(DRAWN, shape=whole)], [replace(OURS, shape=whole)], ())
     measure.choose_model(SECOND)
-    assert measure.agreement(1).boundary == 1.0
+    assert agreement.of(1).boundary == 1.0
     focus.set_draft(replace(DRAWN, shape=Mask(0, 0, np.ones((side, side - 1), bool))))
-    assert (measure.agreement(1).boundary is not None) is has
+    assert (agreement.of(1).boundary is not None) is has
 
 
-def test_overlaps_of_another_image_are_not_those_of_the_first(document, measure) -> None:
+def test_overlaps_of_another_image_are_not_those_of_the_first(agreement, measure, document) -> None:
     """The objects of another image may have candidates of the same shape object."""
     measure.choose_model(SECOND)
-    assert measure.overlap(1).iou == pytest.approx(0.8)
+    assert agreement.overlap(1).iou == pytest.approx(0.8)
     document.open(2)
-    assert seen(measure) == ({}, (), [])
+    assert seen(agreement) == ({}, (), [])
     document.read([replace(DRAWN, image_id=2)], [replace(OURS, image_id=2, shape=Box(0, 0, 10, 5))], ())
-    assert measure.overlap(1) is None or measure.overlap(1).iou == pytest.approx(0.5)
-    assert measure.reference(replace(DRAWN, image_id=2)).shape == Box(0, 0, 10, 5)
+    assert agreement.overlap(1) is None or agreement.overlap(1).iou == pytest.approx(0.5)
+    assert agreement.reference(replace(DRAWN, image_id=2)).shape == Box(0, 0, 10, 5)
 
 
-def test_what_is_not_there_has_no_agreement(measure: Measure) -> None:
-    assert measure.agreement(99) is None
-    assert measure.overlap(99) is None
+def test_what_is_not_there_has_no_agreement(agreement) -> None:
+    assert agreement.of(99) is None
+    assert agreement.overlap(99) is None

@@ -1,8 +1,10 @@
 """Where the person is: the order, the way through it, and what is read and encoded ahead of it."""
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow
 
+from labeler.gui.session.place import Leave
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.toolkit.settings import Settings
@@ -84,9 +86,8 @@ def test_a_step_through_an_empty_order_goes_nowhere(few: Session) -> None:
 def test_nobody_is_taken_away_from_a_drag_nor_to_an_image_that_is_not_there(few: Session) -> None:
     told = []
     few.place.image_changed.connect(lambda: told.append(1))
-    few.place.may_leave = lambda: False
+    few.place.leaving.connect(Leave.refuse, Qt.ConnectionType.SingleShotConnection)
     few.place.go_to(2)
-    few.place.may_leave = lambda: True
     few.place.go_to(1)
     few.place.go_to(99)
     assert few.place.image.id == 1

@@ -158,6 +158,43 @@ def test_a_stopped_run_goes_on_where_it_was(qtbot, session, desk, labelled) -> N
     assert len(desk.list.runs) == 1
 
 
+def test_a_run_stopped_while_it_is_written_down_does_not_begin(qtbot, session, desk, labelled, held) -> None:
+    """Its folder is made, and the project is about to keep it, when the person stops it."""
+    heard = Heard(desk)
+    noted = []
+    note = desk._note_new
+    desk._note_new = lambda turn, run: (note(turn, run), noted.append(run))
+    desk.start(training_request())
+    qtbot.waitUntil(lambda: desk._scan.running is False, timeout=LONG)
+    with held(session):
+        qtbot.waitUntil(lambda: bool(noted), timeout=LONG)
+        desk.stop()
+        assert not desk.is_busy
+    qtbot.waitUntil(lambda: not Path(noted[0].folder).exists(), timeout=LONG)
+    qtbot.waitUntil(lambda: not stored(qtbot, session), timeout=LONG)
+    assert not desk.is_busy
+    assert not desk.list.runs
+    assert not workers()
+    assert not heard.told
+
+
+def test_of_a_run_stopped_and_begun_again_at_once_only_the_second_begins(
+    qtbot, session, desk, labelled, held
+) -> None:
+    begun = []
+    begin = desk._begin
+    desk._begin = lambda run: (begun.append(run.name), begin(run))
+    with held(session):
+        desk.start(training_request("First"))
+        desk.stop()
+        desk.start(training_request("Second"))
+    qtbot.waitUntil(lambda: bool(begun), timeout=LONG)
+    ended(qtbot, desk, "finished")
+    assert begun == ["Second"]
+    assert [run.name for run in desk.list.runs] == ["Second"]
+    assert [run.name for run in stored(qtbot, session)] == ["Second"]
+
+
 def test_a_crash_is_gone_on_from_by_itself(qtbot, desk, labelled, plugins) -> None:
     once = "import os, signal\nmark = folder.path / 'crashed'\n"
     once += "if epoch == 2 and not mark.exists():\n    mark.touch()\n    os.kill(os.getpid(), signal.SIGKILL)"
