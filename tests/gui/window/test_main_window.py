@@ -52,7 +52,7 @@ def detections(qtbot: QtBot, opened: MainWindow) -> Model:
 
 def test_without_a_project_only_what_works_can_be_done(window: MainWindow) -> None:
     able = {name for name, action in window.actions.by_id.items() if action.isEnabled()}
-    assert able == {"open-folder", "open-project", "quit", "settings", "keys", "about"}
+    assert able == {"open-folder", "open-project", "quit", "settings", "keys", "checkup", "about"}
     assert window.frame.welcome.isVisible()
     assert not window.frame.statusBar().isVisible()
     assert not any(dock.isVisible() for dock in window.panels.docks.values())
