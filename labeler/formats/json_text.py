@@ -54,6 +54,12 @@ def read_bytes(path: Path, *, encoding: str = "") -> bytes:
     return _decoded(data, path, encoding) if encoding else data
 
 
+def read_text(path: Path, *, encoding: str = "") -> tuple[str, tuple[FieldNote, ...]]:
+    """A text file that is no JSON, and what had to be put right in it; see `read_bytes`."""
+    data, notes = _as_utf8(read_bytes(path, encoding=encoding), path)
+    return data.decode("utf-8"), notes
+
+
 def _content(path: Path) -> bytes:
     about = path.stat()
     if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):

@@ -192,7 +192,17 @@ def photos_below(folder: Path, left_out: Counter[str] | None = None) -> Iterator
     read.
     """
     counted = Counter[str]() if left_out is None else left_out
-    yield from _below(_entries(folder), "", (str(resolved(Path(folder))),), counted)
+    for name in files_below(folder):
+        ending = Path(name).suffix.lower()
+        if ending in SUFFIXES:
+            yield name
+        elif ending in OTHER_KINDS:
+            counted[OTHER_KINDS[ending]] += 1
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Paths of all regular files below a folder, whatever they are; see `photos_below` for all else."""
+    yield from _below(_entries(folder), "", (str(resolved(Path(folder))),))
 
 
 def said_left_out(left_out: Mapping[str, int]) -> str:
@@ -209,9 +219,7 @@ def said_left_out(left_out: Mapping[str, int]) -> str:
     return f"{listed} {verb} left out{more}: save them as JPEG, PNG or TIFF to label them."
 
 
-def _below(
-    entries: Sequence["os.DirEntry[str]"], prefix: str, trail: tuple[str, ...], left_out: Counter[str]
-) -> Iterator[str]:
+def _below(entries: Sequence["os.DirEntry[str]"], prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
     for entry in entries:
         kind = _kind(entry)
         if kind == "folder":
@@ -225,13 +233,9 @@ def _below(
                 logger.warning("The folder %s was left out: %s", entry.path, error)
                 continue
             deeper = (*trail, real)
-            yield from _below(inner, f"{prefix}{entry.name}/", deeper, left_out)
+            yield from _below(inner, f"{prefix}{entry.name}/", deeper)
         elif kind == "file":
-            ending = Path(entry.name).suffix.lower()
-            if ending in SUFFIXES:
-                yield prefix + entry.name
-            elif ending in OTHER_KINDS:
-                left_out[OTHER_KINDS[ending]] += 1
+            yield prefix + entry.name
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:

@@ -1,0 +1,160 @@
+"""YOLO as formats: detection and segmentation, which are read by one reader and written apart.
+
+    images/train/a.jpg   the photos
+    labels/train/a.txt   a line an object, see `yolo_lines`
+    data.yaml            the parts and the names of the classes
+
+What is written is what ultralytics trains from: its reader refuses a file that has boxes and outlines.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from labeler.core.records import Mask
+from labeler.formats.report import FieldNote
+from labeler.formats.spec import FormatSpec, Holds, Part, Target
+from labeler.formats.yolo.label_texts import head_of, some_files
+from labeler.formats.yolo.yolo_lines import BadLineError, label_line, pose_lengths, split_line, understood
+from labeler.formats.yolo.yolo_reading import read
+from labeler.formats.yolo.yolo_settings import NAME_FILES, is_darknet, is_yaml_of_a_set
+
+WHOLE = "train"
+"""The part of photos that are not parted: ultralytics wants one to train on."""
+_MEANS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+_LOOKED_AT = 5
+"""Label files with text that decide what a folder is."""
+_LINES = 50
+
+LEFT = (
+    "The photos are not in the folder: to train from it, put them where data.yaml says, or export them along."
+)
+NO_KEY = "data.yaml has no key for the part “{}”; it stands under “rest”, which ultralytics leaves alone."
+
+
+def sniff(path: Path) -> bool:
+    """Whether a folder, a data.yaml, an obj.data or a label file is of a YOLO data set."""
+    if path.is_dir():
+        return _is_data_set(path)
+    ending = path.suffix.lower()
+    if ending in (".yaml", ".yml"):
+        return is_yaml_of_a_set(head_of(path))
+    if ending == ".data":
+        return is_darknet(head_of(path))
+    return ending == ".txt" and path.name.lower() not in NAME_FILES and bool(_are_labels(head_of(path)))
+
+
+def _is_data_set(folder: Path) -> bool:
+    """What the first label files with text say; where all are empty, what a data.yaml says."""
+    said = [
+        known
+        for path in some_files(folder, ".txt")
+        if path.name.lower() not in NAME_FILES and (known := _are_labels(head_of(path))) is not None
+    ][:_LOOKED_AT]
+    if said:
+        return any(said)
+    return any(
+        is_yaml_of_a_set(head_of(path)) for path in some_files(folder, ".yaml", most=5, looks=200)
+    ) or any(is_darknet(head_of(path)) for path in some_files(folder, ".data", most=5, looks=200))
+
+
+def _are_labels(text: str) -> bool | None:
+    """Whether the lines of a text are labels; None where there are none, or they are paths or words."""
+    lines = [line for line in text.splitlines()[:_LINES] if line.strip()]
+    if not lines:
+        return None
+    good = 0
+    for line in lines:
+        try:
+            taken = split_line(line, {})
+            understood(taken, pose_lengths([taken], None), None)
+            good += 1
+        except BadLineError:
+            continue
+    if good * 2 >= len(lines):
+        return True
+    return False if any(len(line.split()) > 3 for line in lines) else None
+
+
+def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
+    """Label files and a data.yaml, whose paths are relative to it, so that it may be moved.
+
+    Without a part of that kind `val` is what is trained on, since ultralytics wants one.
+    """
+    categories = parts[0].dataset.categories
+    number_of = {category.id: number for number, category in enumerate(categories)}
+    for part in parts:
+        _write_labels(part, number_of, target.path / "labels" / (part.name or WHOLE))
+    settings, notes = _settings([part.name or WHOLE for part in parts if part.dataset.images])
+    names = {number: category.name for number, category in enumerate(categories)}
+    (target.path / "data.yaml").write_text(_yaml({**settings, "names": names}), "utf-8", newline="\n")
+    if target.photos == "left":
+        notes.append(FieldNote("told", "file", None, "", LEFT))
+    return notes
+
+
+def _write_labels(part: Part, number_of: dict[int, int], folder: Path) -> None:
+    lines: dict[int, list[str]] = {image.id: [] for image in part.dataset.images}
+    sizes = {image.id: (image.width, image.height) for image in part.dataset.images}
+    for one in part.dataset.annotations:
+        assert not isinstance(one.shape, Mask), "shapes are made such as `holds` says"
+        line = label_line(number_of[one.category_id], one.shape, sizes[one.image_id])
+        lines[one.image_id].append(f"{line}\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    for image in part.dataset.images:
+        stem = image.path.rpartition(".")[0] or image.path
+        (folder / f"{stem}.txt").write_text("".join(lines[image.id]), "utf-8", newline="\n")
+
+
+def _settings(names: Sequence[str]) -> tuple[dict[str, object], list[FieldNote]]:
+    """What data.yaml says of the parts: one folder, or a list of some."""
+    found = {key: [name for name in names if name.lower() in same] for key, same in _MEANS.items()}
+    rest = [name for name in names if not any(name in same for same in found.values())]
+    if not found["train"]:
+        found["train"], rest = rest or [*found["val"], *found["test"]] or [WHOLE], []
+    found["val"] = found["val"] or found["train"]
+    notes = [FieldNote("told", "file", None, "", NO_KEY.format(name)) for name in rest]
+    folders = {key: [f"images/{name}" for name in same] for key, same in {**found, "rest": rest}.items()}
+    return {key: same[0] if len(same) == 1 else same for key, same in folders.items() if same}, notes
+
+
+def _yaml(content: dict[str, object]) -> str:
+    import yaml  # noqa: PLC0415 - only few need it, and it takes a while to import
+
+    return str(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=1 << 20))
+
+
+def _photo(part: str, name: str) -> str:
+    return f"images/{part or WHOLE}/{name}"
+
+
+yolo = FormatSpec(
+    "yolo",
+    "YOLO",
+    (".yaml", ".yml", ".data", ".txt"),
+    sniff,
+    read,
+    write,
+    Holds(("box",)),
+    folder=True,
+    photo=_photo,
+    summary="boxes; ultralytics, darknet, Roboflow and most trainers of detectors",
+)
+"""Detection; read are all kinds of lines."""
+
+yolo_seg = FormatSpec(
+    "yolo-seg",
+    "YOLO segmentation",
+    yolo.suffixes,
+    lambda _: False,  # `yolo` reads it too
+    read,
+    write,
+    Holds(("polygons",)),
+    folder=True,
+    photo=_photo,
+    summary="outlines of one ring; ultralytics' segmentation",
+)
+"""Segmentation."""
