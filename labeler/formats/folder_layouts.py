@@ -40,8 +40,8 @@ class Layout(Struct, frozen=True):
 def layout_of(labels: Path, names: Sequence[str], *, first: Path | None = None) -> Layout:
     """The folder that the images of a labels file are in.
 
-    That is `first`, or the file's own folder (the folder itself, of a format that is one), if at least half of them are there, else the one of the usual
-    folders around the file that has most of them.
+    That is `first`, or the file's own folder, which of a data set is it itself, if at least half of them are
+    there, else the one of the usual folders around the file that has most of them.
     """
     if _is_data_set(labels):
         labels = labels / labels.name  # what is asked of a file's folder is asked of it

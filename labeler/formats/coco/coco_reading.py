@@ -103,7 +103,7 @@ def dataset_of(
 
     Raises ImportStoppedError once `should_stop` says so.
     """
-    reader = _Reader(image_sizes, turns, should_stop, area)
+    reader = _Reader(image_sizes, turns, should_stop, area, made=document.at is not None)
     reader.ledger.extend(document.notes)
     with no_collection():
         reader.each("images", document.images, reader.image)
@@ -149,7 +149,10 @@ class _Reader:
         turns: Turns | None,
         should_stop: Callable[[], bool],
         area: Area,
+        *,
+        made: bool = False,
     ) -> None:
+        self._made = made
         self._should_stop = should_stop
         self.ledger = Ledger()
         self.images: FileIds[Image] = FileIds("image")
@@ -257,7 +260,9 @@ class _Reader:
         if self._corners:
             sentence = "Every bbox is x0, y0, x1, y1, as their areas show; taken as such."
             self.ledger.note("repaired", "file", None, "bbox", sentence)
-        normalised = is_normalised(annotations)
+        # another format's reader that knew the sizes has made pixels of its numbers
+        known = self._made and any(seen.said for seen in self._seen.values())
+        normalised = not known and is_normalised(annotations)
         if normalised:
             sentence = "All coordinates are fractions from 0 to 1; scaled by the images' width and height."
             self.ledger.note("repaired", "file", None, "", sentence)

@@ -85,11 +85,8 @@ def _one_file(source: Source, base: Path) -> YoloLayout:
     """One label file and its photo, with the names that lie beside it or one folder up."""
     label = source.path.name
     photo = source.find(source.path.stem)
-    names: dict[int, str] = {}
-    for folder in (base, base.parent):
-        for name in sorted(NAME_FILES):
-            if not names and (folder / name).is_file():
-                names = names_in(folder / name, source.encoding)
+    beside = next((base / name for name in sorted(NAME_FILES) if (base / name).is_file()), None)
+    names = names_in(beside, source.encoding) if beside else _names_above(base, source.encoding)
     return YoloLayout(base, YoloSettings(names), (Pair(photo or source.path.stem, label, photo is not None),))
 
 
@@ -119,7 +116,29 @@ def _named(said: YoloSettings, base: Path, files: "_Files", source: Source) -> Y
         for name in sorted(files.all, key=lambda name: (name.count("/"), name))
         if name.rpartition("/")[2].lower() in NAME_FILES or name.lower().endswith(".names")
     ]
-    return replace(said, names=names_in(base / found[0], source.encoding)) if found else said
+    if found:
+        return replace(said, names=names_in(base / found[0], source.encoding))
+    return replace(said, names=_names_above(base, source.encoding))
+
+
+def _names_above(base: Path, encoding: str) -> dict[int, str]:
+    """The names that lie beside a folder of labels: `classes.txt` or `data.yaml` beside `labels/train`."""
+    for above in (base.parent, base.parent.parent) if _is_of_labels(base) else ():
+        for name in ("data.yaml", *sorted(NAME_FILES)):
+            if not (above / name).is_file():
+                continue
+            names = (
+                settings_in(above, name, encoding).names
+                if name == "data.yaml"
+                else names_in(above / name, encoding)
+            )
+            if names:
+                return dict(names)
+    return {}
+
+
+def _is_of_labels(base: Path) -> bool:
+    return any(folder.name in _LABEL_FOLDERS for folder in (base, base.parent))
 
 
 class _Files:

@@ -1,0 +1,109 @@
+"""Each kind of line that a YOLO label file may have."""
+
+import pytest
+
+from labeler.core.records import Box, Part, Polygons
+from labeler.formats.yolo import yolo_lines
+from labeler.formats.yolo.yolo_lines import (
+    CONFIDENCE,
+    CUT_OFF,
+    BadLineError,
+    InShares,
+    KeypointShape,
+    keypoints_on,
+    label_line,
+    pose_lengths,
+    shape_on,
+    split_line,
+    understood,
+)
+
+
+def said(text: str, known: KeypointShape | None = None) -> InShares:
+    line = split_line(text, {"cat": 4})
+    return understood(line, pose_lengths([line], known), known)
+
+
+def test_a_box_is_its_centre_and_size() -> None:
+    one = said("3 0.5 0.25 0.5 0.25")
+    assert (one.category, one.kind, one.told, one.repaired) == (3, "box", (), ())
+    assert shape_on(one, (80, 40)) == Box(20, 5, 60, 15)
+
+
+@pytest.mark.parametrize("text", ["3.0 .5 .5 .5 .5", "3,0.5,0.5,0.5,0.5", "3\t0.5 0.5  5e-1 0.5 "])
+def test_other_ways_to_write_a_line(text: str) -> None:
+    assert said(text) == said("3 0.5 0.5 0.5 0.5")
+
+
+def test_a_class_may_be_a_name_that_is_known() -> None:
+    assert said("cat 0.5 0.5 0.5 0.5").category == 4
+
+
+@pytest.mark.parametrize("count", [3, 4, 7])
+def test_an_outline_and_its_confidence(count: int) -> None:
+    numbers = " ".join(f"{(n * 37 % 100) / 100}" for n in range(1, 2 * count + 1))
+    one = said(f"0 {numbers}")
+    assert one.kind == "outline"
+    assert len(one.values) == 2 * count
+    assert said(f"0 {numbers} 0.75") == InShares(0, "outline", one.values, told=(CONFIDENCE,))
+
+
+def test_a_sixth_number_is_a_confidence() -> None:
+    one = said("0 0.5 0.5 0.5 0.5 0.87")
+    assert (one.kind, one.told) == ("box", (CONFIDENCE,))
+
+
+def test_keypoints_are_known_by_a_data_yaml_or_by_their_twos() -> None:
+    seen = said("0 0.5 0.5 0.5 0.5 0.4 0.5 2 0.6 0.5 1 0 0 0")
+    assert seen.kind == "pose"
+    assert keypoints_on(seen, (100, 10)) == [40, 5, 2, 60, 5, 1, 0, 0, 0]
+    two = said("0 0.5 0.5 0.5 0.5 0.4 0.5 0 0 0.6 0.5", KeypointShape(3, 2))
+    assert keypoints_on(two, (100, 10)) == [40, 5, 2, 0, 0, 0, 60, 5, 2]
+    scored = said("0 0.5 0.5 0.5 0.5 0.4 0.5 0.91 0.2 0.5 0.1 0.8", KeypointShape(2, 3))
+    assert keypoints_on(scored, (10, 10)) == [4, 5, 2, 2, 5, 0]
+    assert scored.told == (CONFIDENCE,)
+    assert said("0 0.5 0.5 0.5 0.5 0.4 0.5 1 0.6 0.5 1 0.1 0.2 0.3").kind == "outline"
+
+
+def test_what_reaches_over_the_border_is_cut_off_and_told() -> None:
+    over = said("0 0.9 0.5 0.4 0.5")
+    assert over.repaired == (CUT_OFF,)
+    assert shape_on(over, (10, 10)) == Box(7, 2.5, 10, 7.5)
+    rounded = said("0 0.9 0.5 0.200002 0.5")
+    assert rounded.repaired == ()
+    assert max(rounded.values) <= 1
+    assert said("0 -0.1 0 0.5 1.2 1 0").repaired == (CUT_OFF,)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0", "Has 0 numbers; a box has 4, an outline 6 or more."),
+        ("0 0.5 0.5", "Has 2 numbers; a box has 4, an outline 6 or more."),
+        ("dog 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("-1 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("1.5 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("1e300 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("nan 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("9" * 5000 + " 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("0 0.5 half 0.5 0.5", yolo_lines.NO_NUMBERS),
+        ("0 0.5 nan 0.5 0.5", "Has a number that is not finite."),
+        ("0 0.5 1e999 0.5 0.5", "Has a number that is not finite."),
+        ("0 320 240 64 48", yolo_lines.NOT_SHARES),
+        ("0 10 10 200 10 200 100", yolo_lines.NOT_SHARES),
+        ("0 0.5 0.5 0 0.5", yolo_lines.NO_EXTENT),
+        ("0 0.5 0.5 -0.5 0.5", yolo_lines.NO_EXTENT),
+        ("0 1.5 0.5 0.5 0.5", yolo_lines.NO_EXTENT),
+        ("0 0.5 0.5 0.5 0.5 0.5 0.5", yolo_lines.NO_EXTENT),
+    ],
+)
+def test_a_line_that_cannot_be_taken_says_why(text: str, why: str) -> None:
+    with pytest.raises(BadLineError) as error:
+        said(text)
+    assert str(error.value) == why
+
+
+def test_lines_are_written_as_ultralytics_reads_them() -> None:
+    assert label_line(2, Box(0, 0, 100, 50), (100, 100)) == "2 0.5 0.25 1 0.5"
+    ring = Polygons((Part(yolo_lines.np.array([(-0.0, 0), (50, 0), (100 / 3, 100)])),))
+    assert label_line(0, ring, (100, 100)) == "0 0 0 0.5 0 0.333333333 1"
