@@ -40,11 +40,9 @@ class Layout(Struct, frozen=True):
 def layout_of(labels: Path, names: Sequence[str], *, first: Path | None = None) -> Layout:
     """The folder that the images of a labels file are in.
 
-    That is `first`, or the file's own folder, which of a data set is it itself, if at least half of them are
-    there, else the one of the usual folders around the file that has most of them.
+    That is `first`, or the file's own folder, if at least half of them are there, else the one of the usual
+    folders around the file that has most of them.
     """
-    if _is_data_set(labels):
-        labels = labels / labels.name  # what is asked of a file's folder is asked of it
     own = [Folder(first)] if first is not None else []
     if is_a_folder(labels):
         # a format that is a folder names its photos from there, wherever it has them
@@ -86,13 +84,6 @@ def those_there(paths: Iterable[Path]) -> tuple[list[Folder], list[Path]]:
         except ImageError:
             silent.append(path)
     return there, silent
-
-
-def _is_data_set(labels: Path) -> bool:
-    try:
-        return is_folder(labels)
-    except (ImageError, OSError):
-        return False
 
 
 def _above(labels: Path) -> Path:
