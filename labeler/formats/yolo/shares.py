@@ -5,15 +5,36 @@ still know them: coordinates that are all from 0 to 1 are scaled by the size of 
 of a COCO file are (`coco.frames`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from labeler.errors import FormatError
 
 UNIT = (1, 1)
+FAR = 2.0
+"""Numbers beyond this are no shares."""
+ROUNDING = 1e-4
+"""Shares that a number may lie outside 0 to 1 by rounding, so that nothing is said."""
+CUT_OFF = "Reaches over the border of its photo; taken up to there."
+NOT_SHARES = "Has numbers that are no shares of the photo's sides (0 to 1); are they pixels?"
 NO_PHOTO = (
     "Its photo is not there or cannot be read, and without its size shares are no pixels; give the folder of "
     "the photos (--images)."
 )
+
+
+class BadLineError(ValueError):
+    """A line that cannot be taken; the sentence says why."""
+
+
+def inside(numbers: Sequence[float]) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """The shares, none outside 0 to 1, and what is to be said of that. BadLineError where they are none."""
+    least, most = min(numbers), max(numbers)
+    if least >= 0 and most <= 1:
+        return tuple(numbers), ()
+    if least < -FAR or most > FAR:
+        raise BadLineError(NOT_SHARES)
+    values = tuple(min(max(number, 0.0), 1.0) for number in numbers)
+    return values, (CUT_OFF,) if least < -ROUNDING or most > 1 + ROUNDING else ()
 
 
 def sizes_of(

@@ -14,7 +14,8 @@ from labeler.core.records import Mask
 from labeler.formats.report import FieldNote
 from labeler.formats.spec import FormatSpec, Holds, Part, Target
 from labeler.formats.yolo.label_texts import head_of, some_files
-from labeler.formats.yolo.yolo_lines import BadLineError, label_line, pose_lengths, split_line, understood
+from labeler.formats.yolo.shares import BadLineError
+from labeler.formats.yolo.yolo_lines import label_line, pose_lengths, split_line, understood
 from labeler.formats.yolo.yolo_reading import read
 from labeler.formats.yolo.yolo_settings import NAME_FILES, is_darknet, is_yaml_of_a_set
 

@@ -18,19 +18,14 @@ import numpy as np
 from msgspec import Struct
 
 from labeler.core.records import Box, Part, Polygons
+from labeler.formats.yolo.shares import FAR, NOT_SHARES, BadLineError, inside
 
 LineKind: TypeAlias = Literal["box", "outline", "pose"]
 
-ROUNDING = 1e-4
-"""Shares that a number may lie outside 0 to 1 by rounding, so that nothing is said."""
-_FAR = 2.0
-"""Numbers beyond this are no shares."""
 CONFIDENCE = "Has a confidence, which is left out."
-CUT_OFF = "Reaches over the border of its photo; taken up to there."
 NO_CLASS = "Begins with no class number; it must be 0 or more."
 NO_NUMBERS = "Has words where numbers belong."
 WRONG_COUNT = "Has {} numbers; a box has 4, an outline 6 or more."
-NOT_SHARES = "Has numbers that are no shares of the photo's sides (0 to 1); are they pixels?"
 NO_EXTENT = "Has no width or no height on its photo."
 _HIGHEST_CLASS = 1_000_000
 
@@ -61,10 +56,6 @@ class InShares(Struct, frozen=True, gc=False):
     told: tuple[str, ...] = ()
     """What was left out."""
     repaired: tuple[str, ...] = ()
-
-
-class BadLineError(ValueError):
-    """A line that cannot be taken; the sentence says why."""
 
 
 def split_line(text: str, classes: Mapping[str, int]) -> LabelLine:
@@ -130,7 +121,7 @@ def understood(line: LabelLine, poses: frozenset[int], known: KeypointShape | No
         return InShares(line.category, "box", values, told=told, repaired=repaired)
     if len(numbers) < 6:
         raise BadLineError(WRONG_COUNT.format(count))
-    values, repaired = _inside(numbers)
+    values, repaired = inside(numbers)
     xs, ys = values[::2], values[1::2]
     if max(xs) <= min(xs) or max(ys) <= min(ys):
         raise BadLineError(NO_EXTENT)
@@ -154,26 +145,15 @@ def _pose(line: LabelLine, shape: KeypointShape) -> InShares:
 
 def _box(numbers: Sequence[float]) -> tuple[tuple[float, ...], tuple[str, ...]]:
     cx, cy, width, height = numbers
-    if max(map(abs, numbers)) > _FAR:
+    if max(map(abs, numbers)) > FAR:
         raise BadLineError(NOT_SHARES)
     if width <= 0 or height <= 0:
         raise BadLineError(NO_EXTENT)
     corners = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-    values, repaired = _inside(corners)
+    values, repaired = inside(corners)
     if values[2] <= values[0] or values[3] <= values[1]:
         raise BadLineError(NO_EXTENT)
     return values, repaired
-
-
-def _inside(numbers: Sequence[float]) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """The numbers, none outside 0 to 1, and what is to be said of that."""
-    least, most = min(numbers), max(numbers)
-    if least >= 0 and most <= 1:
-        return tuple(numbers), ()
-    if least < -_FAR or most > _FAR:
-        raise BadLineError(NOT_SHARES)
-    values = tuple(min(max(number, 0.0), 1.0) for number in numbers)
-    return values, (CUT_OFF,) if least < -ROUNDING or most > 1 + ROUNDING else ()
 
 
 def shape_on(one: InShares, size: tuple[int, int]) -> Box | Polygons:

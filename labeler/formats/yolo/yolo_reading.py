@@ -13,10 +13,9 @@ from labeler.formats.json_text import no_collection
 from labeler.formats.report import FieldNote, Verdict
 from labeler.formats.spec import Dataset, Reading, Source
 from labeler.formats.yolo.label_texts import texts_of
-from labeler.formats.yolo.shares import NO_PHOTO, check_scalable, real_size, sizes_of
+from labeler.formats.yolo.shares import NO_PHOTO, BadLineError, check_scalable, real_size, sizes_of
 from labeler.formats.yolo.yolo_layout import Pair, YoloLayout, layout_in
 from labeler.formats.yolo.yolo_lines import (
-    BadLineError,
     InShares,
     LabelLine,
     keypoints_on,

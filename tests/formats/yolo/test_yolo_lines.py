@@ -3,11 +3,10 @@
 import pytest
 
 from labeler.core.records import Box, Part, Polygons
-from labeler.formats.yolo import yolo_lines
+from labeler.formats.yolo import shares, yolo_lines
+from labeler.formats.yolo.shares import CUT_OFF, BadLineError
 from labeler.formats.yolo.yolo_lines import (
     CONFIDENCE,
-    CUT_OFF,
-    BadLineError,
     InShares,
     KeypointShape,
     keypoints_on,
@@ -89,8 +88,8 @@ def test_what_reaches_over_the_border_is_cut_off_and_told() -> None:
         ("0 0.5 half 0.5 0.5", yolo_lines.NO_NUMBERS),
         ("0 0.5 nan 0.5 0.5", "Has a number that is not finite."),
         ("0 0.5 1e999 0.5 0.5", "Has a number that is not finite."),
-        ("0 320 240 64 48", yolo_lines.NOT_SHARES),
-        ("0 10 10 200 10 200 100", yolo_lines.NOT_SHARES),
+        ("0 320 240 64 48", shares.NOT_SHARES),
+        ("0 10 10 200 10 200 100", shares.NOT_SHARES),
         ("0 0.5 0.5 0 0.5", yolo_lines.NO_EXTENT),
         ("0 0.5 0.5 -0.5 0.5", yolo_lines.NO_EXTENT),
         ("0 1.5 0.5 0.5 0.5", yolo_lines.NO_EXTENT),

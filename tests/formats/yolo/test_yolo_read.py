@@ -13,7 +13,7 @@ from labeler.formats.door import format_of
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Source
-from labeler.formats.yolo import label_texts, yolo_lines, yolo_reading
+from labeler.formats.yolo import label_texts, shares, yolo_lines, yolo_reading
 from labeler.formats.yolo.shares import NO_PHOTO
 from tests.formats.yolo.conftest import Files
 
@@ -224,8 +224,8 @@ def test_bad_lines_cost_no_other_line_and_have_their_place(laid_out: LaidOut) ->
     assert sentences(report) == {
         ("refused", "labels/a.txt:2", yolo_lines.WRONG_COUNT.format(2)),
         ("refused", "labels/a.txt:3", yolo_lines.NO_CLASS),
-        ("refused", "labels/a.txt:4", yolo_lines.NOT_SHARES),
-        ("repaired", "labels/a.txt:6", yolo_lines.CUT_OFF),
+        ("refused", "labels/a.txt:4", shares.NOT_SHARES),
+        ("repaired", "labels/a.txt:6", shares.CUT_OFF),
         ("told", "labels/a.txt:7", yolo_lines.CONFIDENCE),
     }
 
