@@ -30,7 +30,8 @@ from labeler.training.instant.targets import Example, assigned, view
 from labeler.training.run import RunFolder, RunSpec
 from labeler.training.specs import StoppedError
 
-STEPS = 60
+STEPS = 160
+"""Fewer take longer: what a head that is unsure finds in an image is drawn by the segmenter, twice."""
 KINDS = ("disc", "block")
 
 
