@@ -189,3 +189,14 @@ def _log_guard() -> Iterator[_LogGuard]:
 def expect_log(_log_guard: _LogGuard) -> Callable[[str], None]:
     """`expect_log(pattern)`: a log line from WARNING on that matches must come, and is no failure."""
     return _log_guard.expected.append
+
+
+@pytest.fixture
+def shipped_formats() -> Iterator[None]:
+    """The formats of labels that come with the app, known as they are when a program has started."""
+    from labeler.formats import spec
+    from plugins.label_formats import plugin
+
+    spec.come_from(lambda: plugin.formats)
+    yield
+    spec.come_from(tuple)

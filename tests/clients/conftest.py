@@ -42,6 +42,10 @@ CLIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "datumaro": ("datumaro", ("datumaro==1.13.12",)),
 }
 """Each client: the program that uses it, and the packages that it is made of."""
+OF_FORMATS: dict[str, tuple[str, ...]] = {
+    "labelme": ("labelme==5.5.0",),
+}
+"""The makers of other formats than COCO, each with a test of its own."""
 
 W, H = 160, 120
 
@@ -57,7 +61,7 @@ def environment(client: str) -> Path:
     uv = shutil.which("uv")
     if uv is None:
         pytest.skip("needs uv to make the client's environment")
-    packages = CLIENTS[client][1]
+    packages = OF_FORMATS.get(client) or CLIENTS[client][1]
     home = cache() / client
     made = home / "made.txt"
     wanted = "\n".join((PYTHON, *packages))

@@ -1,0 +1,1 @@
+"""What formats of one JSON file an image have in common."""

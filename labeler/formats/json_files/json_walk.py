@@ -1,0 +1,62 @@
+"""The JSON files of a folder, and what a JSON text is by its beginning and its end."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from labeler.core.order import natural_key
+
+_PIECE = 1 << 16
+"""Bytes that are looked at where a file begins, and where it ends."""
+_LOOKED_AT = 12
+"""Files of a folder that are looked at to know of what format it is."""
+_MOST_SEEN = 4096
+"""Entries of a folder that are gone through for these."""
+
+
+def json_below(root: Path) -> list[str]:
+    """The JSON files in a folder and below it, relative to it, in natural order.
+
+    Hidden ones are left out, and no link to a folder is followed, so that none leads round in a circle.
+    """
+    return sorted(_names(root), key=natural_key)
+
+
+def _names(root: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = Path(folder).relative_to(root)
+        for name in sorted(files):
+            if name.lower().endswith(".json") and not name.startswith("."):
+                yield (below / name).as_posix()
+
+
+def first_json(root: Path) -> list[Path]:
+    """A few JSON files of a folder, found by going through no more than a bounded part of it."""
+    found: list[Path] = []
+    seen = 0
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        seen += len(files) + len(folders)
+        names = sorted(name for name in files[:_MOST_SEEN] if not name.startswith("."))
+        found += [Path(folder) / name for name in names if name.lower().endswith(".json")]
+        if len(found) >= _LOOKED_AT or seen > _MOST_SEEN:
+            break
+    return found[:_LOOKED_AT]
+
+
+def ends(path: Path) -> bytes:
+    """The first and the last 64 kB of a file without what stands before its first character, as UTF-8.
+
+    What is in the middle may be a picture of many megabytes. b"" for what is no JSON object or list.
+    """
+    with path.open("rb") as file:
+        data = file.read(_PIECE)
+        length = file.seek(0, os.SEEK_END)
+        if length > _PIECE:
+            file.seek(max(_PIECE, length - _PIECE))
+            data += file.read(_PIECE)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", "replace").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return data if data[:1] in (b"{", b"[") else b""

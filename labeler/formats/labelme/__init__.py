@@ -1,0 +1,1 @@
+"""labelme's JSON, one file a photo, and that of X-AnyLabeling, which is like it."""
