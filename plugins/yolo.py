@@ -208,7 +208,7 @@ _TRAINER = TrainerSpec(
     summary="Fine-tunes a YOLO checkpoint: quick boxes (or masks), good from some tens of images on.",
     options=(
         options.start_from(
-            "A YOLO checkpoint, as a file or a name of Model > Models; none for the first that is at hand. "
+            "A YOLO checkpoint, as a file or a name of Model > Models; none for YOLO11n, which comes along. "
             "One that ends in -seg learns masks."
         ),
         options.epochs(),

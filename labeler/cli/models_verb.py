@@ -125,7 +125,7 @@ def _remove(name: str) -> list[Path]:
         if name in (one.id, one.path.name):
             weights.remove(one.path)
             return [one.path]
-    known = ", ".join(one.id for one in weights.installed()) or "none"
+    known = ", ".join(one.id for one in weights.installed() if not one.is_shipped) or "none"
     raise ModelError(f"There is no model “{name}” to remove; there are: {known}.")
 
 

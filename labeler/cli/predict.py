@@ -28,6 +28,7 @@ from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.image_paths import folded, last_part
 from labeler.formats.spec import Dataset
 from labeler.models.boxes_to_masks import boxes_to_masks
+from labeler.models.files.catalog import DEFAULT_DETECTOR
 from labeler.models.prediction import Masks, load_detector, predict
 from labeler.models.protocols import Detector, ModelSpec, Segmenter
 from labeler.registry import discover
@@ -52,7 +53,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="images, and folders of them; masks beside photos are left out",
     )
     parser.add_argument(
-        "--model", metavar="NAME|FILE|RUN", help="a model's name, a file of weights, or a run"
+        "--model",
+        metavar="NAME|FILE|RUN",
+        help=f"a model's name, a file of weights, or a run (default: {DEFAULT_DETECTOR}, which comes along)",
     )
     parser.add_argument("--everything", action="store_true", help="short for --model everything")
     parser.add_argument("--conf", type=_fraction, default=0.25, help="least confidence (%(default)s)")
@@ -132,11 +135,11 @@ class RunSummary(Struct, frozen=True):
 
 def run(args: argparse.Namespace) -> int:
     """Predict; gives 0, or 1 when some images or classes had to be left out."""
-    if args.everything == bool(args.model):
+    if args.everything and args.model:
         raise ModelError("Name one model: --model NAME or FILE, or --everything.")
     dataset = read_coco(args.labels, encoding=args.encoding)[0] if args.labels else None
     wanted = Filter(confidence=args.conf, iou=args.iou, kind=args.kind, top_k=args.top)
-    name = "everything" if args.everything else args.model
+    name = "everything" if args.everything else args.model or DEFAULT_DETECTOR
     summary, results = run_model(name, args.paths, dataset, wanted, text=args.text, masks=args.masks)
     write(args.out, msgspec.json.encode(results))
     for sentence in summary.told + summary.left_out:

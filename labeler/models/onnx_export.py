@@ -1,7 +1,8 @@
 """Networks as ONNX files of our own making, kept in the cache: on a CPU often three times as fast as torch.
 
 A network is exported once, by torch itself, compared with what it was made from, and timed against it.
-Later starts need neither torch nor the checkpoint. Whatever goes wrong, torch does the work.
+Later starts need neither torch nor the checkpoint. Weights that ship have their export beside them, so that
+the first start needs neither. Whatever goes wrong, torch does the work.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import ModelError
 from labeler.models import devices
+from labeler.models.files import catalog
 from labeler.models.protocols import Weights
 from labeler.models.threads import all_threads
 
@@ -100,23 +102,31 @@ def fast_network(weights: Weights, load: Callable[[], TorchNetwork]) -> Network:
     `load` makes it from the checkpoint, with torch; its errors are passed on. The module's spatial input
     sizes must be free to vary.
     """
-    stem = paths.cache_dir() / "exports" / f"{weights.sha256[:24]}-{_VERSION}"
+    made = paths.cache_dir() / "exports" / f"{weights.sha256[:24]}-{_VERSION}"
     network = load() if devices.has_gpu() else None
     if network is not None and network.device.type != "cpu":
         return network
-    record = _known(stem)
-    if record is not None and record.faster:
-        return OnnxNetwork(stem.with_suffix(".onnx"), record.facts)
+    record = None
+    for stem in (*_shipped(weights), made):
+        record = _known(stem)
+        if record is not None and record.faster:
+            return OnnxNetwork(stem.with_suffix(".onnx"), record.facts)
     network = network or load()
     if record is not None or network.device.type != "cpu":
         return network
     try:
-        return _exported(network, stem) or network
+        return _exported(network, made) or network
     except Exception as error:  # export touches much of torch: none of it may keep a model from working
         _log.info(
             "No ONNX export of %s (%s: %s); torch is used.", weights.path.name, type(error).__name__, error
         )
         return network
+
+
+def _shipped(weights: Weights) -> tuple[Path, ...]:
+    """Where the export of weights that come with the app lies beside them; wherever a copy of them lies."""
+    folders = (catalog.shipped_folder(entry) for entry in catalog.entries() if entry.sha256 == weights.sha256)
+    return tuple(folder / f"export-{_VERSION}" for folder in folders if folder is not None)
 
 
 def _known(stem: Path) -> _Record | None:

@@ -41,7 +41,8 @@ def test_the_list_names_what_is_there_and_what_can_be_had(capsys) -> None:
     assert re.split(r"\s{2,}", lines[0]) == ["Id", "Name", "Task", "Size", "Licence", "Origin", "State"]
     rows = {line.split()[0]: line for line in lines[1:-2]}
     assert rows["mobilesam"].endswith("embedded")
-    assert re.search(r"YOLO11n +detector +5\.6 MB +AGPL-3\.0 +Ultralytics +available$", rows["yolo11n"])
+    assert re.search(r"YOLO11n +detector +5\.6 MB +AGPL-3\.0 +Ultralytics +shipped$", rows["yolo11n"])
+    assert re.search(r"YOLO11s +detector +19\.3 MB +AGPL-3\.0 +Ultralytics +available$", rows["yolo11s"])
     assert [name for name in rows if name in {e.id for e in catalog.entries()}] == [
         entry.id for entry in catalog.entries()
     ]
@@ -79,10 +80,10 @@ def test_no_network_is_one_sentence_and_a_failure(capsys, monkeypatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", none)
-    assert models("get", "yolo11n") == 1
+    assert models("get", "yolo11s") == 1
     assert capsys.readouterr().err == (
-        "labeler: YOLO11n could not be downloaded (Name or service not known): fetch "
-        f"{catalog.entry('yolo11n').url} by hand and put it into {weights.folder()}.\n"
+        "labeler: YOLO11s could not be downloaded (Name or service not known): fetch "
+        f"{catalog.entry('yolo11s').url} by hand and put it into {weights.folder()}.\n"
     )
 
 
@@ -99,12 +100,12 @@ def test_a_checkpoint_is_imported_listed_and_removed(shared, capsys) -> None:
     spec = discover().resolve("yolov8n-coco")
     assert (spec.task, spec.weights[0].path) == ("detector", path)
     assert models("remove", "yolov8n-coco.pt") == 0
-    assert weights.installed() == ()
+    assert [one.id for one in weights.installed()] == ["yolo11n"]
 
 
 def test_a_model_that_is_not_here_yet_says_how_it_is_had() -> None:
-    with pytest.raises(ModelError, match=r"YOLO11n is not here yet: .* `labeler models get yolo11n`"):
-        discover().resolve("yolo11n")
+    with pytest.raises(ModelError, match=r"YOLO11s is not here yet: .* `labeler models get yolo11s`"):
+        discover().resolve("yolo11s")
     with pytest.raises(PluginError, match="no model named “yolo99”"):
         discover().resolve("yolo99")
 
@@ -113,12 +114,27 @@ def test_what_is_no_model_is_not_taken_in(tmp_path, capsys) -> None:
     (tmp_path / "notes.txt").write_text("no model")
     assert models("import", str(tmp_path / "notes.txt")) == 1
     assert "“notes.txt” is not a model file" in capsys.readouterr().err
-    assert weights.installed() == ()
+    assert [one.id for one in weights.installed()] == ["yolo11n"]
+
+
+def test_what_comes_along_is_neither_fetched_nor_removed(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("the network was asked"))
+    shipped = weights.path_of(catalog.entry("yolo11n"))
+    assert models("get", "yolo11n") == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{shipped}\n", "YOLO11n is there already.\n")
+    for name in ("yolo11n", "yolo11n.pt"):
+        assert models("remove", name) == 1
+        assert capsys.readouterr().err == "labeler: YOLO11n comes with Labeler, so it is not removed.\n"
+    assert shipped.is_file()
+    assert models("import", str(shipped)) == 0
+    assert capsys.readouterr().out == f"{shipped}\n"
+    assert list(weights.folder().iterdir()) == []
 
 
 def test_what_is_not_there_is_named(capsys) -> None:
-    assert models("remove", "yolo11n") == 1
-    assert "no model “yolo11n” to remove; there are: none" in capsys.readouterr().err
+    assert models("remove", "yolo11s") == 1
+    assert "no model “yolo11s” to remove; there are: none" in capsys.readouterr().err
     assert models("get", "yolo99") == 1
     assert "no model “yolo99” to be had; there are: yolo11n" in capsys.readouterr().err
 

@@ -70,7 +70,6 @@ def test_results_summary_ids_and_masks(weights, photo, tmp_path, capsys) -> None
 
 
 TROUBLE = {
-    "no model": ([], "Name one model"),
     "two models": (["--model", "x", "--everything"], "Name one model"),
     "unknown model": (["--model", "nothing"], "There is no model named “nothing”"),
     "no model file": (["--model", "{photo}"], "is not a model file"),

@@ -360,7 +360,7 @@ class ModelRow(QWidget):
         """Nothing goes on: show what can be done."""
         model = self._model
         self.use_button.setVisible(model.state != "available" and model.task not in ("text encoder", ""))
-        self.remove_button.setVisible(model.path is not None)
+        self.remove_button.setVisible(model.path is not None and model.state != "shipped")
         self.download_button.setVisible(model.state == "available")
         self.cancel_button.hide()
         self._progress.hide()

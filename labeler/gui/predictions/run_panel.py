@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from labeler.gui.toolkit.cards import Card, Choice, ElidedLabel, EmptyState
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted, duration
+from labeler.models.files.catalog import DEFAULT_DETECTOR
 from labeler.models.protocols import ModelSpec
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ class RunPanel(Card):
                 twice = titles.count(spec.title) > 1
                 self.model.addItem(f"{spec.title} ({Path(name).name})" if twice else spec.title, name)
                 self.model.setItemData(self.model.count() - 1, _about(spec), Qt.ItemDataRole.ToolTipRole)
-            self.model.choose(chosen if chosen in models else self._remembered())
+            wanted = chosen if chosen in models else self._remembered()
+            self.model.choose(wanted if wanted in models else _default(models))
         self._on_choice()
 
     def _remember(self) -> None:
@@ -409,6 +411,11 @@ class RunPanel(Card):
         form.addWidget(self.status)
         self.body.addWidget(self._empty)
         self.body.addWidget(self._form)
+
+
+def _default(models: Mapping[str, ModelSpec]) -> str:
+    """The name of the detector that is chosen where a person has chosen none; "" where it is not there."""
+    return next((name for name, spec in models.items() if spec.id == DEFAULT_DETECTOR), "")
 
 
 def _about(spec: ModelSpec) -> str:

@@ -1,6 +1,7 @@
 """What models can be had: names, licences and addresses, as `resources/models/catalog.toml` lists them."""
 
 from functools import cache
+from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from labeler.errors import ModelError
 EntryTask: TypeAlias = Literal["detector", "segmenter", "text encoder"]
 
 DEFAULT_DETECTOR = "yolo11n"
-"""The entry that is offered first to somebody who wants objects found."""
+"""The entry that is used where nobody chose a detector, and that trainers start from; it is shipped."""
 
 
 class CatalogEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +64,12 @@ def entry(entry_id: str) -> CatalogEntry:
             return one
     known = ", ".join(one.id for one in entries())
     raise ModelError(f"There is no model “{entry_id}” to be had; there are: {known}.")
+
+
+def shipped_folder(wanted: CatalogEntry) -> Path | None:
+    """The folder with an entry's file that comes with the app; None for one that has to be downloaded."""
+    folder = paths.resources() / "models" / wanted.id
+    return folder if (folder / wanted.file).is_file() else None
 
 
 def with_needs(wanted: CatalogEntry) -> tuple[CatalogEntry, ...]:

@@ -12,7 +12,7 @@ from labeler.models.files import catalog, weights
 from labeler.models.files.catalog import CatalogEntry
 from labeler.models.protocols import ModelSpec
 
-State: TypeAlias = Literal["embedded", "installed", "available"]
+State: TypeAlias = Literal["embedded", "shipped", "installed", "available"]
 
 
 class ListedModel(Struct, frozen=True, kw_only=True):
@@ -29,9 +29,11 @@ class ListedModel(Struct, frozen=True, kw_only=True):
     size: int = 0
     """In bytes; of an available one about, with what it needs and is not there."""
     state: State
-    """Embedded in the app or a plugin, a file in the folder of weights, or one that can be downloaded."""
+    """Embedded in the app or a plugin, a file that ships, one in the folder of weights, or one to
+    be downloaded.
+    """
     path: Path | None = None
-    """The file, of an installed one."""
+    """The file, of one that is shipped or installed."""
     entry: CatalogEntry | None = None
     spec: ModelSpec | None = None
     """The model, where it is open already."""
@@ -78,6 +80,7 @@ def _embedded(spec: ModelSpec) -> ListedModel:
 
 def _of_catalogue(entry: CatalogEntry, there: Mapping[str, weights.Installed]) -> ListedModel:
     found = there.get(entry.file)
+    state: State = "shipped" if found is not None and found.is_shipped else "installed"
     missing = [one for one in catalog.with_needs(entry)[1:] if one.file not in there]
     return ListedModel(
         id=entry.id,
@@ -87,7 +90,7 @@ def _of_catalogue(entry: CatalogEntry, there: Mapping[str, weights.Installed]) -
         licence=entry.licence,
         origin=entry.origin,
         size=sum(one.size for one in (entry, *missing)) if found is None or missing else found.size,
-        state="available" if found is None or missing else "installed",
+        state="available" if found is None or missing else state,
         path=None if found is None else found.path,
         entry=entry,
     )

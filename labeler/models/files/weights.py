@@ -1,7 +1,8 @@
 """The folder of weights: what is in it, what comes into it, and what its files are checked by.
 
 Every file is known by its SHA-256: the published one, else the one it had when it was first used here. It
-is checked before anything parses it, and again whenever the file has changed on disk.
+is checked before anything parses it, and again whenever the file has changed on disk. A file that ships with
+the app counts as one of the folder, unless the folder has one of its own by that name.
 """
 
 import contextlib
@@ -55,13 +56,15 @@ class DownloadError(ModelError):
 
 
 class Installed(Struct, frozen=True):
-    """A file of weights in the folder."""
+    """A file of weights in the folder, or one that ships."""
 
     path: Path
     size: int
     """In bytes."""
     entry: CatalogEntry | None = None
     """What it is in the catalogue; None for a file of the person's own."""
+    is_shipped: bool = False
+    """It comes with the app: it is not removed."""
 
     @property
     def id(self) -> str:
@@ -99,8 +102,10 @@ def folder() -> Path:
 
 
 def path_of(entry: CatalogEntry) -> Path:
-    """Where an entry's file is, or would be."""
-    return folder() / entry.file
+    """Where an entry's file is, or would be: in the folder, or where it ships."""
+    ours = folder() / entry.file
+    shipped = catalog.shipped_folder(entry)
+    return ours if shipped is None or ours.is_file() else shipped / entry.file
 
 
 def installed() -> tuple[Installed, ...]:
@@ -108,19 +113,19 @@ def installed() -> tuple[Installed, ...]:
 
     Raises ModelError where the folder cannot be read.
     """
-    if not folder().is_dir():
-        return ()
     known = {entry.file: entry for entry in catalog.entries()}
     order = {name: index for index, name in enumerate(known)}
     try:
         found = [
             Installed(path, path.stat().st_size, known.get(path.name))
-            for path in folder().iterdir()
+            for path in (folder().iterdir() if folder().is_dir() else ())
             if path.suffix.lower() in SUFFIXES and path.is_file()
         ]
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(f"The folder of weights {folder()} cannot be read ({reason}).") from error
+    there = {one.path.name for one in found}
+    found += [one for one in _shipped() if one.path.name not in there]
     found.sort(key=lambda one: (order.get(one.path.name, len(order)), one.path.name.lower()))
     return tuple(found)
 
@@ -144,11 +149,14 @@ def locate(name: str) -> Path | None:
 
 
 def verified(path: Path) -> Weights:
-    """A file of the folder with its SHA-256, which is that of the publisher or of its first use.
+    """A file of the folder or a shipped one, with its SHA-256: the publisher's, or that of its first use.
 
     The file is read only when it has changed since it was last checked. Raises ModelError with one
     sentence when it cannot be read or is another one.
     """
+    shipped = next((one for one in _shipped() if one.path == path), None)
+    if shipped is not None:
+        return _verified_as_shipped(shipped)
     pins = _read_pins()
     try:
         pin = _pinned(path, pins.get(path.name))
@@ -214,6 +222,8 @@ def import_file(path: Path, *, open_file: Callable[[Path], ModelSpec], name: str
             check_pickles(path)
             open_file(path)
         target = path_of(entry) if entry is not None else _free_name(name or path.name, digest)
+        if entry is not None and target.parent == catalog.shipped_folder(entry):
+            return Installed(target, size, entry, is_shipped=True)
         if not (target.is_file() and _hash(target)[0] == digest):
             _copy(path, target, digest)
     except OSError as error:
@@ -228,6 +238,10 @@ def remove(path: Path) -> None:
 
     Raises ModelError with one sentence when that cannot be done.
     """
+    for one in _shipped():
+        if one.path == path:
+            assert one.entry is not None, "what ships is in the catalogue"
+            raise ModelError(f"{one.entry.title} comes with Labeler, so it is not removed.")
     if path.parent != folder():
         raise ModelError(f"{path} is not in {folder()}, so it is not removed.")
     try:
@@ -235,6 +249,32 @@ def remove(path: Path) -> None:
     except OSError as error:
         raise ModelError(f"{path} cannot be removed ({error.strerror or error}).") from error
     _keep_pin(path.name, None)
+
+
+def _shipped() -> tuple[Installed, ...]:
+    """The files that come with the app, in the catalogue's order."""
+    found = ((entry, catalog.shipped_folder(entry)) for entry in catalog.entries())
+    return tuple(
+        Installed(inside / entry.file, (inside / entry.file).stat().st_size, entry, is_shipped=True)
+        for entry, inside in found
+        if inside is not None
+    )
+
+
+def _verified_as_shipped(one: Installed) -> Weights:
+    """It is hashed each time: what comes with the app lies where pins are not kept."""
+    assert one.entry is not None, "what ships is in the catalogue"
+    try:
+        digest = _hash(one.path)[0]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(f"The model file {one.path} cannot be read ({reason}).") from error
+    if digest != one.entry.sha256:
+        raise ModelError(
+            f"The model file {one.path} is not the one that Labeler comes with (its SHA-256 differs); "
+            "install Labeler again to restore it."
+        )
+    return Weights(one.path, digest)
 
 
 def _failed(entry: CatalogEntry, reason: str) -> DownloadError:

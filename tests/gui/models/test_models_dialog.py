@@ -16,7 +16,7 @@ from labeler.gui.models.downloads import Downloads, Pace
 from labeler.gui.toolkit import theme
 from labeler.models.files import catalog, fetch, weights
 from labeler.models.protocols import FileSpec, ModelSpec
-from labeler.registry import Registry
+from labeler.registry import Registry, discover
 from tests.file_server import FileServer, serving
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
@@ -200,6 +200,23 @@ def test_a_download_outlives_the_dialog_where_it_is_another_s(qtbot, server) -> 
         dialog.reject()
     assert (weights.folder() / "model.pt").is_file()
     downloads.stop()
+
+
+def test_what_comes_along_can_be_used_but_neither_fetched_nor_removed(qtbot) -> None:
+    registry = discover(safe_mode=True)
+    dialog = ModelsDialog(registry)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitUntil(lambda: catalog.DEFAULT_DETECTOR in dialog.rows, timeout=20_000)
+    row, other = dialog.rows[catalog.DEFAULT_DETECTOR], dialog.rows["yolo11s"]
+    assert row.use_button.isVisible()
+    assert not row.download_button.isVisible()
+    assert not row.remove_button.isVisible()
+    assert row.facts.text().startswith("detector · AGPL-3.0 · Ultralytics · ")
+    assert other.download_button.isVisible()
+    with qtbot.waitSignal(dialog.use) as told:
+        click(qtbot, row.use_button)
+    assert told.args[0].weights[0].sha256 == catalog.entry(catalog.DEFAULT_DETECTOR).sha256
 
 
 def test_a_long_name_gives_way(qtbot, server) -> None:

@@ -8,6 +8,7 @@ from msgspec import structs
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
+from labeler import paths
 from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.predictions.batch import Batch
 from labeler.gui.predictions.mapping_dialog import MappingDialog
@@ -84,6 +85,18 @@ def test_only_detectors_are_offered(panel) -> None:
     names = [panel.model.itemData(row) for row in range(panel.model.count())]
     assert {"fixed", "reader"} <= set(names)
     assert "mobilesam" not in names
+
+
+def test_where_none_was_chosen_it_is_the_detector_that_comes_along(qtbot, session, batch) -> None:
+    fresh = RunPanel(session, batch, discover())
+    qtbot.addWidget(fresh)
+    fresh.show()
+    qtbot.waitUntil(lambda: fresh.model.count() > 0, timeout=20_000)
+    assert fresh.choice().spec.id == "yolo11n"
+    assert fresh.choice().spec.weights[0].path.parent == paths.resources() / "models" / "yolo11n"
+    click(qtbot, fresh.button)
+    qtbot.waitUntil(lambda: fresh.status.text().startswith("yolo11n predicted 3 images"), timeout=60_000)
+    qtbot.waitUntil(lambda: "bus" in {one.label for one in session.document.candidates.values()})
 
 
 def test_one_click_runs_it_and_the_progress_is_told(qtbot, panel, batch, session, model) -> None:

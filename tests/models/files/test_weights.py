@@ -44,6 +44,11 @@ def files() -> list[str]:
     return sorted(p.name for p in weights.folder().iterdir() if p.suffix not in (".lock", ".json"))
 
 
+def own() -> list[weights.Installed]:
+    """Those that are there, but for what comes with the app."""
+    return [one for one in weights.installed() if not one.is_shipped]
+
+
 def test_a_file_is_fetched_checked_and_known(server) -> None:
     entry = server.entry()
     told: list[tuple[int, int]] = []
@@ -55,7 +60,7 @@ def test_a_file_is_fetched_checked_and_known(server) -> None:
     assert told == sorted(told)
     assert files() == ["model.pt"]
     assert weights.verified(path) == weights.Weights(path, hashlib.sha256(CONTENT).hexdigest())
-    assert [(one.path, one.size, one.id) for one in weights.installed()] == [(path, len(CONTENT), "model.pt")]
+    assert [(one.path, one.size, one.id) for one in own()] == [(path, len(CONTENT), "model.pt")]
 
 
 def test_another_file_than_the_published_one_is_refused(server) -> None:
@@ -332,7 +337,7 @@ def test_a_person_s_file_is_copied_and_pinned(tmp_path) -> None:
     assert another.path.name == f"best-{hashlib.sha256(OTHER).hexdigest()[:8]}.safetensors"
     assert taken.path.read_bytes() == CONTENT
     weights.remove(taken.path)
-    assert [one.path for one in weights.installed()] == [another.path]
+    assert [one.path for one in own()] == [another.path]
 
 
 def test_a_file_that_the_catalogue_knows_takes_its_place_there(tmp_path, monkeypatch) -> None:

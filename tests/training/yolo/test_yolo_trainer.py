@@ -16,6 +16,7 @@ from labeler.core.geometry import rasterise, to_bits
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Annotation, Box, Mask, Part, Polygons
 from labeler.errors import LabelerError
+from labeler.models.files import catalog
 from labeler.models.files.checkpoints import check_pickles
 from labeler.registry import discover
 from labeler.training import events
@@ -198,8 +199,21 @@ def test_a_loss_that_is_no_number_keeps_the_best_weights(tiny, tmp_path) -> None
     assert "NaN or infinite in epoch 1" in of_kind(told, events.Note)[-1].sentence
 
 
+@pytest.mark.timeout(300)
+def test_where_none_are_named_it_starts_from_those_that_come_along(tmp_path) -> None:
+    run = make_run(tmp_path / "run", "yolo", **QUICK | {"epochs": 1})
+    path = trained(run, [])
+    from labeler.models.ultralytics_home import load_checkpoint
+
+    assert discover(safe_mode=True).open_file(path).categories == tuple(NAMES)
+    shipped = load_checkpoint(catalog.shipped_folder(catalog.entry("yolo11n")) / "yolo11n.pt").state_dict()
+    name = "model.0.conv.weight"
+    np.testing.assert_allclose(load_checkpoint(path).state_dict()[name], shipped[name], atol=0.02)
+
+
 # --- weights that are not what they should be ---------------------------------------------------------
-def test_weights_that_are_missing_or_wrong_are_told(tmp_path) -> None:
+def test_weights_that_are_missing_or_wrong_are_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(catalog, "shipped_folder", lambda _: None)  # a distribution may leave it out
     with pytest.raises(LabelerError, match=r"no YOLO weights to start from: download .*yolo11n"):
         trained(make_run(tmp_path / "none", "yolo"), [])
     (tmp_path / "bad.pt").write_bytes(b"nothing")
