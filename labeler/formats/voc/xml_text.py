@@ -30,8 +30,7 @@ def root_of(path: Path, *, encoding: str = "") -> Element:
     Raises FormatError, one sentence, where it is no XML, declares entities, or has too many tags.
     """
     data = read_bytes(path, encoding=encoding)
-    if b"<!ENTITY" in data.replace(b"\0", b""):
-        raise FormatError(f"“{path}” declares entities (DOCTYPE), which are not read; take them out.")
+    check_entities(data, path)
     if data.count(b"<") > _MOST_TAGS:
         raise FormatError(f"“{path}” has more than {_MOST_TAGS:,} tags; split it by images.")
     if encoding:
@@ -39,10 +38,16 @@ def root_of(path: Path, *, encoding: str = "") -> Element:
     try:
         return _fed(data)
     except (ParseError, ValueError, LookupError) as error:
-        text = _decoded(data)
+        text = decoded(data)
         if text is None:
-            raise FormatError(_sentence(path, error)) from error
+            raise FormatError(sentence_of(path, error)) from error
         return _parsed(text, path)
+
+
+def check_entities(data: bytes, path: Path) -> None:
+    """Raises FormatError for XML that declares entities: a few bytes of it may mean gigabytes, or a file."""
+    if b"<!ENTITY" in data.replace(b"\0", b""):
+        raise FormatError(f"“{path}” declares entities (DOCTYPE), which are not read; take them out.")
 
 
 def _fed(text: str | bytes) -> Element:
@@ -56,10 +61,10 @@ def _parsed(text: str, path: Path) -> Element:
     try:
         return _fed(text)
     except (ParseError, ValueError, LookupError) as error:
-        raise FormatError(_sentence(path, error)) from error
+        raise FormatError(sentence_of(path, error)) from error
 
 
-def _decoded(data: bytes) -> str | None:
+def decoded(data: bytes) -> str | None:
     """The text of a file that is not in the encoding that it says, or that expat does not know; None else."""
     declared = _DECLARED.match(data)
     for encoding in [declared[1].decode("ascii")] if declared else []:
@@ -75,13 +80,14 @@ def _decoded(data: bytes) -> str | None:
     return data.decode("utf-8") if declared else None
 
 
-def _sentence(path: Path, error: Exception) -> str:
-    if isinstance(error, ParseError) and "no element found" in str(error):
+def sentence_of(path: Path, error: Exception) -> str:
+    """What is wrong with a file that expat does not read, with its line and column."""
+    said = str(error)
+    if isinstance(error, ParseError) and ("no element found" in said or "unclosed token" in said):
         return f"“{path}” is not whole: its XML ends in the middle, in line {error.position[0]}."
     if isinstance(error, ParseError):
         line, column = error.position
-        said = str(error).partition(":")[0]
-        return f"“{path}” is not XML: {said} at line {line}, column {column + 1}."
+        return f"“{path}” is not XML: {said.partition(':')[0]} at line {line}, column {column + 1}."
     return f"“{path}” is not XML that can be read ({error})."
 
 
