@@ -13,7 +13,7 @@ from labeler.core.files import atomic_write
 from labeler.core.photos.patience import is_folder
 from labeler.errors import FormatError, LabelerError
 from labeler.formats.archives import folder_for, is_archive, unpack
-from labeler.formats.door import labels_in, labels_of
+from labeler.formats.door import is_a_folder, labels_in, labels_of
 from labeler.formats.report import Report
 from labeler.project.keeping.homes import instead_of
 from labeler.training.labels_out import Delivery, Order, ThereAlreadyError, deliver, said_there
@@ -134,13 +134,14 @@ class Unpacked(Struct, frozen=True):
 
 @contextmanager
 def unpacked(path: Path, *, keep: bool) -> Iterator[Unpacked]:
-    """What is to be read of a path: itself, the folder that it stands for, or all labels in a zip.
+    """What is to be read of a path: itself, the folder that it stands for, or all labels in a folder or zip.
 
     A zip is unpacked beside itself and stays there with `keep`, since photos of a project lie in it; else it
     is gone at the end. Raises FormatError, one sentence, for a zip that cannot be unpacked or has no labels.
     """
     if not is_archive(path):
-        yield Unpacked((labels_of(path),))
+        found = labels_in(path) if is_a_folder(path) else ()
+        yield Unpacked(found or (labels_of(path),))
         return
     folder = folder_for(path)
     unpack(path, folder)

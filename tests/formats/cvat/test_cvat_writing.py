@@ -161,10 +161,7 @@ def test_an_export_with_photos_is_read_again_by_the_command_line(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert "turned box" in done.stdout + done.stderr
     assert labeler("export", project, out, "--format", "cvat", "--photos", "copy").returncode == 0
-    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
-        "annotations.xml",
-        "images/a.jpg",
-    ]
+    assert (out / "images" / "a.jpg").is_file()
     assert ET.parse(out / "annotations.xml").getroot().find("image/ellipse") is not None
     assert labeler("convert", out / "annotations.xml", back, "--to", "coco").returncode == 0
     assert len(json.loads(back.read_text("utf-8"))["annotations"]) == 7
