@@ -19,7 +19,7 @@ from labeler.formats.cvat.cvat_labels import KEY, LabelTable
 from labeler.formats.cvat.cvat_shapes import (
     AREAS,
     OTHERS,
-    Found,
+    CvatShape,
     MaskReader,
     box_of,
     cuboid_of,
@@ -201,13 +201,13 @@ class _Reader:
             )
         )
 
-    def _shape(self, child: Element, label: str) -> Found:
+    def _shape(self, child: Element, label: str) -> CvatShape:
         if child.tag == "box":
             return box_of(child.attrib)
         if child.tag == "polygon":
             return polygon_of(child.attrib)
         if child.tag == "mask":
-            return Found(self._masks.mask(child.attrib))
+            return CvatShape(self._masks.mask(child.attrib))
         if child.tag == "ellipse":
             return ellipse_of(child.attrib)
         if child.tag == "cuboid":

@@ -33,7 +33,7 @@ _CUBOID = tuple(
 """The sixteen numbers of a cuboid, as CVAT writes them."""
 
 
-class Found(Struct, frozen=True, eq=False):
+class CvatShape(Struct, frozen=True, eq=False):
     """A shape, and what else its element says of it."""
 
     shape: Shape
@@ -108,34 +108,34 @@ def points_of(text: str) -> Points:
     return flat.reshape(-1, 2)
 
 
-def box_of(given: Mapping[str, str]) -> Found:
+def box_of(given: Mapping[str, str]) -> CvatShape:
     """A box, or the outline of a turned one."""
     x0, y0, x1, y1 = (number(given, name) for name in ("xtl", "ytl", "xbr", "ybr"))
     box = Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
     angle = number(given, "rotation") if "rotation" in given else 0.0
     if angle % 360 == 0:
-        return Found(box)
-    return Found(turned_box(box, angle), {"shape": "turned box"})
+        return CvatShape(box)
+    return CvatShape(turned_box(box, angle), {"shape": "turned box"})
 
 
-def polygon_of(given: Mapping[str, str]) -> Found:
+def polygon_of(given: Mapping[str, str]) -> CvatShape:
     """An outline of one ring."""
-    return Found(Polygons((Part(points_of(given.get("points", ""))),)))
+    return CvatShape(Polygons((Part(points_of(given.get("points", ""))),)))
 
 
-def ellipse_of(given: Mapping[str, str]) -> Found:
+def ellipse_of(given: Mapping[str, str]) -> CvatShape:
     """The outline of an ellipse, which may be turned."""
     x, y, rx, ry = (number(given, name) for name in ("cx", "cy", "rx", "ry"))
     angle = number(given, "rotation") if "rotation" in given else 0.0
     if not (0 < rx < 1e6 and 0 < ry < 1e6):
         raise RefusalError("rx", "Must have radii above 0.")
-    return Found(ellipse(x, y, rx, ry, angle), {"shape": "ellipse"})
+    return CvatShape(ellipse(x, y, rx, ry, angle), {"shape": "ellipse"})
 
 
-def cuboid_of(given: Mapping[str, str]) -> Found:
+def cuboid_of(given: Mapping[str, str]) -> CvatShape:
     """What one sees of a cuboid: the outline around its eight corners."""
     corners = [number(given, name) for name in _CUBOID]
-    return Found(_around(corners), {"shape": "cuboid", "corners": corners})
+    return CvatShape(_around(corners), {"shape": "cuboid", "corners": corners})
 
 
 def _around(corners: Iterable[float]) -> Polygons:
@@ -143,7 +143,7 @@ def _around(corners: Iterable[float]) -> Polygons:
     return Polygons((Part(hull.reshape(-1, 2).astype(np.float64)),))
 
 
-def skeleton_of(element: Element, names: list[str]) -> Found:
+def skeleton_of(element: Element, names: list[str]) -> CvatShape:
     """The box around the points of a skeleton; `names` those of its points, which new ones are added to."""
     found: dict[str, tuple[float, float, int]] = {}
     attributes: dict[str, dict[str, str]] = {}
@@ -164,7 +164,7 @@ def skeleton_of(element: Element, names: list[str]) -> Found:
     facts: dict[str, object] = {"shape": "skeleton"}
     if attributes:
         facts["of_points"] = attributes
-    return Found(Box(x0 - wide, y0 - high, x1 + wide, y1 + high), facts, flat)
+    return CvatShape(Box(x0 - wide, y0 - high, x1 + wide, y1 + high), facts, flat)
 
 
 # --- out ----------------------------------------------------------------------------------------------
