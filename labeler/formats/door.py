@@ -135,7 +135,8 @@ def format_to_write(path: Path, name: str = "") -> FormatSpec | None:
 
 def _writers() -> str:
     writers = [spec for spec in formats() if spec.write is not None]
-    named = (f"{s} ({spec.title})" for spec in writers if not spec.folder for s in spec.suffixes)
+    files = [spec for spec in writers if not spec.folder and spec.id != COCO]
+    named = (f"{s} ({spec.title})" for spec in files for s in spec.suffixes)
     folders = ", ".join(spec.id for spec in writers if spec.folder)
     listed = ", ".join(dict.fromkeys([".json (COCO)", *named]))
     return f"there are: {listed}" + (f"; and as folders, by name: {folders}." if folders else ".")

@@ -102,6 +102,8 @@ def deliver(project: Path, order: Order, *, should_stop: Callable[[], bool] = la
         _ask_leave([order.out], order, folder=_is_folder_wanted(order, spec))
     with Store.open(project, read_only=True) as store:
         parting = _parting(order, store.root) if order.parts else None
+        if trouble := among_photos(order, store.root):
+            raise FormatError(trouble)
         if spec is not None:
             found = gathered(
                 store, reviewed_only=order.reviewed_only, categories=order.categories, parting=parting
@@ -146,6 +148,16 @@ def _spec_of(order: Order) -> FormatSpec | None:
     """The format of an order; None for COCO without photos, which keeps texts as they were read."""
     spec = format_to_write(order.out, order.format)
     return format_named(COCO) if spec is None and order.photos != "left" else spec
+
+
+def among_photos(order: Order, root: Path) -> str:
+    """Why photos cannot come along to where they would be taken for new ones of the project, or ""."""
+    if order.photos == "left" or not _real(order.out).is_relative_to(_real(root)):
+        return ""
+    return (
+        f"“{order.out.name}” lies in the folder of the project's photos, where the copies would be taken for "
+        "new photos: choose a place outside."
+    )
 
 
 def _is_folder_wanted(order: Order, spec: FormatSpec | None) -> bool:

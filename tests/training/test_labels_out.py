@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from labeler.core.photos.photo_files import fingerprint
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
-from labeler.errors import LabelerError
+from labeler.errors import FormatError, LabelerError
+from labeler.formats.coco.coco_format import coco
 from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.exchange import import_coco
-from labeler.formats.spec import Dataset
+from labeler.formats.spec import Dataset, come_from
 from labeler.project.store import Store
 from labeler.training.labels_out import (
     Delivery,
@@ -214,3 +215,17 @@ def test_what_a_note_is_about_is_named_by_its_photo(project: Path, tmp_path: Pat
     delivery = deliver(project, Order(tmp_path / "out.json"))
     (note,) = delivery.report.items
     assert delivery.where(note) == "p2.png, object 2"
+
+
+def test_photos_do_not_come_along_to_where_they_would_be_new_ones(project: Path) -> None:
+    with Store.open(project, read_only=True) as store:
+        root = store.root
+    order = Order(root / "set", format="coco", photos="copied")
+    come_from(lambda: (coco,))
+    try:
+        with pytest.raises(FormatError, match="choose a place outside"):
+            deliver(project, order)
+        assert deliver(project, replace(order, out=root.parent / "set")).files == (root.parent / "set",)
+    finally:
+        come_from(tuple)
+    assert not (root / "set").exists()

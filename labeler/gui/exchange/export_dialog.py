@@ -33,10 +33,10 @@ from labeler.gui.toolkit.cards import Choice
 from labeler.gui.toolkit.settings import ExportHabits
 from labeler.gui.toolkit.words import counted
 from labeler.project.runs import runs_folder
-from labeler.training.labels_out import Order, expected_files, is_project_name, said_there
+from labeler.training.labels_out import Order, among_photos, expected_files, is_project_name, said_there
 
 _PARTS = [
-    ("One file", ""),
+    ("Not split", ""),
     ("Train and val, by share", "share"),
     ("One for each folder of images", "folders"),
     ("As a run was trained", "run"),
@@ -139,9 +139,10 @@ class ExportDialog(QDialog):
         form.setVerticalSpacing(8)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._run_row = self._with_button(self.run, self._browse_run)
+        self._path_row = self._with_button(self.path, self._browse)
         rows: Sequence[tuple[str, QWidget]] = (
             ("Forma&t", self.target.format),
-            ("Fil&e", self._with_button(self.path, self._browse)),
+            ("Fil&e", self._path_row),
             ("&Images", self.images),
             ("&Categories", self.target.categories),
             ("&Photos", self.target.photos),
@@ -272,6 +273,9 @@ class ExportDialog(QDialog):
         self._agreed = frozenset()
         order = self.order()
         is_coco = self.target.spec is None
+        label = self._form.labelForField(self._path_row)
+        if isinstance(label, QLabel):
+            label.setText("Fold&er" if self.target.is_folder else "Fil&e")
         self._form.setRowVisible(self.target.straighten, order.photos != "left")
         for row in (self.boxes, self.as_read):
             self._form.setRowVisible(row, is_coco and self.change_button.isHidden())
@@ -336,6 +340,7 @@ class ExportDialog(QDialog):
                 os.path.isfile(out) and self.target.is_folder,
                 f"{_short(out)} is a file, but a data set is a folder: give it another name.",
             ),
+            (bool(among := among_photos(order, self._session.root)), among),
             (order.categories == frozenset(), "Choose at least one category."),
             (not os.path.isdir(out.parent), f"The folder {_short(out.parent)} does not exist."),
             (is_project_name(out), f"{_short(Path(out.name))} is the name of a project: end it in .json."),

@@ -93,7 +93,10 @@ class TargetChoice(QObject):
         if dash and word in self._specs:
             name = f"{stem}-{spec.id if spec else COCO}"
         ending = "" if self.is_folder else spec.suffixes[0] if spec else ".json"
-        return path.with_name(f"{name}{ending}") if name else path
+        # a data set goes beside the folder of the photos: in it, its photos would be taken for new ones
+        root = self._session.root
+        place = root.parent if self.is_folder and path.parent == root else path.parent
+        return place / f"{name}{ending}" if name else path
 
     def foresee(self, order: Order) -> None:
         """Have what is lost worked out beside everything; `foreseen` follows, of the last question only."""
