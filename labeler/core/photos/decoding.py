@@ -130,7 +130,7 @@ def read_header(path: Path) -> Header:
     if head is not None:
         size = (head.height, head.width) if head.orientation in range(5, 9) else (head.width, head.height)
         return Header(*size, 1, turn=head.orientation)
-    with _opened(path) as (_, image):
+    with opened(path) as (_, image):
         width, height = _stored_size(image)
         turn = _orientation(image)
         if turn >= 5:
@@ -144,7 +144,7 @@ def read_pixels(path: Path, *, budget: int = BUDGET) -> Pixels:
         head = head_of(file) if _is_tiff(file) else None
     if head is not None:
         return _read_bands(path, head, budget)
-    with _opened(path) as (file, image):
+    with opened(path) as (file, image):
         _check_size(path, image, budget)
         turn, notes = _orientation(image), _facts(image)
         if _is_plain_jpeg(image):
@@ -199,7 +199,7 @@ def read_thumbnail(path: Path, size: int) -> Rgb:
 
 # --- files ----------------------------------------------------------------------------------------
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
+def opened(path: Path) -> Iterator[tuple[IO[bytes], ImageFile]]:
     """The open file and Pillow's view of its header, found by the content's signature."""
     with readable(path) as file:
         head = file.read(132)
@@ -362,7 +362,7 @@ def _decoded_jpeg(data: bytes, how: int) -> Rgb | None:
 
 def _reduced_jpeg(path: Path, size: int) -> Rgb | None:
     """A JPEG decoded at 1/8, 1/4 or 1/2, oriented, still at least `size` on its longer side; else None."""
-    with _opened(path) as (file, image):
+    with opened(path) as (file, image):
         factor = next((factor for factor in _REDUCED if max(image.size) >= size * factor), 0)
         if not factor or not _is_plain_jpeg(image):
             return None

@@ -37,7 +37,7 @@ def label_pictures(paths: Iterable[str], known: Collection[str] = ()) -> dict[st
     stems: set[str] = set()
     for text in paths:
         path = PurePosixPath(text)
-        folder = _labels_folder(path)
+        folder = labels_folder(path)
         if folder:
             inside[folder].append(path)
         else:
@@ -62,7 +62,7 @@ def said_label_pictures(found: Mapping[str, Collection[str]]) -> str:
     return f"{count:,} pictures in {where} are masks of the photos here and are left out."
 
 
-def _labels_folder(path: PurePosixPath) -> str:
+def labels_folder(path: PurePosixPath) -> str:
     """The outermost folder above a picture that is called like one of labels, or ""."""
     for depth, name in enumerate(path.parts[:-1], 1):
         if _NAMES.fullmatch(name):
@@ -74,12 +74,12 @@ def _are_labels(folder: str, pictures: Collection[PurePosixPath], stems: Collect
     exact = all(path.suffix.lower() in _EXACT for path in pictures)
     if not (exact or _PAINTED.search(folder)):
         return False
-    mirrored = sum(bool(_own_names(path.stem.lower()) & set(stems)) for path in pictures)
+    mirrored = sum(bool(own_names(path.stem.lower()) & set(stems)) for path in pictures)
     return mirrored >= _MOST * len(pictures)
 
 
-def _own_names(stem: str) -> set[str]:
-    """The name of a mask, and what is left of it without what stands behind."""
+def own_names(stem: str) -> set[str]:
+    """The name of a mask in lower case, and what is left of it without what stands behind."""
     names = {stem}
     while (shorter := _MARK.sub("", stem)) != stem:
         stem = shorter
