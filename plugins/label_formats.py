@@ -3,8 +3,11 @@
 from labeler.api import Plugin
 from labeler.formats.coco.coco_format import coco
 from labeler.formats.cvat.cvat_format import cvat
+from labeler.formats.dota.dota_format import dota, yolo_obb
 from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.masks.masks_format import masks, masks_instance
+from labeler.formats.tables.csv_format import csv_boxes
+from labeler.formats.tables.open_images import open_images
 from labeler.formats.voc.voc_format import voc
 from labeler.formats.yolo.yolo_format import yolo, yolo_seg
 
@@ -12,5 +15,18 @@ plugin = Plugin(
     api=1,
     name="Labels formats",
     version="1",
-    formats=(coco, cvat, labelme, masks, masks_instance, voc, yolo, yolo_seg),
+    formats=(
+        coco,
+        csv_boxes,
+        cvat,
+        dota,
+        labelme,
+        masks,
+        masks_instance,
+        open_images,
+        voc,
+        yolo,
+        yolo_obb,
+        yolo_seg,
+    ),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as PillowImage
 
 IMAGE = {"id": "7", "file_name": '"a.jpg"', "width": "40", "height": "30"}
 CATEGORY = {"id": "3", "name": '"cat"', "supercategory": '"animal"'}
@@ -75,5 +76,28 @@ def coco(tmp_path: Path) -> Callable[..., Path]:
         text = coco_text(**items) if text is None else text
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
+
+    return write
+
+
+Files = dict[str, str | bytes | tuple[int, int]]
+"""Texts, bytes and photos of (width, height) by the names that they are to have."""
+
+
+@pytest.fixture
+def laid_out(tmp_path: Path) -> Callable[[Files], Path]:
+    """Writes files: a text, bytes, or a photo of (width, height)."""
+
+    def write(files: Files) -> Path:
+        root = tmp_path / "set"
+        root.mkdir(exist_ok=True)
+        for name, content in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, tuple):
+                PillowImage.new("RGB", content, (40, 90, 160)).save(path)
+            else:
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return root
 
     return write

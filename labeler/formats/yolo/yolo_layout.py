@@ -32,7 +32,7 @@ from labeler.formats.yolo.yolo_settings import (
 )
 
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "photos")
-_LABEL_FOLDERS = ("labels", "label", "Labels", "annotations", "obj_train_data")
+_LABEL_FOLDERS = ("labels", "label", "Labels", "labelTxt", "annfiles", "annotations", "obj_train_data")
 _NO_LABELS = ("readme", "license", "requirements", "changelog")
 NOT_THERE = "Names “{}”, which is not below the folder that is read."
 

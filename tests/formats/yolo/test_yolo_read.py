@@ -15,7 +15,7 @@ from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Source
 from labeler.formats.yolo import label_texts, shares, yolo_lines, yolo_reading
 from labeler.formats.yolo.shares import NO_PHOTO
-from tests.formats.yolo.conftest import Files
+from tests.formats.conftest import Files
 
 LaidOut = Callable[[Files], Path]
 

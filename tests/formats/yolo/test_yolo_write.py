@@ -16,8 +16,8 @@ from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.spec import Dataset, FormatSpec
 from labeler.formats.yolo import yolo_format
 from labeler.formats.yolo.yolo_format import yolo, yolo_seg
+from tests.formats.conftest import Files
 from tests.formats.round_trip_law import agree, came_back, datasets
-from tests.formats.yolo.conftest import Files
 
 LaidOut = Callable[[Files], Path]
 
