@@ -89,9 +89,11 @@ class TargetChoice(QObject):
         spec = self.spec
         known = {".json", *(end for one in self._specs.values() if one for end in one.suffixes)}
         name = path.name.removesuffix(path.suffix) if path.suffix.lower() in known else path.name
-        stem, dash, word = name.rpartition("-")
-        if dash and word in self._specs:
-            name = f"{stem}-{spec.id if spec else COCO}"
+        words = [
+            f"-{word}" for word in sorted(self._specs, key=len, reverse=True) if name.endswith(f"-{word}")
+        ]
+        if words:
+            name = f"{name.removesuffix(words[0])}-{spec.id if spec else COCO}"
         ending = "" if self.is_folder else spec.suffixes[0] if spec else ".json"
         # a data set goes beside the folder of the photos: in it, its photos would be taken for new ones
         root = self._session.root

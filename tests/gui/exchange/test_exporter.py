@@ -22,17 +22,6 @@ from labeler.gui.window.main_window import MainWindow
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 
 
-@pytest.fixture
-def told(qtbot: QtBot, opened: MainWindow) -> list[Message]:
-    """What the window says, one box being drawn."""
-    messages: list[Message] = []
-    opened.frame.findChild(Exporter)._notifier.told.connect(messages.append)
-    opened.session.edits.add_category("person", by="test")
-    opened.session.edits.add(Box(1, 1, 20, 20), by="test")
-    qtbot.waitUntil(lambda: opened.session.saved == "saved", timeout=20_000)
-    return messages
-
-
 class Shown(QObject):
     """What the system was asked to show."""
 
