@@ -8,7 +8,7 @@ from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.masks.masks_format import masks, masks_instance
 from labeler.formats.tables.csv_format import csv_boxes
 from labeler.formats.tables.open_images import open_images
-from labeler.formats.voc.voc_format import voc
+from labeler.formats.voc.voc_format import voc, voc_masks
 from labeler.formats.yolo.yolo_format import yolo, yolo_seg
 
 plugin = Plugin(
@@ -25,6 +25,7 @@ plugin = Plugin(
         masks_instance,
         open_images,
         voc,
+        voc_masks,
         yolo,
         yolo_obb,
         yolo_seg,

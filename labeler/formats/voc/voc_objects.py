@@ -19,7 +19,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from labeler.core.geometry import bounds
-from labeler.core.records import Annotation, Box, Part, Polygons, Shape
+from labeler.core.records import Annotation, Box, Mask, Part, Polygons, Shape
 from labeler.formats.gates import BAD_JSON, RefusalError, packed, unpacked
 from labeler.formats.voc.voc_attributes import NAMES, meant_by, said_in, said_of, written
 from labeler.formats.voc.xml_text import (
@@ -107,6 +107,17 @@ def read_object(element: Element, *, base: int) -> Found | None:
     if kept.rest or kept.box:
         extra[VOC] = msgspec.json.encode(kept)
     return Found(name, shape, attributes, packed(extra), tuple(repairs))
+
+
+def with_mask(found: Found, mask: Mask) -> Found:
+    """An object whose pixels a picture of segments has; its own box is kept where it is another."""
+    fields: dict[str, Raw | bytes] = dict(unpacked(found.extra))
+    kept = _kept(fields.pop(VOC, None))
+    box = corners(found.shape)
+    kept = replace(kept, of=corners(mask), box=box if box != corners(mask) else None)
+    if kept.rest or kept.box:
+        fields[VOC] = msgspec.json.encode(kept)
+    return replace(found, shape=mask, extra=packed(fields))
 
 
 def _own(text: str) -> _Own:
@@ -250,7 +261,7 @@ def _written_own(own: _Own) -> str:
     return "" if data == b"{}" else f"\t\t<{OURS}>{escaped_json(data)}</{OURS}>\n"
 
 
-def _kept(raw: Raw | None) -> _Kept:
+def _kept(raw: Raw | bytes | None) -> _Kept:
     try:
         kept = _KEPT.decode(raw) if raw is not None else _Kept()
     except BAD_JSON:

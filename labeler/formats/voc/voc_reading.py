@@ -20,8 +20,9 @@ from labeler.formats.masks.label_map import NAME as LABEL_MAP
 from labeler.formats.masks.label_map import categories_of, read_label_map
 from labeler.formats.report import FieldNote, Ledger
 from labeler.formats.spec import Dataset, Reading, Source
-from labeler.formats.voc.voc_objects import OURS, VOC, read_object
+from labeler.formats.voc.voc_objects import OURS, VOC, Found, read_object
 from labeler.formats.voc.voc_places import (
+    ANNOTATIONS,
     PhotoNames,
     files_below,
     home_of,
@@ -29,6 +30,7 @@ from labeler.formats.voc.voc_places import (
     some_files,
     without_unions,
 )
+from labeler.formats.voc.voc_segments import Segments
 from labeler.formats.voc.xml_text import Tree, checked_tree, root_of, text_of, tree_of
 
 _HEAD = 1 << 16
@@ -78,9 +80,7 @@ def read(source: Source) -> Reading:
     """The records of a folder of XML files, or of one; FormatError where one is asked for and is none."""
     with no_collection():
         if not source.path.is_dir():
-            reader = _Reader(source, source.path.parent)
-            reader.file(PurePosixPath(source.path.name), root_of(source.path, encoding=source.encoding))
-            return reader.reading()
+            return _one(source)
         reader = _Reader(source, source.path)
         for number, file in enumerate(files_below(source.path, ".xml")):
             if number % _STEP == 0 and source.should_stop():
@@ -96,6 +96,15 @@ def read(source: Source) -> Reading:
         return reader.reading()
 
 
+def _one(source: Source) -> Reading:
+    """The records of one file; the pictures of segments beside its folder are looked for, too."""
+    path = source.path.absolute()
+    base = path.parent.parent if path.parent.name == ANNOTATIONS else path.parent
+    reader = _Reader(source, base)
+    reader.file(PurePosixPath(path.relative_to(base).as_posix()), root_of(path, encoding=source.encoding))
+    return reader.reading()
+
+
 class _Reader:
     """Takes one file after the other."""
 
@@ -104,6 +113,7 @@ class _Reader:
         self._source = source
         self._base = base
         self._photos = PhotoNames(source)
+        self._segments = Segments(base)
         self._images: dict[str, Image] = {}
         self._homes: dict[tuple[str, str], str] = {}
         """The image's path by the root of its data set and the name of its file."""
@@ -117,7 +127,7 @@ class _Reader:
     def file(self, file: PurePosixPath, root: Element) -> None:
         """Take the image and the objects of one XML file, whose path is relative to the folder read."""
         if root.tag != "annotation":
-            if len(file.parts) == 1 and not self._source.path.is_dir():
+            if not self._source.path.is_dir():
                 raise FormatError(f"“{self._source.path}” is no file of Pascal VOC: it begins <{root.tag}>.")
             self._tell(file, "Is no file of Pascal VOC; left out.")
             return
@@ -125,30 +135,38 @@ class _Reader:
         base = 1 if is_official(rest) else 0
         self._from_one += base
         image = self._image(file, root, rest)
+        objects: list[Found | None] = []
         for place, element in enumerate(root.iterfind("object"), 1):
             try:
-                found = read_object(element, base=base)
+                objects.append(read_object(element, base=base))
             except RefusalError as refusal:
                 at = f"{file}:object[{place}]"
                 self.ledger.note("refused", "annotations", None, refusal.field, refusal.sentence, at=at)
-                continue
-            if found is None:
-                continue
-            index = len(self._annotations)
-            for sentence in found.repairs:
-                self.ledger.note("repaired", "annotations", index, "", sentence)
-            self._annotations.append(
-                Annotation(
-                    index + 1,
-                    image.id,
-                    self._category(found.name),
-                    found.shape,
-                    source="import",
-                    attributes=found.attributes,
-                    extra=found.extra,
-                )
+                objects.append(None)
+        objects, added, told = self._segments.joined(file, (image.width, image.height), objects)
+        for sentence in told:
+            self._tell(file, sentence)
+        for place, found in enumerate([*objects, *added], 1):
+            if found is not None:
+                self._take(found, image, (str(file), place))
+
+    def _take(self, found: Found, image: Image, place: tuple[str, int]) -> None:
+        index = len(self._annotations)
+        for sentence in found.repairs:
+            self.ledger.note("repaired", "annotations", index, "", sentence)
+        category = self._category(found.name)
+        self._annotations.append(
+            Annotation(
+                index + 1,
+                image.id,
+                category,
+                found.shape,
+                source="import",
+                attributes=found.attributes,
+                extra=found.extra,
             )
-            self._places.append((str(file), place))
+        )
+        self._places.append(place)
 
     def _tell(self, file: PurePosixPath, sentence: str) -> None:
         self.ledger.note("told", "file", None, "", sentence, at=str(file))

@@ -1,18 +1,21 @@
 """Pascal VOC out: Annotations, ImageSets, labelmap.txt, and a place for the photos in JPEGImages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from labeler.core.records import Annotation, Category, Image
+from labeler.errors import FormatError
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.masks.label_map import NAME as LABEL_MAP
 from labeler.formats.masks.label_map import write_label_map
+from labeler.formats.masks.mask_writing import MOST_BYTES, by_image
 from labeler.formats.masks.palettes import colors_of
 from labeler.formats.report import FieldNote
 from labeler.formats.spec import Part, Target
 from labeler.formats.voc.voc_objects import OURS, VOC, written_object
 from labeler.formats.voc.voc_places import ANNOTATIONS, PHOTOS, SETS
 from labeler.formats.voc.voc_reading import image_extra, is_official
+from labeler.formats.voc.voc_segments import write_segments
 from labeler.formats.voc.xml_text import escaped, escaped_json, written_tree
 
 WHOLE = "train"
@@ -27,32 +30,50 @@ def photo_place(_: str, name: str) -> str:
 
 def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
     """An XML file for each image, the lists of the parts and the table of categories."""
+    return _written(parts, target, with_segments=False)
+
+
+def write_with_masks(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
+    """As `write`, with the pictures of segments and the lists of those images that have them."""
+    categories = parts[0].dataset.categories
+    if len(categories) > MOST_BYTES:
+        raise FormatError(
+            f"{len(categories)} categories are more than the {MOST_BYTES} that SegmentationClass has numbers "
+            "for; export fewer, or as “masks”."
+        )
+    return _written(parts, target, with_segments=True)
+
+
+def _written(parts: Sequence[Part], target: Target, *, with_segments: bool) -> list[FieldNote]:
     notes: list[FieldNote] = []
     folder = target.path / ANNOTATIONS
     folder.mkdir(parents=True)
+    categories = parts[0].dataset.categories
+    names = {category.id: category.name for category in categories}
+    numbers = {category.id: place for place, category in enumerate(categories, 1)}
+    colors = colors_of(categories)
+    segmented: set[int] = set()
     for part in parts:
-        names = {category.id: category.name for category in part.dataset.categories}
-        of = objects_of(part)
-        for image in part.dataset.images:
-            text, told = image_text(image, of[image.id], names, target, segmented=False)
-            (folder / f"{stem_of(image)}.xml").write_text(text, encoding="utf-8", newline="\n")
-            notes += [_told(sentence, image) for sentence in told]
-    write_lists(parts, target.path / SETS / "Main")
-    write_categories(parts[0].dataset.categories, target.path)
+        for image, annotations in by_image(part):
+            stem, said = stem_of(image), list[str]()
+            if with_segments:
+                has, said = write_segments(image, annotations, numbers, colors, (target.path, stem))
+                segmented |= {image.id} if has else set()
+            text, told = image_text(image, annotations, names, target, segmented=image.id in segmented)
+            (folder / f"{stem}.xml").write_text(text, encoding="utf-8", newline="\n")
+            notes += [_told(sentence, image) for sentence in (*said, *told)]
+    write_lists(
+        parts, target.path / SETS / "Main", {image.id for part in parts for image in part.dataset.images}
+    )
+    if with_segments:
+        write_lists(parts, target.path / SETS / "Segmentation", segmented)
+    write_categories(categories, target.path)
     return notes
 
 
 def _told(sentence: str, image: Image) -> FieldNote:
     at = f"{ANNOTATIONS}/{stem_of(image)}.xml"
     return FieldNote("told", "annotations", None, "", sentence, at=at)
-
-
-def objects_of(part: Part) -> dict[int, list[Annotation]]:
-    """The objects of each image of a part, by its id, in their order."""
-    found: dict[int, list[Annotation]] = {image.id: [] for image in part.dataset.images}
-    for one in part.dataset.annotations:
-        found[one.image_id].append(one)
-    return found
 
 
 def stem_of(image: Image) -> str:
@@ -93,11 +114,16 @@ def image_text(
     return f"{head}{''.join(objects)}</annotation>\n", told
 
 
-def write_lists(parts: Sequence[Part], folder: Path) -> None:
-    """A list of names for each part; of a data set that is not parted those that it was read with."""
+def write_lists(parts: Sequence[Part], folder: Path, listed: Container[int]) -> None:
+    """A list of names for each part; of a data set that is not parted those that it was read with.
+
+    Only images whose ids are in `listed` are named.
+    """
     lists: dict[str, list[str]] = {}
     for part in parts:
         for image in part.dataset.images:
+            if image.id not in listed:
+                continue
             for name in [part.name] if part.name else _sets(image):
                 lists.setdefault(name, []).append(stem_of(image))
     if "train" in lists and "val" in lists:
