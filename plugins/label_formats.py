@@ -3,6 +3,7 @@
 from labeler.api import Plugin
 from labeler.formats.coco.coco_format import coco
 from labeler.formats.cvat.cvat_format import cvat
+from labeler.formats.datumaro.datumaro_format import datumaro
 from labeler.formats.dota.dota_format import dota, yolo_obb
 from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.masks.masks_format import masks, masks_instance
@@ -19,6 +20,7 @@ plugin = Plugin(
         coco,
         csv_boxes,
         cvat,
+        datumaro,
         dota,
         labelme,
         masks,

@@ -135,10 +135,11 @@ def ellipse_of(given: Mapping[str, str]) -> CvatShape:
 def cuboid_of(given: Mapping[str, str]) -> CvatShape:
     """What one sees of a cuboid: the outline around its eight corners."""
     corners = [number(given, name) for name in _CUBOID]
-    return CvatShape(_around(corners), {"shape": "cuboid", "corners": corners})
+    return CvatShape(hull_of(corners), {"shape": "cuboid", "corners": corners})
 
 
-def _around(corners: Iterable[float]) -> Polygons:
+def hull_of(corners: Iterable[float]) -> Polygons:
+    """The convex outline around points, x0, y0, x1, y1, ..."""
     hull = cv2.convexHull(np.array(corners, dtype=np.float32).reshape(-1, 1, 2))
     return Polygons((Part(hull.reshape(-1, 2).astype(np.float64)),))
 
@@ -209,7 +210,7 @@ def _corners_of(facts: Mapping[str, object], ring: Points) -> list[float]:
         return []
     if len(corners) != len(_CUBOID):
         return []
-    again = _around(corners).parts[0].outer
+    again = hull_of(corners).parts[0].outer
     return corners if again.shape == ring.shape and np.allclose(again, ring, rtol=0, atol=2e-3) else []
 
 
