@@ -1,13 +1,22 @@
-"""`python -m labeler` and the `labeler` command."""
+"""`python -m labeler` and the `labeler` command; in a frozen app its children too."""
 
 import sys
 
+from labeler.programs import CHILD_WORD, be_child, is_frozen
+
 
 def main() -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line, or be the child that it asks for; gives the exit code."""
+    words = sys.argv[1:]
+    if is_frozen():
+        from multiprocessing import freeze_support  # noqa: PLC0415 - only there a library's helper starts here
+
+        freeze_support()
+    if words[:1] == [CHILD_WORD]:
+        return be_child(words[1:])
     from labeler.cli import run  # noqa: PLC0415 - `import labeler.__main__` alone stays free
 
-    return run(sys.argv[1:])
+    return run(words)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from platformdirs import user_data_path
 from labeler import paths
 from labeler.core.files import atomic_write
 from labeler.errors import LabelerError
+from labeler.programs import own_command
 
 _MIME = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -71,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
 def _files(folder: Path) -> dict[Path, bytes]:
     """The files of the entry, by where they go."""
     entry = (paths.resources() / "labeler.desktop").read_text("utf-8")
-    lines = [f"Exec={_command()} %F" if line.startswith("Exec=") else line for line in entry.splitlines()]
+    start = f"Exec={shlex.join(own_command())} %F"
+    lines = [start if line.startswith("Exec=") else line for line in entry.splitlines()]
     return {
         folder / "applications" / "labeler.desktop": ("\n".join(lines) + "\n").encode(),
         folder / "icons" / "hicolor" / "scalable" / "apps" / "labeler.svg": (
@@ -79,11 +81,3 @@ def _files(folder: Path) -> dict[Path, bytes]:
         ).read_bytes(),
         folder / "mime" / "packages" / "labeler.xml": _MIME.encode(),
     }
-
-
-def _command() -> str:
-    """What starts this very installation: its own program, else its Python."""
-    program = Path(sys.executable).with_name("labeler")
-    if program.is_file():
-        return shlex.quote(str(program))
-    return f"{shlex.quote(sys.executable)} -m labeler"

@@ -20,6 +20,7 @@ from msgspec import Struct
 from labeler import __version__, paths
 from labeler.models.device_trials import Trial
 from labeler.models.devices import has_gpu
+from labeler.programs import child_command
 
 State: TypeAlias = Literal["good", "slow", "lacking", "bad"]
 
@@ -184,7 +185,7 @@ def _mending(name: str) -> str:
 
 def _tried() -> tuple[list[Trial], str]:
     """What the trials said, and why not all of them did."""
-    command = [sys.executable, "-P", "-m", "labeler.models.device_trials"]
+    command = child_command("labeler.models.device_trials")
     try:
         done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired as error:

@@ -1,7 +1,7 @@
 """Reading images that look dangerous in a child process, which is stopped when it takes too much.
 
 One child is kept for as long as it behaves, and reads one image at a time: two large ones at once would
-need the memory of both. `python -P -m labeler.core.photos.decode_child` is the child.
+need the memory of both. `main` is the child's.
 """
 
 import atexit
@@ -23,6 +23,7 @@ from msgspec import Struct
 from labeler.core.photos import decoding
 from labeler.core.photos.decoding import Header, Pixels, Rgb
 from labeler.errors import ImageError
+from labeler.programs import child_command
 
 SECONDS = 5.0
 """Of work, or of waiting for the disk, after which an image is given up."""
@@ -81,7 +82,7 @@ class _Child:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "labeler.core.photos.decode_child"],
+            child_command("labeler.core.photos.decode_child"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

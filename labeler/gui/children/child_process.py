@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
+from labeler.programs import child_command
 from labeler.wire.host_protocol import Frames, ProtocolError, Stop, frame
 
 _GLANCE = 0.05
@@ -39,9 +39,9 @@ class ChildProcess(QObject):
         self._frames = Frames()
         self._is_heard = True
         self._process = QProcess(self)
-        self._process.setProgram(sys.executable)
-        # -P: what lies in the working folder is no library
-        self._process.setArguments(["-P", "-m", "labeler.worker", *arguments, "--parent", str(os.getpid())])
+        program, *words = child_command("labeler.worker", *arguments, "--parent", str(os.getpid()))
+        self._process.setProgram(program)
+        self._process.setArguments(words)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.readyReadStandardError.connect(self._read_log)
         self._process.finished.connect(self._on_finished)

@@ -1,0 +1,52 @@
+"""How this very program is started again, as a child or from a menu: a frozen app has no Python for `-m`."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+CHILD_WORD = "--child"
+"""The first word of a command line that is a child's, and no person's."""
+CHILDREN = {
+    "labeler.worker": "labeler.worker.__main__",
+    "labeler.core.photos.decode_child": "labeler.core.photos.decode_child",
+    "labeler.models.device_trials": "labeler.models.device_trials",
+}
+"""What may be a child, by the name for `python -m`, with the module whose `main` it is."""
+
+
+def is_frozen() -> bool:
+    """Whether this is an app that holds its own Python (PyInstaller says so by `sys.frozen`)."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def child_command(child: str, *arguments: str) -> list[str]:
+    """The program and the words that start one of `CHILDREN` with these arguments."""
+    if child not in CHILDREN:
+        raise ValueError(f"{child} is none of {', '.join(CHILDREN)}")
+    if is_frozen():
+        return [sys.executable, CHILD_WORD, child, *arguments]
+    # -P: what lies in the working folder is no library
+    return [sys.executable, "-P", "-m", child, *arguments]
+
+
+def be_child(words: Sequence[str]) -> int:
+    """Be the child that follows `CHILD_WORD`: its name, then its arguments. Gives the exit code.
+
+    It is 2, with one sentence, where the name is none of a child.
+    """
+    name, *arguments = words or [""]
+    if name not in CHILDREN:
+        sys.stderr.write(f"labeler: {CHILD_WORD} is for Labeler itself; there is no child “{name}”.\n")
+        return 2
+    sys.argv = [name, *arguments]
+    importlib.import_module(CHILDREN[name]).main()
+    return 0
+
+
+def own_command() -> list[str]:
+    """What starts this very installation as a person does: its own program, else its Python."""
+    if is_frozen():
+        return [sys.executable]
+    program = Path(sys.executable).with_name("labeler")
+    return [str(program)] if program.is_file() else [sys.executable, "-m", "labeler"]
