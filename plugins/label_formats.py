@@ -7,6 +7,11 @@ from labeler.formats.datumaro.datumaro_format import datumaro
 from labeler.formats.dota.dota_format import dota, yolo_obb
 from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.masks.masks_format import masks, masks_instance
+from labeler.formats.only_read.createml_format import createml
+from labeler.formats.only_read.segment_anything_format import segment_anything
+from labeler.formats.only_read.superannotate_format import superannotate
+from labeler.formats.only_read.supervisely_format import supervisely
+from labeler.formats.only_read.via_format import via
 from labeler.formats.tables.csv_format import csv_boxes
 from labeler.formats.tables.open_images import open_images
 from labeler.formats.voc.voc_format import voc, voc_masks
@@ -18,6 +23,7 @@ plugin = Plugin(
     version="1",
     formats=(
         coco,
+        createml,
         csv_boxes,
         cvat,
         datumaro,
@@ -26,6 +32,10 @@ plugin = Plugin(
         masks,
         masks_instance,
         open_images,
+        segment_anything,
+        superannotate,
+        supervisely,
+        via,
         voc,
         voc_masks,
         yolo,

@@ -10,12 +10,12 @@ from labeler.formats.gates import BAD_JSON, OBJECT, Fields, Kind
 _LIST: Kind[list[Raw]] = Kind(list[Raw], "a list")
 
 _OF_FILE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("shapes", "imagePath"), "It is a labelme file"),
-    (("_via_img_metadata",), "It is a project of the VGG Image Annotator; export it as COCO there"),
-    (("___objects___",), "It is SuperAnnotate's own format; export it as COCO there"),
-    (("instances", "metadata"), "It is SuperAnnotate's own format; export it as COCO there"),
-    (("annotation", "image"), "It is a file of Segment Anything (SA-1B)"),
-    (("objects", "size"), "It is a Supervisely annotation; export it as COCO there"),
+    (("shapes", "imagePath"), "It is a labelme file; read it as “labelme”"),
+    (("_via_img_metadata",), "It is a project of the VGG Image Annotator; read it as “via”"),
+    (("___objects___",), "It is SuperAnnotate's own format; read it as “superannotate”"),
+    (("instances", "metadata"), "It is SuperAnnotate's own format; read it as “superannotate”"),
+    (("annotations", "image"), "It is a file of Segment Anything (SA-1B); read it as “sa-1b”"),
+    (("objects", "size"), "It is a Supervisely annotation; read it as “supervisely”"),
     (("assets",), "It is a VoTT file; export it as COCO there"),
     (("project", "config", "file", "metadata"), "It is a project of the VGG Image Annotator 3"),
     (("type", "features"), "It is GeoJSON"),
@@ -25,8 +25,8 @@ _OF_ITEM: tuple[tuple[tuple[str, ...], str], ...] = (
     (("image_id", "caption"), "It is a list of captions, which have no place in an image"),
     (("data", "annotations"), "It is Label Studio's own format; export it as COCO there"),
     (("data", "completions"), "It is Label Studio's own format; export it as COCO there"),
-    (("image", "annotations"), "It is a CreateML file"),
-    (("shapes", "imagePath"), "It is a list of labelme files"),
+    (("image", "annotations"), "It is a Create ML file; read it as “createml”"),
+    (("shapes", "imagePath"), "It is a list of labelme files; read it as “labelme”"),
 )
 
 
@@ -50,9 +50,9 @@ def _of_object(fields: Fields) -> str:
         return said
     for raw in list(fields.values())[:3]:
         if OBJECT.matches(raw) and {"filename", "regions"} <= OBJECT.read(raw, "").keys():
-            return " It is the VGG Image Annotator's own format; export it as COCO there."
+            return " It is the VGG Image Annotator's own format; read it as “via”."
         if OBJECT.matches(raw) and "instances" in OBJECT.read(raw, ""):
-            return " It is SuperAnnotate's own format; export it as COCO there."
+            return " It is SuperAnnotate's own format; read it as “superannotate”."
     return ""
 
 

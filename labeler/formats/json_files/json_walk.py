@@ -1,10 +1,21 @@
 """The JSON files of a folder, and what a JSON text is by its beginning and its end."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+from msgspec import Raw
+
 from labeler.core.order import natural_key
+from labeler.errors import FormatError, ImportStoppedError
+from labeler.formats.json_files.collecting import Collecting
+from labeler.formats.json_text import parsed, read_bytes
+from labeler.formats.spec import Source
+
+_TOP = msgspec.json.Decoder(Raw)
+_STEP = 256
+"""Files between two questions whether to stop."""
 
 _PIECE = 1 << 16
 """Bytes that are looked at where a file begins, and where it ends."""
@@ -60,3 +71,44 @@ def ends(path: Path) -> bytes:
         data = data.decode("utf-16", "replace").encode()
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     return data if data[:1] in (b"{", b"[") else b""
+
+
+def knows(path: Path, test: Callable[[bytes], bool]) -> bool:
+    """Whether the `ends` of a file pass a test, or those of half of the first JSON files of a folder."""
+    if not path.is_dir():
+        return _passes(path, test)
+    found = first_json(path)
+    passed = sum(_passes(one, test) for one in found)
+    return 0 < len(found) <= passed * 2
+
+
+def _passes(path: Path, test: Callable[[bytes], bool]) -> bool:
+    try:
+        return test(ends(path))
+    except OSError:
+        return False
+
+
+def each_json(source: Source, found: Collecting) -> Iterator[tuple[str, Raw]]:
+    """The name, from the folder that is read or the file's own, and the JSON text of each file.
+
+    What is wrong with one file of a folder is noted, and the others are given. Raises FormatError for a
+    single file, and ImportStoppedError when stopped.
+    """
+    is_dir = source.path.is_dir()
+    names = json_below(source.path) if is_dir else [source.path.name]
+    root = source.path if is_dir else source.path.parent
+    for count, name in enumerate(names):
+        if count % _STEP == 0 and source.should_stop():
+            raise ImportStoppedError("Nothing was imported: it was stopped.")
+        path = root / name
+        try:
+            top, _, notes = parsed(read_bytes(path, encoding=source.encoding), path, _TOP)
+        except FormatError as error:
+            if not is_dir:
+                raise
+            found.note("refused", " ".join(str(error).split()), kind="file", at=name)
+            continue
+        for note in notes:
+            found.note(note.verdict, note.sentence, kind="file", at=name)
+        yield name, top

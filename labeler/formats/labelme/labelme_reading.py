@@ -5,25 +5,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Raw, Struct
 
-from labeler.errors import FormatError, ImportStoppedError
+from labeler.errors import FormatError
 from labeler.formats.gates import OBJECT, TEXT, Fields, Kind, RefusalError, packed
 from labeler.formats.json_files.collecting import Collecting
-from labeler.formats.json_files.json_walk import ends, first_json, json_below
+from labeler.formats.json_files.json_walk import each_json, knows
 from labeler.formats.json_files.picture_text import PngMasks, size_of_picture
-from labeler.formats.json_text import no_collection, parsed, read_bytes
+from labeler.formats.json_text import no_collection
 from labeler.formats.labelme.labelme_shapes import KEY, found_in
 from labeler.formats.spec import Reading, Source
 
-_TOP = msgspec.json.Decoder(Raw)
+_KEYS = (b'"shapes"', b'"imagePath"', b'"imageData"', b'"shape_type"', b'"imageHeight"')
 _LIST: Kind[list[Raw]] = Kind(list[Raw], "a list")
 _SIZE: Kind[float] = Kind(float, "a number")
 _STANDARD = frozenset({"version", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
 _NO_FLAGS = (b"{}", b"null")
-_STEP = 256
-"""Files between two questions whether to stop."""
 FARTHEST = 1 << 24
 
 NO_PHOTO = "Its photo is not there; its size was taken from the picture in the file, which is not kept."
@@ -32,23 +29,12 @@ NOT_LABELME = "Is no labelme file; left out."
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file is one of labelme, or most of the first JSON files of a folder are."""
-    if not path.is_dir():
-        return _is_one(path)
-    found = first_json(path)
-    return sum(map(_is_one, found)) * 2 > len(found)
+    """Whether a file is one of labelme, or half of the first JSON files of a folder are."""
+    return knows(path, _is_one)
 
 
-def _is_one(path: Path) -> bool:
-    try:
-        text = ends(path)
-    except OSError:
-        return False
-    has = [
-        key in text
-        for key in (b'"shapes"', b'"imagePath"', b'"imageData"', b'"shape_type"', b'"imageHeight"')
-    ]
-    return sum(has) >= 2 and b'"annotations"' not in text[:1024]
+def _is_one(text: bytes) -> bool:
+    return sum(key in text for key in _KEYS) > 1 and b'"annotations"' not in text[:1024]
 
 
 class _Document(Struct, frozen=True, eq=False):
@@ -72,32 +58,17 @@ def read(source: Source) -> Reading:
 
 
 def _documents(source: Source, found: Collecting) -> Iterator[_Document]:
-    if not source.path.is_dir():
-        yield from _in_file(source.path, source.path.name, source, found)
-        return
-    for count, name in enumerate(json_below(source.path)):
-        if count % _STEP == 0 and source.should_stop():
-            raise ImportStoppedError("Nothing was imported: it was stopped.")
-        try:
-            yield from _in_file(source.path / name, name, source, found)
-        except FormatError as error:
-            found.note("refused", " ".join(str(error).split()), kind="file", at=name)
-
-
-def _in_file(path: Path, name: str, source: Source, found: Collecting) -> Iterator[_Document]:
-    top, _, notes = parsed(read_bytes(path, encoding=source.encoding), path, _TOP)
-    for note in notes:
-        found.note(note.verdict, note.sentence, kind="file", at=name)
-    rows = _LIST.read(top, "") if _LIST.matches(top) else [top]
-    for number, raw in enumerate(rows):
-        place = f"{name}[{number}]" if len(rows) > 1 else name
-        fields = OBJECT.read(raw, "") if OBJECT.matches(raw) else {}
-        if "shapes" in fields and _LIST.matches(fields["shapes"]):
-            yield _Document(name, place, fields)
-        elif not source.path.is_dir() and len(rows) == 1:
-            raise FormatError(f"“{path}” is no labelme file: it has no list “shapes”.")
-        else:
-            found.note("told", NOT_LABELME, kind="file", at=place)
+    for name, top in each_json(source, found):
+        rows = _LIST.read(top, "") if _LIST.matches(top) else [top]
+        for number, raw in enumerate(rows):
+            place = f"{name}[{number}]" if len(rows) > 1 else name
+            fields = OBJECT.read(raw, "") if OBJECT.matches(raw) else {}
+            if "shapes" in fields and _LIST.matches(fields["shapes"]):
+                yield _Document(name, place, fields)
+            elif not source.path.is_dir() and len(rows) == 1:
+                raise FormatError(f"“{source.path}” is no labelme file: it has no list “shapes”.")
+            else:
+                found.note("told", NOT_LABELME, kind="file", at=place)
 
 
 def _take(document: _Document, source: Source, found: Collecting, masks: PngMasks) -> None:

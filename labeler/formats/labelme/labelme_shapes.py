@@ -8,7 +8,7 @@ keys of its own. Shapes of one label and one `group_id` are one object, as label
 """
 
 from collections.abc import Iterable, Sequence
-from math import ceil, isfinite, pi, sqrt
+from math import atan2, degrees, hypot, isfinite
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from labeler.core.geometry import bounds, from_bits, paste, rasterise
 from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
 from labeler.core.rle import MAX_PIXELS
 from labeler.formats.coco.own_shape import FARTHEST
+from labeler.formats.cvat.turned_shapes import ellipse
 from labeler.formats.gates import (
     OBJECT,
     TEXT,
@@ -36,10 +37,10 @@ KEY = "labelme"
 """The key, beside an object or an image of ours, of what only labelme's files have a place for."""
 OURS = "labeler"
 """The key, beside a shape of labelme's, of what only our records or other formats have a place for."""
-CIRCLE = "labelme_circle"
-"""Centre and a point on the rim; dropped by whoever changes the outline, as its name is one of geometry."""
 ROTATION = "labelme_rotation"
-"""The direction of a rotated rectangle; dropped as that of a circle is."""
+"""The direction of a rotated rectangle; dropped by whoever reshapes it, as the name is one of geometry."""
+_PLAIN = frozenset({"polygon", "rectangle", "mask", "circle"})
+"""Types that can be told from a shape."""
 _STANDARD = frozenset({"label", "points", "shape_type", "mask", "attributes", OURS})
 _SAYS_NOTHING = {
     "group_id": (b"null", b'""'),
@@ -59,9 +60,6 @@ _NO_POINTS = Raw(b"[]")
 _NULL = Raw(b"null")
 _THIN = frozenset({"point", "points", "line", "linestrip", "linestripe"})
 _RING = frozenset({"polygon", "quadrilateral", "rotation"})
-_SAG = 0.05
-"""Pixels that an edge may lie inside the curve."""
-_CORNERS = 16, 720
 _FEWEST = 3
 FOUR = 4
 
@@ -186,25 +184,11 @@ def _shape_of(fields: Fields, kind: str, masks: PngMasks) -> Shape | None:
     return None
 
 
-def ellipse(centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Polygons:
-    """The outline of an ellipse turned by `angle` (radians, from x to y), its corners on the curve.
-
-    An edge of n lies r (1 - cos(pi / n)), about r pi^2 / 2 n^2, inside; n is such that this is 0.05 pixels.
-    """
-    count = min(
-        max(ceil(pi * sqrt(max(map(abs, radii), default=0.0) / (2 * _SAG))), _CORNERS[0]), _CORNERS[1]
-    )
-    turns = np.arange(count) * (2 * pi / count)
-    x, y = radii[0] * np.cos(turns), radii[1] * np.sin(turns)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    ring: Points = np.stack((centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine), axis=1)
-    return Polygons((Part(ring),))
-
-
 def circle_of(centre: tuple[float, float], rim: tuple[float, float]) -> Polygons:
-    """The outline of a circle by its centre and a point of its rim."""
-    radius = float(np.hypot(rim[0] - centre[0], rim[1] - centre[1]))
-    return ellipse(centre, (radius, radius))
+    """The outline of a circle by its centre and a point of its rim, which is its first corner."""
+    right, down = rim[0] - centre[0], rim[1] - centre[1]
+    radius = hypot(right, down)
+    return ellipse(*centre, radius, radius, degrees(atan2(down, right)))
 
 
 def _two(points: list[tuple[float, float]], what: str, which: str) -> list[tuple[float, float]]:
@@ -239,7 +223,7 @@ def _mask(fields: Fields, points: list[tuple[float, float]], masks: PngMasks) ->
 
 def _extra_of(fields: Fields, kind: str, has_attributes: bool) -> bytes:
     """What of a shape no record has a field for, as the extra of its object."""
-    if fields.keys() <= _STANDARD and kind in ("polygon", "rectangle", "mask") and OURS not in fields:
+    if fields.keys() <= _STANDARD and kind in _PLAIN and OURS not in fields:
         return b""
     rest: dict[str, Any] = {
         name: raw
@@ -255,11 +239,9 @@ def _extra_of(fields: Fields, kind: str, has_attributes: bool) -> bytes:
             for name, raw in ours.items()
             if name not in _NOT_OURS and not name.startswith("labeler") and name != KEY
         }
-    if kind == "circle":
-        extra[CIRCLE] = fields["points"]
-    if kind == "rotation":
-        extra[ROTATION] = packed({"direction": rest.pop("direction", b"0")})
-    if kind not in ("polygon", "rectangle", "mask", "circle", "rotation"):
+    if kind == "rotation" and "direction" in rest:
+        extra[ROTATION] = packed({"direction": rest.pop("direction")})
+    if kind not in _PLAIN:
         rest["shape_type"] = msgspec.json.encode(kind)
     if rest:
         extra[KEY] = packed(rest)
@@ -286,9 +268,7 @@ def _join(
         places = tuple(place for part in parts for place in part.places)
         for place in group[1:]:
             items[place] = LabelmeObject((), "", first.shape)
-        extra = packed(
-            {k: v for k, v in OBJECT.read(Raw(first.extra), "").items() if k not in (CIRCLE, ROTATION)}
-        )
+        extra = packed({k: v for k, v in OBJECT.read(Raw(first.extra), "").items() if k != ROTATION})
         items[group[0]] = LabelmeObject(places, first.label, shape, first.attributes, extra)
 
 

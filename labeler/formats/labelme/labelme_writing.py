@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from math import radians
 from typing import Any
 
 import msgspec
@@ -10,9 +11,10 @@ from msgspec import Raw
 
 from labeler.core.geometry import bounds, tight
 from labeler.core.records import Annotation, Box, Image, Mask, Polygons
-from labeler.formats.gates import BAD_JSON, OBJECT, Fields, RefusalError, packed, unpacked
+from labeler.formats.cvat.turned_shapes import as_ellipse, as_turned_box
+from labeler.formats.gates import OBJECT, Fields, RefusalError, packed, unpacked
 from labeler.formats.json_files.picture_text import png_text
-from labeler.formats.labelme.labelme_shapes import CIRCLE, FOUR, KEY, OURS, ROTATION, circle_of, points_of
+from labeler.formats.labelme.labelme_shapes import FOUR, KEY, OURS, ROTATION, circle_of
 from labeler.formats.report import FieldNote
 from labeler.formats.spec import Holds, Part, Target
 
@@ -23,6 +25,7 @@ ROTATED = "Is a rotated rectangle, as X-AnyLabeling has it; labelme's own window
 FOUR_CORNERS = "Is a quadrilateral, as X-AnyLabeling has it; labelme's own window shows none."
 _ENCODE = msgspec.json.Encoder().encode
 _NEAR = 1e-3
+"""Pixels by which corners may be off and still be those of a circle."""
 _SHAPES = msgspec.json.Decoder(list[Raw])
 
 
@@ -108,7 +111,7 @@ def shape_texts(
     groups = _Groups(taken, wanted)
     for one, label, extra in known:
         own = _own_of(extra)
-        rest = {name: raw for name, raw in extra.items() if name not in (KEY, CIRCLE, ROTATION)}
+        rest = {name: raw for name, raw in extra.items() if name not in (KEY, ROTATION)}
         shapes = list(_geometry(one, extra, own, notes))
         group = groups.of(label, own.pop("group_id", None), is_needed=len(shapes) > 1)
         for points, kind, more in shapes:
@@ -176,36 +179,42 @@ def _geometry(
         yield _ENCODE(corners), "mask", {"mask": _ENCODE(png_text(mask.bits))}
         return
     rings = [part.outer for part in shape.parts]
-    if len(rings) == 1 and CIRCLE in extra and _is_circle(shape, extra[CIRCLE]):
-        yield bytes(extra[CIRCLE]), "circle", {}
+    if (circle := _circle(shape)) is not None:
+        yield _ENCODE(circle), "circle", {}
         return
-    if len(rings) == 1 and len(rings[0]) == FOUR and ROTATION in extra:
+    name, more = "polygon", {}
+    if bytes(kind) == b'"rotation"' and (turned := as_turned_box(shape)) is not None:
         notes.append(FieldNote("told", "annotations", None, "", ROTATED))
-        yield _ENCODE(rings[0].tolist()), "rotation", _direction(extra[ROTATION])
-        return
-    name = "polygon"
-    if len(rings) == 1 and len(rings[0]) == FOUR and bytes(kind) == b'"quadrilateral"':
+        name, more = "rotation", {"direction": _direction(extra, turned[1])}
+    elif bytes(kind) == b'"quadrilateral"' and len(rings) == 1 and len(rings[0]) == FOUR:
         notes.append(FieldNote("told", "annotations", None, "", FOUR_CORNERS))
         name = "quadrilateral"
     for ring in rings:
-        yield _ENCODE(ring.tolist()), name, {}
+        yield _ENCODE(ring.tolist()), name, more
 
 
-def _direction(raw: Raw) -> dict[str, bytes]:
+def _direction(extra: Fields, angle: float) -> bytes:
+    """The direction in radians that a rotation came with, else that of its first side."""
     try:
-        return {"direction": bytes(OBJECT.read(raw, ROTATION)["direction"])}
+        return bytes(OBJECT.read(extra[ROTATION], ROTATION)["direction"])
     except (KeyError, RefusalError):
-        return {}
+        return _ENCODE(radians(angle))
 
 
-def _is_circle(shape: Polygons, raw: Raw) -> bool:
-    """Whether an outline is still that of the circle that it was read from."""
-    try:
-        centre, rim = points_of(raw)
-        ring = circle_of(centre, rim).parts[0].outer
-    except (RefusalError, ValueError, *BAD_JSON):
-        return False
-    outer = shape.parts[0].outer
-    return (
-        not shape.parts[0].holes and ring.shape == outer.shape and bool(np.allclose(ring, outer, atol=_NEAR))
-    )
+def _circle(shape: Polygons) -> list[list[float]] | None:
+    """The centre and the first corner of an outline that is one of a circle, as it is read; else None."""
+    found = as_ellipse(shape)
+    if found is None or abs(found[2] - found[3]) > _NEAR:
+        return None
+    ring = shape.parts[0].outer
+    centre = found[0], found[1]
+    rim = (float(ring[0, 0]), float(ring[0, 1]))
+    again = circle_of(centre, rim).parts[0].outer
+    if again.shape != ring.shape or not np.allclose(again, ring, rtol=0, atol=_NEAR):
+        return None
+    return [list(map(_rounded, centre)), list(map(_rounded, rim))]
+
+
+def _rounded(number: float) -> float:
+    """Without what is only of binary arithmetic: a centre that was drawn at 40 is 40 again."""
+    return round(number, 9)
