@@ -5,6 +5,7 @@ from labeler.formats.coco.coco_format import coco
 from labeler.formats.cvat.cvat_format import cvat
 from labeler.formats.datumaro.datumaro_format import datumaro
 from labeler.formats.dota.dota_format import dota, yolo_obb
+from labeler.formats.label_studio.label_studio_format import label_studio
 from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.masks.masks_format import masks, masks_instance
 from labeler.formats.only_read.createml_format import createml
@@ -28,6 +29,7 @@ plugin = Plugin(
         cvat,
         datumaro,
         dota,
+        label_studio,
         labelme,
         masks,
         masks_instance,

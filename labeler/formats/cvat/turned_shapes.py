@@ -34,11 +34,11 @@ def as_turned_box(shape: object) -> tuple[Box, float] | None:
     ring = _one_ring(shape)
     if ring is None or len(ring) != 4:
         return None
-    centre = ring.mean(axis=0)
+    x, y = ring.mean(axis=0).tolist()
     right, down = (ring[1] - ring[0] + ring[2] - ring[3]) / 2, (ring[3] - ring[0] + ring[2] - ring[1]) / 2
     width, height = hypot(*right), hypot(*down)
     angle = degrees(atan2(right[1], right[0])) % 360
-    box = Box(centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2)
+    box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     again = turned_box(box, angle).parts[0].outer
     return (box, angle) if np.allclose(again, ring, rtol=0, atol=_NEAR) else None
 
