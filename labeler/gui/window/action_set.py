@@ -42,6 +42,7 @@ class ActionSet(QObject):
             canvas.options_changed,
             bench.queue.changed,
             bench.learner.changed,
+            bench.upkeep.switched,
         ):
             signal.connect(self.show)
         self.show()

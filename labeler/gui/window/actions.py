@@ -116,6 +116,13 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
         Action(
             "import-results", "Import COCO results of a model…", (), lambda w: w.commands.import_results()
         ),
+        Action(
+            "labelme-upkeep",
+            "Keep labelme files up to date",
+            switch=lambda w, on: w.bench.upkeep.switch(on),
+            ticked=lambda w: w.bench.upkeep.is_on,
+            enabled=lambda w: is_open(w) and not w.session.read_only,
+        ),
         Action("export", "Export labels…", ("Ctrl+E",), lambda w: w.bench.exporter.ask()),
         LINE,
         Action("snapshot", "Make a snapshot now", ("Ctrl+S",), lambda w: w.commands.snapshot()),
