@@ -15,8 +15,8 @@ from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.exchange.arrivals import Arrivals
 from labeler.gui.exchange.desk import LabelsDesk
 from labeler.gui.exchange.exporter import Exporter
+from labeler.gui.exchange.labelme_keeper import LabelmeKeeper
 from labeler.gui.exchange.undecided import UndecidedOffers
-from labeler.gui.exchange.upkeep import Upkeep
 from labeler.gui.images.photo_desk import PhotoDesk
 from labeler.gui.labelling.clipboard import Clipboard
 from labeler.gui.predictions.batch import Batch
@@ -108,7 +108,7 @@ class Workbench(QObject):
         self.offers = UndecidedOffers(session, notifier, settings, window)
         self.exporter = Exporter(window, session=session, notifier=notifier, settings=settings)
         self.labels_desk = LabelsDesk(session, notifier, window, open_folder=self.opener.open)
-        self.upkeep = Upkeep(session, notifier, take=self.labels_desk.take, parent=window)
+        self.upkeep = LabelmeKeeper(session, notifier, take=self.labels_desk.take, parent=window)
         self.arrivals = Arrivals(
             session,
             notifier,

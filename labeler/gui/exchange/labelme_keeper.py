@@ -48,7 +48,7 @@ class _Outcome(Struct, frozen=True, eq=False):
     troubles: tuple[str, ...]
 
 
-class Upkeep(QObject):
+class LabelmeKeeper(QObject):
     """Writes the file of each image whose labels were saved, on a thread of its own and whole or not at all.
 
     A file that another program has changed is never written over: it is told, and can be imported.
