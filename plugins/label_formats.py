@@ -13,6 +13,7 @@ from labeler.formats.only_read.segment_anything_format import segment_anything
 from labeler.formats.only_read.superannotate_format import superannotate
 from labeler.formats.only_read.supervisely_format import supervisely
 from labeler.formats.only_read.via_format import via
+from labeler.formats.panoptic_set.panoptic_format import panoptic
 from labeler.formats.tables.csv_format import csv_boxes
 from labeler.formats.tables.open_images import open_images
 from labeler.formats.voc.voc_format import voc, voc_masks
@@ -34,6 +35,7 @@ plugin = Plugin(
         masks,
         masks_instance,
         open_images,
+        panoptic,
         segment_anything,
         superannotate,
         supervisely,

@@ -3,13 +3,14 @@
 Format: https://cocodataset.org/#format-data (4). A pixel's segment is R + 256 G + 65536 B; 0 is none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from msgspec import Raw
 
+from labeler.core.label_images import split
 from labeler.core.photos.images import read_pixels
 from labeler.core.records import Mask
 from labeler.core.rle import compress, mask_to_rle
@@ -64,28 +65,25 @@ def _segments(raw: Raw, folders: list[Folder]) -> list[bytes] | None:
     if path is None:
         return None
     try:
-        pixels = read_pixels(path).rgb.astype(np.uint32)
+        pixels = read_pixels(path).rgb.astype(np.int32)
     except ImageError:
         return None
     ids = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]
-    return [_annotation(info, entry, ids) for info in infos]
+    masks = dict(split(ids))
+    height, width = ids.shape
+    return [_annotation(info, entry, masks, (height, width)) for info in infos]
 
 
-def _annotation(
-    info: Fields, entry: Fields, ids: "np.ndarray[tuple[int, ...], np.dtype[np.uint32]]"
-) -> bytes:
+def _annotation(info: Fields, entry: Fields, masks: Mapping[int, Mask], size: tuple[int, int]) -> bytes:
     """One segment as an annotation; without a mask where the PNG has no pixel of it, so that it is told."""
     members: dict[str, Raw | bytes] = {**info, "image_id": entry.get("image_id", Raw(b"null"))}
     try:
-        rows, columns = np.nonzero(ids == msgspec.json.decode(info["id"], type=int))
+        mask = masks.get(msgspec.json.decode(info["id"], type=int))
     except (KeyError, *BAD_JSON):
         return packed(members)
-    if len(rows):
-        y, x = int(rows.min()), int(columns.min())
-        bits = np.zeros((int(rows.max()) + 1 - y, int(columns.max()) + 1 - x), dtype=np.bool_)
-        bits[rows - y, columns - x] = True
-        height, width = ids.shape
-        counts = compress(mask_to_rle(Mask(x, y, bits), (height, width))).decode()
+    if mask is not None:
+        height, width = size
+        counts = compress(mask_to_rle(mask, size)).decode()
         members["segmentation"] = msgspec.json.encode({"size": [height, width], "counts": counts})
     else:
         # its bbox alone would be another object than the one that was drawn

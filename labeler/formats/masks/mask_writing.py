@@ -27,9 +27,9 @@ TOUCHES = "Touches another object of its category, so both are read as one."
 
 
 class Painted(Struct, frozen=True, eq=False):
-    """A picture of labels, (H, W) uint16, and what of each mask is seen on it."""
+    """A picture of labels, (H, W) int32, and what of each mask is seen on it."""
 
-    labels: NDArray[np.uint16]
+    labels: NDArray[np.int32]
     seen: tuple[Mask, ...]
 
 
@@ -38,7 +38,7 @@ def painted(masks: Sequence[Mask], labels: Sequence[int], size: tuple[int, int])
     ids = np.zeros(size, dtype=np.int32)
     for place, mask in enumerate(masks, 1):
         paint(ids, mask, place)
-    table = np.array([0, *labels], dtype=np.uint16)
+    table = np.array([0, *labels], dtype=np.int32)
     seen = tuple(visible(ids, mask, place) for place, mask in enumerate(masks, 1))
     return Painted(table[ids], seen)
 
@@ -87,14 +87,14 @@ def masks_of(annotations: Sequence[Annotation]) -> list[Mask]:
     return found
 
 
-def save(labels: "NDArray[np.uint16]", path: Path, *, colors: Sequence[Rgb3] | None = None) -> None:
+def save(labels: "NDArray[np.int32]", path: Path, *, colors: Sequence[Rgb3] | None = None) -> None:
     """Write labels as a PNG: of 8 bits with the colours of a palette, void last, or else of 16 bits.
 
     The same labels make the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if colors is None:
-        PillowImage.fromarray(labels).save(path, compress_level=3)
+        PillowImage.fromarray(labels.astype(np.uint16)).save(path, compress_level=3)
         return
     picture = PillowImage.fromarray(labels.astype(np.uint8), mode="P")
     rows = [(0, 0, 0), *colors, *[(0, 0, 0)] * (MOST_BYTES - len(colors)), VOID]
