@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from labeler.core.photos.patience import patiently
-from labeler.core.photos.photo_files import readable
+from labeler.core.photos.photo_files import SUFFIXES, readable
 from labeler.errors import FormatError, ImageError, ImportStoppedError
 
 _TOGETHER = 64
+_IN_A_FOLDER = 500
+"""Names of one folder that are looked at to find out what it is."""
+_FOLDERS = 200
 LARGEST_TEXT = 64 << 20
 """Bytes of one label file: more than 500,000 boxes."""
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -74,12 +77,16 @@ def some_files(folder: Path, ending: str, *, most: int = 40, looks: int = 4000) 
     waiting, given = [folder], 0
     for here in waiting:
         inner: list[Path] = []
-        for entry in _names_in(here, min(looks, 1000)):
+        for entry in _names_in(here, min(looks, _IN_A_FOLDER)):
             looks -= 1
             if entry.suffix.lower() == ending:
                 given += 1
                 yield entry
-            elif not entry.suffix and len(waiting) + len(inner) < 200 and _is_real_folder(entry):
+            elif (
+                entry.suffix.lower() not in SUFFIXES
+                and len(waiting) + len(inner) < 200
+                and _is_real_folder(entry)
+            ):
                 inner.append(entry)
             if given >= most or looks <= 0:
                 return
@@ -100,4 +107,4 @@ def _names_in(folder: Path, most: int) -> list[Path]:
 
 
 def _is_real_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+    return path.suffix.lower() not in SUFFIXES and path.is_dir() and not path.is_symlink()

@@ -77,7 +77,10 @@ def layout_in(source: Source) -> YoloLayout:
     if not pairs:
         pairs = _plain(files)
     if not pairs:
-        raise FormatError(f"“{source.path}” cannot be read: it has neither label files nor their photos.")
+        below = " below its folder; give the folder that has them" if is_file else ""
+        raise FormatError(
+            f"“{source.path}” cannot be read: it has neither label files nor their photos{below}."
+        )
     return YoloLayout(base, settings, tuple(pairs), tuple(notes))
 
 
@@ -109,7 +112,7 @@ def _named(said: YoloSettings, base: Path, files: "_Files", source: Source) -> Y
     """The settings with the names of a file of names, where they have none themselves."""
     if said.names:
         return said
-    own = darknet_names(base, f"{said.beside}/{said.file}".lstrip("/")) if said.file else ""
+    own = darknet_names(base, f"{said.beside}/{said.file}".lstrip("/"), source.encoding) if said.file else ""
     found = [name for entry in [own] if entry for name in files.meant(entry, said) if name in files.texts]
     found += [
         name
@@ -156,6 +159,7 @@ class _Files:
                 self.folders.add(here)
                 here = here.rpartition("/")[0]
         self.find = source.find
+        self.encoding = source.encoding
         self.labels = sorted(name for name in self.texts if _may_be_labels(name))
         self._sorted = sorted(self.photos)
 
@@ -171,7 +175,8 @@ class _Files:
     def label_of(self, photo: str) -> str:
         """The label file of a photo; "" where there is none."""
         stem = photo.rpartition(".")[0] or photo
-        return next((name for name in _label_names(stem) if name in self.texts), "")
+        names = (name for way in (stem, photo) for name in _label_names(way))  # a.txt, rarely a.jpg.txt
+        return next((name for name in names if name in self.texts), "")
 
     def photos_in(self, folder: str) -> list[str]:
         """The photos below a folder."""
@@ -278,7 +283,7 @@ def _entry(entry: str, settings: YoloSettings, base: Path, files: _Files) -> lis
 def _in_list(path: str, settings: YoloSettings, base: Path, files: _Files) -> Iterator[Pair]:
     """The photos of a list of paths."""
     beside = replace(settings, beside=path.rpartition("/")[0])
-    for line in read_text(base / path)[0].splitlines():
+    for line in read_text(base / path, encoding=files.encoding)[0].splitlines():
         entry = line.strip()
         if not entry:
             continue

@@ -66,6 +66,8 @@ def split_line(text: str, classes: Mapping[str, int]) -> LabelLine:
     words = text.split()
     if len(words) < 3:
         words = text.replace(",", " ").replace(";", " ").split()
+    if not words:
+        raise BadLineError(NO_CLASS)
     try:
         numbers = tuple(map(float, words[1:]))
     except ValueError:

@@ -70,10 +70,12 @@ def settings_in(base: Path, file: str, encoding: str) -> YoloSettings:
     return YoloSettings({}, parts, "", beside, file=path.name)
 
 
-def darknet_names(base: Path, file: str) -> str:
+def darknet_names(base: Path, file: str, encoding: str) -> str:
     """What an obj.data calls the file of the class names; "" for a data.yaml."""
     path = base / file
-    return "" if path.suffix.lower() in _YAML_ENDINGS else _darknet_keys(read_text(path)[0]).get("names", "")
+    if path.suffix.lower() in _YAML_ENDINGS:
+        return ""
+    return _darknet_keys(read_text(path, encoding=encoding)[0]).get("names", "")
 
 
 def settings_files(texts: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
@@ -136,6 +137,25 @@ def test_what_is_no_table_of_boxes_is_one_sentence(laid_out: LaidOut, content: b
     with pytest.raises(FormatError, match=why) as error:
         csv_format.read(Source(path))
     assert "\n" not in str(error.value)
+
+
+HEADS = st.lists(st.sampled_from("image label x xmin ymin xmax ymax bbox w h imageid".split()), max_size=8)
+CELLS = st.one_of(st.sampled_from(["a.jpg", "1", "nan", "-5", '"', ";", "1e999"]), st.text(max_size=5))
+
+
+@given(head=HEADS, cells=st.lists(st.lists(CELLS, max_size=9)))
+def test_any_table_is_rows_or_a_sentence(head: list[str], cells: list[list[str]]) -> None:
+    text = "\n".join(",".join(row) for row in [head, *cells])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_text(text, "utf-8")
+        assert csv_boxes.sniff(path) in (True, False)
+        for reader in (csv_format.read, open_images_module.read):
+            try:
+                reading = reader(Source(path))
+            except FormatError:
+                continue
+            assert all(note.at for note in reading.notes if note.kind == "annotations")
 
 
 def test_reading_stops_when_asked(laid_out: LaidOut) -> None:

@@ -1,6 +1,8 @@
 """Each kind of line that a YOLO label file may have."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labeler.core.records import Box, Part, Polygons
 from labeler.formats.yolo import shares, yolo_lines
@@ -106,3 +108,16 @@ def test_lines_are_written_as_ultralytics_reads_them() -> None:
     assert label_line(2, Box(0, 0, 100, 50), (100, 100)) == "2 0.5 0.25 1 0.5"
     ring = Polygons((Part(yolo_lines.np.array([(-0.0, 0), (50, 0), (100 / 3, 100)])),))
     assert label_line(0, ring, (100, 100)) == "0 0 0 0.5 0 0.333333333 1"
+
+
+WORDS = st.sampled_from(["0", "-1", "0.5", "2", "1e9", "nan", "x", "", ",", "1e-400", "٣", "0.1", "7" * 400])
+
+
+@given(text=st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=20).map(" ".join)))
+def test_any_line_is_an_object_inside_the_photo_or_a_sentence(text: str) -> None:
+    try:
+        one = said(text)
+    except BadLineError:
+        return
+    assert all(0 <= value <= 1 for value in one.values)
+    assert 0 <= one.category <= 10_000_000

@@ -1,6 +1,7 @@
 """YOLO data sets as they come: each layout, each trap, and files that are broken."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +131,15 @@ LAYOUTS: dict[str, tuple[Files, str]] = {
     "one folder of both": (
         {"classes.txt": "cat\r\nno\r\n\r\n", "a.jpg": PHOTO, "b.jpg": PHOTO, "a.txt": BOX},
         "a.jpg",
+    ),
+    "names with the photo's ending, and folders with dots": (
+        {
+            "classes.txt": "cat\nno\n",
+            "v1.0/images/a.jpg": PHOTO,
+            "v1.0/images/b.jpg": PHOTO,
+            "v1.0/labels/a.jpg.txt": BOX,
+        },
+        "v1.0/images/a.jpg",
     ),
     "a data.yaml one folder down": (
         {
@@ -332,6 +342,41 @@ def test_other_folders_are_not_taken_for_it(laid_out: LaidOut) -> None:
     assert format_of(laid_out({"P1.txt": "1 2 3 4 5 6 7 8 large vehicle 0\n"})) is None
     assert format_of(laid_out({"gt.txt": "1,1,912,484,97,109,0,7,1\n"})) is None
     assert format_of(laid_out({"a.yaml": "train: true\nmodel: x\n"})) is None
+
+
+def test_names_of_another_encoding_are_read_as_a_person_says(laid_out: LaidOut) -> None:
+    root = laid_out({"images/a.jpg": PHOTO, "labels/a.txt": BOX, "classes.txt": "собака\n".encode("cp1251")})
+    reading = yolo_reading.read(
+        Source(root, size=lambda _: PHOTO, photos=lambda: ["images/a.jpg"], encoding="cp1251")
+    )
+    assert [category.name for category in reading.dataset.categories] == ["собака"]
+
+
+def test_thousands_of_files_are_linear(laid_out: LaidOut) -> None:
+    def steps(count: int) -> int:
+        names = [f"images/{n}.jpg" for n in range(count)]
+        root = laid_out({f"labels/{n}.txt": BOX for n in range(count)})
+        calls = 0
+
+        def size(_: str) -> tuple[int, int]:
+            nonlocal calls
+            calls += 1
+            return PHOTO
+
+        def traced(frame: object, event: str, _: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(traced)
+        try:
+            reading = yolo_reading.read(Source(root, size=size, photos=lambda: names))
+        finally:
+            sys.setprofile(None)
+        assert len(reading.dataset.annotations) == count
+        return calls
+
+    few = steps(400)
+    assert steps(800) < 2.5 * few
 
 
 def test_reading_stops_when_asked(laid_out: LaidOut) -> None:
