@@ -75,6 +75,10 @@ class Collecting:
         """Something to be known of an item that stands at `at`."""
         self._notes.append(FieldNote(verdict, kind, None, field, sentence, at))
 
+    def has(self, path: str) -> bool:
+        """Whether there is an image of that path."""
+        return path in self._images
+
     def __len__(self) -> int:
         return len(self._images)
 

@@ -25,6 +25,7 @@ FARTHEST = 1 << 24
 
 NO_PHOTO = "Its photo is not there; its size was taken from the picture in the file, which is not kept."
 OWN_NAME = "The photo that it names is not there; the one beside it that has its own name was taken."
+SAME_PHOTO = "Is about the photo of a file before; its objects are taken, its points and flags are not."
 NOT_LABELME = "Is no labelme file; left out."
 
 
@@ -78,7 +79,10 @@ def _take(document: _Document, source: Source, found: Collecting, masks: PngMask
     path = _photo_of(document, source, found)
     size = _size_of(document, path, source, found)
     result = found_in(shapes, size, masks)
-    image = found.image(path, size, extra=_extra_of(fields, [shapes[place] for place in result.kept]))
+    extra = _extra_of(fields, [shapes[place] for place in result.kept])
+    if extra and found.has(path):
+        found.note("told", SAME_PHOTO, kind="images", field="imagePath", at=document.place)
+    image = found.image(path, size, extra=extra)
     for item in result.items:
         found.add(
             image,

@@ -239,8 +239,9 @@ def _extra_of(fields: Fields, kind: str, has_attributes: bool) -> bytes:
             for name, raw in ours.items()
             if name not in _NOT_OURS and not name.startswith("labeler") and name != KEY
         }
-    if kind == "rotation" and "direction" in rest:
-        extra[ROTATION] = packed({"direction": rest.pop("direction")})
+    if kind == "rotation":
+        kept = {"direction": rest.pop("direction")} if "direction" in rest else {}
+        extra[ROTATION] = packed({"corners": b"4", **kept})
     if kind not in _PLAIN:
         rest["shape_type"] = msgspec.json.encode(kind)
     if rest:

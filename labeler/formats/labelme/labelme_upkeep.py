@@ -122,7 +122,7 @@ def updated(
     placed, fresh = _matched(found, annotations, names)
     fit, notes, _ = fitted(Dataset((image,), (), tuple(fresh)), HOLDS, writing)
     gone = {place for item in found.items for place in item.places} - set(placed)
-    if not fit.annotations and not gone and _says_size(fields, size):
+    if not fit.annotations and not gone:
         return before, notes
     more: list[FieldNote] = []
     kept = [place for place in range(len(shapes)) if place not in gone]
@@ -134,7 +134,7 @@ def updated(
     texts = [text for _, _, text in sorted(rows, key=lambda row: row[:2])]
     members: dict[str, Any] = dict(fields) | {"shapes": b"[%b]" % b",".join(texts)}
     if all(size):
-        if found.kept and not _says_size(fields, size) and "imageWidth" in fields:
+        if found.kept and not _says_size(fields, size):
             more.append(FieldNote("told", "file", None, "imageWidth", MOVED))
         members |= {"imageHeight": b"%d" % image.height, "imageWidth": b"%d" % image.width}
     return formatted(members), (*notes, *more)
@@ -163,8 +163,9 @@ def _parsed(data: bytes) -> tuple[Fields, list[Raw]]:
 
 
 def _says_size(fields: Fields, size: tuple[int, int]) -> bool:
-    said = tuple(bytes(fields.get(name, b"")) for name in ("imageWidth", "imageHeight"))
-    return not all(size) or said == (b"%d" % size[0], b"%d" % size[1])
+    """Whether a file says that size, or none."""
+    said = [bytes(fields.get(name, b"null")) for name in ("imageWidth", "imageHeight")]
+    return b"null" in said or said == [b"%d" % side for side in size]
 
 
 def _matched(

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from math import radians
+from math import atan2, pi
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Raw
 
 from labeler.core.geometry import bounds, tight
-from labeler.core.records import Annotation, Box, Image, Mask, Polygons
+from labeler.core.records import Annotation, Box, Image, Mask, Points, Polygons
 from labeler.formats.cvat.turned_shapes import as_ellipse, as_turned_box
 from labeler.formats.gates import OBJECT, Fields, RefusalError, packed, unpacked
 from labeler.formats.json_files.picture_text import png_text
@@ -183,22 +183,24 @@ def _geometry(
         yield _ENCODE(circle), "circle", {}
         return
     name, more = "polygon", {}
-    if bytes(kind) == b'"rotation"' and (turned := as_turned_box(shape)) is not None:
+    has_four = len(rings) == 1 and len(rings[0]) == FOUR
+    if has_four and bytes(kind) == b'"rotation"' and (ROTATION in extra or as_turned_box(shape)):
         notes.append(FieldNote("told", "annotations", None, "", ROTATED))
-        name, more = "rotation", {"direction": _direction(extra, turned[1])}
-    elif bytes(kind) == b'"quadrilateral"' and len(rings) == 1 and len(rings[0]) == FOUR:
+        name, more = "rotation", {"direction": _direction(extra, rings[0])}
+    elif has_four and bytes(kind) == b'"quadrilateral"':
         notes.append(FieldNote("told", "annotations", None, "", FOUR_CORNERS))
         name = "quadrilateral"
     for ring in rings:
         yield _ENCODE(ring.tolist()), name, more
 
 
-def _direction(extra: Fields, angle: float) -> bytes:
+def _direction(extra: Fields, ring: Points) -> bytes:
     """The direction in radians that a rotation came with, else that of its first side."""
     try:
         return bytes(OBJECT.read(extra[ROTATION], ROTATION)["direction"])
     except (KeyError, RefusalError):
-        return _ENCODE(radians(angle))
+        right, down = (ring[1] - ring[0]).tolist()
+        return _ENCODE(atan2(down, right) % (2 * pi))
 
 
 def _circle(shape: Polygons) -> list[list[float]] | None:

@@ -31,6 +31,7 @@ _LIST: Kind[list[Raw]] = Kind(list[Raw], "a list")
 _NAMES = ("label", "class", "name", "category", "type", "object", "species")
 """What most people call the attribute that says what a region is, the surest first."""
 _HEAD = "region_shape_attributes"
+_THIN = ("polyline", "line", "point")
 _LONGEST_CELL = 1 << 28
 
 NO_NAME = "Has no text or choice that names it; taken into “unlabelled”."
@@ -194,9 +195,9 @@ def _cell(text: str) -> Any:
 def shape_of(fields: Mapping[str, Any]) -> Shape:
     """The shape that `shape_attributes` say; RefusalError for what has no area, or is wrong."""
     kind = str(fields.get("name", "")).lower()
-    if kind in ("polygon", "polyline", "line", "point", "polygons"):
-        if kind != "polygon":
-            raise no_area(kind)
+    if kind in _THIN:
+        raise no_area(kind)
+    if "all_points_x" in fields:  # whatever a script calls it: polygone, polygons
         xs, ys = fields.get("all_points_x"), fields.get("all_points_y")
         if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
             raise RefusalError("all_points_x", "Has not as many x as y.")

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image as Picture
 
-from labeler.core.geometry import area, bounds
-from labeler.core.records import Annotation, Box, Mask, Polygons
+from labeler.core.companions import carried
+from labeler.core.geometry import area, bounds, translated
+from labeler.core.records import Annotation, Box, Category, Change, Image, Mask, Part, Polygons
 from labeler.errors import FormatError, ImportStoppedError
 from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.door import format_of, read_by
 from labeler.formats.labelme.labelme_format import labelme
+from labeler.formats.labelme.labelme_upkeep import updated
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Source
@@ -103,6 +106,44 @@ def test_rotations_and_quadrilaterals_of_x_anylabeling(taken: Any, tmp_path: Pat
     assert back[0]["direction"] == 0.785
     assert (back[0]["difficult"], back[0]["score"], back[0]["kie_linking"]) == (True, 0.5, [])
     assert back[1]["attributes"] == {"colour": "red"}
+
+
+def test_a_rotation_that_is_moved_is_one_still(taken: Any, tmp_path: Path) -> None:
+    ring = [[30, 10], [50, 30], [30, 50], [10, 30]]
+    (one,), _ = taken(shape("cat", ring, "rotation", direction=3.9))
+    moved = translated(one.shape, 1, 2)
+    bent = Polygons((Part(moved.parts[0].outer + np.array([[0, 0], [0, 0], [0, 0], [9, 0]])),))
+    for made, kind, direction in (
+        (one.shape, "rotation", 3.9),
+        (moved, "rotation", np.pi / 4),
+        (bent, "polygon", None),
+    ):
+        change = Change(one, replace(one, shape=made))
+        carried_along, _ = carried(change)
+        assert isinstance(carried_along.after, Annotation)
+        data, _ = updated(
+            None, Image(1, "a.jpg", 80, 60), [carried_along.after], [Category(1, "cat", "")], photo="a.jpg"
+        )
+        (written,) = json.loads(data)["shapes"]
+        assert (written["shape_type"], written.get("direction")) == (kind, pytest.approx(direction))
+
+
+def test_a_circle_that_is_moved_is_one_still(taken: Any) -> None:
+    (one,), _ = taken(shape("cat", [[40, 30], [44, 33]], "circle"))
+    moved = replace(one, shape=translated(one.shape, 1.5, -2))
+    data, _ = updated(None, Image(1, "a.jpg", 80, 60), [moved], [Category(1, "cat", "")], photo="a.jpg")
+    (written,) = json.loads(data)["shapes"]
+    assert (written["shape_type"], written["points"]) == ("circle", [[41.5, 28], [45.5, 31]])
+
+
+def test_two_files_of_one_photo(tmp_path: Path) -> None:
+    photo(tmp_path / "a.jpg")
+    for name in "xy":
+        made = document(shape("cat", TRIANGLE), shape("nose", [[1, 2]], "point"))
+        (tmp_path / f"{name}.json").write_text(json.dumps(made), "utf-8")
+    dataset, report = read(tmp_path)
+    assert (len(dataset.images), len(dataset.annotations)) == (1, 2)
+    assert "y.json: Is about the photo of a file before" in report.text()
 
 
 def written_again(folder: Path) -> list[dict[str, Any]]:

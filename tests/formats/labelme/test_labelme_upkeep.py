@@ -62,6 +62,17 @@ def test_what_nobody_touched_is_not_written(odd: Path) -> None:
     assert kept.mark == mark_of(odd)
 
 
+@pytest.mark.parametrize("said", [{"imageHeight": None}, {"imageWidth": 81}, {"imageHeight": 60.0}])
+def test_a_file_of_another_size_is_not_written_for_that_alone(odd: Path, said: dict[str, Any]) -> None:
+    odd.write_text(json.dumps(ODD | said), "utf-8")
+    image, annotations, categories = read(odd)
+    assert not keep_up(odd, image, annotations, categories, photo=PHOTO, seen=mark_of(odd)).is_written
+    kept = keep_up(odd, image, annotations[1:], categories, photo=PHOTO, seen=mark_of(odd))
+    after = json.loads(odd.read_text("utf-8"))
+    assert (after["imageHeight"], after["imageWidth"]) == (60, 80)
+    assert bool(kept.notes) == ("imageWidth" in said or said["imageHeight"] is not None)
+
+
 def test_only_what_changed_changes(odd: Path) -> None:
     image, annotations, categories = read(odd)
     annotations[1] = replace(annotations[1], shape=Box(11, 5, 30, 30))

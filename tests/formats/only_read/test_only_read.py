@@ -71,7 +71,7 @@ VIA = [
     region({"name": "circle", "cx": 40, "cy": 30, "r": 10}, species={"dog": True, "cat": False}),
     region({"name": "ellipse", "cx": 40, "cy": 30, "rx": 20, "ry": 5, "theta": np.pi / 2}, species="cat"),
     region(
-        {"name": "polygon", "all_points_x": [20, 50, 50, 20], "all_points_y": [10, 10, "40", 10]},
+        {"name": "polygone", "all_points_x": [20, 50, 50, 20], "all_points_y": [10, 10, "40", 10]},
         species={"a": True, "b": True},
     ),
     region({"name": "polyline", "all_points_x": [1, 2], "all_points_y": [1, 2]}, species="cat"),
@@ -362,6 +362,36 @@ def test_each_is_known_by_its_content(spec: FormatSpec, tmp_path: Path) -> None:
         path.write_text(json.dumps(ONE_OF_EACH[spec.id], indent=2))
         assert format_of(path) is spec
     assert format_of(tmp_path / "folder") is spec
+
+
+POINTS = {"type": "polygon", "points": [1, 2, 3, 4, 5, 6]}
+OF_OTHERS: dict[str, Any] = {
+    "coco": {"images": [], "annotations": [{"segmentation": [[1, 1, 9, 1, 9, 9]]}], "categories": []},
+    "results": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}],
+    "label studio": [
+        {"data": {"image": "a.jpg"}, "annotations": [{"result": [{"type": "rectanglelabels"}]}]}
+    ],
+    "datumaro": {
+        "info": {},
+        "categories": {},
+        "items": [{"id": "a", "annotations": [POINTS], "image": {"size": [1, 2]}}],
+    },
+    "vott": {
+        "assets": {
+            "1": {"asset": {"name": "a.jpg", "size": {}}, "regions": [{"type": "RECTANGLE", "tags": []}]}
+        }
+    },
+    "geojson": {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}}]},
+    "package": {"name": "a", "version": "1", "files": ["image"], "objects": {}},
+    "tensorboard": {"images": 3, "shapes": [[1, 2]], "flags": {}},
+}
+
+
+@pytest.mark.parametrize("other", OF_OTHERS)
+def test_what_others_write_is_not_taken(other: str, tmp_path: Path) -> None:
+    mine = [*ONLY_READ, next(spec for spec in plugin.formats if spec.id == "labelme")]
+    (tmp_path / "a.json").write_text(json.dumps(OF_OTHERS[other]))
+    assert [spec.id for spec in mine if spec.sniff(tmp_path / "a.json") or spec.sniff(tmp_path)] == []
 
 
 @pytest.mark.parametrize("spec", ONLY_READ, ids=lambda spec: spec.id)
