@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from labeler.core.photos.photo_files import files_below
 from labeler.errors import FormatError, ImageError
-from labeler.formats.image_paths import is_clean
 from labeler.formats.json_text import read_text
 from labeler.formats.report import FieldNote
 from labeler.formats.spec import Source
@@ -287,24 +286,12 @@ def _in_list(path: str, settings: YoloSettings, base: Path, files: _Files) -> It
         entry = line.strip()
         if not entry:
             continue
-        known = next(
-            (
-                name
-                for way in (settings, beside)
-                for name in files.meant(entry, way)
-                if name in files.photo_set
-            ),
-            None,
-        )
-        known = known or files.find(entry)
-        if known is not None:
-            yield Pair(known, files.label_of(known))
-            continue
-        name = next((one for one in files.meant(entry, settings) if files.label_of(one)), "")
-        if name:
-            yield Pair(name, files.label_of(name), is_there=False)
-        elif is_clean(entry):
-            yield Pair(entry, "", is_there=False)
+        names = [name for way in (settings, beside) for name in files.meant(entry, way)]
+        photo = next((name for name in names if name in files.photo_set), None) or files.find(entry)
+        # a photo that is found elsewhere has its labels where the list would have it
+        labelled = next((name for name in (photo, *names) if name and files.label_of(name)), "")
+        label = files.label_of(labelled) if labelled else ""
+        yield Pair(photo or labelled or entry, label, is_there=photo is not None)
 
 
 def _unmatched(labels: Iterable[str], pairs: Iterable[Pair], files: _Files) -> list[Pair]:

@@ -10,12 +10,13 @@ import pytest
 from labeler.core.records import Annotation, Box, Polygons
 from labeler.errors import FormatError, ImportStoppedError
 from labeler.formats.coco.coco_file import open_document
-from labeler.formats.door import format_of
+from labeler.formats.door import format_of, read_by
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Source
 from labeler.formats.yolo import label_texts, shares, yolo_lines, yolo_reading
 from labeler.formats.yolo.shares import NO_PHOTO
+from labeler.formats.yolo.yolo_format import yolo
 from tests.formats.conftest import Files
 
 LaidOut = Callable[[Files], Path]
@@ -281,6 +282,38 @@ def test_a_folder_of_labels_is_scaled_by_the_photos_beside_it(laid_out: LaidOut)
     assert (box.x0, box.y0, box.x1, box.y1) == (20, 15, 60, 45)
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "obj.data": "classes = 1\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n",
+            "obj.names": "cat\n",
+            "train.txt": "data/obj_train_data/sub/a.jpg\ndata/obj_train_data/b.jpg\n",
+            "obj_train_data/sub/a.txt": BOX,
+        },
+        {
+            "data.yaml": "names:\n  0: cat\npath: .\ntrain: train.txt\n",
+            "train.txt": "data/images/train/a.jpg\ndata/images/train/b.jpg\n",
+            "labels/train/a.txt": BOX,
+        },
+    ],
+    ids=["YOLO 1.1", "Ultralytics YOLO"],
+)
+def test_cvat_writes_labels_without_the_photos(laid_out: LaidOut, tmp_path: Path, files: Files) -> None:
+    root = laid_out(files)
+    laid_out({"../photos/a.jpg": PHOTO, "../photos/b.jpg": PHOTO})
+    dataset, report = taken(root, images=tmp_path / "photos")
+    assert rows(dataset) == [("a.jpg", "cat")]
+    assert sorted(image.path for image in dataset.images) == ["a.jpg", "b.jpg"]
+    assert isinstance(dataset.annotations[0].shape, Box)
+    assert (dataset.annotations[0].shape.x1, report.refused) == (60, 0)
+    reading = yolo_reading.read(Source(root))
+    box = reading.dataset.annotations[0].shape
+    assert isinstance(box, Box)
+    assert (box.x0, box.x1) == (0.25, 0.75)  # for the photos of a project
+    assert len(reading.dataset.images) == 2
+
+
 def test_one_label_file_is_enough(laid_out: LaidOut) -> None:
     root = laid_out({"a.jpg": PHOTO, "a.txt": BOX, "b.jpg": PHOTO, "b.txt": BOX, "classes.txt": "cat"})
     assert rows(taken(root / "a.txt")[0]) == [("a.jpg", "cat")]
@@ -327,8 +360,9 @@ def test_a_name_never_leads_outside(laid_out: LaidOut, tmp_path: Path) -> None:
             "a.txt": BOX,
         }
     )
-    dataset, _ = taken(root)
-    assert all("s.jpg" not in image.path or not image.width for image in dataset.images)
+    found = read_by(yolo, root).dataset
+    assert {image.width for image in found.images} == {0}
+    assert not found.annotations
 
 
 def test_a_link_in_a_circle_ends(laid_out: LaidOut) -> None:
