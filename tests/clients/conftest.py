@@ -44,6 +44,7 @@ CLIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Each client: the program that uses it, and the packages that it is made of."""
 OF_FORMATS: dict[str, tuple[str, ...]] = {
     "labelme": ("labelme==5.5.0",),
+    "label-studio-sdk": ("label-studio-sdk==2.1.2",),
 }
 """The makers of other formats than COCO, each with a test of its own."""
 

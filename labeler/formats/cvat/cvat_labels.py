@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from labeler.core.records import Annotation, Category
 from labeler.formats.gates import packed, unpacked
+from labeler.formats.voc.xml_text import text_of as element_text
 
 KEY = "cvat"
 """The key in `extra` under which stands what only CVAT's XML says."""
@@ -111,23 +112,19 @@ class LabelTable:
 def _label(element: Element) -> LabelSpec:
     attributes = [
         AttributeSpec(
-            name=_text(one, "name"),
-            input_type=_text(one, "input_type") or "text",
-            default_value=_text(one, "default_value"),
-            values=_text(one, "values"),
-            mutable=_text(one, "mutable") or "False",
+            name=element_text(one, "name"),
+            input_type=element_text(one, "input_type") or "text",
+            default_value=element_text(one, "default_value"),
+            values=element_text(one, "values"),
+            mutable=element_text(one, "mutable") or "False",
         )
         for one in element.iterfind("attributes/attribute")
         if one.find("name") is not None
     ]
     name, color, kind, parent, svg = (
-        _text(element, one) for one in ("name", "color", "type", "parent", "svg")
+        element_text(element, one) for one in ("name", "color", "type", "parent", "svg")
     )
     return LabelSpec(name, color, kind, parent, svg, attributes)
-
-
-def _text(element: Element, name: str) -> str:
-    return (element.findtext(name) or "").strip()
 
 
 def _number(text: str) -> object:
