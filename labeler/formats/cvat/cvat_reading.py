@@ -91,6 +91,7 @@ class _Reader:
         self._notes: list[FieldNote] = []
         self._size = (0, 0)
         self._start, self._step = 0, 1
+        self._task: str | None = None
 
     def take(self, path: Path) -> None:
         """Read the file."""
@@ -140,7 +141,12 @@ class _Reader:
             facts: dict[str, Any] = {key: element.attrib[key] for key in kept if key in element.attrib}
             self._images.append(_Draft(name, width, height, facts))
         else:
-            self._note("repaired", "Is there twice; the objects of both are taken.", name, kind="images")
+            self._note(
+                "repaired",
+                "Is there twice; the objects of both are taken, so check that both are this photo.",
+                name,
+                kind="images",
+            )
         for child in element:
             self._child(child, place)
 
@@ -215,6 +221,11 @@ class _Reader:
         return skeleton_of(child, self._labels.points.setdefault(label, []))
 
     def _track(self, track: Element) -> None:
+        self._task = self._task if self._task is not None else track.get("task_id")
+        if track.get("task_id") != self._task:  # both have a frame 0, and nothing says which photos are whose
+            said = "Is of another task than those before; export each by itself."
+            self._note("refused", said, f"track {track.get('id', self._tracks.count)}", field="task_id")
+            return
         try:
             for frame, element in self._tracks.positions(track, self._step):
                 if frame not in self._frames:

@@ -271,6 +271,22 @@ def test_a_track_without_end_is_refused_at_once(tmp_path: Path) -> None:
     assert "1000000" in sentences(report)
 
 
+def test_videos_of_two_tasks_are_not_laid_over_one_another(tmp_path: Path) -> None:
+    body = "".join(TRACK.replace("<track", f'<track task_id="{task}"') for task in (7, 8, 7))
+    dataset, report = taken(tmp_path, xml(body, meta=VIDEO))
+    assert len(dataset.annotations) == 8
+    assert report.refused == 1
+    assert "another task" in sentences(report)
+
+
+def test_an_image_that_is_there_twice_is_one_and_told(tmp_path: Path) -> None:
+    box = '<box label="car" xtl="1" ytl="1" xbr="9" ybr="9"/>'
+    dataset, report = taken(tmp_path, xml(image(box) + image(box.replace("9", "8"))))
+    assert len(dataset.images) == 1
+    assert len(dataset.annotations) == 2
+    assert "twice" in sentences(report)
+
+
 def test_a_folder_is_an_export_with_its_photos(tmp_path: Path) -> None:
     box = '<box label="car" xtl="1" ytl="1" xbr="9" ybr="9"/>'
     (tmp_path / "annotations.xml").write_text(xml(image(box)), "utf-8")
