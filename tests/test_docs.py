@@ -110,7 +110,7 @@ def test_a_journey_that_turns_round_or_jumps_is_found() -> None:
 - There: `canvas/stage.py` → `session/session.py` → `canvas/prompt_desk.py`
 **Jumps.**
 - There: `canvas/tools/select.py` → `project/writer.py`
-- Back: `session/project_link.py` → `window/tour.py`
+- Back: `session/project_link.py` → `window/demo/tour.py`
 **By wire.**
 - There: `children/host_client.py` → `worker/host.py`
 """
@@ -118,7 +118,7 @@ def test_a_journey_that_turns_round_or_jumps_is_found() -> None:
         "Twice.": ["There: gui.canvas is passed twice"],
         "Jumps.": [
             "There: labeler.project.writer has nothing to do with ['labeler.gui.canvas.tools.select']",
-            "Back: labeler.gui.window.tour has nothing to do with ['labeler.gui.session.project_link']",
+            "Back: labeler.gui.window.demo.tour has nothing to do with ['labeler.gui.session.project_link']",
         ],
         "By wire.": [],
     }

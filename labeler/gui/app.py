@@ -113,6 +113,16 @@ def _quick_imports() -> Iterator[None]:
             os.environ.pop(threads, None)
 
 
+def log_qt() -> None:
+    """What Qt says goes to the log from now on; what is so off the screen is no warning."""
+
+    def log(kind: QtMsgType, _: object, text: str) -> None:
+        level = logging.DEBUG if "propagateSizeHints" in text else _QT_LEVELS[kind]
+        _log.log(level, "Qt: %s", text)
+
+    qInstallMessageHandler(log)
+
+
 def _make_frame() -> Frame:
     app = make_application()
     settings = load_settings()
@@ -148,4 +158,4 @@ def _catch_crashes(frame: Frame) -> None:
     threading.excepthook = lambda args: (
         tell(args.exc_type, args.exc_value, args.exc_traceback) if args.exc_value is not None else None
     )
-    qInstallMessageHandler(lambda kind, _, text: _log.log(_QT_LEVELS[kind], "Qt: %s", text))
+    log_qt()

@@ -16,7 +16,7 @@ from labeler.core.records import Category, Change, Edit
 from labeler.errors import CannotWriteError, LabelerError, ModelError, ProjectLockedError
 from labeler.gui.toolkit.settings import Settings, load_settings
 from labeler.gui.training.files import RunLabels, make_run
-from labeler.gui.window.demo_photos import make_demo_folder
+from labeler.gui.window.demo.demo_photos import make_demo_folder
 from labeler.models.files.checkpoints import check_pickles
 from labeler.project.keeping import rescue_file, snapshots
 from labeler.project.keeping.snapshots import DamagedProjectError

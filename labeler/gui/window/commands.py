@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMainWindow
 
 from labeler.gui.images.panel import ask_where_to_go
-from labeler.gui.window.demo_photos import make_demo_folder
+from labeler.gui.window.demo.demo_photos import make_demo_folder
 from labeler.gui.window.key_table import key_table
 from labeler.gui.window.workbench import Workbench
 

@@ -8,6 +8,9 @@ from labeler.core.files import atomic_write
 from labeler.core.full_disk import why
 from labeler.errors import LabelerError
 
+STREET, PAIR, NEXT = "bus.jpg", "zidane.jpg", "grace_hopper.jpg"
+"""The photos by name: the demo labels two, and what is learnt from them is tried on the next."""
+
 _PHOTOS = (
     ("ultralytics", "assets/bus.jpg"),
     ("ultralytics", "assets/zidane.jpg"),
