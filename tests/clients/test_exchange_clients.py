@@ -52,6 +52,8 @@ def test_datumaro_loads_what_was_written(kind: str, sample: Sample, tmp_path: Pa
                 assert here.shape == true.shape
                 if isinstance(shapes[place][0], Mask):
                     assert np.array_equal(here, true), (name, place)
+                else:  # a seam encloses nothing, but Pillow draws it one pixel wide
+                    here = cv2.morphologyEx(here, cv2.MORPH_OPEN, RIM)
                 assert not (here & ~cv2.dilate(true, RIM, iterations=2)).any(), (name, place)
                 assert not (cv2.erode(true, RIM) & ~here).any(), (name, place)
         assert len(found) == number
