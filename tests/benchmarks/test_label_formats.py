@@ -22,6 +22,7 @@ from labeler.formats.label_studio.label_studio_format import label_studio
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.spec import Dataset, FormatSpec
 from labeler.formats.tables.csv_format import csv_boxes
+from labeler.formats.voc.voc_format import voc
 from labeler.formats.yolo.yolo_format import yolo, yolo_seg
 from tests.benchmarks.harness import report
 
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 ANNOTATIONS, IMAGES, CATEGORIES = 100_000, 5_000, 80
 GOAL = 3.0
 """Times of COCO's, in which each format is read and written."""
-SPECS = (csv_boxes, cvat, datumaro, label_studio, yolo, yolo_seg)
+SPECS = (csv_boxes, cvat, datumaro, label_studio, voc, yolo, yolo_seg)
 
 
 @pytest.fixture(scope="module")
