@@ -197,7 +197,8 @@ def _taken_over(
     from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - the exporting half, which needs this one
 
     reading = read_by(spec, path, images=images, encoding=encoding, should_stop=should_stop)
-    data, written = write_coco(reading.dataset, source=path.name)
+    with no_collection():
+        data, written = write_coco(reading.dataset, source=path.name)
     lost = {note.index: note for note in written.items if note.verdict == "refused"}
     kept = [place for place in range(len(reading.dataset.annotations)) if place not in lost]
     told = [
