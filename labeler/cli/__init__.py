@@ -26,6 +26,7 @@ VERBS = {
     "train": "labeler.cli.train",
     "agree": "labeler.cli.agree",
     "evaluate": "labeler.cli.evaluate",
+    "effort": "labeler.cli.effort_verb",
     "models": "labeler.cli.models_verb",
     "doctor": "labeler.cli.doctor",
     "desktop-entry": "labeler.cli.desktop_entry",
@@ -45,6 +46,7 @@ labeler predict    run a detector over images, its objects to COCO results
 labeler train      train a model on COCO labels
 labeler agree      how labels and a model's results agree, by category
 labeler evaluate   a model's AP, recall, curves and confusions against labels
+labeler effort     what models would save a person on labelled images
 labeler models     list, download, import and remove models
 labeler doctor     what this machine has, what is slow or missing, and what mends it
 labeler desktop-entry  put the app into the desktop's menu (Linux)

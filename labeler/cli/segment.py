@@ -34,6 +34,12 @@ SMALLEST = 1024
 """Objects of fewer pixels are not asked for: in them, a pixel of the outline is a matter of taste."""
 
 
+MOST_CLICKS = 20
+"""Clicks that are given at most to reach an IoU (as in Sofiiuk et al. 2022)."""
+NOC = (0.85, 0.90)
+"""IoU to which clicks are counted."""
+
+
 class PromptStep(Struct, frozen=True):
     """What a model made of an object after one more prompt."""
 
@@ -74,6 +80,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="clicks in all, each after the first where the mask is most wrong; default: 1, or 0 after a box",
     )
+    parser.add_argument(
+        "--noc",
+        action="store_true",
+        help=f"click up to IoU 0.90, at most {MOST_CLICKS} times, and print the number of clicks to 0.85 and "
+        "0.90 (NoC@85, NoC@90)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the masks, as COCO results")
     parser.add_argument("--model", default="mobilesam", metavar="NAME|FILE|RUN", help="default: %(default)s")
     parser.set_defaults(run=run)
@@ -90,20 +102,24 @@ def run(args: argparse.Namespace) -> int:
     """Measure; gives 0, or 1 when some labels or images could not be used."""
     check_folder_of_images(args.images)
     with_box = args.prompts == "box"
+    if args.noc and (with_box or args.clicks is not None):
+        raise FormatError("--noc counts clicks by itself; leave --clicks and --prompts box out.")
     clicks = args.clicks if args.clicks is not None else 0 if with_box else 1
+    clicks = MOST_CLICKS if args.noc else clicks
     if not with_box and clicks == 0:
         raise FormatError("Without a box there must be at least one click; give --clicks 1 or more.")
     dataset, report, folder = read_placed_coco(args.labels, images=args.images, encoding=args.encoding)
     if report.refused:
         print(report.problems(), file=sys.stderr)
     begun = time.perf_counter()
-    measured = _measure_all(args.model, dataset, folder, with_box=with_box, clicks=clicks)
+    until = max(NOC) if args.noc else 1.0
+    measured = _measure_all(args.model, dataset, folder, with_box=with_box, clicks=clicks, until=until)
     for sentence in said_together(measured.left_out):
         print(sentence, file=sys.stderr)
     if not measured.steps:
         raise FormatError(f"In {folder.root} there is no labelled object of at least {SMALLEST} pixels.")
     write(args.out, msgspec.json.encode(measured.results))
-    print(_table(measured.steps))
+    print(_noc_table(measured.steps) if args.noc else _table(measured.steps))
     seconds = time.perf_counter() - begun
     print(f"{len(measured.steps)} objects in {seconds:.0f} s; masks written to {args.out}")
     return 1 if measured.left_out or report.refused else 0
@@ -118,7 +134,9 @@ class _Measured(Struct, frozen=True):
     """Images that could not be used, with a sentence about each."""
 
 
-def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool, clicks: int) -> _Measured:
+def _measure_all(
+    name: str, dataset: Dataset, folder: Folder, *, with_box: bool, clicks: int, until: float
+) -> _Measured:
     model, embedder = _model(name)
     objects = [annotation for annotation in dataset.annotations if not annotation.crowd]
     measured = _Measured([], [], [])
@@ -130,7 +148,7 @@ def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool,
                 measured.left_out.append((path or Path(image.path), str(error)))
                 annotations.clear()
             for annotation in annotations:
-                steps = measure(model, embedding, annotation, with_box=with_box, clicks=clicks)
+                steps = measure(model, embedding, annotation, with_box=with_box, clicks=clicks, until=until)
                 if steps:
                     measured.steps.append(steps)
                     measured.results.append(_result(dataset, image, annotation, steps[-1]))
@@ -139,12 +157,18 @@ def _measure_all(name: str, dataset: Dataset, folder: Folder, *, with_box: bool,
 
 
 def measure(
-    model: Segmenter, embedding: Embedding, annotation: Annotation, *, with_box: bool, clicks: int
+    model: Segmenter,
+    embedding: Embedding,
+    annotation: Annotation,
+    *,
+    with_box: bool,
+    clicks: int,
+    until: float = 1.0,
 ) -> list[PromptStep]:
     """Prompt the model on one object, after its box (if `with_box`) and after each of `clicks` clicks.
 
     The chosen mask's logits are fed back with each next click. Clicking ends early where nothing is wrong
-    any more. [] for an object under `SMALLEST` pixels.
+    any more, or the mask that the model puts first has IoU `until`. [] for an object under `SMALLEST` pixels.
     """
     truth = rasterise(annotation.shape, size=embedding.size)
     known = to_bits(truth, embedding.size)
@@ -162,7 +186,7 @@ def measure(
             prompt = structs.replace(prompt, previous=steps[-1].chosen.logits)
         else:
             click = Click(*innermost_point(known), positive=True)
-        if click is None:
+        if click is None or (steps and steps[-1].iou >= until):
             break
         prompt = structs.replace(
             prompt,
@@ -242,4 +266,19 @@ def _table(steps: Sequence[Sequence[PromptStep]]) -> str:
         chosen = float(np.mean([one.iou for one in reached]))
         best = float(np.mean([one.best_iou for one in reached]))
         lines.append(f"{name:<10}{chosen:>10.3f}{best:>24.3f}")
+    return "\n".join(lines)
+
+
+def clicks_to(steps: Sequence[PromptStep], iou: float) -> int | None:
+    """Clicks on an object until the mask that the model puts first has this IoU; None where it never has."""
+    return next((step.click for step in steps if step.iou >= iou), None)
+
+
+def _noc_table(steps: Sequence[Sequence[PromptStep]]) -> str:
+    """The mean number of clicks, an object that never came so far counted as `MOST_CLICKS`, as papers do."""
+    lines = [f"{'':<8}{'clicks':>8}{'not reached':>14}"]
+    for iou in NOC:
+        needed = [clicks_to(of_object, iou) for of_object in steps]
+        mean = float(np.mean([MOST_CLICKS if one is None else one for one in needed]))
+        lines.append(f"{f'NoC@{iou * 100:.0f}':<8}{mean:>8.2f}{needed.count(None):>14}")
     return "\n".join(lines)

@@ -31,10 +31,23 @@ def boxes_to_masks(
     given = tuple(candidates)
     if not any(_is_asked(candidate, floor) for candidate in given):
         return given
-    embedding = segmenter.embed(image, threads=threads)
+    return masks_in_boxes(
+        segmenter, segmenter.embed(image, threads=threads), given, threads=threads, floor=floor
+    )
+
+
+def masks_in_boxes(
+    segmenter: Segmenter,
+    embedding: Embedding,
+    candidates: Iterable[Candidate],
+    *,
+    threads: int = 0,
+    floor: float = FLOOR,
+) -> tuple[Candidate, ...]:
+    """As `boxes_to_masks`, of an image that is embedded already."""
     return tuple(
         _with_mask(segmenter, embedding, candidate, threads) if _is_asked(candidate, floor) else candidate
-        for candidate in given
+        for candidate in candidates
     )
 
 

@@ -50,6 +50,13 @@ def content_digest(path: Path) -> str:
     return hashed.hexdigest()
 
 
+def as_kept(embedding: Embedding) -> Embedding:
+    """The embedding as precise as the cache keeps it, so that it is the same whether it was there or not."""
+    arrays = embedding.arrays.items()
+    rounded = {name: values.astype(np.float16).astype(np.float32) for name, values in arrays}
+    return Embedding(rounded, embedding.size)
+
+
 def wanted_limit() -> int:
     """The bound of the cache in bytes: as set in the environment, else the default."""
     try:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from labeler.cli import segment
+from labeler.core.records import Mask, Proposal
 from labeler.core.rle import decode, decompress
 from labeler.errors import FormatError
 from labeler.models.simulated import innermost_point, next_click
@@ -123,6 +124,42 @@ def test_what_cannot_be_measured_is_one_sentence(photos, tmp_path) -> None:
         segment.run(parse(labels, "--images", tmp_path / "none", "--out", tmp_path / "out.json"))
     with pytest.raises(FormatError, match="at least one click"):
         segment.run(parse(labels, "--images", photos, "--clicks", 0, "--out", tmp_path / "out.json"))
+
+
+def steps_of(*ious: float) -> list[segment.PromptStep]:
+    nothing = Proposal(Mask(0, 0, np.zeros((0, 0), dtype=bool)), 0.0, np.zeros((1, 1), dtype=np.float32))
+    return [segment.PromptStep(number, nothing, iou, iou) for number, iou in enumerate(ious, 1)]
+
+
+def test_clicks_are_counted_as_papers_do() -> None:
+    quick, slow, never = steps_of(0.5, 0.86, 0.95), steps_of(0.87, 0.8, 0.91), steps_of(*[0.3] * 20)
+    assert segment.clicks_to(quick, 0.85) == 2
+    assert segment.clicks_to(slow, 0.85) == 1, "the first time counts, also where it gets worse again"
+    assert segment.clicks_to(never, 0.85) is None
+    rows = [line.split() for line in segment._noc_table([quick, slow, never]).splitlines()]
+    assert rows[1] == ["NoC@85", f"{(2 + 1 + 20) / 3:.2f}", "1"]
+    assert rows[2] == ["NoC@90", f"{(3 + 3 + 20) / 3:.2f}", "1"]
+
+
+def test_clicks_to_an_iou_on_a_real_photo(photos, tmp_path, capsys) -> None:
+    data = {
+        "images": [{"id": 1, "file_name": "bus.jpg", "width": 810, "height": 1080}],
+        "categories": [{"id": 5, "name": "thing"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 5, "iscrowd": 0, "bbox": [10, 230, 790, 520],
+             "area": 410_800, "segmentation": [[10, 230, 800, 230, 800, 750, 10, 750]]}
+        ],
+    }  # fmt: skip
+    labels, out = tmp_path / "labels.json", tmp_path / "out.json"
+    labels.write_text(json.dumps(data))
+    assert segment.run(parse(labels, "--images", photos, "--noc", "--out", out)) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (result,) = json.loads(out.read_text())
+    assert [row[0] for row in rows[1:3]] == ["NoC@85", "NoC@90"]
+    assert float(rows[1][1]) <= float(rows[2][1]) <= segment.MOST_CLICKS
+    assert 1 <= result["click"] <= segment.MOST_CLICKS
+    with pytest.raises(FormatError, match="--noc counts clicks by itself"):
+        segment.run(parse(labels, "--images", photos, "--noc", "--clicks", 3, "--out", out))
 
 
 def test_the_innermost_point_is_the_centre_of_the_widest_part() -> None:

@@ -22,6 +22,7 @@ from labeler.core.records import Annotation, Candidate
 from labeler.errors import LabelerError
 from labeler.models.devices import cpu_name
 from labeler.models.embedder import Embedder
+from labeler.models.embeddings import as_kept
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.training.data import LabelledImage
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started, Step
@@ -58,9 +59,7 @@ class Instant:
         """
         embedded = self._embedder.embed(path, keep=False)
         embedded.store()
-        arrays = embedded.embedding.arrays.items()
-        rounded = {name: values.astype(np.float16).astype(np.float32) for name, values in arrays}
-        return Embedding(rounded, embedded.embedding.size)
+        return as_kept(embedded.embedding)
 
     def objects(self, head: Head, path: Path) -> tuple[Candidate, ...]:
         """What a head finds in an image file, as `instant_objects.objects`."""

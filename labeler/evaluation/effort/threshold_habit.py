@@ -1,0 +1,59 @@
+"""Which model's predictions a person has shown, and from which confidence: what would have saved most before.
+
+Never chosen on the image at hand. The images before had been predicted before they were labelled, so that
+what each choice would have saved there is known without any labelling for its own sake.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from labeler.evaluation.effort.act_counts import NOTHING, Acts
+
+REMEMBERED = 10
+"""Images before."""
+LEAST = 0.2
+"""The lowest confidence that is looked at."""
+NONE = 2.0
+"""The threshold that shows nothing."""
+CONFIDENCES = (*(step / 20 for step in range(4, 20)), NONE)
+FIRST = 0.25
+"""The app's own, as long as nothing was labelled."""
+
+
+class Choice(Struct, frozen=True):
+    """What is shown."""
+
+    model: int
+    """Its place among the models."""
+    confidence: float = FIRST
+
+
+Savings: TypeAlias = Mapping[Choice, float]
+"""Seconds that each choice would have saved on an image; of models that had predictions there."""
+
+
+def chosen(before: Sequence[Savings], now: Choice, models: Sequence[int]) -> Choice:
+    """The choice for the next image, among `models`, which have predictions on it.
+
+    It stays as it is `now` unless another one would have saved more on the last images.
+    """
+    if not models:
+        return now
+    stays = now if now.model in models else Choice(models[0])
+    if not before:
+        return stays
+    last = before[-REMEMBERED:]
+    choices = [stays, *(Choice(model, least) for model in models for least in CONFIDENCES)]
+    return max(choices, key=lambda one: sum(savings.get(one, 0.0) for savings in last))
+
+
+def change_acts(before: Choice, after: Choice) -> Acts:
+    """To open the list of models and choose, and to drag the slider of the confidence."""
+    acts = NOTHING
+    if before.model != after.model:
+        acts += Acts(clicks=2)
+    if before.confidence != after.confidence:
+        acts += Acts(strokes=1)
+    return acts
