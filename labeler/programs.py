@@ -1,6 +1,7 @@
 """How this very program is started again, as a child or from a menu: a frozen app has no Python for `-m`."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,22 @@ CHILDREN = {
 def is_frozen() -> bool:
     """Whether this is an app that holds its own Python (PyInstaller says so by `sys.frozen`)."""
     return bool(getattr(sys, "frozen", False))
+
+
+def begin_frozen() -> None:
+    """What a frozen app does first: be the helper that a library asks for, and give the environment back.
+
+    PyInstaller's program finds its libraries by LD_LIBRARY_PATH. They are found by now; the file manager or
+    the browser that is asked to open something must not load ours. A child of ours sets it anew.
+    """
+    from multiprocessing import freeze_support  # noqa: PLC0415 - only a frozen app needs it
+
+    freeze_support()
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+    if before is not None:
+        os.environ["LD_LIBRARY_PATH"] = before
+    else:
+        os.environ.pop("LD_LIBRARY_PATH", None)
 
 
 def child_command(child: str, *arguments: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The command of a child, in a checkout and in a frozen app, where the program itself has to be the child."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from labeler.cli import run
 from labeler.core.photos import decode_child
 from labeler.gui.children.child_process import ChildProcess, wait_for_all
 from labeler.models import checkup
-from labeler.programs import CHILD_WORD, CHILDREN, child_command
+from labeler.programs import CHILD_WORD, CHILDREN, begin_frozen, child_command
 from labeler.wire.host_protocol import Hello
 from labeler.wire.job_protocol import decode_from_job
 from tests.test_house import ROOT, SOURCES
@@ -83,6 +84,19 @@ def test_a_person_who_types_the_word_is_told(words: tuple[str, ...]) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     name = words[0] if words else ""
     assert done.stderr == f"labeler: --child is for Labeler itself; there is no child “{name}”.\n"
+
+
+@pytest.mark.parametrize("before", [None, "", "/of/the/person"])
+def test_what_a_frozen_app_opens_elsewhere_does_not_get_its_libraries(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/of/the/app")
+    monkeypatch.delenv("LD_LIBRARY_PATH_ORIG", raising=False)
+    if before is not None:
+        monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", before)
+    begin_frozen()
+    assert os.environ.get("LD_LIBRARY_PATH") == before
+    assert "LD_LIBRARY_PATH_ORIG" not in os.environ
 
 
 @on_posix

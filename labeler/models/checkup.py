@@ -20,7 +20,7 @@ from msgspec import Struct
 from labeler import __version__, paths
 from labeler.models.device_trials import Trial
 from labeler.models.devices import has_gpu
-from labeler.programs import child_command
+from labeler.programs import child_command, is_frozen
 
 State: TypeAlias = Literal["good", "slow", "lacking", "bad"]
 
@@ -139,17 +139,28 @@ def _screen() -> Iterator[Finding]:
         yield Finding("Screen", "good", f"Wayland ({wayland})" if wayland else f"X11 ({x11})")
     else:
         yield Finding("Screen", "lacking", "there is none; the command line works without")
-    if missing := [package for name, package in _QT_NEEDS.items() if ctypes.util.find_library(name) is None]:
+    if missing := [package for name, package in _QT_NEEDS.items() if not _has_library(name)]:
         said = f"the window needs {', '.join(missing)}"
         yield Finding("Libraries of the window", "bad", said, f"sudo apt-get install {' '.join(missing)}")
+
+
+def _has_library(name: str) -> bool:
+    """Whether the system has a library, or a frozen app brings it along."""
+    if ctypes.util.find_library(name) is not None:
+        return True
+    inside = getattr(sys, "_MEIPASS", None)
+    return inside is not None and any(Path(inside).glob(f"lib{name}.so*"))
 
 
 def _extras() -> Iterator[Finding]:
     for name, (module, gives) in _EXTRAS.items():
         if find_spec(module) is None:
-            yield Finding(
-                f"Extra {name}", "lacking", f"not installed: {gives}", f"pip install 'labeler[{name}]'"
+            mend = (
+                f"pip install 'labeler[{name}]'"
+                if not is_frozen()
+                else "It has to be there when the app is built."
             )
+            yield Finding(f"Extra {name}", "lacking", f"not installed: {gives}", mend)
         else:
             yield Finding(f"Extra {name}", "good", f"installed: {gives}")
 

@@ -62,6 +62,21 @@ def test_a_linux_without_a_screen_or_libraries_is_told(monkeypatch: pytest.Monke
     assert next(checkup._screen()).said == "X11 (:7)"
 
 
+def test_a_frozen_app_is_asked_for_what_it_brings_and_is_no_place_to_install_into(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checkup.sys, "platform", "linux")
+    monkeypatch.setattr(checkup.sys, "frozen", True, raising=False)
+    monkeypatch.setattr(checkup.sys, "_MEIPASS", str(tmp_path), raising=False)
+    monkeypatch.setattr(checkup.ctypes.util, "find_library", lambda _: None)
+    monkeypatch.setattr(checkup, "find_spec", lambda _: None)
+    (tmp_path / "libxcb-cursor.so.0").touch()
+    libraries = by_topic(list(checkup._screen()))["Libraries of the window"]
+    assert "libxcb-cursor0" not in libraries.said
+    assert "libegl1" in libraries.said
+    assert not [one.mend for one in checkup._extras() if "pip" in one.mend]
+
+
 def test_devices_that_fail_or_crawl_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkup, "has_gpu", lambda: True)
     trials = [Trial("torch cpu", 9.0), Trial("onnxruntime CUDA", trouble="no driver")]
