@@ -23,8 +23,8 @@ _OF_FILE: tuple[tuple[tuple[str, ...], str], ...] = (
 _OF_ITEM: tuple[tuple[tuple[str, ...], str], ...] = (
     (("image_id", "score"), "It is a list of results; import it as results of a model (--results)"),
     (("image_id", "caption"), "It is a list of captions, which have no place in an image"),
-    (("data", "annotations"), "It is Label Studio's own format; export it as COCO there"),
-    (("data", "completions"), "It is Label Studio's own format; export it as COCO there"),
+    (("data", "annotations"), "It is Label Studio's own format; read it as “label-studio”"),
+    (("data", "completions"), "It is Label Studio's own format; read it as “label-studio”"),
     (("image", "annotations"), "It is a Create ML file; read it as “createml”"),
     (("shapes", "imagePath"), "It is a list of labelme files; read it as “labelme”"),
 )

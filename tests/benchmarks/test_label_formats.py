@@ -19,6 +19,7 @@ from labeler.formats.cvat.cvat_format import cvat
 from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.datumaro.datumaro_format import datumaro
 from labeler.formats.label_studio.label_studio_format import label_studio
+from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.spec import Dataset, FormatSpec
 from labeler.formats.tables.csv_format import csv_boxes
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 ANNOTATIONS, IMAGES, CATEGORIES = 100_000, 5_000, 80
 GOAL = 3.0
 """Times of COCO's, in which each format is read and written."""
-SPECS = (csv_boxes, cvat, datumaro, label_studio, voc, yolo, yolo_seg)
+SPECS = (csv_boxes, cvat, datumaro, label_studio, labelme, voc, yolo, yolo_seg)
 
 
 @pytest.fixture(scope="module")
