@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from labeler.core.photos.label_pixels import LabelPixels
@@ -52,7 +53,11 @@ def keyed(pixels: LabelPixels, table: ClassTable | None) -> KeyedPicture:
         used = np.flatnonzero(np.bincount(index.ravel(), minlength=256))
         colors = [_color(pixels.palette[one]) for one in used.tolist()]
         if table is not None and table.colors and _are_in(used.tolist(), colors, table.colors):
-            return _colored(_packed(pixels.palette[index]), table)
+            # by the palette's few colours, not by the many pixels
+            few = _colored(_packed(pixels.palette[used][None]), table)
+            keys = np.zeros(256, np.int32)
+            keys[used] = few.keys[0]
+            return replace(few, keys=keys[index])
         is_voc = all(color == voc_color(one) for one, color in zip(used.tolist(), colors, strict=True))
         return KeyedPicture(index.astype(np.int32), is_voc=is_voc)
     if table is not None and table.colors and not _has_numbers(table):
@@ -80,9 +85,18 @@ def _packed(rgb: "NDArray[np.uint8]") -> Keys:
     return packed
 
 
+def _counted(index: "NDArray[np.integer]") -> "tuple[NDArray[np.integer], NDArray[np.integer]]":
+    """The values there are, and how often."""
+    if index.dtype != np.uint8:
+        return np.unique(index, return_counts=True)
+    counts = np.bincount(index.ravel(), minlength=256)
+    values = np.flatnonzero(counts)
+    return values.astype(index.dtype), counts[values]
+
+
 def _numbered(index: "NDArray[np.integer]", is_lossy: bool, table: ClassTable | None) -> KeyedPicture:
     """Numbers as they are; of shades those that are meant."""
-    values, counts = np.unique(index, return_counts=True)
+    values, counts = _counted(index)
     if table is None:
         white = counts[values == BYTE_VOID].sum() if index.dtype == np.uint8 else 0
         is_shaded = len(values) > _FEW and white * 2 >= counts[values != 0].sum()

@@ -105,10 +105,11 @@ class _Writer:
                 infos.append(self._info(one, seen, ids[place]))
             if not said[place] and stuff[one.category_id] > 1:
                 said[place] = STUFF
-        pixels = found.labels
-        rgb_pixels = np.stack([pixels & 255, pixels >> 8 & 255, pixels >> 16], axis=2).astype(np.uint8)
+        # the lowest three bytes of a number are its red, green and blue
+        whole = np.ascontiguousarray(found.labels.astype("<u4")).view(np.uint8)
+        rgb_pixels = np.ascontiguousarray(whole.reshape(*found.labels.shape, 4)[..., :3])
         name = mask_name(image)
-        PillowImage.fromarray(rgb_pixels).save(self._folder / self._name / name, compress_level=3)
+        PillowImage.fromarray(rgb_pixels).save(self._folder / self._name / name, compress_level=1)
         entry = {
             "image_id": msgspec.json.encode(self._image_ids[image.id]),
             "file_name": msgspec.json.encode(name),
