@@ -95,16 +95,15 @@ def test_boxes_cost_two_clicks_without_predictions(data):
 
 
 @pytest.mark.timeout(300)  # torch
-def test_what_is_learnt_is_shown_on_later_images(data, small_trainer):
-    words = ("--with", "--learn", "small", "--every", "2", "--json")
+def test_what_is_learnt_is_shown_on_later_images(data):
+    words = ("--with", "--learn", "instant", "--every", "2", "--limit", "3", "--json")
     done = labeler("effort", data / "boxes.json", "--images", data / "images", *words)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["models"], told["learn"]) == ([], "small")
+    assert (told["models"], told["learn"]) == ([], "instant")
     models = [one["model"] for one in told["by_image"]]
     assert models[:2] == [None, None]
     assert models[2] is not None
-    assert labeler("effort", data / "boxes.json", "--images", data / "images", *words).stdout == done.stdout
 
 
 def test_a_table_some_images_only_and_a_pace_of_ones_own(data):
