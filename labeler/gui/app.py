@@ -69,8 +69,8 @@ def furnish(frame: Frame) -> MainWindow:
     return MainWindow(frame)
 
 
-def run(path: Path | None, *, read_only: bool = False) -> int:
-    """Show the window until it is closed; gives the exit code."""
+def run(path: Path | None, *, read_only: bool = False, is_demo: bool = False) -> int:
+    """Show the window until it is closed; gives the exit code. The demo's photos come with a guide."""
     frame = _make_frame()
     _catch_crashes(frame)
     if said := paths.unwritable():
@@ -79,7 +79,9 @@ def run(path: Path | None, *, read_only: bool = False) -> int:
     def begin() -> None:
         with _quick_imports():
             window = furnish(frame)
-        if path is not None:
+        if path is not None and is_demo:
+            window.open_demo(path)
+        elif path is not None:
             window.open(path, read_only=read_only)
         window.start_host()
 

@@ -183,6 +183,7 @@ class Toast(QWidget):
         super().__init__(parent)
         self._host = parent
         self._notices: list[Notice] = []
+        self._free = 0
         parent.installEventFilter(self)
         self.hide()
 
@@ -191,6 +192,11 @@ class Toast(QWidget):
         notifier.told.connect(self.show_message)
         notifier.taken_back.connect(self.take_back)
         notifier.project_left.connect(self.leave_project)
+
+    def keep_free(self, height: int) -> None:
+        """Stand above so many pixels at the foot, where something else is."""
+        self._free = height
+        self._place()
 
     @property
     def text(self) -> str:
@@ -234,7 +240,7 @@ class Toast(QWidget):
 
     def _place(self) -> None:
         """As wide as their words need and no wider than the parent; as many as there is room for."""
-        room = self._host.height() - 2 * _FOOT
+        room = self._host.height() - 2 * _FOOT - self._free
         newest = self._notices[-MOST_SHOWN:]
         widest = max((one.wanted_width() for one in newest), default=0)
         width = max(min(widest, self._host.width() - 24, _WIDEST), 120)
@@ -253,7 +259,10 @@ class Toast(QWidget):
     def _stack(self, shown: list[tuple[Notice, int]], width: int) -> None:
         total = sum(height for _, height in shown) + _GAP * (len(shown) - 1)
         self.setGeometry(
-            (self._host.width() - width) // 2, self._host.height() - total - _FOOT, width, max(total, 0)
+            (self._host.width() - width) // 2,
+            self._host.height() - total - _FOOT - self._free,
+            width,
+            max(total, 0),
         )
         self.setVisible(bool(shown))
         self.raise_()

@@ -87,6 +87,8 @@ class Settings(msgspec.Struct):
     places: dict[str, LastPlace] = {}
     """Where one was in a project, by its file, the one left last at the end."""
 
+    guide_closed: bool = False
+    """Whether a person has closed the guide through the demo."""
     others_told: dict[str, str] = {}
     """What was last said of another project of the same folder, by the file of the one that was open."""
 

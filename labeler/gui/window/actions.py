@@ -352,6 +352,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
     ),
     "Help": (
         Action("keys", "All keys", ("F1",), lambda w: w.commands.show_keys(), enabled=always),
+        Action("guide", "Guide through the demo", (), lambda w: w.show_guide(), enabled=lambda w: w.has_demo),
         Action("checkup", "Check this machine…", (), lambda w: w.commands.show_checkup(), enabled=always),
         Action("about", "About Labeler", (), lambda w: w.commands.show_about(), enabled=always),
     ),

@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMainWindow
 
 from labeler.gui.images.panel import ask_where_to_go
-from labeler.gui.window.demo.demo_photos import make_demo_folder
 from labeler.gui.window.key_table import key_table
 from labeler.gui.window.workbench import Workbench
 
@@ -53,10 +52,6 @@ class Commands(QObject):
         )
         if chosen:
             self.open(Path(chosen))
-
-    def open_demo(self) -> None:
-        """Open photos that come with the installed packages."""
-        self.open(make_demo_folder())
 
     def import_labels(self) -> None:
         """Ask for a file of labels, or one of a folder of them, and take them in."""

@@ -31,6 +31,7 @@ from labeler.gui.window.bars.options_bar import OptionsBar
 from labeler.gui.window.bars.status_line import SavedLabel, StatusLine
 from labeler.gui.window.bars.tool_column import ToolColumn
 from labeler.gui.window.commands import Commands
+from labeler.gui.window.demo import demo_photos
 from labeler.gui.window.frame import Frame
 from labeler.gui.window.keys import Keys
 from labeler.gui.window.panel_docks import PanelDocks
@@ -39,6 +40,7 @@ from labeler.gui.window.review_layout import ReviewLayout
 from labeler.gui.window.workbench import Workbench
 
 if TYPE_CHECKING:
+    from labeler.gui.window.demo.guide_card import GuideCard
     from labeler.models.protocols import ModelSpec
 
 
@@ -76,6 +78,8 @@ class MainWindow(QObject):
         self.status_line = StatusLine(frame)
         self.place_keeper = PlaceKeeper(session, canvas, self.panels[ImagesPanel], self.settings, self)
         self.review_layout = ReviewLayout(frame, self.panels, bench.queue)
+        self.guide: GuideCard | None = None
+        self._guide_on = False
         self._build()
         self._fill_menus()
         self._connect_session()
@@ -147,7 +151,7 @@ class MainWindow(QObject):
         welcome.open_folder.connect(self.commands.open_folder)
         welcome.open_project.connect(self.commands.open_project)
         welcome.open_path.connect(self.open)
-        welcome.demo.connect(self.commands.open_demo)
+        welcome.demo.connect(lambda: self.open_demo(demo_photos.make_demo_folder()))
         welcome.forgotten.connect(self._forget)
 
     # --- opening ----------------------------------------------------------------------------------
@@ -155,6 +159,34 @@ class MainWindow(QObject):
     def open(self, path: Path, *, read_only: bool = False) -> None:
         """Open a folder, image or project; a COCO file is imported into the open project."""
         self.commands.open(path, read_only=read_only)
+
+    def open_demo(self, photos: Path) -> None:
+        """Open the demo's photos, and guide through the job unless a person has closed the guide once."""
+        self.open(photos)
+        self._guide_on = not self.settings.guide_closed
+        self._guide()
+
+    def show_guide(self) -> None:
+        """Guide through the job on the demo's photos, which are open."""
+        self.settings.guide_closed = False
+        self.settings.save()
+        self._guide_on = True
+        self._guide()
+
+    def _guide(self) -> None:
+        """Show the card, once there is a photo for it to stand on."""
+        if self._guide_on and self.session.project is not None and self.has_demo:
+            from labeler.gui.window.demo.guide_card import GuideCard  # noqa: PLC0415 - for who wants it
+
+            self._guide_on = False
+            if self.guide is not None:
+                self.guide.remove()
+            self.guide = GuideCard(self)
+
+    @property
+    def has_demo(self) -> bool:
+        """Whether the demo's photos are open."""
+        return demo_photos.are_in({image.path for image in self.session.document.images})
 
     def start_host(self) -> None:
         """Start the model process, after the first paint so that the window is there at once."""
@@ -189,6 +221,7 @@ class MainWindow(QObject):
             self.settings.remember(_known_as(self.session.project, self.session.root))
             self.settings.save()
         self._show_project()
+        self._guide()
 
     # --- showing ----------------------------------------------------------------------------------
 

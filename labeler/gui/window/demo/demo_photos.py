@@ -1,5 +1,6 @@
 """Photos to try the app on: those that come with the installed packages."""
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,11 @@ _PHOTOS = (
     ("ultralytics", "assets/zidane.jpg"),
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
 )
+
+
+def are_in(names: Collection[str]) -> bool:
+    """Whether these are the names of the demo's photos, among others or not."""
+    return all(name in names for name in (STREET, PAIR, NEXT))
 
 
 def make_demo_folder(folder: Path | None = None) -> Path:

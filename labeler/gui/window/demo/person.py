@@ -4,7 +4,7 @@ Where things are is said in pixels of the photo. Nothing here waits: what has to
 an `Until`, and whoever drives the acts lets the window work meanwhile.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -33,7 +33,7 @@ class Until(Struct, frozen=True):
     """What is waited for, in words: "the model"."""
 
 
-Acts: TypeAlias = Iterator[Until]
+Acts: TypeAlias = Generator[Until, None, None]
 """What a person does, one after the other; between two of them the window works."""
 
 PAINTED = Until(lambda: True, "the window")
