@@ -22,29 +22,58 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--folder", type=Path, help="where the photos and their project go")
     parser.add_argument("--off-screen", action="store_true", help="do the job off-screen even with a display")
+    parser.add_argument(
+        "--lecture",
+        action="store_true",
+        help="run a lecture's notebook instead: YOLO11n on the photos before and after NMS, a small U-Net "
+        "on a toy task, IoU by class, in one HTML report",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the demo project, or label it off-screen."""
+    """Show the demo project, label it off-screen, or hold the lecture."""
+    if args.lecture:
+        return _lecture(args.folder)
     from labeler.gui import app  # noqa: PLC0415 - Qt is loaded only where a window is wanted
     from labeler.gui.window.demo.demo_photos import make_demo_folder  # noqa: PLC0415
 
     off_screen = args.off_screen or not (app.has_display() or "QT_QPA_PLATFORM" in os.environ)
     if not off_screen and os.environ.get("QT_QPA_PLATFORM") != "offscreen":
-        return app.run(make_demo_folder(args.folder))
+        return app.run(make_demo_folder(args.folder), is_demo=True)
     if not args.off_screen:
         print("No display was found, so the window works off-screen.")
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     # a tour labels from scratch: it never adds to what a person has labelled
-    stamp = datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    folder = args.folder or paths.data_dir() / "demo-tours" / stamp
+    folder = args.folder or _fresh("demo-tours")
     results = folder.with_name(f"{folder.name}-result")
     photos = make_demo_folder(folder)
-    # its settings, panels and models are its own: a person's stay as they are, and change nothing in it
+    _live_in(results)
+    return _tour(photos, results)
+
+
+def _fresh(kind: str) -> Path:
+    """A folder in the data folder that is of now."""
+    return paths.data_dir() / kind / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+
+
+def _live_in(results: Path) -> None:
+    """Have settings, panels and models in a folder: a person's stay as they are, and change nothing."""
     for kind in ("DATA", "CONFIG"):
         os.environ[f"LABELER_{kind}_DIR"] = str(results / "labeler" / kind.lower())
-    return _tour(photos, results)
+
+
+def _lecture(folder: Path | None) -> int:
+    from labeler.cli.demo.lecture import write_lecture  # noqa: PLC0415 - what it needs is heavy
+    from labeler.gui.window.demo.demo_photos import make_demo_folder  # noqa: PLC0415
+
+    folder = folder or _fresh("demo-lectures")
+    out = folder.with_name(f"{folder.name}-lecture")
+    photos = make_demo_folder(folder)
+    _live_in(out)
+    path = write_lecture(out, photos, tell=lambda line: print(line, flush=True))
+    print(f"report: {path}")
+    return 0
 
 
 def _tour(photos: Path, results: Path) -> int:
