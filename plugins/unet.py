@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from labeler.api import Plugin
 from labeler.models.files import made
 from labeler.models.files.made import Made
 from labeler.models.files.opener import guarded
-from labeler.models.protocols import SemanticSegmenter, Weights
+from labeler.models.protocols import Portable, SemanticSegmenter, Weights
 from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
@@ -29,6 +30,28 @@ def _load(weights: Weights, made: Made) -> SemanticSegmenter:
 
     model: SemanticSegmenter = guarded(weights.path.name, lambda: pixel_model.load(made))
     return model
+
+
+def _portable(weights: Weights, made: Made) -> Portable:
+    """The network with what it does to colours; images are padded for it here, since tiles differ in size."""
+    from labeler.training.unet import pixel_model  # noqa: PLC0415  # heavy: in a child only
+
+    network = guarded(weights.path.name, lambda: pixel_model.load(made))
+    recipe, multiple = network.recipe, network.recipe.architecture.multiple
+    return Portable(
+        module=pixel_model.Probabilities(network.module).cpu().eval(),
+        example=np.zeros((1, 3, 3 * multiple + 1, 2 * multiple + 3), dtype=np.uint8),
+        outputs=("probabilities",),
+        runner="run_unet_whole.py" if recipe.whole else "run_unet_tiles.py",
+        classes=tuple(made.categories),
+        settings={
+            "tile": recipe.tile,
+            "multiple": multiple,
+            "seams": recipe.seams,
+            "least": recipe.least,
+        },
+        free={2: "height", 3: "width"},
+    )
 
 
 def _share(name: str, title: str, default: float, about: str) -> Option:
@@ -133,5 +156,7 @@ plugin = Plugin(
     name="U-Net",
     version="1.0",
     trainers=(_TRAINER,),
-    files=(made.kind(_ID, "a U-Net trained here", maker=_ID, task="semantic", load=_load),),
+    files=(
+        made.kind(_ID, "a U-Net trained here", maker=_ID, task="semantic", load=_load, portable=_portable),
+    ),
 )

@@ -16,7 +16,7 @@ from labeler.models.files import catalog
 from labeler.models.files.opener import guarded, opened
 from labeler.models.files.pickles import Opaque, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork, fast_network
-from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.protocols import FileSpec, ModelSpec, Portable, Rgb, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
 from labeler.training import options
 from labeler.training.events import Report, ShouldStop
@@ -134,6 +134,36 @@ def _bare_network(path: Path) -> TorchNetwork:
     return TorchNetwork(model, facts)
 
 
+def _portable(weights: Weights) -> Portable:
+    """The network as it is exported for the app's own use, but that others may run it."""
+    path = weights.path
+    network = guarded(path.name, lambda: _bare_network(path))
+    facts = network.facts
+    example = np.zeros((1, 3, 480, 640), dtype=np.float32)
+    if len(network(example)) > 1:
+        raise ModelError(
+            f"“{path.name}” cannot be exported yet, since it finds masks; export a model that finds boxes."
+        )
+    names, side, stride = facts["names"], facts["side"], facts["stride"]
+    return Portable(
+        module=network.module.cpu(),
+        example=example,
+        outputs=("output0",),
+        runner="run_yolo.py",
+        classes=tuple(names),
+        settings={"side": side, "stride": stride, "margin": _MARGIN_OF_VAL, "is_set": facts["is_set"]},
+        free={2: "height", 3: "width"},
+        metadata={
+            "task": "detect",
+            "names": dict(enumerate(names)),
+            "imgsz": [side, side],
+            "stride": stride,
+            "boxes": "xyxy",
+            "end2end": facts["is_set"],
+        },
+    )
+
+
 def _channels_first(predicted: Any) -> Any:
     """In place of the head's choice of the best: everything, as the other heads give it."""
     return predicted.permute(0, 2, 1)
@@ -176,6 +206,7 @@ def _open(path: Path) -> ModelSpec:
         categories=class_names(model.part("names")),
         licence="AGPL-3.0",
         needs_suppression="one2one_cv2" not in head.modules,
+        portable=_portable,
     )
 
 

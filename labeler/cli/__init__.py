@@ -47,7 +47,7 @@ labeler train      train a model on COCO labels
 labeler agree      how labels and a model's results agree, by category
 labeler evaluate   a model's AP, recall, curves and confusions against labels
 labeler effort     what models would save a person on labelled images
-labeler models     list, download, import and remove models
+labeler models     list, download, import, remove and export models
 labeler doctor     what this machine has, what is slow or missing, and what mends it
 labeler desktop-entry  put the app into the desktop's menu (Linux)
 

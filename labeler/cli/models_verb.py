@@ -12,22 +12,32 @@ from labeler.errors import ModelError
 from labeler.models.files import weights
 from labeler.models.files.catalog import CatalogEntry, entry, with_needs
 from labeler.models.files.model_list import ListedModel, megabytes, model_list
+from labeler.models.portable import FORMS, export_model
 from labeler.registry import discover
 
-_NAMES = f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)})"
-_ACTIONS = ("list", "get", "import", "remove")
+_NAMES = (
+    f"ids to get or to remove; files of weights to import ({', '.join(weights.SUFFIXES)}); the id, "
+    "file or run to export"
+)
+_ACTIONS = ("list", "get", "import", "remove", "export")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = subparsers.add_parser(
         "models",
-        help="list, download, import and remove models",
+        help="list, download, import, remove and export models",
         description="List the models there are and those that can be had; download some by their ids, take "
-        "in weights of your own, or remove some. A download that was broken off is gone on with.",
+        "in weights of your own, or remove some. A download that was broken off is gone on with. Export "
+        "writes one for other programs, with its classes and settings and, beside ONNX, a short program that "
+        "runs it without Labeler.",
     )
     parser.add_argument("action", nargs="?", choices=_ACTIONS, default="list", help="default: %(default)s")
     parser.add_argument("names", nargs="*", metavar="NAME", help=_NAMES)
+    parser.add_argument(
+        "--to", choices=FORMS, default="onnx", help="form to export to (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="new folder to export to")
     parser.add_argument("--json", action="store_true", help="write the answer as JSON")
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -36,12 +46,17 @@ def run(args: argparse.Namespace) -> int:
     """Do the action; gives 0, or raises ModelError with one sentence."""
     if (args.action == "list") == bool(args.names):
         args.usage_error("list takes no names" if args.names else f"{args.action} needs at least one NAME")
+    if (args.action == "export") != (args.out is not None):
+        args.usage_error("export needs --out DIR" if args.out is None else "--out is for export")
+    if args.action == "export" and len(args.names) > 1:
+        args.usage_error("export takes one NAME")
     if args.action == "list":
         return _list(as_json=args.json)
     work: dict[str, Callable[[str], Sequence[Path]]] = {
         "get": _get,
         "import": _import,
         "remove": _remove,
+        "export": lambda name: export_model(discover().resolve(name), args.to, args.out),
     }
     done = [path for name in args.names for path in work[args.action](name)]
     if args.json:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -145,7 +145,8 @@ def _exported(network: TorchNetwork, stem: Path) -> OnnxNetwork | None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     file = stem.with_suffix(".onnx")
     frames = [_probe(height, width) for height, width in _PROBES]
-    atomic_write(file, _onnx_bytes(network.module, frames[0], outputs=len(network(frames[0]))))
+    names = tuple(f"output{number}" for number in range(len(network(frames[0]))))
+    atomic_write(file, onnx_bytes(network.module, frames[0], outputs=names, free={2: "height", 3: "width"}))
     exported = OnnxNetwork(file, network.facts)
     for frame in frames:
         _check_same(exported(frame), network(frame))
@@ -157,28 +158,44 @@ def _exported(network: TorchNetwork, stem: Path) -> OnnxNetwork | None:
     return exported if faster else None
 
 
-def _onnx_bytes(module: Any, frame: NDArray[np.float32], *, outputs: int) -> bytes:
-    """The module as an ONNX file whose image size is free."""
+def onnx_bytes(
+    module: Any,
+    example: NDArray[Any],
+    *,
+    outputs: Sequence[str],
+    free: Mapping[int, str],
+    about: Mapping[str, str] | None = None,
+) -> bytes:
+    """The module on the CPU as an ONNX file, traced on `example`, that takes "images" and gives `outputs`.
+
+    `free` names the axes of "images" whose length is not that of the example; `about` goes into its metadata.
+    Raises whatever torch does.
+    """
     import io  # noqa: PLC0415
 
     import torch  # noqa: PLC0415  # heavy: in a child only
 
-    names = [f"output{number}" for number in range(outputs)]
     written = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of tracing; the result is compared
         torch.onnx.export(
             module,
-            (torch.from_numpy(frame),),
+            (torch.from_numpy(example),),
             written,
             input_names=["images"],
-            output_names=names,
-            dynamic_axes={"images": {2: "height", 3: "width"}},
+            output_names=list(outputs),
+            dynamic_axes={"images": dict(free)},
             opset_version=_OPSET,
             do_constant_folding=True,
             dynamo=False,  # the other way needs packages that are not there
         )
-    return written.getvalue()
+    if not about:
+        return written.getvalue()
+    import onnx  # noqa: PLC0415 - torch has it imported already
+
+    graph = onnx.load_model_from_string(written.getvalue())
+    onnx.helper.set_model_props(graph, dict(about))
+    return bytes(graph.SerializeToString())
 
 
 def _check_same(found: Arrays, wanted: Arrays) -> None:

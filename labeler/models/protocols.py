@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event, Lock
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from msgspec import Struct
@@ -144,6 +144,26 @@ class Weights(Struct, frozen=True):
     sha256: str
 
 
+class Portable(Struct, frozen=True, eq=False):
+    """What a model is outside of the app: its network, and what must be known to run it."""
+
+    module: Any
+    """A torch module in evaluation mode on the CPU; it takes one array and gives one or several."""
+    example: NDArray[Any]
+    """What it is traced on."""
+    outputs: tuple[str, ...]
+    """Names of what it gives; what it takes is called "images"."""
+    runner: str
+    """The program of `resources/runners` that does what the app does around it."""
+    classes: tuple[str, ...]
+    settings: Mapping[str, Any]
+    """What the runner must know beside the classes, as plain JSON."""
+    free: Mapping[int, str] = {}
+    """Axes of what it takes whose length is free, with a name for each."""
+    metadata: Mapping[str, Any] = {}
+    """What is written into an ONNX file for those who look for it there."""
+
+
 class ModelSpec(Struct, frozen=True):
     """A model that a plugin offers. Making one imports nothing heavy; `load` does, in a child."""
 
@@ -162,6 +182,8 @@ class ModelSpec(Struct, frozen=True):
     """Whether a detector looks for what `text` names."""
     version: str = ""
     """Which weights these are, for a person; "" where the title says it."""
+    portable: Callable[[], Portable] | None = None
+    """Makes what leaves the app, in a child; None for a model that stays. Raises ModelError."""
 
     @property
     def fingerprint(self) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from labeler.errors import ModelError
 from labeler.models.files import safetensors_file
 from labeler.models.files.opener import opened
-from labeler.models.protocols import AnyModel, FileSpec, ModelSpec, Task, Weights
+from labeler.models.protocols import AnyModel, FileSpec, ModelSpec, Portable, Task, Weights
 
 T = TypeVar("T")
 
@@ -111,10 +111,12 @@ def kind(
     maker: str,
     task: Task,
     load: Callable[[Weights, Made], AnyModel],
+    portable: Callable[[Weights, Made], Portable] | None = None,
 ) -> FileSpec:
     """The kind of files that a trainer makes, for its plugin.
 
-    `load` makes the model, in a child, of the file and what it says. What it finds needs no suppression.
+    `load` makes the model, in a child, of the file and what it says, `portable` what leaves the app. What it
+    finds needs no suppression.
     """
 
     def open_file(path: Path) -> ModelSpec:
@@ -126,6 +128,7 @@ def kind(
             title=made.title,
             categories=made.categories,
             needs_suppression=False,
+            portable=None if portable is None else lambda weights: portable(weights, made),
         )
 
     return FileSpec(file_id, title, (SUFFIX,), lambda path: maker_of(path) == maker, open_file)

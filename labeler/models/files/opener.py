@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import ModelError
-from labeler.models.protocols import AnyModel, ModelSpec, Task, Weights
+from labeler.models.protocols import AnyModel, ModelSpec, Portable, Task, Weights
 
 
 def opened(
@@ -20,17 +20,24 @@ def opened(
     licence: str = "",
     needs_suppression: bool = True,
     reads_text: bool = False,
+    portable: Callable[[Weights], Portable] | None = None,
 ) -> ModelSpec:
     """The model in a file, for a `FileSpec.open`; nothing of it is loaded before its `load` is called.
 
-    `load` makes it of the file, which is known to be the same still. `title` and `model_id` are the file's
-    name unless they are given; for the others see `ModelSpec`. Raises OSError where the file cannot be read.
+    `load` makes it of the file, which is known to be the same still, and so does `portable`. `title` and
+    `model_id` are the file's name unless they are given; for the others see `ModelSpec`. Raises OSError where
+    the file cannot be read.
     """
     weights = hashed(path)
 
     def checked() -> AnyModel:
         check_unchanged(weights)
         return load(weights)
+
+    def checked_portable() -> Portable:
+        assert portable is not None, "asked for only where it is given"
+        check_unchanged(weights)
+        return portable(weights)
 
     return ModelSpec(
         id=model_id or path.stem,
@@ -43,6 +50,7 @@ def opened(
         needs_suppression=needs_suppression,
         reads_text=reads_text,
         version=weights.sha256[:8],
+        portable=checked_portable if portable is not None else None,
     )
 
 

@@ -5,6 +5,7 @@ Imports torch, so it is for a training or model process only.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,6 +77,18 @@ class PixelModel:
             logits = self.module(pixels.permute(2, 0, 1)[None]).float()
             values: NDArray[np.float32] = logits.softmax(dim=1)[0].cpu().numpy()
         return values
+
+
+class Probabilities(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """The network for others than us: it also says how probable each class is."""
+
+    def __init__(self, network: Segmenting) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Any) -> Any:
+        """RGB (N, 3, H, W) uint8 of any size to probabilities (N, classes, H, W)."""
+        return self.network(images).softmax(dim=1)
 
 
 def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:

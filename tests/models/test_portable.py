@@ -1,0 +1,220 @@
+"""A model outside of the app: what run.py finds by numpy, onnxruntime and Pillow is what the app finds."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from labeler import cli, paths
+from labeler.cli.predict import run_model
+from labeler.core.filtering import Filter
+from labeler.errors import ModelError
+from labeler.models.portable import export_model
+from labeler.models.protocols import ModelSpec
+from labeler.registry import discover
+from tests.training.shapes import make_run
+
+ALONE = """
+import runpy, sys
+
+class Refused:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] in ("labeler", "cv2", "torch", "ultralytics", "msgspec", "onnx"):
+            raise ImportError(f"{name} was not to be needed")
+
+sys.meta_path.insert(0, Refused())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+COUNT = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One home for the module: ultralytics keeps the one that it was imported with."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        for kind in ("DATA", "CACHE", "CONFIG", "LOG"):
+            patch.setenv(f"LABELER_{kind}_DIR", str(folder / kind.lower()))
+        yield folder
+
+
+@pytest.fixture
+def many(shared) -> list[Path]:
+    """Twenty photos, some of them upright."""
+    return sorted((shared / "data/coco-mini/images").iterdir())[:COUNT]
+
+
+def run_alone(folder: Path, photos: list[Path], *, within: Path) -> list[dict]:
+    """What run.py finds in a process that has none of the app's libraries."""
+    out = within / "alone.json"
+    command = [sys.executable, "-c", ALONE, str(folder / "run.py"), str(out), *map(str, photos)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(out.read_text("utf-8"))
+
+
+def same(alone: list[dict], ours: list[dict], photos: list[Path]) -> int:
+    """Check that both are one, pair by pair and image by image; gives how many there are."""
+    for number in range(1, len(photos) + 1):
+        theirs = [one for one in alone if one["image_id"] == number]
+        wanted = [one for one in ours if one["image_id"] == number]
+        assert len(theirs) == len(wanted), photos[number - 1].name
+        for one in wanted:
+            nearest = max(theirs, key=lambda other: overlap(one, other))
+            theirs.remove(nearest)
+            assert nearest["category_id"] == one["category_id"]
+            assert nearest["score"] == pytest.approx(one["score"], abs=1e-3)
+            if "segmentation" in one:
+                assert overlap(one, nearest) >= 0.999
+            else:
+                np.testing.assert_allclose(nearest["bbox"], one["bbox"], atol=0.5)
+    return len(ours)
+
+
+def overlap(one: dict, other: dict) -> float:
+    """IoU of masks where there are some, else of boxes."""
+    shapes = [packed(found) for found in (one, other)]
+    return float(coco_mask.iou(shapes[:1], shapes[1:], [0])[0, 0])
+
+
+def packed(found: dict) -> object:
+    shape = found.get("segmentation")
+    if shape is None:
+        return found["bbox"]
+    return coco_mask.frPyObjects(shape, *shape["size"]) if isinstance(shape["counts"], list) else shape
+
+
+def found_by(model: Path | str, photos: list[Path]) -> list[dict]:
+    """What `labeler predict` finds, as it stands."""
+    return run_model(str(model), photos, None, Filter())[1]
+
+
+def opened(path: Path) -> ModelSpec:
+    return discover(safe_mode=True).open_file(path)
+
+
+# --- the same predictions -----------------------------------------------------------------------------
+def test_runners_are_short() -> None:
+    runners = sorted((paths.resources() / "runners").glob("*.py"))
+    assert runners
+    for path in runners:
+        assert len(path.read_text("utf-8").splitlines()) < 80, path.name
+
+
+@pytest.mark.timeout(300)
+def test_yolo_finds_the_same_outside(many, tmp_path, capsys) -> None:
+    out = tmp_path / "left" / "yolo11n"
+    assert cli.run(["models", "export", "yolo11n", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        str(out / name) for name in ("labels.json", "model.onnx", "run.py")
+    ]
+    about = json.loads((out / "labels.json").read_text("utf-8"))
+    assert (about["classes"][0], about["side"], about["licence"]) == ("person", 640, "AGPL-3.0")
+    assert same(run_alone(out, many, within=tmp_path), found_by("yolo11n", many), many) > COUNT
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("images", "seams"), [("tiles", True), ("resize", False), ("tiles", False)])
+def test_a_u_net_finds_the_same_outside(images, seams, many, tmp_path) -> None:
+    quick = {"epochs": 3, "size": 128, "width": 8, "depth": 2, "batch": 4, "rate": 0.01}
+    run = make_run(tmp_path / "run", "unet", images=8, **quick, seams=seams)
+    spec = run.spec
+    discover(safe_mode=True).trainer("unet").train(run, lambda _: None, lambda: False)
+    recipe = {"tiles": False, "resize": True}[images]
+    model = remade(run.path / "weights.safetensors", whole=recipe)
+    out = tmp_path / "left"
+    export_model(opened(model), "onnx", out)
+    assert json.loads((out / "labels.json").read_text("utf-8"))["title"] == spec.name
+    assert same(run_alone(out, many, within=tmp_path), found_by(model, many), many) > COUNT
+
+
+def remade(path: Path, *, whole: bool) -> Path:
+    """The U-Net in a file, as one that scales images down, or cuts them into tiles."""
+    from msgspec import structs
+
+    from labeler.models.files import made
+    from labeler.training.unet import pixel_model
+
+    model = pixel_model.load(made.read(path))
+    model.recipe = structs.replace(model.recipe, whole=whole, tile=256)
+    pixel_model.save(path, model, made.read(path).title)
+    return path
+
+
+# --- other forms --------------------------------------------------------------------------------------
+@pytest.mark.timeout(300)
+def test_torchscript_is_the_same_network_at_any_size(tmp_path) -> None:
+    import torch
+
+    spec = discover(safe_mode=True).resolve("yolo11n")
+    files = export_model(spec, "torchscript", tmp_path / "left")
+    assert [path.name for path in files] == ["labels.json", "model.torchscript"]
+    frame = torch.rand((1, 3, 320, 416), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found = torch.jit.load(files[1])(frame)
+        wanted = spec.portable().module(frame)
+    wanted = wanted[0] if isinstance(wanted, tuple | list) else wanted
+    found = found[0] if isinstance(found, tuple | list) else found
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), atol=1e-2)
+
+
+def test_openvino_is_written_where_it_is_installed(tmp_path) -> None:
+    openvino = pytest.importorskip("openvino")
+    files = export_model(discover(safe_mode=True).resolve("yolo11n"), "openvino", tmp_path / "left")
+    assert [path.name for path in files] == ["labels.json", "model.bin", "model.xml"]
+    network = openvino.compile_model(files[2], "CPU")
+    assert network(np.zeros((1, 3, 320, 416), np.float32))[0].shape == (1, 84, 2730)
+
+
+# --- what cannot be -----------------------------------------------------------------------------------
+def test_without_openvino_the_command_that_installs_it_is_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    with pytest.raises(ModelError, match="OpenVINO is not installed: `uv sync --extra openvino`"):
+        export_model(ModelSpec("a", "A", "detector", dict, portable=lambda: None), "openvino", tmp_path / "a")
+
+
+def test_a_model_that_stays_says_so(tmp_path, capsys) -> None:
+    out = tmp_path / "left"
+    assert cli.run(["models", "export", "mobilesam", "--out", str(out)]) == 1
+    assert "MobileSAM cannot be exported: " in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_nothing_is_written_over_and_nothing_half(tmp_path, capsys) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert cli.run(["models", "export", "yolo11n", "--out", str(tmp_path)]) == 1
+    assert "is there already and not an empty folder" in capsys.readouterr().err
+
+    def fails() -> None:
+        raise ModelError("It does not work.")
+
+    spec = ModelSpec("a", "A", "detector", dict, portable=fails)
+    with pytest.raises(ModelError, match="It does not work"):
+        export_model(spec, "onnx", tmp_path / "left")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("labeler.models.portable._write", full)
+    spec = ModelSpec("a", "A", "detector", dict, portable=lambda: None)
+    with pytest.raises(ModelError, match=r"A cannot be written to .*left \(No space left on device\)"):
+        export_model(spec, "onnx", tmp_path / "left")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["export", "yolo11n"], ["list", "--out", "x"], ["export", "a", "b", "--out", "x"]]
+)
+def test_what_makes_no_sense_is_a_usage_error(words) -> None:
+    with pytest.raises(SystemExit) as raised:
+        cli.run(["models", *words])
+    assert raised.value.code == 2
