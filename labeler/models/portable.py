@@ -10,8 +10,9 @@ Imports torch when something is written, so it is for a child or the command lin
 import importlib.util
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -19,9 +20,8 @@ from labeler import paths
 from labeler.core.filtering import Filter
 from labeler.errors import ModelError
 from labeler.models.onnx_export import onnx_bytes
-from labeler.models.protocols import ModelSpec, Portable
+from labeler.models.protocols import Form, ModelSpec, Portable
 
-Form: TypeAlias = Literal["onnx", "torchscript", "openvino"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
@@ -39,19 +39,12 @@ def export_model(spec: ModelSpec, form: Form, out: Path) -> tuple[Path, ...]:
     if form == "openvino" and importlib.util.find_spec("openvino") is None:
         raise ModelError("OpenVINO is not installed: `uv sync --extra openvino` installs it.")
     _check_free(out)
-    portable = spec.portable()
-    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    contents = _contents(spec.portable(), spec, form)
     try:
-        part.mkdir(parents=True)
-        _write(portable, spec, form, part)
-        if out.is_dir():
-            out.rmdir()  # an empty one; on Windows a folder does not take its place
-        part.rename(out)
+        _put(contents, out)
     except OSError as error:
         raise ModelError(f"{spec.title} cannot be written to {out} ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return tuple(sorted(out.iterdir()))
+    return tuple(out / name for name in sorted(contents))
 
 
 def _check_free(out: Path) -> None:
@@ -63,25 +56,33 @@ def _check_free(out: Path) -> None:
         raise ModelError(f"{out} is there already and not an empty folder; choose a new one.")
 
 
-def _write(portable: Portable, spec: ModelSpec, form: Form, folder: Path) -> None:
-    labels = _labels(portable, spec)
-    (folder / "labels.json").write_bytes(msgspec.json.format(msgspec.json.encode(labels)) + b"\n")
+def _put(contents: Mapping[str, bytes], out: Path) -> None:
+    """Write the files beside their folder's place, and move them into it as one."""
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.mkdir(parents=True)
+        for name, content in contents.items():
+            (part / name).write_bytes(content)
+        if out.is_dir():
+            out.rmdir()  # an empty one; on Windows a folder does not take its place
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _contents(portable: Portable, spec: ModelSpec, form: Form) -> dict[str, bytes]:
+    """The files by their names; nothing is written where they go, for this takes a while."""
+    found = {"labels.json": msgspec.json.format(msgspec.json.encode(_labels(portable, spec))) + b"\n"}
     if form == "torchscript":
-        _write_torchscript(portable, folder / "model.torchscript")
-        return
+        return found | {"model.torchscript": _torchscript(portable)}
     about = {name: str(value) for name, value in portable.metadata.items()}
     network = onnx_bytes(
         portable.module, portable.example, outputs=portable.outputs, free=portable.free, about=about
     )
-    (folder / "model.onnx").write_bytes(network)
-    if form == "onnx":
-        shutil.copyfile(paths.resources() / "runners" / portable.runner, folder / "run.py")
-        return
-    import openvino  # noqa: PLC0415 - an extra
-
-    converted = openvino.convert_model(folder / "model.onnx")
-    openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
-    (folder / "model.onnx").unlink()
+    if form == "openvino":
+        return found | _openvino(network)
+    runner = paths.resources() / "runners" / portable.runner
+    return found | {"model.onnx": network, "run.py": runner.read_bytes()}
 
 
 def _labels(portable: Portable, spec: ModelSpec) -> dict[str, Any]:
@@ -97,8 +98,23 @@ def _labels(portable: Portable, spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _write_torchscript(portable: Portable, path: Path) -> None:
-    import io  # noqa: PLC0415
+def _openvino(network: bytes) -> dict[str, bytes]:
+    """An ONNX network as OpenVINO's two files."""
+    import tempfile  # noqa: PLC0415 - for this form only
+
+    import openvino  # noqa: PLC0415 - an extra
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "model.onnx").write_bytes(network)
+        openvino.save_model(
+            openvino.convert_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False
+        )
+        return {one: (folder / one).read_bytes() for one in ("model.xml", "model.bin")}
+
+
+def _torchscript(portable: Portable) -> bytes:
+    import io  # noqa: PLC0415 - for this form only
     import warnings  # noqa: PLC0415
 
     import torch  # noqa: PLC0415  # heavy: in a child only
@@ -108,4 +124,4 @@ def _write_torchscript(portable: Portable, path: Path) -> None:
         warnings.simplefilter("ignore")  # of tracing, and that there will be another way
         traced = torch.jit.trace(portable.module, (torch.from_numpy(portable.example),), check_trace=False)
         torch.jit.save(traced, written)
-    path.write_bytes(written.getvalue())
+    return written.getvalue()

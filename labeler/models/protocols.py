@@ -19,6 +19,8 @@ from labeler.errors import ModelError
 
 Rgb: TypeAlias = NDArray[np.uint8]
 Task: TypeAlias = Literal["segmenter", "detector", "semantic"]
+Form: TypeAlias = Literal["onnx", "torchscript", "openvino"]
+"""In which a model can leave the app."""
 
 
 class Embedding(Struct, frozen=True, eq=False):

@@ -5,7 +5,7 @@ The window sends one spec, and `Stop` to call it off. Beats and log lines come i
 - `PredictSpec`: the job answers with `Hello`, `Loaded`, one `Predicted` or `Missed` for each image in their
   order, and `Done`. A model that cannot be loaded is a `AskFailed`, and the exit status `EXIT_TOLD`.
 - `TrainSpec`: `Hello`, a `RunEvent` each time the run says something, and `Done`. `Stop` has it save first.
-- `EvaluateSpec`: `Hello`, and `Done` when its file is written, or a `AskFailed`.
+- `EvaluateSpec`, `ExportSpec`: `Hello`, and `Done` when its files are written, or a `AskFailed`.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from labeler.core.records import Candidate
 from labeler.errors import ProjectError
+from labeler.models.protocols import Form
 from labeler.project import shape_bytes
 from labeler.training.events import Event
 from labeler.wire.host_protocol import AskFailed, Beat, Hello, Log, ProtocolError, Stop, readable
@@ -63,6 +64,16 @@ class EvaluateSpec(Struct, frozen=True, tag=True):
     """What is compared; "" for masks where the labels and all results have some, else boxes."""
 
 
+class ExportSpec(Struct, frozen=True, tag=True):
+    """Write a model for other programs."""
+
+    model: str
+    """As for `Registry.resolve`; a run's folder."""
+    form: Form
+    out: str
+    """The folder, which is not there yet."""
+
+
 class Loaded(Struct, frozen=True, tag=True):
     """The model is there and begins with the first image."""
 
@@ -106,7 +117,7 @@ class Done(Struct, frozen=True, tag=True):
     """Every image was predicted or missed."""
 
 
-ToJob: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | Stop
+ToJob: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | ExportSpec | Stop
 FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | RunEvent | Done | AskFailed | Log
 
 _to_job = msgspec.msgpack.Decoder(ToJob)

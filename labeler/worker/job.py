@@ -1,4 +1,4 @@
-"""A job: a child that predicts, trains or evaluates while the person goes on labelling, then ends."""
+"""A job: a child that predicts, trains, evaluates or exports while the person labels on, then ends."""
 
 import logging
 import os
@@ -23,6 +23,7 @@ from labeler.wire.host_protocol import EXIT_TOLD, VERSION, AskFailed, Frames, He
 from labeler.wire.job_protocol import (
     Done,
     EvaluateSpec,
+    ExportSpec,
     Loaded,
     Missed,
     Predicted,
@@ -88,6 +89,9 @@ def serve(channel: Channel) -> None:
                 started("train", partial(_train, message, channel, advance, stopped.is_set))
             case EvaluateSpec():
                 started("evaluate", partial(_evaluate, message, channel))
+            case ExportSpec():
+                bound_threads(max(1, all_threads() // 2))
+                started("export", partial(_export, message, channel))
     os._exit(0)
 
 
@@ -155,6 +159,19 @@ def _evaluate(spec: EvaluateSpec, channel: Channel) -> None:
 
     try:
         evaluate_files(spec)
+    except LabelerError as error:
+        channel.send(AskFailed(str(error)))
+        os._exit(EXIT_TOLD)
+    channel.send(Done())
+    os._exit(0)
+
+
+def _export(spec: ExportSpec, channel: Channel) -> None:
+    from labeler.models.portable import export_model  # noqa: PLC0415 - as above
+
+    try:
+        model = discover().resolve(spec.model)
+        guarded("be exported", lambda: export_model(model, spec.form, Path(spec.out)))
     except LabelerError as error:
         channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)

@@ -204,7 +204,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("labeler.models.portable._write", full)
+    monkeypatch.setattr(Path, "rename", full)
+    monkeypatch.setattr("labeler.models.portable._contents", lambda *_: {"model.onnx": b"much"})
     spec = ModelSpec("a", "A", "detector", dict, portable=lambda: None)
     with pytest.raises(ModelError, match=r"A cannot be written to .*left \(No space left on device\)"):
         export_model(spec, "onnx", tmp_path / "left")

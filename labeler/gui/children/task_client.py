@@ -1,4 +1,4 @@
-"""The window's side of a task: one training or one evaluation in a child, heard without ever waiting.
+"""The window's side of a task: one training, evaluation or export in a child, heard without ever waiting.
 
 What to do about a task that was lost is its owner's to decide: an evaluation is asked for again by a person,
 a training goes on from its checkpoint by itself.
@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.gui.children.client import ChildClient, Limits
 from labeler.wire.host_protocol import Hello, Stop
-from labeler.wire.job_protocol import Done, EvaluateSpec, PredictSpec, RunEvent, TrainSpec
+from labeler.wire.job_protocol import Done, EvaluateSpec, ExportSpec, PredictSpec, RunEvent, TrainSpec
 
 
 class TaskClient(ChildClient):
@@ -43,7 +43,7 @@ class TaskClient(ChildClient):
         """Whether a task is under way; one that is being stopped is."""
         return self._child is not None
 
-    def start(self, spec: TrainSpec | EvaluateSpec | PredictSpec, *, title: str) -> None:
+    def start(self, spec: TrainSpec | EvaluateSpec | PredictSpec | ExportSpec, *, title: str) -> None:
         """Begin a task. `title` begins the sentences about it, as “The training” or “The evaluation”."""
         if self._child is not None:
             raise RuntimeError("a client runs one task at a time")

@@ -22,6 +22,7 @@ from labeler.gui.toolkit.words import counted
 from labeler.gui.training import files
 from labeler.gui.training.course import Course
 from labeler.gui.training.files import ReadRun, RunLabels
+from labeler.gui.training.model_exports import ModelExports
 from labeler.gui.training.planner import Planner, Scope
 from labeler.gui.training.run_list import RunList, sentence_of
 from labeler.project.runs import Run, own_folder, runs_folder
@@ -89,6 +90,7 @@ class TrainingDesk(QObject):
         self.planner = Planner(session, self)
         self.list = RunList(session, self)
         self.client = TaskClient(self, limits=limits)
+        self.exports = ModelExports(self)
         self.trainers: tuple[TrainerSpec, ...] = ()
         self.live: Run | None = None
         """The one that is going on."""
@@ -103,6 +105,8 @@ class TrainingDesk(QObject):
         self.client.lost.connect(self._on_lost)
         self.list.changed.connect(self.changed)
         self.list.told.connect(self.told)
+        self.exports.changed.connect(self.changed)
+        self.exports.told.connect(self.told)
         session.project_changed.connect(self._on_project)
 
     @property
@@ -396,6 +400,7 @@ class TrainingDesk(QObject):
     def close(self) -> None:
         """Have a run that is under way end, with its checkpoint where there is time: the window goes away."""
         self.client.drop()
+        self.exports.close()
 
 
 def verdict(name: str, outcome: Outcome | None, metric: str) -> str:

@@ -8,10 +8,13 @@ from PySide6.QtCore import QItemSelectionModel, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QFileDialog,
     QHBoxLayout,
+    QMenu,
     QMessageBox,
     QPushButton,
     QStackedLayout,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +24,8 @@ from labeler.gui.toolkit.cards import EmptyState, tool_button
 from labeler.gui.toolkit.rows import Mark, Row, RowsModel, RowsView
 from labeler.gui.toolkit.words import ago, counted
 from labeler.gui.training.desk import TrainingDesk
+from labeler.gui.training.model_exports import FORMS
+from labeler.models.protocols import Form
 from labeler.project.runs import Run, RunState, is_ours
 
 _WORDS: dict[RunState, str] = {
@@ -105,6 +110,9 @@ class RunsList(QWidget):
         self.compare.clicked.connect(self._compare)
         self.again = tool_button("replay", "Train again with these settings and the labels as they are", self)
         self.again.clicked.connect(lambda: self.each(self._desk.again))
+        self.export = tool_button("export-variant", "Export the run's model for other programs", self)
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.export.setMenu(self._export_menu())
         self.folder = tool_button("folder-open-outline", "Open the run's folder", self)
         self.folder.clicked.connect(lambda: self.each(self._open_folder))
         self.delete = tool_button("trash-can-outline", "Delete the run and its folder…", self)
@@ -160,6 +168,7 @@ class RunsList(QWidget):
         self.compare.setVisible(len(self._desk.list.runs) > 1 and not self.resume.isVisibleTo(self))
         self.compare.setEnabled(one is not None)
         self.again.setEnabled(one is not None and not busy)
+        self.export.setEnabled(one is not None and self._desk.exports.can(one))
         self.folder.setEnabled(one is not None)
         self.delete.setEnabled(any(live is None or run.id != live.id for run in runs))
 
@@ -184,6 +193,23 @@ class RunsList(QWidget):
         # what a project names is opened only where it is a folder of ours: another one could be a program
         if run is not None and is_ours(Path(run.folder)):
             QDesktopServices.openUrl(QUrl.fromLocalFile(run.folder))
+
+    def _export_menu(self) -> QMenu:
+        """The forms in which a model can leave."""
+        menu = QMenu(self)
+        for form, title in FORMS.items():
+            menu.addAction(f"{title}…").triggered.connect(lambda _=False, form=form: self.ask_to_export(form))
+        return menu
+
+    def ask_to_export(self, form: Form) -> None:
+        """Ask where the model of the chosen run goes; a new folder is made there."""
+        runs = self.runs[:1]
+        if not runs:
+            return
+        dialog = QFileDialog(self, f"Export “{runs[0].name}” into a folder")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda name: self._desk.exports.start(runs[0], form, Path(name)))
+        dialog.open()
 
     def ask_to_delete(self) -> None:
         """Delete the chosen runs, if the person means it."""
@@ -216,7 +242,7 @@ class RunsList(QWidget):
         bar.addWidget(self.resume)
         bar.addWidget(self.compare)
         bar.addStretch(1)
-        for button in (self.again, self.folder, self.delete):
+        for button in (self.again, self.export, self.folder, self.delete):
             bar.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

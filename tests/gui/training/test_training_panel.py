@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QMessageBox, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QLineEdit,
+    QMessageBox,
+    QWidget,
+)
 
 from labeler.core.records import Annotation, Box, Change
 from labeler.gui.toolkit import theme
@@ -25,6 +33,8 @@ from labeler.registry import discover
 from labeler.training import events
 from labeler.training.run import Judged, Outcome, RunFolder, RunSpec
 from labeler.training.specs import Option
+from labeler.training.unet.network import Architecture, build
+from labeler.training.unet.pixel_model import PixelModel, Recipe, save
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 
@@ -137,6 +147,53 @@ def click(qtbot, button: QAbstractButton) -> None:
     assert button.isEnabled()
     assert button.isVisible()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+# --- a model leaves -------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(240)
+def test_a_run_s_model_leaves_by_a_button(qtbot, panel, desk, add_runs, tmp_path) -> None:
+    """A real network in a real run's folder, written by a real child."""
+    ended = events.Finished("weights.safetensors", {"AP50": 0.6}, 3, 6.0)
+    run, _ = add_runs(("Cells / 1", ended), ("Cut off", None))
+    architecture = Architecture(classes=2, width=8, depth=2)
+    model = PixelModel(build(architecture), Recipe(architecture, 64), ("cell",))
+    save(Path(run.folder) / "weights.safetensors", model, "Cells")
+    told: list[str] = []
+    desk.told.connect(told.append)
+    for folder in ("Cells - 1 ONNX", "Cells - 1 ONNX 2"):
+        qtbot.waitUntil(panel.runs.export.isEnabled, timeout=LONG)
+        panel.runs.ask_to_export("onnx")
+        (dialog,) = [one for one in panel.runs.findChildren(QFileDialog) if one.isVisible()]
+        dialog.fileSelected.emit(str(tmp_path))
+        dialog.close()
+        dialog.deleteLater()
+        assert not panel.runs.export.isEnabled(), "one at a time"
+        out = tmp_path / folder
+        qtbot.waitUntil(lambda out=out: told[-1:] == [f"The model is in {out}."], timeout=100_000)
+        assert sorted(path.name for path in out.iterdir()) == ["labels.json", "model.onnx", "run.py"]
+    assert [action.text() for action in panel.runs.export.menu().actions()] == [
+        "ONNX…",
+        "TorchScript…",
+        "OpenVINO…",
+    ]
+    panel.runs.choose([desk.list.runs[1].id])
+    assert not panel.runs.export.isEnabled(), "it has no model"
+
+
+def test_an_export_that_fails_or_is_given_up_says_so_and_leaves_nothing(
+    qtbot, panel, desk, add_runs, tmp_path
+) -> None:
+    (run,) = add_runs(("Gone", events.Finished("weights.safetensors", {"AP50": 0.6}, 3, 6.0)))
+    told: list[str] = []
+    desk.told.connect(told.append)
+    desk.exports.start(run, "onnx", tmp_path)
+    qtbot.waitUntil(lambda: "has no model, for its weights are gone" in told[-1], timeout=100_000)
+    desk.exports.start(run, "onnx", tmp_path)
+    desk.exports.close()
+    assert not desk.exports.is_busy
+    assert not list(tmp_path.glob("Gone*"))
 
 
 # --- what goes in ---------------------------------------------------------------------------------
