@@ -5,19 +5,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import structs
-from numpy.typing import NDArray
 
 from labeler.api import Plugin
-from labeler.core.records import Candidate, Mask
 from labeler.errors import LabelerError, ModelError
-from labeler.models.detections import FLOOR, Letterbox, letterbox, to_candidates, upsampled
 from labeler.models.files import catalog
 from labeler.models.files.opener import guarded, opened
 from labeler.models.files.pickles import Opaque, outline, try_outline
 from labeler.models.onnx_export import TorchNetwork, fast_network
-from labeler.models.protocols import FileSpec, ModelSpec, Portable, Rgb, Weights
+from labeler.models.protocols import FileSpec, ModelSpec, Portable, Weights
 from labeler.models.ultralytics_home import class_names, image_side, load_checkpoint
+from labeler.models.yolo_outputs import MARGIN_OF_VAL, RawYolo
 from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
@@ -27,91 +24,11 @@ from labeler.training.start_weights import starting_file
 _TASKS = "ultralytics.nn.tasks."
 _MODELS = {_TASKS + name for name in ("DetectionModel", "SegmentationModel", "YOLOv10DetectionModel")}
 _HEADS = {"Detect", "v10Detect", "Segment", "Segment26"}
-_MARGIN_OF_VAL = 0.5
-"""Of a stride: what its validation pads images with beyond what is needed."""
-_MOST_OF_A_SET = 300
-"""Of a model that predicts a set: how many candidates, as in its own postprocessing."""
 
 
-class Yolo:
-    """A checkpoint's network with its head's decoding, but none of its NMS."""
-
-    def __init__(self, weights: Weights) -> None:
-        name = weights.path.name
-        self._network = guarded(name, lambda: fast_network(weights, lambda: _bare_network(weights.path)))
-        facts = self._network.facts
-        self._names: list[str] = facts["names"]
-        self._side: int = facts["side"]
-        self._stride: int = facts["stride"]
-        self._is_set: bool = facts["is_set"]
-
-    def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
-        """What ultralytics' `predict` has before its NMS: of each anchor its most probable class."""
-        return self._detect(image, margin=0.0, every_class=self._is_set)
-
-    def detect_as_evaluated(self, image: Rgb) -> tuple[Candidate, ...]:
-        """What ultralytics' `val` has before its NMS: every class of each anchor, and wider padding."""
-        return self._detect(image, margin=_MARGIN_OF_VAL, every_class=True)
-
-    def _detect(self, image: Rgb, *, margin: float, every_class: bool) -> tuple[Candidate, ...]:
-        """Candidates from a confidence of 0.001, with masks from one of 0.05."""
-        frame, place = letterbox(image, side=self._side, stride=self._stride, margin=margin)
-        outputs = self._network(frame)
-        predicted = outputs[0][0]  # (4 + classes + mask coefficients, anchors)
-        scores = predicted[4 : 4 + len(self._names)]
-        classes, anchors = _over_floor(scores) if every_class else _best(scores)
-        if self._is_set:
-            leading = np.argsort(-scores[classes, anchors], kind="stable")[:_MOST_OF_A_SET]
-            classes, anchors = classes[leading], anchors[leading]
-        boxes = place.to_image(predicted[:4, anchors].T)
-        mask = None
-        if len(outputs) > 1:
-            coefficients = predicted[4 + len(self._names) :, anchors]
-            mask = _Masks(boxes, coefficients, outputs[1][0], place, frame.shape[3])
-        return to_candidates(boxes, scores[classes, anchors], classes, self._names, mask=mask)
-
-
-def _over_floor(scores: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Classes and anchors of all `scores` (C, N) over the floor."""
-    anchors = np.flatnonzero(scores.max(axis=0) > FLOOR)
-    classes, places = np.nonzero(scores[:, anchors] > FLOOR)
-    return classes, anchors[places]
-
-
-def _best(scores: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Classes and anchors of the best of each anchor's `scores` (C, N), where it is over the floor."""
-    anchors = np.flatnonzero(scores.max(axis=0) > FLOOR)
-    return scores[:, anchors].argmax(axis=0), anchors
-
-
-class _Masks:
-    """The mask of each candidate: the prototypes weighted by its coefficients, inside its box."""
-
-    def __init__(
-        self,
-        boxes: NDArray[np.float64],
-        coefficients: NDArray[np.float32],
-        prototypes: NDArray[np.float32],
-        place: Letterbox,
-        width: int,
-    ) -> None:
-        """`boxes` (N, 4), `coefficients` (M, N), `prototypes` (M, h, w) of a frame `width` pixels wide."""
-        self._boxes = boxes
-        self._coefficients = coefficients
-        self._prototypes = prototypes
-        scale = prototypes.shape[2] / width
-        self._place = structs.replace(
-            place,
-            scale_x=place.scale_x * scale,
-            scale_y=place.scale_y * scale,
-            pad_x=place.pad_x * scale,
-            pad_y=place.pad_y * scale,
-        )
-
-    def __call__(self, index: int) -> Mask | None:
-        """The mask of a candidate, None for an empty one."""
-        logits = np.tensordot(self._coefficients[:, index], self._prototypes, axes=1)
-        return upsampled(logits, self._boxes[index], self._place)
+def _load(weights: Weights) -> RawYolo:
+    network = guarded(weights.path.name, lambda: fast_network(weights, lambda: _bare_network(weights.path)))
+    return RawYolo(network)
 
 
 def _bare_network(path: Path) -> TorchNetwork:
@@ -151,7 +68,7 @@ def _portable(weights: Weights) -> Portable:
         outputs=("output0",),
         runner="run_yolo.py",
         classes=tuple(names),
-        settings={"side": side, "stride": stride, "margin": _MARGIN_OF_VAL, "is_set": facts["is_set"]},
+        settings={"side": side, "stride": stride, "margin": MARGIN_OF_VAL, "is_set": facts["is_set"]},
         free={2: "height", 3: "width"},
         metadata={
             "task": "detect",
@@ -200,7 +117,7 @@ def _open(path: Path) -> ModelSpec:
     title = content.get("title")  # of one that was trained here
     return opened(
         path,
-        Yolo,
+        _load,
         task="detector",
         title=title if isinstance(title, str) else "",
         categories=class_names(model.part("names")),

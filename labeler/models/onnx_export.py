@@ -81,10 +81,17 @@ class OnnxNetwork:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self.facts = facts
         self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        (taken,) = self._session.get_inputs()
+        height, width = (side if isinstance(side, int) else 0 for side in taken.shape[2:])
+        self._name, self._is_half = taken.name, taken.type == "tensor(float16)"
+        self.frame: tuple[int, int] = (height, width)
+        """Height and width of what it takes, where they are not free; else 0."""
 
     def __call__(self, frame: NDArray[np.float32]) -> Arrays:
         """The outputs, float32, for a frame (1, 3, h, w)."""
-        return tuple(self._session.run(None, {"images": frame}))
+        given = frame.astype(np.float16) if self._is_half else frame
+        found = self._session.run(None, {self._name: given})
+        return tuple(np.asarray(one, dtype=np.float32) for one in found)
 
 
 class _Record(Struct, frozen=True):

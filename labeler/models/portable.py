@@ -75,7 +75,7 @@ def _contents(portable: Portable, spec: ModelSpec, form: Form) -> dict[str, byte
     found = {"labels.json": msgspec.json.format(msgspec.json.encode(_labels(portable, spec))) + b"\n"}
     if form == "torchscript":
         return found | {"model.torchscript": _torchscript(portable)}
-    about = {name: str(value) for name, value in portable.metadata.items()}
+    about = {name: str(value) for name, value in portable.metadata.items()} | {"title": spec.title}
     network = onnx_bytes(
         portable.module, portable.example, outputs=portable.outputs, free=portable.free, about=about
     )

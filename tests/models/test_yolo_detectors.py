@@ -18,6 +18,8 @@ from labeler.core.photos.images import read_pixels
 from labeler.core.records import Candidate, Mask
 from labeler.core.suppression import suppress
 from labeler.errors import ModelError
+from labeler.models.portable import export_model
+from labeler.models.prediction import load_detector
 from labeler.models.protocols import EvaluatedDetector, ModelSpec
 from labeler.registry import discover
 
@@ -328,3 +330,72 @@ def test_a_missing_file_is_told(tmp_path) -> None:
         opened(tmp_path / "none.pt")
     with pytest.raises(ModelError, match="is not a model file"):
         opened(Path(__file__))
+
+
+# --- exported to ONNX by ultralytics ------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def as_onnx(tiny, tmp_path_factory):
+    """`as_onnx(name, **options)`: a small network as ultralytics exports it."""
+    from labeler.models.ultralytics_home import import_ultralytics
+
+    def export(name: str, **options) -> Path:
+        copy = tmp_path_factory.mktemp("exported") / f"{name}.pt"
+        copy.write_bytes(tiny[name].read_bytes())
+        model = import_ultralytics().YOLO(str(copy))
+        return Path(model.export(format="onnx", simplify=False, opset=17, verbose=False, **options))
+
+    return export
+
+
+def same_candidates(found: tuple[Candidate, ...], wanted: tuple[Candidate, ...]) -> None:
+    assert len(found) == pytest.approx(len(wanted), rel=0.02)
+    for one, other in zip(found[:50], wanted[:50], strict=True):
+        assert one.label == other.label
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+        np.testing.assert_allclose(corners(one), corners(other), atol=0.5)
+
+
+@pytest.mark.parametrize("name", ["plain", "segment"])
+def test_an_export_of_any_size_finds_what_the_checkpoint_finds(name, tiny, as_onnx, photo) -> None:
+    rgb = read_pixels(photo).rgb
+    spec = opened(as_onnx(name, dynamic=True))
+    assert (spec.categories, spec.needs_suppression) == (("cat", "dog", "red fox"), True)
+    same_candidates(load_detector(spec).detect(rgb), load_detector(opened(tiny[name])).detect(rgb))
+
+
+def test_an_export_of_one_size_finds_what_the_checkpoint_finds(tiny, as_onnx, photo) -> None:
+    rgb = np.ascontiguousarray(read_pixels(photo).rgb[:640, :640])
+    spec = opened(as_onnx("plain", imgsz=640))
+    same_candidates(load_detector(spec).detect(rgb), load_detector(opened(tiny["plain"])).detect(rgb))
+    upright = read_pixels(photo).rgb
+    assert load_detector(spec).detect(upright), "an image of another shape is padded to a square"
+
+
+@pytest.mark.parametrize("name", ["ended", "v10"])
+def test_an_export_that_chooses_by_itself_needs_no_suppression(name, tiny, as_onnx, photo) -> None:
+    rgb = read_pixels(photo).rgb
+    spec = opened(as_onnx(name, dynamic=True))
+    assert not spec.needs_suppression
+    found = load_detector(spec).detect(rgb)
+    assert {one.label for one in found} <= {"cat", "dog", "red fox"}
+    same_candidates(found[:20], load_detector(opened(tiny[name])).detect(rgb)[:20])
+
+
+def test_what_is_exported_here_comes_in_again(tmp_path, photo) -> None:
+    rgb = read_pixels(photo).rgb
+    spec = discover(safe_mode=True).resolve("yolo11n")
+    export_model(spec, "onnx", tmp_path / "left")
+    back = opened(tmp_path / "left" / "model.onnx")
+    assert (back.title, back.categories) == (spec.title, spec.categories)
+    same_candidates(load_detector(back).detect(rgb), load_detector(spec).detect(rgb))
+
+
+def test_an_onnx_file_of_another_kind_is_one_sentence(as_onnx, tmp_path) -> None:
+    whole = as_onnx("plain", imgsz=64).read_bytes()
+    for number, content in enumerate((b"", b"no model", whole[:-20], whole[: len(whole) // 2])):
+        path = tmp_path / f"{number}.onnx"
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match="is not a model file that can be opened"):
+            opened(path)
+    with pytest.raises(ModelError, match="64 x 96|96 x 64"):
+        load_detector(opened(as_onnx("plain", imgsz=[64, 96])))
