@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from labeler.api import Plugin
@@ -13,7 +14,7 @@ from labeler.models.files import made
 from labeler.models.files.made import Made
 from labeler.models.files.opener import guarded
 from labeler.models.files.pickles import load_state_dict, tensor_shapes
-from labeler.models.protocols import Rgb, Weights
+from labeler.models.protocols import Portable, Rgb, Weights
 from labeler.training import options
 from labeler.training.events import Report, ShouldStop
 from labeler.training.run import RunFolder
@@ -40,12 +41,7 @@ class LocalizerModel:
         self._side = file.config_as(_Config).side
         self.device = devices.chosen()
 
-        def built() -> Any:
-            network = localizer.Localizer(len(self._names))
-            network.load_state_dict(load_state_dict(weights.path))
-            return network.eval().requires_grad_(requires_grad=False).to(self.device)
-
-        self._network = guarded(weights.path.name, built)
+        self._network = _network(weights, len(self._names)).to(self.device)
 
     def detect(self, image: Rgb, text: str | None = None) -> tuple[Candidate, ...]:  # noqa: ARG002
         """One candidate: its confidence is the probability of its category."""
@@ -54,6 +50,30 @@ class LocalizerModel:
             logits, boxes = self._network(small[None].to(self.device))
         size = image.shape[0], image.shape[1]
         return tuple(self._library.decoded(logits, boxes, [size], self._names))
+
+
+def _network(weights: Weights, categories: int) -> Any:
+    """The network of a file, on the CPU."""
+    from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
+
+    def built() -> Any:
+        network = localizer.Localizer(categories)
+        network.load_state_dict(load_state_dict(weights.path))
+        return network.eval().requires_grad_(requires_grad=False)
+
+    return guarded(weights.path.name, built)
+
+
+def _portable(weights: Weights, file: Made) -> Portable:
+    side = file.config_as(_Config).side
+    return Portable(
+        module=_network(weights, len(file.categories)),
+        example=np.zeros((1, 3, side, side), dtype=np.float32),
+        outputs=("logits", "boxes"),
+        runner="run_localizer.py",
+        classes=file.categories,
+        settings={"side": side},
+    )
 
 
 def _train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> Path:
@@ -105,5 +125,9 @@ plugin = Plugin(
     name="Localizer",
     version="1.0",
     trainers=(_TRAINER,),
-    files=(made.kind(_ID, "localizer trained here", maker=_ID, task="detector", load=LocalizerModel),),
+    files=(
+        made.kind(
+            _ID, "localizer trained here", maker=_ID, task="detector", load=LocalizerModel, portable=_portable
+        ),
+    ),
 )

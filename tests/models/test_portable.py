@@ -147,6 +147,18 @@ def remade(path: Path, *, whole: bool) -> Path:
     return path
 
 
+@pytest.mark.timeout(300)
+def test_a_localizer_finds_the_same_outside(many, tmp_path) -> None:
+    run = make_run(tmp_path / "run", "localizer", images=8, epochs=2, batch=4, size=96)
+    discover(safe_mode=True).trainer("localizer").train(run, lambda _: None, lambda: False)
+    model, out = run.path / "weights.safetensors", tmp_path / "left"
+    export_model(opened(model), "onnx", out)
+    about = json.loads((out / "labels.json").read_text("utf-8"))
+    (out / "labels.json").write_text(json.dumps(about | {"confidence": 0.0}), "utf-8")
+    ours = run_model(str(model), many, None, Filter(confidence=0.0))[1]
+    assert same(run_alone(out, many, within=tmp_path), ours, many) == COUNT
+
+
 # --- other forms --------------------------------------------------------------------------------------
 @pytest.mark.timeout(300)
 def test_torchscript_is_the_same_network_at_any_size(tmp_path) -> None:

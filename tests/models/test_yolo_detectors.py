@@ -397,5 +397,5 @@ def test_an_onnx_file_of_another_kind_is_one_sentence(as_onnx, tmp_path) -> None
         path.write_bytes(content)
         with pytest.raises(ModelError, match="is not a model file that can be opened"):
             opened(path)
-    with pytest.raises(ModelError, match="64 x 96|96 x 64"):
+    with pytest.raises(ModelError, match=r"takes images of \d+ x \d+ pixels only"):
         load_detector(opened(as_onnx("plain", imgsz=[64, 96])))
