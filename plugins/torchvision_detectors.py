@@ -20,7 +20,7 @@ from labeler.models.detections import FLOOR, MASK_FLOOR, Letterbox, to_candidate
 from labeler.models.files import made
 from labeler.models.files.opener import guarded, opened
 from labeler.models.files.pickles import class_names, load_state_dict, tensor_shapes
-from labeler.models.protocols import FileSpec, ModelSpec, Rgb, Weights
+from labeler.models.protocols import FileSpec, ModelSpec, Portable, Rgb, Weights
 from labeler.training import options
 from labeler.training.events import Note, Report, ShouldStop
 from labeler.training.run import RunFolder
@@ -195,6 +195,29 @@ def _built(path: Path, found: _Found) -> Any:
     return model.eval().requires_grad_(requires_grad=False)
 
 
+def _portable(weights: Weights, found: _Found) -> Portable:
+    """The network up to what is sure enough; suppression is the runner's."""
+    from labeler.models.torchvision_models import TwoStages  # noqa: PLC0415  # heavy: in a child only
+
+    path = weights.path
+    model = guarded(path.name, lambda: _built(path, found))
+    if not hasattr(model, "roi_heads"):
+        raise ModelError(
+            f"“{path.name}” ({found.architecture.title}) cannot be exported; of torchvision's detectors only "
+            "Faster and Mask R-CNN can."
+        )
+    outputs = ("boxes", "scores", "classes", *(("masks",) if model.roi_heads.has_mask() else ()))
+    return Portable(
+        module=TwoStages(model, MASK_FLOOR).eval(),
+        example=np.random.default_rng(0).random((1, 3, 240, 320), dtype=np.float32),
+        outputs=outputs,
+        runner="run_two_stages.py",
+        classes=tuple(_names(path, found.classes)[1:]),
+        settings={"least": MASK_FLOOR},
+        free={2: "height", 3: "width"},
+    )
+
+
 def _names(path: Path, classes: int) -> list[str]:
     """The class names by label: the file's own, COCO's where the number of classes is COCO's, or numbers."""
     own = class_names(path)
@@ -253,6 +276,7 @@ def _open(path: Path) -> ModelSpec:
         title=_title(path, found.architecture),
         categories=class_names(path),
         licence="BSD-3-Clause",
+        portable=lambda weights: _portable(weights, found),
     )
 
 

@@ -44,6 +44,41 @@ def build(builder: str, classes: int, *, side: int = 0) -> Any:
     return make(weights=None, weights_backbone=None, num_classes=classes, **sizes)
 
 
+class TwoStages(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """Faster or Mask R-CNN for others than us: one image in, what is sure enough out, before suppression."""
+
+    def __init__(self, model: Any, least: float) -> None:
+        """`model` is one that `build` made, on the CPU; `least` is the confidence of what is given."""
+        super().__init__()
+        self.model = model
+        self.least = least
+
+    def forward(self, images: Any) -> tuple[Any, ...]:
+        """Of one image (1, 3, H, W) from 0 to 1: boxes (N, 4) in its pixels, confidences and classes (N,).
+
+        And, of Mask R-CNN, the probabilities (N, 28, 28) over the boxes.
+        """
+        model, heads = self.model, self.model.roi_heads
+        scaled, _ = model.transform([images[0]])
+        features = model.backbone(scaled.tensors)
+        proposals, _ = model.rpn(scaled, features)
+        pooled = heads.box_head(heads.box_roi_pool(features, proposals, scaled.image_sizes))
+        logits, regression = heads.box_predictor(pooled)
+        chances = logits.softmax(dim=1)[:, 1:]  # the first is the background
+        boxes = heads.box_coder.decode(regression, proposals)[:, 1:]
+        row, column = torch.where(chances >= self.least)
+        (height, width), whole = scaled.image_sizes[0], images.shape[2:]
+        ends = torch.stack([torch.as_tensor(side) for side in (width, height, width, height)])
+        kept = boxes[row, column].clamp(min=0).minimum(ends.to(boxes))
+        sides = torch.stack([torch.as_tensor(side) for side in (whole[1], whole[0], whole[1], whole[0])])
+        found = (kept * (sides.to(boxes) / ends.to(boxes)), chances[row, column], column + 1)
+        if not heads.has_mask():
+            return found
+        masks = heads.mask_head(heads.mask_roi_pool(features, [kept], scaled.image_sizes))
+        cells = heads.mask_predictor(masks)[torch.arange(len(column)), column + 1].sigmoid()
+        return *found, cells
+
+
 def longest(side: int) -> int:
     """The most pixels that the longer side of an image may have, where the shorter one's target is `side`."""
     return round(side * _LONGEST)

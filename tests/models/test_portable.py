@@ -159,6 +159,34 @@ def test_a_localizer_finds_the_same_outside(many, tmp_path) -> None:
     assert same(run_alone(out, many, within=tmp_path), ours, many) == COUNT
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("trainer", ["faster-rcnn", "mask-rcnn"])
+def test_two_stages_find_the_same_outside(trainer, many, tmp_path) -> None:
+    run = make_run(tmp_path / "run", trainer, images=8, epochs=1, batch=2, size=128)
+    discover(safe_mode=True).trainer(trainer).train(run, lambda _: None, lambda: False)
+    model, out = sure_of_much(run.path / "weights.safetensors"), tmp_path / "left"
+    export_model(opened(model), "onnx", out)
+    assert same(run_alone(out, many, within=tmp_path), found_by(model, many), many) > COUNT
+
+
+def sure_of_much(path: Path) -> Path:
+    """A detector that has seen little, with its confidences spread, so that it finds something."""
+    from labeler.models.files import made, safetensors_file
+
+    file, arrays = made.read(path), safetensors_file.load(path)
+    arrays = {name: values.copy() for name, values in arrays.items()}
+    arrays["roi_heads.box_predictor.cls_score.weight"] *= 30
+    made.save(
+        path,
+        arrays,
+        maker=file.maker,
+        categories=file.categories,
+        config=json.loads(file.config),
+        title="Much",
+    )
+    return path
+
+
 # --- other forms --------------------------------------------------------------------------------------
 @pytest.mark.timeout(300)
 def test_torchscript_is_the_same_network_at_any_size(tmp_path) -> None:
