@@ -1,6 +1,6 @@
 """Finds objects by the model.onnx beside this file, as Labeler does: python run.py OUT.json PHOTO...
 
-Needs numpy, onnxruntime and Pillow. Writes COCO results: photos and the classes of labels.json count from 1.
+Needs numpy, onnxruntime, Pillow. COCO results: photos and the classes of labels.json count from 1.
 """
 
 import json
@@ -16,40 +16,41 @@ SESSION = onnxruntime.InferenceSession(Path(__file__).with_name("model.onnx"))
 
 
 def spans(length):
-    """Start, end and weights of the tiles along one side, which fade into each other where they overlap."""
+    """Place and weights of the tiles along one side, which fade into each other where they overlap."""
     tile, multiple, overlap = ABOUT["tile"], ABOUT["multiple"], ABOUT["tile"] // 4
     last = -(-max(0, length - tile) // multiple) * multiple
     for start in np.linspace(0, last, 1 - (-last // (tile - overlap))).astype(int) // multiple * multiple:
         end = min(start + tile, length)
         near = np.arange(end - start) + 0.5 + np.array([[np.inf if start == 0 else 0], [0]])
         near[1] = np.inf if end == length else near[1, ::-1]
-        yield start, end, ((near - overlap / 4) / max(overlap / 2, 1)).clip(1e-6, 1).prod(axis=0)
+        yield slice(start, end), ((near - overlap / 4) / max(overlap / 2, 1)).clip(1e-6, 1).prod(axis=0)
 
 
 def labelled(image):
     """Probabilities (1 + C, H, W) of an image (3, H, W), the background first, by tiles."""
     total, weights = np.zeros((1 + len(ABOUT["classes"]), *image.shape[1:])), np.zeros(image.shape[1:])
-    for top, bottom, down in spans(image.shape[1]):
-        for left, right, across in spans(image.shape[2]):
-            tile = np.ascontiguousarray(image[None, :, top:bottom, left:right])
-            weight = np.outer(down, across)
-            total[:, top:bottom, left:right] += SESSION.run(None, {"images": tile})[0][0] * weight
-            weights[top:bottom, left:right] += weight
+    for rows, down in spans(image.shape[1]):
+        for columns, across in spans(image.shape[2]):
+            tile = np.ascontiguousarray(image[None, :, rows, columns])
+            weights[rows, columns] += np.outer(down, across)
+            total[:, rows, columns] += SESSION.run(None, {"images": tile})[0][0] * np.outer(down, across)
     return total / weights
 
 
-def most(values, rows, columns):
-    """The greatest of the values (H, W) within so many rows and columns of each place."""
-    padded = np.pad(values, ((rows, rows), (columns, columns)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, (2 * rows + 1, 2 * columns + 1)).max(axis=(2, 3))
+def most(values, y, x):
+    """The greatest of the values (H, W) within y rows and x columns of each place."""
+    (h, w), padded = values.shape, np.pad(values, ((y, y), (x, x)), mode="edge")
+    return np.maximum.reduce([padded[i:, j:][:h, :w] for i in range(2 * y + 1) for j in range(2 * x + 1)])
 
 
 def regions(bits):
-    """Connected regions, numbered from 1; the highest number of a pixel goes round until nothing changes."""
+    """Connected regions, numbered from 1: each takes the highest number beside it, until none is higher."""
     number, before = np.where(bits, np.arange(bits.size, 0, -1).reshape(bits.shape), 0), None
     while not np.array_equal(number, before):
         near = np.maximum(most(number, 1, 0), most(number, 0, 1)) if ABOUT["seams"] else most(number, 1, 1)
-        number, before = np.append(near * bits, 0)[bits.size - near * bits], number
+        before, root = number, np.append(number, 0)
+        np.maximum.at(root, bits.size - number, near * bits)
+        number = root[bits.size - number]
     return np.where(bits, np.unique(-number, return_inverse=True)[1].reshape(bits.shape) + 1, 0)
 
 
@@ -66,14 +67,13 @@ for number, photo in enumerate(sys.argv[2:], 1):
         classes[owner > 0] = kind
         owner, chance = owner.T.ravel(), chances[kind].T.ravel()  # column by column, as COCO counts
         parts = np.split(np.argsort(owner, kind="stable"), np.cumsum(np.bincount(owner))[:-1])[1:]
-        found += [(chance[part].mean(), kind, part) for part in parts if len(part) >= ABOUT["least"]]
-    found = sorted((one for one in found if one[0] >= ABOUT["confidence"]), key=lambda one: -one[0])
-    for score, kind, part in found[: ABOUT["most"]]:
+        scored = ((chance[part].mean(), kind, part) for part in parts if len(part) >= ABOUT["least"])
+        found += [one for one in scored if one[0] >= ABOUT["confidence"]]
+    for score, kind, part in sorted(found, key=lambda one: -one[0])[: ABOUT["most"]]:
         last = np.flatnonzero(np.diff(part, append=-1) != 1)
         ends = np.stack([part[np.append(0, last[:-1] + 1)], part[last] + 1], axis=1).ravel()
         runs = {"size": classes.shape, "counts": np.diff(ends, prepend=0, append=classes.size).tolist()}
         x, y = part // len(classes), part % len(classes)
-        box = [x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1]
-        one = {"bbox": [int(side) for side in box], "segmentation": runs, "score": float(score)}
+        one = {"bbox": [x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1], "segmentation": runs, "score": score}
         results.append({"image_id": number, "category_id": kind, **one})
-Path(sys.argv[1]).write_text(json.dumps(results), "utf-8")
+Path(sys.argv[1]).write_text(json.dumps(results, default=float), "utf-8")

@@ -1,6 +1,6 @@
 """Finds objects by the model.onnx beside this file, as Labeler does: python run.py OUT.json PHOTO...
 
-Needs numpy, onnxruntime and Pillow. Writes COCO results: photos and the classes of labels.json count from 1.
+Needs numpy, onnxruntime, Pillow. COCO results: photos and the classes of labels.json count from 1.
 """
 
 import json
@@ -17,11 +17,10 @@ SESSION = onnxruntime.InferenceSession(Path(__file__).with_name("model.onnx"))
 
 def spread(new, old):
     """(new, old): what share each old pixel has in each new one; for more pixels, what is between them."""
+    middle, half, pixel = (np.arange(new)[:, None] + 0.5) * old / new, old / new / 2, np.arange(old)
     if new <= old:
-        ends, pixel = np.arange(new + 1)[:, None] * old / new, np.arange(old)
-        return (np.minimum(ends[1:], pixel + 1) - np.maximum(ends[:-1], pixel)).clip(0) * new / old
-    place = ((np.arange(new) + 0.5) * old / new - 0.5).clip(0, old - 1)
-    return (1 - np.abs(place[:, None] - np.arange(old))).clip(0)
+        return (np.minimum(middle + half, pixel + 1) - np.maximum(middle - half, pixel)).clip(0) * new / old
+    return (1 - np.abs((middle - 0.5).clip(0, old - 1) - pixel)).clip(0)
 
 
 def resized(planes, height, width):
@@ -38,18 +37,20 @@ def labelled(image):
     return resized(SESSION.run(None, {"images": image.astype(np.uint8)[None]})[0][0], height, width)
 
 
-def most(values, rows, columns):
-    """The greatest of the values (H, W) within so many rows and columns of each place."""
-    padded = np.pad(values, ((rows, rows), (columns, columns)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, (2 * rows + 1, 2 * columns + 1)).max(axis=(2, 3))
+def most(values, y, x):
+    """The greatest of the values (H, W) within y rows and x columns of each place."""
+    (h, w), padded = values.shape, np.pad(values, ((y, y), (x, x)), mode="edge")
+    return np.maximum.reduce([padded[i:, j:][:h, :w] for i in range(2 * y + 1) for j in range(2 * x + 1)])
 
 
 def regions(bits):
-    """Connected regions, numbered from 1; the highest number of a pixel goes round until nothing changes."""
+    """Connected regions, numbered from 1: each takes the highest number beside it, until none is higher."""
     number, before = np.where(bits, np.arange(bits.size, 0, -1).reshape(bits.shape), 0), None
     while not np.array_equal(number, before):
         near = np.maximum(most(number, 1, 0), most(number, 0, 1)) if ABOUT["seams"] else most(number, 1, 1)
-        number, before = np.append(near * bits, 0)[bits.size - near * bits], number
+        before, root = number, np.append(number, 0)
+        np.maximum.at(root, bits.size - number, near * bits)
+        number = root[bits.size - number]
     return np.where(bits, np.unique(-number, return_inverse=True)[1].reshape(bits.shape) + 1, 0)
 
 
@@ -66,14 +67,13 @@ for number, photo in enumerate(sys.argv[2:], 1):
         classes[owner > 0] = kind
         owner, chance = owner.T.ravel(), chances[kind].T.ravel()  # column by column, as COCO counts
         parts = np.split(np.argsort(owner, kind="stable"), np.cumsum(np.bincount(owner))[:-1])[1:]
-        found += [(chance[part].mean(), kind, part) for part in parts if len(part) >= ABOUT["least"]]
-    found = sorted((one for one in found if one[0] >= ABOUT["confidence"]), key=lambda one: -one[0])
-    for score, kind, part in found[: ABOUT["most"]]:
+        scored = ((chance[part].mean(), kind, part) for part in parts if len(part) >= ABOUT["least"])
+        found += [one for one in scored if one[0] >= ABOUT["confidence"]]
+    for score, kind, part in sorted(found, key=lambda one: -one[0])[: ABOUT["most"]]:
         last = np.flatnonzero(np.diff(part, append=-1) != 1)
         ends = np.stack([part[np.append(0, last[:-1] + 1)], part[last] + 1], axis=1).ravel()
         runs = {"size": classes.shape, "counts": np.diff(ends, prepend=0, append=classes.size).tolist()}
         x, y = part // len(classes), part % len(classes)
-        box = [x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1]
-        one = {"bbox": [int(side) for side in box], "segmentation": runs, "score": float(score)}
+        one = {"bbox": [x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1], "segmentation": runs, "score": score}
         results.append({"image_id": number, "category_id": kind, **one})
-Path(sys.argv[1]).write_text(json.dumps(results), "utf-8")
+Path(sys.argv[1]).write_text(json.dumps(results, default=float), "utf-8")
