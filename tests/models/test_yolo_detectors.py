@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
@@ -342,7 +343,9 @@ def as_onnx(tiny, tmp_path_factory):
         copy = tmp_path_factory.mktemp("exported") / f"{name}.pt"
         copy.write_bytes(tiny[name].read_bytes())
         model = import_ultralytics().YOLO(str(copy))
-        return Path(model.export(format="onnx", simplify=False, opset=17, verbose=False, **options))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the way by which it exports
+            return Path(model.export(format="onnx", simplify=False, opset=17, verbose=False, **options))
 
     return export
 
