@@ -65,9 +65,11 @@ def _network(weights: Weights, categories: int) -> Any:
 
 
 def _portable(weights: Weights, file: Made) -> Portable:
+    from labeler.training import localizer  # noqa: PLC0415  # heavy: in a child only
+
     side = file.config_as(_Config).side
     return Portable(
-        module=_network(weights, len(file.categories)),
+        module=localizer.portable_network(_network(weights, len(file.categories)), side),
         example=np.zeros((1, 3, side, side), dtype=np.float32),
         outputs=("logits", "boxes"),
         runner="run_localizer.py",

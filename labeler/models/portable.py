@@ -10,7 +10,7 @@ Imports torch when something is written, so it is for a child or the command lin
 import importlib.util
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +19,7 @@ import msgspec
 from labeler import paths
 from labeler.core.filtering import Filter
 from labeler.errors import ModelError
+from labeler.models.files.opener import first_line
 from labeler.models.onnx_export import onnx_bytes
 from labeler.models.protocols import Form, ModelSpec, Portable
 
@@ -39,7 +40,7 @@ def export_model(spec: ModelSpec, form: Form, out: Path) -> tuple[Path, ...]:
     if form == "openvino" and importlib.util.find_spec("openvino") is None:
         raise ModelError("OpenVINO is not installed: `uv sync --extra openvino` installs it.")
     _check_free(out)
-    contents = _contents(spec.portable(), spec, form)
+    contents = _made(spec, spec.portable, form)
     try:
         _put(contents, out)
     except OSError as error:
@@ -68,6 +69,16 @@ def _put(contents: Mapping[str, bytes], out: Path) -> None:
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _made(spec: ModelSpec, portable: Callable[[], Portable], form: Form) -> dict[str, bytes]:
+    """As `_contents`; whatever a library raises where it cannot do it is a ModelError."""
+    try:
+        return _contents(portable(), spec, form)
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:  # exporters touch much of torch
+        raise ModelError(f"{spec.title} could not be exported as {form} ({first_line(error)}).") from error
 
 
 def _contents(portable: Portable, spec: ModelSpec, form: Form) -> dict[str, bytes]:

@@ -108,6 +108,31 @@ class Localizer(nn.Module):  # type: ignore[misc]  # torch is not typed here
         return self.category(features.mean(dim=(2, 3))), self.box(features).sigmoid()
 
 
+class FixedPool(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """What AdaptiveAvgPool2d gives for inputs (N, C, side, side), in products that ONNX has for any side."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        # means of the cells under each of the grid's, as torch: from floor(i n / g) to ceil((i + 1) n / g)
+        parts = torch.zeros(_GRID, side)
+        for place in range(_GRID):
+            start, end = place * side // _GRID, -(-(place + 1) * side // _GRID)
+            parts[place, start:end] = 1 / (end - start)
+        self.register_buffer("parts", parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, side, side) to (N, C, 7, 7)."""
+        return self.parts @ x @ self.parts.T
+
+
+def portable_network(network: Localizer, side: int) -> Localizer:
+    """The network for images of that side, such that it can be exported; it is changed."""
+    with torch.inference_mode():
+        cells = network.features(torch.zeros(1, 3, side, side)).shape[-1]
+    network.box[2] = FixedPool(cells)
+    return network
+
+
 def seen(rgb: Rgb, side: int) -> Rgb:
     """The image as the network sees it: (side, side, 3), not keeping its shape."""
     small: Rgb = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA)

@@ -240,6 +240,17 @@ def test_a_model_that_stays_says_so(tmp_path, capsys) -> None:
     assert not out.exists()
 
 
+def test_what_an_exporter_raises_is_one_sentence(tmp_path) -> None:
+    def fails() -> None:
+        raise RuntimeError("Unsupported: adaptive pooling\nand much more")
+
+    spec = ModelSpec("a", "A", "detector", dict, portable=fails)
+    with pytest.raises(
+        ModelError, match=r"A could not be exported as onnx \(RuntimeError: Unsupported: adap"
+    ):
+        export_model(spec, "onnx", tmp_path / "left")
+
+
 def test_nothing_is_written_over_and_nothing_half(tmp_path, capsys) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     assert cli.run(["models", "export", "yolo11n", "--out", str(tmp_path)]) == 1
