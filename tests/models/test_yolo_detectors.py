@@ -360,7 +360,7 @@ def same_candidates(found: tuple[Candidate, ...], wanted: tuple[Candidate, ...])
 
 @pytest.mark.parametrize("name", ["plain", "segment"])
 def test_an_export_of_any_size_finds_what_the_checkpoint_finds(name, tiny, as_onnx, photo) -> None:
-    rgb = read_pixels(photo).rgb
+    rgb = np.ascontiguousarray(read_pixels(photo).rgb[:160, :200])  # masks of thousands of boxes cost by size
     spec = opened(as_onnx(name, dynamic=True))
     assert (spec.categories, spec.needs_suppression) == (("cat", "dog", "red fox"), True)
     same_candidates(load_detector(spec).detect(rgb), load_detector(opened(tiny[name])).detect(rgb))
@@ -377,7 +377,7 @@ def test_an_export_of_one_size_finds_what_the_checkpoint_finds(tiny, as_onnx, ph
 @pytest.mark.parametrize("name", ["ended", "v10"])
 def test_an_export_that_chooses_by_itself_needs_no_suppression(name, tiny, as_onnx, photo) -> None:
     rgb = read_pixels(photo).rgb
-    spec = opened(as_onnx(name, dynamic=True))
+    spec = opened(as_onnx(name, dynamic=True, nms=False))
     assert not spec.needs_suppression
     found = load_detector(spec).detect(rgb)
     assert {one.label for one in found} <= {"cat", "dog", "red fox"}
