@@ -75,7 +75,8 @@ class TwoStages(torch.nn.Module):  # type: ignore[misc]  # torch is not typed he
         if not heads.has_mask():
             return found
         masks = heads.mask_head(heads.mask_roi_pool(features, [kept], scaled.image_sizes))
-        cells = heads.mask_predictor(masks)[torch.arange(len(column)), column + 1].sigmoid()
+        each = torch.ones_like(column).cumsum(dim=0) - 1  # a length would be traced as a number
+        cells = heads.mask_predictor(masks)[each, column + 1].sigmoid()
         return *found, cells
 
 

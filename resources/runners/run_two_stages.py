@@ -45,7 +45,8 @@ def found(image):
     boxes, scores, classes, *cells = SESSION.run(None, {"images": image})
     order = np.argsort(-scores, kind="stable")
     order = order[(scores[order] >= ABOUT["confidence"]) & (boxes[order, 2:] > boxes[order, :2]).all(axis=1)]
-    boxes, masks = boxes.astype(float), dict.fromkeys(order.tolist())
+    boxes = boxes.astype(float).clip(0, np.tile(image.shape[:1:-1], 2))
+    masks = dict.fromkeys(order.tolist())
     for place in masks if cells else ():
         masks[place] = mask_in(cells[0][place], boxes[place], image.shape[2:])
         if masks[place].any():

@@ -174,29 +174,59 @@ def test_a_localizer_finds_the_same_outside(many, tmp_path) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("trainer", ["faster-rcnn", "mask-rcnn"])
-def test_two_stages_find_the_same_outside(trainer, many, tmp_path) -> None:
-    run = make_run(tmp_path / "run", trainer, images=8, epochs=1, batch=2, size=128)
-    discover(safe_mode=True).trainer(trainer).train(run, lambda _: None, lambda: False)
-    model, out = sure_of_much(run.path / "weights.safetensors"), tmp_path / "left"
+@pytest.mark.parametrize("kind", ["fasterrcnn_mobilenet_v3_large_320_fpn", "maskrcnn_mobilenet_v3_large_fpn"])
+def test_two_stages_find_the_same_outside(kind, small, tmp_path) -> None:
+    model, out = two_stages(kind, small, tmp_path / "weights.safetensors"), tmp_path / "left"
     export_model(opened(model), "onnx", out)
-    assert same(run_alone(out, many, within=tmp_path), found_by(model, many), many) > COUNT
+    # untaught anchors lie in a grid and are equally sure, and rounding decides which of two suppresses the
+    # other: all are compared before suppression
+    about = json.loads((out / "labels.json").read_text("utf-8"))
+    (out / "labels.json").write_text(json.dumps(about | {"iou": 1.0, "most": 10_000}), "utf-8")
+    alone = run_alone(out, small[:2], within=tmp_path)
+    ours = run_model(str(model), small[:2], None, Filter(iou=1.0, top_k=10_000))[1]
+    found = sum(any(is_same(one, other) for other in alone) for one in ours)
+    assert found >= 0.99 * max(len(ours), len(alone))
+    assert found > COUNT
+    assert any("segmentation" in one for one in ours) == kind.startswith("mask")
 
 
-def sure_of_much(path: Path) -> Path:
-    """A detector that has seen little, with its confidences spread, so that it finds something."""
-    from labeler.models.files import made, safetensors_file
+def is_same(one: dict, other: dict) -> bool:
+    """Whether two results are of one image and category, and as like as is asked for."""
+    if any(one[key] != other[key] for key in ("image_id", "category_id")):
+        return False
+    if abs(one["score"] - other["score"]) > 1e-3 or ("segmentation" in one) != ("segmentation" in other):
+        return False
+    if "segmentation" in one:
+        return overlap(one, other) >= 0.999
+    return bool(np.abs(np.array(one["bbox"]) - other["bbox"]).max() <= 0.5)
 
-    file, arrays = made.read(path), safetensors_file.load(path)
-    arrays = {name: values.copy() for name, values in arrays.items()}
-    arrays["roi_heads.box_predictor.cls_score.weight"] *= 30
+
+def two_stages(builder: str, photos: list[Path], path: Path) -> Path:
+    """A network of random weights that has seen photos, sure of a few things on each."""
+    import torch
+
+    from labeler.core.photos.images import read_pixels
+    from labeler.models import torchvision_models
+    from labeler.models.files import made
+
+    torch.manual_seed(0)
+    model = torchvision_models.build(builder, 3, side=128)
+    predictor, logits = model.roi_heads.box_predictor, []
+    predictor.register_forward_hook(lambda *found: logits.append(found[2][0]))
+    tensors = [torch.from_numpy(read_pixels(path).rgb.copy()).permute(2, 0, 1) / 255 for path in photos[:6]]
+    with torch.no_grad():
+        model.backbone.train()  # the statistics of its norms
+        for one in tensors:
+            model.backbone(model.transform([one])[0].tensors)
+        model.eval()
+        predictor.cls_score.weight *= 40
+        model(tensors)
+        spread = (logits[0][:, 1:] - logits[0][:, :1]).flatten().sort().values
+        predictor.cls_score.bias[0] += spread[-60]
+    trainer = {"f": "faster-rcnn", "m": "mask-rcnn"}[builder[0]]
+    config = {"builder": builder, "side": 128}
     made.save(
-        path,
-        arrays,
-        maker=file.maker,
-        categories=file.categories,
-        config=json.loads(file.config),
-        title="Much",
+        path, made.arrays_of(model), maker=trainer, categories=("a", "b"), config=config, title="Two stages"
     )
     return path
 
