@@ -125,7 +125,7 @@ class GuideCard(QFrame):
     # --- doing it ---------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """One act, as soon as what it waits for holds; never under a person's own drag, or in itself."""
+        """One act, as soon as what it waits for holds; never in itself."""
         if self._acts is None or self._acting:
             return  # a dialog that an act has opened runs this too
         if self._until is not None and not self._until.holds():
