@@ -39,7 +39,9 @@ def expected(dataset: Dataset) -> list[tuple[object, ...]]:
                 found.append((*head, "mask", (canvas == number).tobytes()))
             elif isinstance(one.shape, Mask):  # wholly covered: its box is left
                 ys, xs = np.nonzero(to_bits(one.shape, canvas.shape))
-                found.append((*head, "box", (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)))
+                edges = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+                # as floats: what is sorted by its spelling has to be spelled alike
+                found.append((*head, "box", tuple(float(edge) for edge in edges)))
             else:
                 box = one.shape
                 assert isinstance(box, Box)
