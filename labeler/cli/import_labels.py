@@ -115,7 +115,7 @@ def import_into(
     One that was there is copied first if it was written to since its newest snapshot.
     """
     is_new = not project.exists()
-    document = open_document(labels, encoding=encoding, format_id=source_format, images=images)
+    document = open_document(labels, encoding=encoding, format_id=source_format, images=images, frame=frame)
     with Store.open(project) as store:
         where = (
             images

@@ -148,13 +148,15 @@ def read_by(
     *,
     images: Path | None = None,
     encoding: str = "",
+    stored: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Reading:
     """What a format reads in a file or folder; FormatError, one sentence, for whatever it raises.
 
-    Photos are looked for around it, and in `images` where a person has named that.
+    Photos are looked for around it, and in `images` where a person has named that. With `stored` the sizes
+    of turned photos are those before their EXIF orientation turns them.
     """
-    photos = PhotoFolder(path if is_a_folder(path) else path.parent, images)
+    photos = PhotoFolder(path if is_a_folder(path) else path.parent, images, stored=stored)
     source = Source(path, photos.size, photos.find, photos.photos, should_stop, encoding)
     found = tried(spec, path, lambda: spec.read(source))
     if isinstance(found, Dataset):

@@ -128,7 +128,7 @@ class Importing:
     def read(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """Read the file and look at the photos. Raises FormatError; ImportStoppedError when stopped."""
         document = self._document or open_document(
-            self.labels, images=self._images_in or self._root, should_stop=should_stop
+            self.labels, images=self._images_in or self._root, frame=self._frame, should_stop=should_stop
         )
         names = file_names(document)
         if self._images_in is not None:
@@ -218,7 +218,7 @@ def import_coco(
     Raises FormatError when the file is not COCO; the project is then as it was.
     """
     return import_document(
-        project, open_document(path), path, images=images, frame=frame, edited=edited, area=area
+        project, open_document(path, frame=frame), path, images=images, frame=frame, edited=edited, area=area
     )
 
 

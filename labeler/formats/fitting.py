@@ -12,10 +12,10 @@ import numpy as np
 from msgspec import Raw
 from msgspec.structs import replace
 
-from labeler.core.geometry import bounds, clipped, outline, rasterise
+from labeler.core.geometry import bounds, outline, rasterise
 from labeler.core.records import Annotation, Box, Image, Mask, Part, Polygons, Shape
 from labeler.core.seams import linked, seamed
-from labeler.formats.coco.shape_writing import CUT, check_extent
+from labeler.formats.coco.shape_writing import CUT, shown_part
 from labeler.formats.gates import RefusalError
 from labeler.formats.report import FieldNote, Ledger
 from labeler.formats.spec import Dataset, Holds, ShapeKind
@@ -89,8 +89,8 @@ def _labelled(images: Sequence[Image], kept: Sequence[Annotation], ledger: Ledge
 def _fitted_shape(
     shape: Shape, size: tuple[int, int], holds: Holds, writing: Writing
 ) -> tuple[Shape, tuple[str, ...]]:
-    check_extent(shape, size)
-    shown = clipped(shape, size) if writing.clip else shape
+    inside = shown_part(shape, size)
+    shown = inside if writing.clip else shape
     told = (CUT,) if shown is not shape else ()
     kind = next(one for one in _NEAREST[_KIND[type(shape)]] if one in holds.shapes)
     if kind == "box":

@@ -18,7 +18,8 @@ from labeler.formats.image_paths import Folder
 
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "JPEGImages", "photos", "data", "Images")
 _LABEL_FOLDERS = frozenset(
-    "annotations annotation labels label json jsons ann anns annots coco gt meta".split(" ")
+    "annotations annotation labels label json jsons ann anns annots annfiles coco gt masks meta labeltxt xml "
+    "xmls".split(" ")
 )
 _SUBSET = re.compile(r"(?:^|[_.\-])((?:train|val|valid|validation|test|dev|default)\w*)$", re.IGNORECASE)
 _SUBSETS = ("train", "val", "valid", "test", "train2017", "val2017", "train2014", "val2014", "default")
@@ -44,14 +45,16 @@ def layout_of(labels: Path, names: Sequence[str], *, first: Path | None = None) 
     folders around the file that has most of them.
     """
     own = [Folder(first)] if first is not None else []
-    if is_a_folder(labels):
-        # a format that is a folder names its photos from there, wherever it has them
+    if is_set := is_a_folder(labels):
+        # a format that is a folder names its photos from there, wherever it has them: what lies beside it is
+        # another set, unless it is a folder of labels itself
         layout = _exactly(Folder(labels), names)
         if layout.is_enough:
             return layout
         labels = labels / "labels"
     there = labels.resolve().parent
-    around, silent = those_there(dict.fromkeys(_candidates(labels.resolve())))
+    candidates = dict.fromkeys(_candidates(labels.resolve(), above=not is_set or _is_of_labels(there)))
+    around, silent = those_there(candidates)
     wanted = [Folder(there), *around]
     for folder in own or [Folder(there)]:
         layout = _exactly(folder, names)
@@ -96,12 +99,17 @@ def _is_labels(folder: Path) -> bool:
     return folder.name.lower() in _LABEL_FOLDERS and above not in (Path.home(), Path(above.anchor))
 
 
-def _candidates(labels: Path) -> Iterator[Path]:
-    """The folders that images may be in, the narrowest first."""
+def _is_of_labels(folder: Path) -> bool:
+    """Whether a folder is one of labels, or that of a part in one: `labels/train`."""
+    return _is_labels(folder) or (folder.name.lower() in _SUBSETS and _is_labels(folder.parent))
+
+
+def _candidates(labels: Path, *, above: bool) -> Iterator[Path]:
+    """The folders that images may be in, the narrowest first; `above` those beside their folder, too."""
     found = _SUBSET.search(labels.stem)
     subsets = [*([found[1]] if found else []), labels.parent.name]
-    bases = [labels.parent, labels.parent.parent]
-    if labels.parent.name.lower() in _SUBSETS:
+    bases = [labels.parent, *([labels.parent.parent] if above else [])]
+    if above and labels.parent.name.lower() in _SUBSETS:
         bases.append(labels.parent.parent.parent)
     for base in bases:
         for images in _IMAGE_FOLDERS:
@@ -114,7 +122,8 @@ def _candidates(labels: Path) -> Iterator[Path]:
                 yield base / subset
         for subset in _SUBSETS:
             yield base / subset
-    yield labels.parent.parent
+    if above:
+        yield labels.parent.parent
 
 
 def _exactly(folder: Folder, names: Sequence[str]) -> Layout:

@@ -7,11 +7,18 @@ from labeler.core.photos.images import read_header
 from labeler.errors import ImageError
 from labeler.formats.image_paths import Folder, folded
 
+LYING = 5
+"""EXIF orientations from this on swap width and height."""
+
 
 class PhotoFolder:
-    """Finds photos below `base`, and below `more` where a person has named that; headers are read once."""
+    """Finds photos below `base`, and below `more` where a person has named that; headers are read once.
 
-    def __init__(self, base: Path, more: Path | None = None) -> None:
+    Sizes are those of photos as displayed, or `stored` those before their EXIF orientation turns them.
+    """
+
+    def __init__(self, base: Path, more: Path | None = None, *, stored: bool = False) -> None:
+        self._stored = stored
         self._folders = [Folder(base), *([Folder(more)] if more is not None else [])]
         self._found: dict[str, tuple[Path, str] | None] = {}
         self._sizes: dict[Path, tuple[int, int] | None] = {}
@@ -29,13 +36,13 @@ class PhotoFolder:
         return found[1] if found else None
 
     def size(self, name: str) -> tuple[int, int] | None:
-        """The displayed (width, height) of the photo of that name; None where it is not there or damaged."""
+        """The (width, height) of the photo of that name; None where it is not there or damaged."""
         found = self._place(name)
         if found is None:
             return None
         path = found[0] / found[1]
         if path not in self._sizes:
-            self._sizes[path] = _size_of(path)
+            self._sizes[path] = _size_of(path, stored=self._stored)
         return self._sizes[path]
 
     def _place(self, name: str) -> tuple[Path, str] | None:
@@ -63,9 +70,11 @@ class PhotoFolder:
         return found
 
 
-def _size_of(path: Path) -> tuple[int, int] | None:
+def _size_of(path: Path, *, stored: bool) -> tuple[int, int] | None:
     try:
         header = read_header(path)
     except ImageError:
         return None
+    if stored and header.turn >= LYING:
+        return header.height, header.width
     return header.width, header.height

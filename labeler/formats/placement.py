@@ -158,7 +158,7 @@ def read_placed_coco(
     are as in `dataset_of` and `open_document`. Raises FormatError when the
     file is not COCO.
     """
-    document = open_document(labels, encoding=encoding, format_id=source_format, images=images)
+    document = open_document(labels, encoding=encoding, format_id=source_format, images=images, frame=frame)
     names = file_names(document)
     folder = Folder(images) if images is not None else layout_of(labels, names).folder
     placing = Placing((), root=folder.root, folder=folder, names=names)

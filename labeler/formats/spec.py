@@ -48,8 +48,9 @@ class Source(Struct, frozen=True, eq=False):
     path: Path
     """A file, or a folder of files."""
     size: Callable[[str], tuple[int, int] | None] = lambda _: None
-    """The displayed (width, height) in pixels of the photo of a name, which is relative to the folder that is
-    read or that the file is in; None where there is no such photo. A name may lack its ending."""
+    """The (width, height) in pixels of the photo of a name, which is relative to the folder that is read or
+    that the file is in; None where there is no such photo. A name may lack its ending. As it is displayed, or
+    where a person says that the labels are of photos before EXIF turns them, as it is stored."""
     find: Callable[[str], str | None] = lambda _: None
     """The photo's name as the disk has it, with its ending, relative as above; None where there is none."""
     photos: Callable[[], Sequence[str]] = tuple

@@ -129,6 +129,13 @@ def test_the_layouts_of_data_sets(tmp_path: Path, labels: str, image: str) -> No
     assert (layout.folder.root / found.path).samefile(tmp_path / image)
 
 
+def test_photos_beside_a_data_set_are_those_of_another(tmp_path: Path) -> None:
+    photo(tmp_path / "images/a.png")
+    for name, found in (("mine", 0), ("labels", 1), ("labels/train", 1)):
+        (tmp_path / name).mkdir(parents=True)
+        assert layout_of(tmp_path / name, ["a.png"]).found == found
+
+
 def test_panoptic_masks_are_read_from_their_png(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     colours = np.zeros((60, 80, 3), np.uint8)

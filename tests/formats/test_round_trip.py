@@ -243,9 +243,11 @@ def test_any_mask_comes_back(bits: np.ndarray, y: int, x: int) -> None:
         (Polygons((Part(SQUARE + 500, (HOLE + 500,)),)), 40),
         (Mask(0, 0, np.zeros((0, 0), bool)), 40),
         (Mask(0, 0, np.ones((2, 2), bool)), 0),
+        (Polygons((Part(SQUARE * 1e300),)), 0),
     ],
-    ids=["nan", "infinite", "infinite-polygon", "outside", "empty-mask", "no-size"],
+    ids=["nan", "infinite", "infinite-polygon", "outside", "empty-mask", "no-size", "far"],
 )
+@pytest.mark.filterwarnings("error")
 def test_what_cannot_be_written_is_named(coco: Coco, shape: Shape, width: int) -> None:
     dataset = dataset_of(Box(1, 2, 3, 4), shape)
     dataset = replace(dataset, images=(Image(1, "a.jpg", width, 30 if width else 0),))

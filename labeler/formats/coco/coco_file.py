@@ -20,13 +20,14 @@ from msgspec.structs import replace
 
 from labeler.core.files import atomic_write
 from labeler.errors import FormatError
+from labeler.formats.coco.frames import Choice
 from labeler.formats.coco.panoptic import is_panoptic, unfolded
 from labeler.formats.door import COCO, format_named, format_of, is_a_folder, read_by
 from labeler.formats.gates import BAD_JSON
 from labeler.formats.json_text import no_collection, parsed, read_bytes
 from labeler.formats.label_kinds import what_is
 from labeler.formats.report import FieldNote
-from labeler.formats.spec import FormatSpec
+from labeler.formats.spec import FormatSpec, Reading
 
 RawText: TypeAlias = Raw | bytes
 
@@ -151,13 +152,15 @@ def open_document(
     encoding: str = "",
     format_id: str = "",
     images: Path | None = None,
+    frame: Choice = "auto",
     should_stop: Callable[[], bool] = lambda: False,
 ) -> CocoDocument:
     """Open a COCO file, or files of another format as the COCO file that says the same.
 
     The `encoding` and the format are found out where none is named. `images` is where a person says the
-    photos are, which some formats need for their sizes. Raises FormatError, one sentence, when it is nothing
-    that is known, and ImportStoppedError when stopped.
+    photos are, which some formats need for their sizes, and `frame` in which frame of turned photos their
+    labels are: shares of a side become pixels of that frame. Raises FormatError, one sentence, when it is
+    nothing that is known, and ImportStoppedError when stopped.
     """
     if format_id not in ("", COCO):
         spec: FormatSpec | None = format_named(format_id)
@@ -175,7 +178,9 @@ def open_document(
             spec = format_of(path) if format_id == "" and path.suffix.lower() == ".json" else None
             if spec is None:
                 raise
-    return _taken_over(spec, path, encoding=encoding, images=images, should_stop=should_stop)
+    stored = frame in ("stored", "turn")
+    reading = read_by(spec, path, images=images, encoding=encoding, stored=stored, should_stop=should_stop)
+    return _taken_over(reading, path)
 
 
 def document_in(data: bytes, path: Path) -> CocoDocument:
@@ -190,13 +195,10 @@ def document_in(data: bytes, path: Path) -> CocoDocument:
     return _unfolded(CocoDocument(path.name, data, index.annotations or [], ()), path)
 
 
-def _taken_over(
-    spec: FormatSpec, path: Path, *, encoding: str, images: Path | None, should_stop: Callable[[], bool]
-) -> CocoDocument:
-    """A file of another format as the COCO file that says the same."""
+def _taken_over(reading: Reading, path: Path) -> CocoDocument:
+    """What was read in another format as the COCO file that says the same."""
     from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - the exporting half, which needs this one
 
-    reading = read_by(spec, path, images=images, encoding=encoding, should_stop=should_stop)
     with no_collection():
         data, written = write_coco(reading.dataset, source=path.name)
     lost = {note.index: note for note in written.items if note.verdict == "refused"}

@@ -86,7 +86,7 @@ def read_coco(
     With `image_sizes` the size of the image itself counts where the file says another, and coordinates are
     brought to it: see `frames`. Raises FormatError when the file is not JSON or not COCO.
     """
-    document = open_document(path, encoding=encoding)
+    document = open_document(path, encoding=encoding, frame=frame)
     return dataset_of(document, image_sizes=image_sizes, turns=turns, frame=frame)
 
 
@@ -241,6 +241,8 @@ class _Reader:
             try:
                 said[field] = whole(fields, field, repairs, least=1, most=LARGEST_SIDE)
             except RefusalError as refusal:
+                if self._made and bytes(fields.get(field, b"")) == b"0":
+                    continue  # another format has no sizes, which is nothing wrong
                 remedy = "the image's own was taken" if real else "taken as not known"
                 repairs.append((field, f"{refusal.sentence.removesuffix('.')}; {remedy}."))
         given = (said["width"], said["height"]) if len(said) == 2 else None

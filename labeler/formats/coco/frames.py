@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from labeler.core.affine import Affine, scaling, turning
 from labeler.formats.gates import OBJECT, Fields, Kind, RefusalError
+from labeler.formats.photo_folder import LYING
 
 Choice: TypeAlias = Literal["auto", "turn", "stored", "displayed"]
 """What a person says of coordinates on turned photos: worked out, worked out and as stored where nothing
@@ -28,8 +29,6 @@ IN_DOUBT = (
     "made before or after that; taken as made after it (--frame stored turns them)."
 )
 _UNIT = 1.001
-_TURNED = 5
-"""EXIF orientations from this on swap width and height."""
 _CORNERS_AGREE = 0.02
 
 
@@ -243,7 +242,7 @@ def stored_size(seen: Seen) -> Size:
     """The size of the image before its EXIF orientation turns it; the image's real size must be known."""
     assert seen.real is not None, "asked only of images that were seen"
     width, height = seen.real
-    return (height, width) if seen.turn >= _TURNED else (width, height)
+    return (height, width) if seen.turn >= LYING else (width, height)
 
 
 def _is_alike(seen: Seen) -> bool:

@@ -16,7 +16,14 @@ from labeler.core.geometry import area, bounds, clipped, crop, outline, rasteris
 from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
 from labeler.core.rle import compress, mask_to_rle
 from labeler.core.seams import seamed
-from labeler.formats.coco.own_shape import SHAPE_KEY, Segmentation, own_kind, own_shape, rectangle_of
+from labeler.formats.coco.own_shape import (
+    FARTHEST,
+    SHAPE_KEY,
+    Segmentation,
+    own_kind,
+    own_shape,
+    rectangle_of,
+)
 from labeler.formats.coco.shapes import AREA_KEY, Size, read_shape, same_shape
 from labeler.formats.gates import OBJECT, Fields, RefusalError, Repairs, Rle, packed
 from labeler.formats.write_options import AS_THEY_ARE, Writing
@@ -67,16 +74,19 @@ def write_shape(shape: Shape, *, size: Size, writing: Writing = AS_THEY_ARE, cro
     """The members of a shape on an image of `size` (height, width), as `writing` wants them.
 
     An untouched shape keeps the texts that it was read from, as far as `writing` has nothing against them.
-    Raises RefusalError for a shape without a finite extent, or of which the image shows nothing.
+    Raises RefusalError for a shape without an extent, farther away than any image is large, or of which the
+    image shows nothing.
     """
     origin = _origin(shape, size)
+    box = bounds(shape)
     if not origin:
-        _check_finite(bounds(shape))
-    check_extent(shape, size)
-    shown = clipped(shape, size) if writing.clip and all(size) else shape
+        _check_near(box)
+    inside = shown_part(shape, size, box=box)
+    shown = inside if writing.clip else shape
     if "segmentation" in origin and (writing.as_read or _is_as_wanted(shape, shown, origin, writing, crowd)):
-        return Geometry(packed(_measured(dict(origin), shape))[1:-1], (CROWD,) if crowd else ())
+        return Geometry(packed(_measured(dict(origin), shape, box))[1:-1], (CROWD,) if crowd else ())
     form = _formed(shown, size, writing, crowd=crowd)
+    measured = box if form.measured is shape else bounds(form.measured)
     is_near = form.is_near or shown is not shape
     members: Members = {"segmentation": msgspec.json.encode(form.segmentation)}
     if own := _own(shape, form, is_near=is_near):
@@ -85,13 +95,12 @@ def write_shape(shape: Shape, *, size: Size, writing: Writing = AS_THEY_ARE, cro
     members |= {name: origin[name] for name in kept if name in origin and shown is shape}
     told = form.told if shown is shape else (CUT, *form.told)
     told = (*told, CROWD) if crowd else told
-    return Geometry(packed(_measured(members, form.measured))[1:-1], told, form.overlap)
+    return Geometry(packed(_measured(members, form.measured, measured))[1:-1], told, form.overlap)
 
 
-def _measured(members: Members, shape: Shape) -> Members:
-    """The members with bbox and area, worked out where they are missing."""
+def _measured(members: Members, shape: Shape, box: Box) -> Members:
+    """The members with bbox and area, worked out where they are missing; `box` is that of the shape."""
     if "bbox" not in members:
-        box = bounds(shape)
         members["bbox"] = msgspec.json.encode([box.x0, box.y0, box.width, box.height])
     if "area" not in members:
         members["area"] = msgspec.json.encode(area(shape))
@@ -135,21 +144,32 @@ def _own(shape: Shape, form: _Form, *, is_near: bool) -> bytes:
     return own_shape(shape, segmentation)
 
 
-def _check_finite(box: Box) -> None:
-    if not all(map(isfinite, (box.x0, box.y0, box.x1, box.y1))):
+def _check_near(box: Box) -> None:
+    sides = box.x0, box.y0, box.x1, box.y1
+    if not all(map(isfinite, sides)):
         raise RefusalError("bbox", "Its coordinates are not finite.")
+    if max(map(abs, sides)) > FARTHEST:
+        raise RefusalError("bbox", f"Has a coordinate beyond {FARTHEST:.0f} pixels.")
 
 
-def check_extent(shape: Shape, size: Size) -> None:
-    """Raises RefusalError for what has no extent, or of which the image (height, width) shows nothing."""
-    box = bounds(shape)
+def shown_part(shape: Shape, size: Size, *, box: Box | None = None) -> Shape:
+    """The part of a shape that its image (height, width) shows; all of it where the size is not known.
+
+    `box` is that of the shape, where it is known. Raises RefusalError for what has no extent, or of which the
+    image shows nothing.
+    """
+    box = bounds(shape) if box is None else box
     if box.width <= 0 or box.height <= 0:
         what = "The mask has no pixels." if isinstance(shape, Mask) else "It has no width or no height."
         raise RefusalError("segmentation" if isinstance(shape, Mask) else "bbox", what)
-    if all(size):
-        inside = bounds(clipped(shape, size))
-        if inside.width <= 0 or inside.height <= 0:
-            raise RefusalError("bbox", f"Lies wholly outside the image of {size[1]} by {size[0]} pixels.")
+    height, width = size
+    if not all(size) or (box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height):
+        return shape
+    shown = clipped(shape, size)
+    inside = bounds(shown)
+    if inside.width <= 0 or inside.height <= 0:
+        raise RefusalError("bbox", f"Lies wholly outside the image of {width} by {height} pixels.")
+    return shown
 
 
 # the forms
