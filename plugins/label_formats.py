@@ -17,7 +17,7 @@ from labeler.formats.panoptic_set.panoptic_format import panoptic
 from labeler.formats.tables.csv_format import csv_boxes
 from labeler.formats.tables.open_images import open_images
 from labeler.formats.voc.voc_format import voc, voc_masks
-from labeler.formats.yolo.yolo_format import yolo, yolo_seg
+from labeler.formats.yolo.yolo_format import yolo, yolo_pose, yolo_seg
 
 plugin = Plugin(
     api=1,
@@ -44,6 +44,7 @@ plugin = Plugin(
         voc_masks,
         yolo,
         yolo_obb,
+        yolo_pose,
         yolo_seg,
     ),
 )

@@ -16,7 +16,7 @@ from labeler.core.geometry import bounds, outline, rasterise
 from labeler.core.records import Annotation, Box, Image, Mask, Part, Polygons, Shape
 from labeler.core.seams import linked, seamed
 from labeler.formats.coco.shape_writing import CUT, shown_part
-from labeler.formats.gates import RefusalError
+from labeler.formats.gates import RefusalError, packed
 from labeler.formats.report import FieldNote, Ledger
 from labeler.formats.spec import Dataset, Holds, ShapeKind
 from labeler.formats.write_options import Writing
@@ -140,9 +140,10 @@ def _without(annotation: Annotation, holds: Holds) -> tuple[Annotation, list[str
         annotation = replace(annotation, attributes={})
     if annotation.extra and not holds.extra:
         found = msgspec.json.decode(annotation.extra, type=dict[str, Raw])
-        if keys := [key for key in found if not _NO_LOSS.match(key)]:
+        if keys := [key for key in found if key not in holds.keys and not _NO_LOSS.match(key)]:
             left.append(f"Has more in its file ({_listed(keys)}), which is left out.")
-        annotation = replace(annotation, extra=b"")
+        kept = {key: raw for key, raw in found.items() if key in holds.keys}
+        annotation = replace(annotation, extra=packed(kept))
     return annotation, left
 
 

@@ -88,6 +88,8 @@ class Holds(Struct, frozen=True):
     attributes: bool = False
     extra: bool = False
     """Whether keys that we have no field for (keypoints, a rotation, a track) stay with the object."""
+    keys: tuple[str, ...] = ()
+    """Those of these keys that stay where the others do not."""
     reviewed: bool = False
     """Whether which images are reviewed has a place."""
     empty_images: bool = True

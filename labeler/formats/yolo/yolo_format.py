@@ -1,4 +1,4 @@
-"""YOLO as formats: detection and segmentation, which are read by one reader and written apart.
+"""YOLO as formats: detection, segmentation and poses, which are read by one reader and written apart.
 
     images/train/a.jpg   the photos
     labels/train/a.txt   a line an object, see `yolo_lines`
@@ -16,6 +16,7 @@ from labeler.formats.spec import FormatSpec, Holds, Part, Target
 from labeler.formats.yolo.label_texts import head_of, some_files
 from labeler.formats.yolo.shares import BadLineError
 from labeler.formats.yolo.yolo_lines import label_line, pose_lengths, split_line, understood
+from labeler.formats.yolo.yolo_poses import KEYS, NO_POSES, Poses, pose_line, pose_settings, poses_of
 from labeler.formats.yolo.yolo_reading import read
 from labeler.formats.yolo.yolo_settings import NAME_FILES, is_darknet, is_yaml_of_a_set
 
@@ -81,15 +82,30 @@ def _are_labels(text: str) -> bool | None:
 
 
 def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
+    """Label files and a data.yaml; gives what is to be known of them."""
+    return _written(parts, target, None)
+
+
+def write_poses(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
+    """As `write`, with the keypoints of each object behind its box, and what they are in data.yaml."""
+    return _written(parts, target, poses_of(parts))
+
+
+def _written(parts: Sequence[Part], target: Target, poses: Poses | None) -> list[FieldNote]:
     """Label files and a data.yaml, whose paths are relative to it, so that it may be moved.
 
     Without a part of that kind `val` is what is trained on, since ultralytics wants one.
     """
     categories = parts[0].dataset.categories
     number_of = {category.id: number for number, category in enumerate(categories)}
-    for part in parts:
-        _write_labels(part, number_of, target.path / "labels" / (part.name or WHOLE))
     settings, notes = _settings([part.name or WHOLE for part in parts if part.dataset.images])
+    for part in parts:
+        folder = target.path / "labels" / (part.name or WHOLE)
+        notes += _write_labels(part, number_of, folder, poses if poses and poses.count else None)
+    if poses is not None and poses.count:
+        settings |= pose_settings(poses, number_of)
+    elif poses is not None:
+        notes.append(FieldNote("told", "file", None, "", NO_POSES))
     names = {number: category.name for number, category in enumerate(categories)}
     (target.path / "data.yaml").write_text(_yaml({**settings, "names": names}), "utf-8", newline="\n")
     if target.photos == "left":
@@ -97,17 +113,32 @@ def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
     return notes
 
 
-def _write_labels(part: Part, number_of: dict[int, int], folder: Path) -> None:
+def _write_labels(
+    part: Part, number_of: dict[int, int], folder: Path, poses: Poses | None
+) -> list[FieldNote]:
+    """The label files of a part, in a folder that is made; gives what of their poses is lost."""
+    notes: list[FieldNote] = []
     lines: dict[int, list[str]] = {image.id: [] for image in part.dataset.images}
+    names = {image.id: image.path for image in part.dataset.images}
     sizes = {image.id: (image.width, image.height) for image in part.dataset.images}
     for one in part.dataset.annotations:
         assert not isinstance(one.shape, Mask), "shapes are made such as `holds` says"
-        line = label_line(number_of[one.category_id], one.shape, sizes[one.image_id])
+        number, size = number_of[one.category_id], sizes[one.image_id]
+        if poses is None:
+            line = label_line(number, one.shape, size)
+        else:
+            line, told = pose_line(number, one, size, poses)
+            at = f"labels/{folder.name}/{_stem(names[one.image_id])}.txt:{len(lines[one.image_id]) + 1}"
+            notes += [FieldNote("told", "annotations", None, "keypoints", sentence, at) for sentence in told]
         lines[one.image_id].append(f"{line}\n")
     folder.mkdir(parents=True, exist_ok=True)
     for image in part.dataset.images:
-        stem = image.path.rpartition(".")[0] or image.path
-        (folder / f"{stem}.txt").write_text("".join(lines[image.id]), "utf-8", newline="\n")
+        (folder / f"{_stem(image.path)}.txt").write_text("".join(lines[image.id]), "utf-8", newline="\n")
+    return notes
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
 
 
 def _settings(names: Sequence[str]) -> tuple[dict[str, object], list[FieldNote]]:
@@ -159,3 +190,17 @@ yolo_seg = FormatSpec(
     summary="outlines of one ring; ultralytics' segmentation",
 )
 """Segmentation."""
+
+yolo_pose = FormatSpec(
+    "yolo-pose",
+    "YOLO poses",
+    yolo.suffixes,
+    lambda _: False,  # `yolo` reads it too
+    read,
+    write_poses,
+    Holds(("box",), keys=KEYS),
+    folder=True,
+    photo=_photo,
+    summary="boxes with their keypoints; ultralytics' poses",
+)
+"""Poses."""

@@ -190,9 +190,9 @@ def label_line(number: int, shape: Box | Polygons, size: tuple[int, int]) -> str
         ]
     else:
         values = (shape.parts[0].outer / (width, height)).ravel().tolist()
-    return " ".join([str(number), *map(_written, values)])
+    return " ".join([str(number), *map(written, values)])
 
 
-def _written(share: float) -> str:
+def written(share: float) -> str:
     """A share with 9 digits, which on a photo of 100,000 pixels is to 0.0001 pixels."""
     return f"{round(share, 9) + 0.0:.9f}".rstrip("0").rstrip(".")  # no -0

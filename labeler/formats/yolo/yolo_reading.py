@@ -27,6 +27,7 @@ from labeler.formats.yolo.yolo_lines import (
 
 NO_LABELS = "Has no labels and no photo; left out."
 NAMELESS = "Names of the classes are nowhere; they are called by their numbers."
+POSE = "Has keypoints, which are kept with the object and not shown."
 BEYOND = "There are {} classes without a name, “{}” first; they are called by their numbers."
 _STEP = 256
 
@@ -118,6 +119,8 @@ def _reading(layout: YoloLayout, texts: _Texts, source: Source) -> Reading:
             continue
         notes += [_note("told", sentence, at) for sentence in one.told]
         notes += [_note("repaired", sentence, at) for sentence in one.repaired]
+        if one.keypoints:
+            notes.append(_note("told", POSE, at))
         taken.append((row, one))
     if taken:
         check_scalable(sizes, (number for _, one in taken for number in one.values))
@@ -154,8 +157,12 @@ def _categories(layout: YoloLayout, objects: list[InShares], notes: list[FieldNo
         notes.append(FieldNote("told", "file", None, "", sentence))
     names.update({number: f"class {number}" for number in nameless})
     points = layout.settings.point_names
-    extra = packed({"keypoints": msgspec.json.encode(points)}) if points else b""
+    extra = {
+        number: packed({"keypoints": msgspec.json.encode(points[number])})
+        for number in names
+        if points.get(number)
+    }
     return tuple(
-        Category(place, names[number], "", file_id=number, extra=extra)
+        Category(place, names[number], "", file_id=number, extra=extra.get(number, b""))
         for place, number in enumerate(sorted(names), 1)
     )

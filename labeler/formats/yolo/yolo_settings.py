@@ -42,7 +42,8 @@ class YoloSettings(Struct, frozen=True):
     beside: str = ""
     """The folder of the file that says it, relative to the one that is read."""
     keypoints: KeypointShape | None = None
-    point_names: tuple[str, ...] = ()
+    point_names: Mapping[int, tuple[str, ...]] = {}
+    """Of the keypoints, by class."""
     file: str = ""
     """Its name; "" where there is none."""
 
@@ -129,13 +130,14 @@ def _yaml(text: str, path: Path) -> dict[str, Any]:
 def _of_yaml(found: dict[str, Any], beside: str, file: str) -> YoloSettings:
     parts = {name: entries for name in PARTS if (entries := _texts(found.get(name)))}
     root = found.get("path")
+    names = _yaml_names(found.get("names"))
     return YoloSettings(
-        _yaml_names(found.get("names")),
+        names,
         parts,
         root if isinstance(root, str) else "",
         beside,
         _keypoint_shape(found.get("kpt_shape")),
-        _point_names(found.get("kpt_names")),
+        _point_names(found.get("kpt_names"), names),
         file,
     )
 
@@ -172,8 +174,14 @@ def _keypoint_shape(value: Any) -> KeypointShape | None:
     return KeypointShape(count, each) if 0 < count <= 10_000 and each in (2, 3) else None
 
 
-def _point_names(value: Any) -> tuple[str, ...]:
-    """The names of an object's keypoints, which a data.yaml has by class: those of the first."""
-    if isinstance(value, dict):
-        value = next(iter(value.values()), None)
-    return _texts(value) if isinstance(value, list) else ()
+def _point_names(value: Any, names: Mapping[int, str]) -> dict[int, tuple[str, ...]]:
+    """The names of an object's keypoints, which a data.yaml has by class, or once for all classes."""
+    if isinstance(value, list):
+        return dict.fromkeys(names, _texts(value)) if _texts(value) else {}
+    rows = value.items() if isinstance(value, dict) else ()
+    return {
+        int(number): _texts(own)
+        for number, own in rows
+        if isinstance(number, str) and number.isdecimal() and len(number) < 8 and isinstance(own, list)
+        if _texts(own)
+    }

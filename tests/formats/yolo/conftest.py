@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from labeler.formats import spec
-from labeler.formats.yolo.yolo_format import yolo, yolo_seg
+from labeler.formats.yolo.yolo_format import yolo, yolo_pose, yolo_seg
 
 
 @pytest.fixture(autouse=True)
 def offered() -> Iterator[None]:
     """The formats there are."""
-    spec.come_from(lambda: (yolo, yolo_seg))
+    spec.come_from(lambda: (yolo, yolo_pose, yolo_seg))
     yield
     spec.come_from(tuple)

@@ -207,7 +207,7 @@ def test_all_kinds_of_lines_in_one_file(laid_out: LaidOut) -> None:
         "keypoints": [40, 15, 2, 0, 0, 0],
         "num_keypoints": 1,
     }
-    assert sentences(report) == set()
+    assert sentences(report) == {("told", "labels/a.txt:5", yolo_reading.POSE)}
 
 
 def test_keypoints_by_a_data_yaml(laid_out: LaidOut) -> None:
@@ -219,9 +219,10 @@ def test_keypoints_by_a_data_yaml(laid_out: LaidOut) -> None:
             "labels/a.txt": "0 0.133333 0.3 0.266667 0.2 0.1 0.2 0.3 0.4 0.5 0.6\n",
         }
     )
-    dataset, _ = taken(root)
+    dataset, report = taken(root)
     (one,) = dataset.annotations
     assert isinstance(one.shape, Box)
+    assert sentences(report) == {("told", "labels/a.txt:1", yolo_reading.POSE)}
     assert json.loads(one.extra)["keypoints"] == [8, 12, 2, 24, 24, 2, 40, 36, 2]
     assert json.loads(dataset.categories[0].extra)["keypoints"] == ["a", "b", "c"]
 
