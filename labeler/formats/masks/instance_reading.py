@@ -1,8 +1,8 @@
 """Masks of instances in: a picture whose numbers are objects, or a picture for each object.
 
-What the objects are is said by `objects.csv` (mask, id, category); in a folder with a picture for each
-object, as labelme's `NAME_mask_1.png`, by the folder below that of the masks. Where nothing says it they are
-"object".
+What the objects are is said by `objects.csv` (mask, id, category), in Cityscapes' `_instanceIds` by the
+numbers; in a folder with a picture for each object, as labelme's `NAME_mask_1.png`, by the folder below that of
+the masks. Where nothing says it they are "object".
 """
 
 import csv
@@ -15,6 +15,7 @@ from labeler.core.photos.label_pixels import read_label_pixels
 from labeler.core.records import Annotation, Category, Image, Mask
 from labeler.errors import FormatError, ImageError, ImportStoppedError
 from labeler.formats.json_text import read_bytes
+from labeler.formats.masks.cityscapes import is_of_instances, meaning
 from labeler.formats.masks.class_tables import CLASSES, NOTHING
 from labeler.formats.masks.instance_writing import FOLDER, HEAD, TABLE
 from labeler.formats.masks.mask_files import Pairing, is_numbered, is_of_objects
@@ -33,8 +34,9 @@ def read(source: Source) -> Reading:
     """The records of a folder of instances; FormatError where it has none."""
     if not source.path.is_dir():
         raise FormatError(f"“{source.path}” is one mask; give the folder of the masks, or that above it.")
-    names = masks_below(source)
-    names = [name for name in names if is_of_objects(name) or is_numbered(name)] or names
+    of_city = [name for name in source.photos() if is_of_instances(name)]
+    names = of_city or masks_below(source)
+    names = of_city or [name for name in names if is_of_objects(name) or is_numbered(name)] or names
     if not names:
         raise FormatError(f"“{source.path}” has no masks: no pictures in a folder such as “{FOLDER}”.")
     reader = _Reader(source, names)
@@ -80,12 +82,18 @@ class _Reader:
         if not found and is_numbered(name):
             self._ledger.note("refused", "annotations", None, "segmentation", EMPTY, at=name)
         for number, mask, _ in found:
-            category, is_said = self._category(name, number)
+            known = meaning(number) if is_of_instances(name) else (self._said(name, number), False)
+            if known is None:
+                continue
+            said, is_group = known
+            category, is_said = self._category(said or OBJECT), bool(said)
             if not is_said and self._table:
                 place = len(self._annotations)
                 self._ledger.note("repaired", "annotations", place, "category_id", UNNAMED)
             self._annotations.append(
-                Annotation(len(self._annotations) + 1, image.id, category.id, mask, source="import")
+                Annotation(
+                    len(self._annotations) + 1, image.id, category.id, mask, source="import", crowd=is_group
+                )
             )
             self._places.append(f"{name}:{number}")
 
@@ -100,13 +108,11 @@ class _Reader:
         size = int(ids.shape[1]), int(ids.shape[0])
         return [(number, mask, size) for number, mask in split(ids)]
 
-    def _category(self, name: str, number: int) -> tuple[Category, bool]:
-        said = self._said(name, number)
-        meant = said or OBJECT
+    def _category(self, meant: str) -> Category:
         known = self._categories.get(meant)
         if known is None:
             known = self._categories[meant] = Category(len(self._categories) + 1, meant, "")
-        return known, bool(said)
+        return known
 
     def _said(self, name: str, number: int) -> str:
         path = PurePosixPath(name)

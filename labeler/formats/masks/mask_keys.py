@@ -61,7 +61,7 @@ def keyed(pixels: LabelPixels, table: ClassTable | None) -> KeyedPicture:
         is_voc = all(color == voc_color(one) for one, color in zip(used.tolist(), colors, strict=True))
         return KeyedPicture(index.astype(np.int32), is_voc=is_voc)
     if table is not None and table.colors and not _has_numbers(table):
-        return _colored(_packed(np.repeat(index.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)), table)
+        return _colored(packed_colors(pixels), table)
     return _numbered(index, pixels.is_lossy, table)
 
 
@@ -77,6 +77,17 @@ def _are_in(numbers: Sequence[int], colors: Sequence[Rgb3], known: Collection[Rg
 def _color(values: "NDArray[np.uint8]") -> Rgb3:
     r, g, b = values.tolist()
     return r, g, b
+
+
+def packed_colors(pixels: LabelPixels) -> Keys:
+    """The colour of each pixel (H, W) as one number, red times 65536, green times 256 and blue."""
+    if pixels.rgb is not None:
+        return _packed(pixels.rgb)
+    assert pixels.index is not None, "one of both is there"
+    if pixels.palette is not None:
+        keys: Keys = _packed(pixels.palette[None])[0][pixels.index]
+        return keys
+    return _packed(np.repeat(pixels.index.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
 
 
 def _packed(rgb: "NDArray[np.uint8]") -> Keys:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from labeler.core.photos.label_pictures import label_pictures, labels_folder
 from labeler.core.photos.photo_files import photos_below
 from labeler.formats.masks import instance_reading, instance_writing, semantic_reading, semantic_writing
+from labeler.formats.masks.cityscapes import is_of_instances
 from labeler.formats.masks.class_tables import table_in
 from labeler.formats.masks.instance_writing import HEAD, TABLE
 from labeler.formats.masks.mask_files import is_numbered, is_of_objects, mask_names
@@ -29,12 +30,14 @@ def sniff_masks(path: Path) -> bool:
 
 
 def sniff_instances(path: Path) -> bool:
-    """Whether a folder has our table of objects, or a picture for each object."""
+    """Whether a folder has our table of objects, a picture for each of them, or Cityscapes' pictures."""
     if not path.is_dir():
         return False
     if _has_table(path):
         return True
     names = list(islice(photos_below(path), _LOOKED_AT))
+    if any(is_of_instances(name) for name in names):
+        return True
     masks = mask_names(names)
     if not masks or "SegmentationClass" in {part for name in masks for part in PurePosixPath(name).parts}:
         return False

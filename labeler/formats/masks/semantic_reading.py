@@ -16,6 +16,7 @@ from labeler.core.photos.label_pictures import labels_folder
 from labeler.core.photos.label_pixels import read_label_pixels
 from labeler.core.records import Annotation, Category, Image, Mask
 from labeler.errors import FormatError, ImageError, ImportStoppedError
+from labeler.formats.masks.cityscapes import TABLE, are_label_ids
 from labeler.formats.masks.class_tables import ClassTable, table_in, table_of
 from labeler.formats.masks.mask_files import MaskFile, Pairing, is_of_objects, mask_names
 from labeler.formats.masks.mask_keys import COLOR, KeyedPicture, Keys, keyed, names_of
@@ -75,6 +76,8 @@ class _Reader:
         self._names = names
         self._pairing = Pairing(source, names)
         self._table = table_of(folders_around(source.path, names))
+        if self._table is None and are_label_ids(names):
+            self._table = TABLE
         self._ledger = Ledger()
         self._pictures: list[_Picture] = []
         self._are_voc = True

@@ -4,7 +4,7 @@ Format: https://doc.superannotate.com/docs/image-json. Now a file an image (`a.j
 `a.jpg___objects.json`) with `metadata` and `instances`; before that a bare list of instances, and earlier
 one object of all images. Points are pixels from the top left corner, an ellipse is turned by `angle` degrees.
 Categories are `className`, or of `classId` by `classes.json`. The masks of pixel projects are in a PNG beside
-and are not read.
+it: see `superannotate_pixels`.
 """
 
 import posixpath
@@ -30,6 +30,7 @@ from labeler.formats.json_files.plain_geometry import (
     with_holes,
 )
 from labeler.formats.json_text import no_collection
+from labeler.formats.only_read.superannotate_pixels import PixelMasks
 from labeler.formats.spec import FormatSpec, Reading, Source
 
 _LIST: Kind[list[Raw]] = Kind(list[Raw], "a list")
@@ -38,7 +39,6 @@ _TYPES = (b'"polygon"', b'"bbox"', b'"ellipse"', b'"rbbox"', b'"cuboid"', b'"tem
 _KEPT = ("groupId", "probability", "trackingId", "locked", "error", "pointLabels")
 
 NO_FILE = "Is no file of SuperAnnotate; left out."
-PIXELS = "Is a mask whose pixels are in a PNG beside the file (___save.png), which is not read."
 
 
 class _Document(Struct, frozen=True, eq=False):
@@ -47,6 +47,8 @@ class _Document(Struct, frozen=True, eq=False):
     photo: str
     at: str
     instances: list[Raw]
+    picture: str
+    """The PNG that has the pixels of its masks."""
     about: dict[str, Any] = {}
 
 
@@ -101,15 +103,16 @@ def _class_names(texts: Mapping[str, Raw]) -> dict[Any, str]:
 def _documents(name: str, top: Raw) -> Iterator[_Document]:
     folder, file = posixpath.split(name)
     own = next(file[: -len(ending)] for ending in _ENDINGS if file.endswith(ending))
+    picture = posixpath.join(folder, f"{own}___save.png")
     if _LIST.matches(top):
-        yield _Document(posixpath.join(folder, own), name, _LIST.read(top, ""))
+        yield _Document(posixpath.join(folder, own), name, _LIST.read(top, ""), picture)
         return
     fields = OBJECT.read(top, "") if OBJECT.matches(top) else {}
     if "instances" in fields and _LIST.matches(fields["instances"]):
         about = _about(fields.get("metadata"))
         said = about.get("name")
         photo = posixpath.join(folder, said if isinstance(said, str) and said else own)
-        yield _Document(photo, name, _LIST.read(fields["instances"], ""), about)
+        yield _Document(photo, name, _LIST.read(fields["instances"], ""), picture, about)
         return
     for key, raw in fields.items():
         if key == "___objects___" or not (_LIST.matches(raw) or OBJECT.matches(raw)):
@@ -118,7 +121,8 @@ def _documents(name: str, top: Raw) -> Iterator[_Document]:
         if "instances" in inner and _LIST.matches(inner["instances"]):
             about = _about(inner.get("metadata"))
             rows = _LIST.read(inner["instances"], "")
-            yield _Document(posixpath.join(folder, key), f"{name}:{key}", rows, about)
+            picture = posixpath.join(folder, f"{key}___save.png")
+            yield _Document(posixpath.join(folder, key), f"{name}:{key}", rows, picture, about)
 
 
 def _about(raw: Raw | None) -> dict[str, Any]:
@@ -144,10 +148,13 @@ def _take(document: _Document, source: Source, found: Collecting, names: Mapping
         else:
             rows.append((at, one))
     photo = source.find(document.photo) or document.photo
-    image = found.image(photo, _size_of(about) or source.size(photo) or (0, 0))
+    size = _size_of(about) or source.size(photo) or (0, 0)
+    image = found.image(photo, size)
+    root = source.path if source.path.is_dir() else source.path.parent
+    pixels = PixelMasks(root / document.picture, size)
     for at, one in rows:
         try:
-            shape = shape_in(one)
+            shape = pixels.mask(one.get("parts")) if _is_of_pixels(one) else shape_in(one)
         except RefusalError as refusal:
             found.note("refused", refusal.sentence, field=refusal.field, at=at)
             continue
@@ -185,11 +192,13 @@ def _attributes(one: Mapping[str, Any]) -> dict[str, Any]:
     return {group: names[0] if len(names) == 1 else names for group, names in groups.items()}
 
 
+def _is_of_pixels(one: Mapping[str, Any]) -> bool:
+    return "parts" in one or str(one.get("type", "")).lower() == "mask"
+
+
 def shape_in(one: Mapping[str, Any]) -> Shape:
-    """The shape of an instance; RefusalError for what has no area, or is wrong."""
+    """The shape of an instance that is no mask; RefusalError for what has no area, or is wrong."""
     kind = str(one.get("type", "")).lower()
-    if "parts" in one or kind == "mask":
-        raise RefusalError("parts", PIXELS)
     points = one.get("points")
     if kind == "bbox" and isinstance(points, dict):
         xs, ys = ([number_in(points, f"{axis}{n}") for n in (1, 2)] for axis in "xy")
@@ -215,6 +224,6 @@ superannotate = FormatSpec(
     read,
     folder=True,
     order=30,
-    summary="its JSON, new and old: polygons, boxes, ellipses",
+    summary="its JSON, new and old: polygons, boxes, ellipses, masks of pixels",
 )
 """The format's entry."""

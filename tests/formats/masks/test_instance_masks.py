@@ -16,7 +16,7 @@ from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.door import read_by
 from labeler.formats.masks.instance_reading import EMPTY, UNNAMED
 from labeler.formats.masks.mask_writing import COVERED, PARTLY
-from labeler.formats.masks.masks_format import masks_instance, sniff_instances, sniff_masks
+from labeler.formats.masks.masks_format import masks, masks_instance, sniff_instances, sniff_masks
 from labeler.formats.spec import Dataset, Reading
 from tests.formats.round_trip_law import came_back, datasets
 
@@ -91,6 +91,26 @@ def test_a_picture_for_each_object(tmp_path: Path) -> None:
     assert np.array_equal(pixels["object"], first > 0)
     assert np.array_equal(pixels["cat"], second > 0)
     assert [note.sentence for note in found.notes] == [EMPTY]
+
+
+def test_cityscapes_has_the_category_in_the_number_of_an_object(tmp_path: Path) -> None:
+    picture = np.zeros((H, W), np.uint16)
+    picture[:4], picture[4:, :5], picture[4:, 5:9], picture[4:, 9:12] = 23, 26001, 26002, 24
+    picture[4:, 12:15], picture[4:, 15:] = 3, 60
+    (tmp_path / "leftImg8bit/val/bonn").mkdir(parents=True)
+    PillowImage.new("RGB", (W, H)).save(tmp_path / "leftImg8bit/val/bonn/b_1_leftImg8bit.png")
+    save(tmp_path / "gtFine/val/bonn/b_1_gtFine_instanceIds.png", picture)
+    save(tmp_path / "gtFine/val/bonn/b_1_gtFine_labelIds.png", (picture // 1000).astype(np.uint8) + 4)
+    save(tmp_path / "gtFine/val/bonn/b_1_gtFine_color.png", np.zeros((H, W, 3), np.uint8))
+    assert sniff_instances(tmp_path)
+    found = read(tmp_path).dataset
+    assert [image.path for image in found.images] == ["leftImg8bit/val/bonn/b_1_leftImg8bit.png"]
+    names = {one.id: one.name for one in found.categories}
+    said = [(names[one.category_id], one.crowd) for one in found.annotations]
+    assert said == [("sky", False), ("person", True), ("class 60", True), ("car", False), ("car", False)]
+    semantic = read_by(masks, tmp_path).dataset
+    assert [one.name for one in semantic.categories][:2] == ["static", "dynamic"]
+    assert len(semantic.categories) == 30
 
 
 def test_numbers_without_a_line_are_kept_and_told(tmp_path: Path) -> None:

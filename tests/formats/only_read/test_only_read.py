@@ -19,6 +19,7 @@ from labeler.core.rle import compress, encode
 from labeler.errors import FormatError, ImportStoppedError
 from labeler.formats.coco.coco_file import open_document
 from labeler.formats.door import format_of, read_by
+from labeler.formats.only_read.superannotate_pixels import NO_COLORS, NO_PICTURE, NO_PIXELS
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, FormatSpec, Source
@@ -325,6 +326,43 @@ def test_superannotate(read: Read, way: str) -> None:
     said = refusals(report)
     assert len(said) == 2
     assert "___save.png" in said[1]
+
+
+def save_picture(path: Path, *rectangles: tuple[int, int, int, int, tuple[int, int, int]]) -> None:
+    picture = np.zeros((60, 80, 4), np.uint8)
+    for x0, y0, x1, y1, color in rectangles:
+        picture[y0:y1, x0:x1] = (*color, 255)
+    Picture.fromarray(picture).save(path)
+
+
+def test_superannotate_s_masks_are_the_colours_of_their_png(read: Read, tmp_path: Path) -> None:
+    one, two, three = (0, 4, 71), (0, 0, 1), (9, 9, 9)
+    save_picture(
+        tmp_path / "a.jpg___save.png", (5, 5, 15, 10, one), (30, 5, 40, 10, two), (50, 50, 60, 60, three)
+    )
+    parts = [["#000447", "#000001"], ["#090909"], ["#ffffff"], ["red"], []]
+    made = [{"className": "cat", "parts": [{"color": c} for c in colors]} for colors in parts]
+    dataset, report = read({"metadata": ABOUT, "instances": made}, name="a.jpg___pixel.json")
+    first, second = (one.shape for one in dataset.annotations)
+    assert isinstance(first, Mask)
+    assert (bounds(first).x0, bounds(first).x1, area(first)) == (5, 40, 100)
+    assert (bounds(second).y0, area(second)) == (50, 100)
+    assert [said.partition(": ")[2] for said in refusals(report)] == [NO_PIXELS, NO_COLORS, NO_COLORS]
+
+
+def test_superannotate_s_masks_without_their_png_are_refused_by_name(read: Read, tmp_path: Path) -> None:
+    made = {"metadata": ABOUT, "instances": [{"className": "cat", "parts": [{"color": "#000001"}]}]}
+    for content, why in ((None, NO_PICTURE), (b"no picture", "Is a mask, and its PNG")):
+        if content is not None:
+            (tmp_path / "a.jpg___save.png").write_bytes(content)
+        dataset, report = read(made, name="a.jpg___pixel.json")
+        assert not dataset.annotations
+        assert why in refusals(report)[0]
+    Picture.new("RGB", (8, 6), (0, 0, 1)).save(tmp_path / "a.jpg___save.png")
+    assert (
+        "8 by 6 pixels, which is not the photo's size, 80 by 60"
+        in refusals(read(made, name="a.jpg.json")[1])[0]
+    )
 
 
 def test_superannotate_s_classes_by_number(read: Read, tmp_path: Path) -> None:
