@@ -28,6 +28,7 @@ from labeler.errors import FormatError
 from labeler.formats.coco.coco_writing import write_coco
 from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.door import COCO, format_named, format_to_write
+from labeler.formats.export import said_part
 from labeler.formats.image_paths import Folder
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Ledger, Report
@@ -168,11 +169,14 @@ def _converted(args: argparse.Namespace, source: Path, spec: FormatSpec | None, 
 
 
 def _parts(images: Sequence[Image]) -> dict[int, str]:
-    """The part of each image by the folders of its name: `train/images/a.jpg` is of train."""
+    """The part of each image: what its file said, or by the folders of its name, `train/images/a.jpg`."""
     parts = {}
     for image in images:
         folders = [folder.lower() for folder in image.path.replace("\\", "/").split("/")[:-1]]
-        named = next((PARTS[folder] for folder in folders if folder in PARTS), "")
+        said = said_part(image)
+        named = PARTS.get(said.lower(), said) or next(
+            (PARTS[folder] for folder in folders if folder in PARTS), ""
+        )
         if named:
             parts[image.id] = named
     return parts

@@ -42,7 +42,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--split",
         metavar="SHARE|folders|RUN",
         help="write parts, as OUT-train.json and OUT-val.json: by the share of images to be judged on (such "
-        "as 0.2; copies and near copies stay together), by the images' folders, or as a run was trained "
+        "as 0.2; copies and near copies stay together), as they came (folders: by the images' "
+        "folders, or the lists that their labels had), or as a run was trained "
         "(its folder)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another way to part by a share")

@@ -4,7 +4,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,11 +16,32 @@ from labeler.formats.exchange import TOP_LEVEL, Project
 from labeler.formats.json_text import no_collection
 from labeler.formats.photo_checks import Photo, looked_at
 from labeler.formats.report import FieldNote, Ledger, Report, Verdict
-from labeler.formats.spec import Dataset
+from labeler.formats.spec import SPLIT, Dataset
 from labeler.formats.write_options import FOR_OTHERS, Writing
 
 Parting = Callable[[Sequence[Image]], Mapping[int, str]]
 """The name of the part that each image goes to, by its id."""
+
+
+_SPLITS = ("train", "val", "test")
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+def said_part(image: Image) -> str:
+    """The part that a labels file has an image in by a list of names or a word; "" where it has none."""
+    extra = _OBJECT.decode(image.extra) if image.extra else {}
+    sets = _inside(extra, "voc").get("sets")
+    listed = sets if isinstance(sets, list) else []
+    usual = [part for part in _SPLITS if part in listed]
+    for part in (extra.get(SPLIT), *usual, *listed, _inside(extra, "cvat").get("subset")):
+        if isinstance(part, str) and part.strip(". "):
+            return part.strip(". ")
+    return ""
+
+
+def _inside(extra: dict[str, Any], key: str) -> dict[str, Any]:
+    value = extra.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 class Exported(Struct, frozen=True, eq=False):

@@ -18,6 +18,9 @@ from labeler.formats.write_options import FOR_OTHERS, Writing
 
 ShapeKind: TypeAlias = Literal["box", "polygons", "mask"]
 PhotosAre: TypeAlias = Literal["left", "copied", "linked"]
+SPLIT = "split"
+"""The key of an image's `extra` that says its part, "train" or "val", where its folder does not: as others
+have it in COCO files, and readers of formats whose parts are lists of names."""
 
 
 class Places(Struct, frozen=True):

@@ -17,7 +17,7 @@ from labeler.errors import FormatError, ImageError, LabelerError
 from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.data_set import Wanted, losses, part_path, write_data_set
 from labeler.formats.door import COCO, format_named, format_to_write
-from labeler.formats.export import Gathered, export_files, gathered
+from labeler.formats.export import Gathered, export_files, gathered, said_part
 from labeler.formats.photo_checks import TURNED
 from labeler.formats.report import FieldNote, Ledger, Report
 from labeler.formats.spec import Dataset, FormatSpec, PhotosAre
@@ -270,16 +270,19 @@ def _looks(path: Path) -> int:
 
 
 def by_folders(images: Sequence[Image]) -> dict[int, str]:
-    """The folder of each image, the first one in which not all are; `rest` where it is in none."""
-    folders = {image.id: _name(image).split("/")[:-1] for image in images}
+    """The part of each image as it came: what its labels file said, else its folder.
+
+    Of the folders it is the first one in which not all are; `rest` where an image is in none.
+    """
+    said = {image.id: part for image in images if (part := said_part(image))}
+    folders = {image.id: _name(image).split("/")[:-1] for image in images if image.id not in said}
     shared = 0
     rows = list(folders.values())
     while rows and all(len(row) > shared and row[shared] == rows[0][shared] for row in rows):
         shared += 1
-    return {
-        key: _NOT_IN_NAMES.sub("_", row[shared]) if len(row) > shared else REST
-        for key, row in folders.items()
-    }
+    by_folder = {key: row[shared] if len(row) > shared else REST for key, row in folders.items()}
+    parts = said | by_folder
+    return {image.id: _NOT_IN_NAMES.sub("_", parts[image.id]) for image in images}
 
 
 def _name(image: Image) -> str:

@@ -93,6 +93,21 @@ def test_folders_are_those_below_what_all_share() -> None:
     assert by_folders([]) == {}
 
 
+def test_what_a_labels_file_said_goes_before_folders() -> None:
+    said = [
+        b'{"split": "val"}',
+        b'{"voc": {"sets": ["small", "train"]}}',
+        b'{"voc": {"sets": ["trainval"]}}',
+        b'{"cvat": {"subset": "../x"}}',
+        b'{"split": 3, "voc": [], "cvat": null}',
+        b'{"split": ".."}',
+    ]
+    images = [Image(n, f"all/{n}.jpg", 9, 9, extra=extra) for n, extra in enumerate(said)]
+    images.append(Image(9, "all/more/9.jpg", 9, 9))
+    parts = by_folders(images)
+    assert parts == {0: "val", 1: "train", 2: "trainval", 3: "_x", 4: "rest", 5: "rest", 9: "more"}
+
+
 def test_a_folder_of_any_name_makes_a_file() -> None:
     images = [Image(n, f"{name}/a.jpg", 9, 9) for n, name in enumerate(["C:", "a?b", "plain"])]
     assert by_folders(images) == {0: "C_", 1: "a_b", 2: "plain"}

@@ -1,8 +1,8 @@
 """Masks of instances in: a picture whose numbers are objects, or a picture for each object.
 
 What the objects are is said by `objects.csv` (mask, id, category), in Cityscapes' `_instanceIds` by the
-numbers; in a folder with a picture for each object, as labelme's `NAME_mask_1.png`, by the folder below that of
-the masks. Where nothing says it they are "object".
+numbers; in a folder with a picture for each object, as labelme's `NAME_mask_1.png`, by the folder below that
+of the masks. Where nothing says it they are "object".
 """
 
 import csv

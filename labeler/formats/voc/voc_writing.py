@@ -115,7 +115,7 @@ def image_text(
 
 
 def write_lists(parts: Sequence[Part], folder: Path, listed: Container[int]) -> None:
-    """A list of names for each part; of a data set that is not parted those that it was read with.
+    """A list of names for each part; of a data set that is not parted, or as it was, those it was read with.
 
     Only images whose ids are in `listed` are named.
     """
@@ -124,7 +124,8 @@ def write_lists(parts: Sequence[Part], folder: Path, listed: Container[int]) -> 
         for image in part.dataset.images:
             if image.id not in listed:
                 continue
-            for name in [part.name] if part.name else _sets(image):
+            came_with = _sets(image)
+            for name in came_with if part.name in ("", *came_with) else [part.name]:
                 lists.setdefault(name, []).append(stem_of(image))
     if "train" in lists and "val" in lists:
         lists.setdefault("trainval", [*lists["train"], *lists["val"]])

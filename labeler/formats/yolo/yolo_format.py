@@ -18,15 +18,10 @@ from labeler.formats.yolo.shares import BadLineError
 from labeler.formats.yolo.yolo_lines import label_line, pose_lengths, split_line, understood
 from labeler.formats.yolo.yolo_poses import KEYS, NO_POSES, Poses, pose_line, pose_settings, poses_of
 from labeler.formats.yolo.yolo_reading import read
-from labeler.formats.yolo.yolo_settings import NAME_FILES, is_darknet, is_yaml_of_a_set
+from labeler.formats.yolo.yolo_settings import MEANS, NAME_FILES, is_darknet, is_yaml_of_a_set
 
 WHOLE = "train"
 """The part of photos that are not parted: ultralytics wants one to train on."""
-_MEANS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
 _LOOKED_AT = 5
 """Label files with text that decide what a folder is."""
 _LINES = 50
@@ -143,7 +138,7 @@ def _stem(name: str) -> str:
 
 def _settings(names: Sequence[str]) -> tuple[dict[str, object], list[FieldNote]]:
     """What data.yaml says of the parts: one folder, or a list of some."""
-    found = {key: [name for name in names if name.lower() in same] for key, same in _MEANS.items()}
+    found = {key: [name for name in names if name.lower() in same] for key, same in MEANS.items()}
     rest = [name for name in names if not any(name in same for same in found.values())]
     if not found["train"]:
         found["train"], rest = rest or [*found["val"], *found["test"]] or [WHOLE], []

@@ -45,6 +45,8 @@ class Pair(Struct, frozen=True):
     """Relative to the folder that is read; "" where there is none."""
     is_there: bool = True
     """Whether the photo is."""
+    part: str = ""
+    """What the settings say that it is for."""
 
 
 class YoloLayout(Struct, frozen=True):
@@ -260,7 +262,7 @@ def _by_parts(settings: YoloSettings, base: Path, files: _Files, notes: list[Fie
                 sentence = NOT_THERE.format(entry)
                 notes.append(FieldNote("told", "file", None, "", sentence, at=f"{settings.file}: {part}"))
             for pair in found or ():
-                pairs.setdefault(pair.photo, pair)
+                pairs.setdefault(pair.photo, replace(pair, part=part))
     return list(pairs.values())
 
 

@@ -1,7 +1,7 @@
 """YOLO data sets as records: boxes, outlines and keypoints, whatever lines stand in their files."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,7 @@ from labeler.errors import ImportStoppedError
 from labeler.formats.gates import packed
 from labeler.formats.json_text import no_collection
 from labeler.formats.report import FieldNote, Verdict
-from labeler.formats.spec import Dataset, Reading, Source
+from labeler.formats.spec import SPLIT, Dataset, Reading, Source
 from labeler.formats.yolo.label_texts import texts_of
 from labeler.formats.yolo.shares import NO_PHOTO, BadLineError, check_scalable, real_size, sizes_of
 from labeler.formats.yolo.yolo_layout import Pair, YoloLayout, layout_in
@@ -24,6 +24,7 @@ from labeler.formats.yolo.yolo_lines import (
     split_line,
     understood,
 )
+from labeler.formats.yolo.yolo_settings import MEANS
 
 NO_LABELS = "Has no labels and no photo; left out."
 NAMELESS = "Names of the classes are nowhere; they are called by their numbers."
@@ -125,8 +126,10 @@ def _reading(layout: YoloLayout, texts: _Texts, source: Source) -> Reading:
     if taken:
         check_scalable(sizes, (number for _, one in taken for number in one.values))
     categories = _categories(layout, [one for _, one in taken], notes)
+    extras = _splits(pairs)
     images = tuple(
-        Image(place, pair.photo, *real_size(sizes.get(pair.photo))) for place, pair in enumerate(pairs, 1)
+        Image(place, pair.photo, *real_size(sizes.get(pair.photo)), extra=extra)
+        for place, (pair, extra) in enumerate(zip(pairs, extras, strict=True), 1)
     )
     ids = {category.file_id: category.id for category in categories}
     annotations = tuple(
@@ -135,6 +138,18 @@ def _reading(layout: YoloLayout, texts: _Texts, source: Source) -> Reading:
     )
     places = [f"{pairs[row.pair].label}:{row.number}" for row, _ in taken]
     return Reading(Dataset(images, categories, annotations), tuple(notes), places.__getitem__)
+
+
+def _splits(pairs: Sequence[Pair]) -> list[bytes]:
+    """What each image keeps of its part; nothing where the folders of all of them say it themselves."""
+    parts = [next((key for key, same in MEANS.items() if pair.part in same), "") for pair in pairs]
+    if all(_is_said(pair.photo, part) for pair, part in zip(pairs, parts, strict=True)):
+        return [b""] * len(pairs)
+    return [packed({SPLIT: msgspec.json.encode(part)}) if part else b"" for part in parts]
+
+
+def _is_said(photo: str, part: str) -> bool:
+    return not part or any(folder.lower() in MEANS[part] for folder in photo.split("/")[:-1])
 
 
 def _annotation(number: int, image: int, category: int, one: InShares, size: tuple[int, int]) -> Annotation:

@@ -22,6 +22,12 @@ from labeler.formats.yolo.yolo_lines import KeypointShape
 PARTS = ("train", "val", "valid", "validation", "test", "minival", "rest")
 """Keys of a data.yaml that name photos; the last is our own, for parts that it has no key for."""
 NAME_FILES = frozenset(("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt"))
+MEANS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""What the folders of a part are called."""
 _LARGEST_YAML = 1 << 20
 _YAML_ENDINGS = (".yaml", ".yml")
 _DEEPEST = 3

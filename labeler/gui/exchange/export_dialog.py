@@ -38,7 +38,7 @@ from labeler.training.labels_out import Order, among_photos, expected_files, is_
 _PARTS = [
     ("Not split", ""),
     ("Train and val, by share", "share"),
-    ("One for each folder of images", "folders"),
+    ("As the images came, by folders or lists", "folders"),
     ("As a run was trained", "run"),
 ]
 _BOXES = [("With a rectangle as outline", "rectangle"), ("Without an outline", "empty")]

@@ -103,9 +103,36 @@ def test_a_data_set_without_objects_or_classes_is_one_too(tmp_path: Path) -> Non
     assert settings_of(tmp_path / "out")["names"] == {}
 
 
+PARTED = (("a", "train"), ("b", "val"), ("c", "train"))
+
+
 def labeler(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "labeler", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_parts_that_only_lists_name_are_kept(tmp_path: Path, laid_out: LaidOut) -> None:
+    root = laid_out(
+        {
+            "data.yaml": "train: train.txt\nval: valid.txt\nnames: [cat]\n",
+            "train.txt": "./images/a.jpg\n./images/c.jpg\n",
+            "valid.txt": "./images/b.jpg\n",
+            **{f"images/{name}.jpg": (80, 60) for name in "abc"},
+            "labels/a.txt": "0 0.5 0.5 0.25 0.5\n",
+        }
+    )
+    project, out = tmp_path / "p.labeler", tmp_path / "out"
+    assert labeler("import", root, project).returncode == 0
+    for form in ("yolo", "coco"):
+        done = labeler(
+            "export", project, out / form, "--format", form, "--photos", "link", "--split", "folders"
+        )
+        assert done.returncode == 0, done.stderr
+        for name, part in PARTED:
+            assert (out / form / f"images/{part}/{name}.jpg").is_symlink()
+    back = labeler("convert", root, tmp_path / "again", "--to", "voc")
+    assert back.returncode == 0, back.stderr
+    assert (tmp_path / "again/ImageSets/Main/val.txt").read_text() == "b\n"
 
 
 def test_from_one_kind_of_yolo_to_a_project_and_to_the_other(tmp_path: Path, laid_out: LaidOut) -> None:
