@@ -31,7 +31,7 @@ from tests.benchmarks.harness import compare, report
 
 ANNOTATIONS, IMAGES, CATEGORIES = 100_000, 5_000, 80
 
-pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.benchmark
 
 
 @pytest.fixture(scope="module")

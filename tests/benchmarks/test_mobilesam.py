@@ -23,7 +23,7 @@ from labeler.models.threads import all_threads
 from labeler.registry import discover
 from tests.benchmarks.harness import MIN_ROUNDS, compare, report
 
-pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.benchmark
 
 SIZE = (2560, 3840)
 

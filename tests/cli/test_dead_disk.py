@@ -18,7 +18,6 @@ from tests.core.photos.dead_disk import dead_disk
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="a file system nobody serves: Linux"),
     pytest.mark.usefixtures("small_trainer"),
-    pytest.mark.timeout(600),
 ]
 
 DEAD = 100

@@ -62,7 +62,6 @@ def effort(data: Path, *words: object, labels: str = "labels.json"):
     return labeler("effort", data / labels, "--images", data / "images", *words)
 
 
-@pytest.mark.timeout(300)  # MobileSAM is loaded twice
 def test_the_json_has_all_three_ways_in_all_and_by_image_and_is_the_same_again(data):
     words = ("--with", "bright", "--learn", "none", "--limit", "2", "--json", "--out", data / "out.json")
     done = effort(data, *words)
@@ -94,7 +93,6 @@ def test_boxes_cost_two_clicks_without_predictions(data):
     assert {one["model"] for one in alone["by_image"]} == {None}
 
 
-@pytest.mark.timeout(300)  # torch
 def test_what_is_learnt_is_shown_on_later_images(data):
     words = ("--with", "--learn", "instant", "--every", "2", "--limit", "3", "--json")
     done = labeler("effort", data / "boxes.json", "--images", data / "images", *words)

@@ -26,7 +26,6 @@ def test_the_toy_task_is_labels_of_what_is_in_its_pictures(tmp_path: Path) -> No
     assert again.read_bytes() == labels.read_bytes()
 
 
-@pytest.mark.timeout(600)
 def test_the_lecture_is_one_file_with_both_parts(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

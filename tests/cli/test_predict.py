@@ -104,7 +104,6 @@ def test_a_path_without_images_is_told(tmp_path, capsys) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_average_precision_is_that_of_ultralytics_validation(shared, weights, tmp_path) -> None:
     out = tmp_path / "results.json"
     folder = shared / "data/coco-mini/images"

@@ -15,7 +15,6 @@ from tests.e2e.user import User
 
 pytestmark = [
     pytest.mark.qt_log_ignore("propagateSizeHints"),  # of the off-screen platform
-    pytest.mark.timeout(400),
 ]
 QUICK = [step for step in DEMO_STEPS if not step.learns]
 

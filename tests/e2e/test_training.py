@@ -23,7 +23,6 @@ from tests.e2e.user import LEFT, NONE, User
 
 pytestmark = [
     pytest.mark.qt_log_ignore("propagateSizeHints"),  # of the off-screen platform
-    pytest.mark.timeout(400),  # children train with low priority: on a busy machine they take their time
 ]
 
 Start = Callable[..., User]

@@ -20,9 +20,8 @@ from labeler.gui.predictions.run_panel import RunPanel
 from labeler.gui.toolkit.figures import Figure
 from labeler.gui.window.main_window import MainWindow
 from tests.child_processes import workers
+from tests.patient_bot import PATIENCE
 
-PATIENCE = 30_000
-"""Milliseconds to wait for a model on a busy machine."""
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 NONE = Qt.KeyboardModifier.NoModifier
 CTRL, SHIFT, ALT = (

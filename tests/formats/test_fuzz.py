@@ -120,7 +120,6 @@ def test_three_thousand_mutated_files(coco: Coco) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_twenty_thousand_mutated_files(coco: Coco) -> None:
     check_fuzz(coco, 20_000, seed=2)
 

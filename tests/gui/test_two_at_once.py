@@ -36,13 +36,11 @@ def run(tmp_path, *, walks: int, steps: int, always_the_same: bool = True, kind=
     return Machine.count
 
 
-@pytest.mark.timeout(600)
 def test_nothing_is_lost_when_two_things_happen_at_once(qapp, tmp_path):
     """2,000 steps and more, the same at every run."""
     assert run(tmp_path, walks=25, steps=100) >= 20
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
 def test_nothing_is_lost_in_the_whole_window(qapp, tmp_path):
     """Keys, a review, photos and files that come and go; 500 steps, the same at every run."""
@@ -149,7 +147,6 @@ FAULTS = (
 )
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_of_before_is_found(qapp, tmp_path, monkeypatch, fault):
     fault(monkeypatch)

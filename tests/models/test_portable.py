@@ -121,7 +121,6 @@ def test_runners_are_short() -> None:
         assert len(path.read_text("utf-8").splitlines()) < 80, path.name
 
 
-@pytest.mark.timeout(300)
 def test_yolo_finds_the_same_outside(many, tmp_path, capsys) -> None:
     out = tmp_path / "left" / "yolo11n"
     assert cli.run(["models", "export", "yolo11n", "--out", str(out)]) == 0
@@ -133,7 +132,6 @@ def test_yolo_finds_the_same_outside(many, tmp_path, capsys) -> None:
     assert same(run_alone(out, many, within=tmp_path), found_by("yolo11n", many), many) > COUNT
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("images", "seams"), [("tiles", True), ("resize", False), ("tiles", False)])
 def test_a_u_net_finds_the_same_outside(images, seams, small, tmp_path) -> None:
     quick = {"epochs": 3, "size": 128, "width": 8, "depth": 2, "batch": 4, "rate": 0.01}
@@ -161,7 +159,6 @@ def remade(path: Path, *, whole: bool) -> Path:
     return path
 
 
-@pytest.mark.timeout(300)
 def test_a_localizer_finds_the_same_outside(many, tmp_path) -> None:
     run = make_run(tmp_path / "run", "localizer", images=8, epochs=2, batch=4, size=96)
     discover(safe_mode=True).trainer("localizer").train(run, lambda _: None, lambda: False)
@@ -173,7 +170,6 @@ def test_a_localizer_finds_the_same_outside(many, tmp_path) -> None:
     assert same(run_alone(out, many, within=tmp_path), ours, many) == COUNT
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["fasterrcnn_mobilenet_v3_large_320_fpn", "maskrcnn_mobilenet_v3_large_fpn"])
 def test_two_stages_find_the_same_outside(kind, small, tmp_path) -> None:
     model, out = two_stages(kind, small, tmp_path / "weights.safetensors"), tmp_path / "left"
@@ -232,7 +228,6 @@ def two_stages(builder: str, photos: list[Path], path: Path) -> Path:
 
 
 # --- other forms --------------------------------------------------------------------------------------
-@pytest.mark.timeout(300)
 # torch says that there will be another form; what this one gives is checked as long as it is offered
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is:FutureWarning")
 def test_torchscript_is_the_same_network_at_any_size(tmp_path) -> None:

@@ -152,7 +152,6 @@ def click(qtbot, button: QAbstractButton) -> None:
 # --- a model leaves -------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(240)
 def test_a_run_s_model_leaves_by_a_button(qtbot, panel, desk, add_runs, tmp_path) -> None:
     """A real network in a real run's folder, written by a real child."""
     ended = events.Finished("weights.safetensors", {"AP50": 0.6}, 3, 6.0)

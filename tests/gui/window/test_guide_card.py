@@ -16,7 +16,6 @@ from labeler.gui.window.main_window import MainWindow
 
 pytestmark = [
     pytest.mark.qt_log_ignore("propagateSizeHints"),  # of the off-screen platform
-    pytest.mark.timeout(300),
 ]
 LEFT = Qt.MouseButton.LeftButton
 

@@ -199,7 +199,6 @@ def test_a_loss_that_is_no_number_keeps_the_best_weights(tiny, tmp_path) -> None
     assert "NaN or infinite in epoch 1" in of_kind(told, events.Note)[-1].sentence
 
 
-@pytest.mark.timeout(300)
 def test_where_none_are_named_it_starts_from_those_that_come_along(tmp_path) -> None:
     run = make_run(tmp_path / "run", "yolo", **QUICK | {"epochs": 1})
     path = trained(run, [])
@@ -238,7 +237,6 @@ def test_a_checkpoint_that_would_run_code_is_refused(tiny, tmp_path) -> None:
 
 
 # --- what it does by itself ---------------------------------------------------------------------------
-@pytest.mark.timeout(300)
 def test_nothing_is_looked_up_and_nothing_written_elsewhere(tiny, tmp_path) -> None:
     """In a child, its working folder and user's home empty ones: they stay so, and its stdout is ours."""
     run = make_run(tmp_path / "run", "yolo", weights=str(tiny["detect"]), **QUICK | {"epochs": 1})
