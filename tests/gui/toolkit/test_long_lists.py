@@ -9,6 +9,7 @@ from labeler.gui.images.film_strip import FilmStrip
 from labeler.gui.images.panel import ImageFilter, ImagesPanel
 from labeler.gui.labelling.objects_panel import AnnotationsPanel
 from labeler.gui.session.measure import OpenAgreement
+from tests.patient_bot import slack
 
 MANY = 100_000
 
@@ -36,8 +37,8 @@ def test_filtering_100_000_images_by_name_takes_no_time_one_feels(crowded, shown
         panel.view.grab()
     assert panel.view.model().rowCount() == MANY + 3
     # 50 ms on the machine this was written on, with room for a busy one
-    assert min(times) < 0.05
-    assert max(times) < 0.5
+    assert min(times) < 0.05 * slack()
+    assert max(times) < 0.5 * slack()
 
 
 def test_only_rows_on_screen_are_asked_for(crowded, shown, monkeypatch):
@@ -94,5 +95,5 @@ def test_ten_thousand_objects_are_selected_in_one_go(session, shown):
     session.focus.select(session.document.annotations)
     spent = time.perf_counter() - start
     assert len(panel.view.selectionModel().selectedRows()) == 10_000
-    assert spent < 0.5
+    assert spent < 0.5 * slack()
     assert panel.note.text() == "10,000 OBJECTS"

@@ -19,6 +19,7 @@ from labeler.models.files import catalog, fetch, weights
 from labeler.models.files.catalog import CatalogEntry
 from labeler.models.protocols import ModelSpec
 from tests.file_server import FileServer, serving
+from tests.patient_bot import slack
 
 CONTENT = random.Random(3).randbytes(2_500_000)
 OTHER = random.Random(4).randbytes(2_500_000)
@@ -207,7 +208,7 @@ def test_a_name_look_up_that_never_answers_is_one_sentence_within_ten_seconds(mo
     begun = time.monotonic()
     with pytest.raises(weights.DownloadError) as raised:
         weights.download(entry)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 10 * slack()
     ended.set()
     assert asked.is_set()
     assert str(raised.value) == (
@@ -232,7 +233,7 @@ def test_a_download_is_called_off_and_gone_on_with(server) -> None:
     begun = time.monotonic()
     with pytest.raises(weights.FetchStoppedError):
         weights.download(server.entry(), is_stopped=stop.is_set)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 2 * slack()
     assert files() == [".model.pt.part"]
     server.stalls, server.asked = None, []
     assert weights.download(server.entry()).read_bytes() == CONTENT

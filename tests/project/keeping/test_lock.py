@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 from labeler.errors import ProjectLockedError
 from labeler.project.keeping.lock import acquire
+from tests.patient_bot import slack
 try:
     held = acquire(Path(sys.argv[1]))
 except ProjectLockedError as error:
@@ -92,7 +93,7 @@ def test_a_killed_holder_is_no_obstacle(project: Path) -> None:
     assert lock_path(project).exists()
     began = time.monotonic()
     acquire(project).release()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < slack()
 
 
 def test_another_machine_is_never_robbed_unasked(project: Path) -> None:
