@@ -16,13 +16,13 @@ from labeler.project.keeping import lock
 from labeler.project.keeping.lock import Holder, acquire, holder, lock_path
 from labeler.project.store import Store
 from labeler.project.writer import Writer
+from tests.patient_bot import slack
 
 HOLD = """
 import sys
 from pathlib import Path
 from labeler.errors import ProjectLockedError
 from labeler.project.keeping.lock import acquire
-from tests.patient_bot import slack
 try:
     held = acquire(Path(sys.argv[1]))
 except ProjectLockedError as error:
