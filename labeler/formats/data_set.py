@@ -21,7 +21,7 @@ from labeler.errors import ExportStoppedError, FormatError, ImageError
 from labeler.formats.door import tried
 from labeler.formats.fitting import fitted
 from labeler.formats.image_paths import folded, is_clean, last_part
-from labeler.formats.report import Ledger, Report
+from labeler.formats.report import FieldNote, Ledger, Report
 from labeler.formats.spec import Dataset, FormatSpec, Part, PhotosAre, Target
 from labeler.formats.write_options import FOR_OTHERS, Writing
 
@@ -61,12 +61,19 @@ class Written(Struct, frozen=True, eq=False):
     report: Report
 
 
-def losses(spec: FormatSpec, dataset: Dataset, writing: Writing = FOR_OTHERS) -> Report:
+def losses(
+    spec: FormatSpec, dataset: Dataset, writing: Writing = FOR_OTHERS, photos: PhotosAre = "copied"
+) -> Report:
     """What a format cannot hold of a data set, told before anything is written."""
     ledger = Ledger()
     _, notes, totals = fitted(dataset, spec.holds, writing)
-    ledger.extend(notes)
+    ledger.extend((*notes, *_alone(spec, photos)))
     return ledger.report(spec.title, totals, done="written")
+
+
+def _alone(spec: FormatSpec, photos: PhotosAre) -> tuple[FieldNote, ...]:
+    """What is to be known of a data set whose photos stay behind."""
+    return (FieldNote("told", "file", None, "", spec.alone),) if spec.alone and photos == "left" else ()
 
 
 def write_data_set(spec: FormatSpec, wanted: Wanted) -> Written:
@@ -94,6 +101,7 @@ def write_data_set(spec: FormatSpec, wanted: Wanted) -> Written:
             )
         except OSError as error:
             raise FormatError(f"“{wanted.out}” cannot be written: {why(error, wanted.out)}.") from error
+    ledger.extend(_alone(spec, wanted.photos))
     return Written(files, ledger.report(wanted.out.name, totals, done="written"))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from labeler.core.photos.images import Header
 from labeler.core.photos.photo_files import Fingerprint
@@ -179,7 +180,8 @@ class Importing:
         edit = taking.edit(dataset, f"Import {report.source}")
         extra = packed(unpacked(dataset.extra) | unpacked(self._meta.encode()))
         totals = {kind: tally.total for kind, tally in report.tallies.items()}
-        return ImportPlan(edit, extra, ledger.report(report.source, totals), self._revision)
+        made = replace(ledger.report(report.source, totals), format=report.format)
+        return ImportPlan(edit, extra, made, self._revision)
 
     def carry_out(self, project: Project, plan: ImportPlan) -> bool:
         """Write the plan in one transaction; False where the project was written to since `look`."""

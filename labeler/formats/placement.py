@@ -16,7 +16,7 @@ from labeler.formats.coco.coco_reading import Area, dataset_of
 from labeler.formats.coco.frames import Choice
 from labeler.formats.coco.image_names import file_names
 from labeler.formats.folder_layouts import layout_of
-from labeler.formats.image_paths import REASONS, Folder, FoundFile, folded, last_part, placeholder
+from labeler.formats.image_paths import REASONS, Folder, FoundFile, clean, folded, last_part, placeholder
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset
 
@@ -59,6 +59,7 @@ class Placing:
         for name, found in self._found.items():
             if found and found.by != "path" and (found.path in certain or guesses[found.path] > 1):
                 self._found[name] = None
+        self._photos_in = _shared_folder(self._found)
 
     def known(self, name: str) -> Image | None:
         """The project's image of that name: by the file that is found, by its path, or by its last part."""
@@ -84,7 +85,9 @@ class Placing:
         """Whether what answers to the name is only like it."""
         found = self._file(name)
         if found is not None:
-            return found.by != "path"
+            return found.by != "path" and (
+                self._photos_in is None or found.path != f"{self._photos_in}/{clean(name)}"
+            )
         return self.known(name) is not None and folded(placeholder(name)) not in self._by_path
 
     def reason(self, name: str) -> str:
@@ -136,6 +139,19 @@ class Placing:
         """The EXIF orientation of the image of that name, 1 where it is not known."""
         header = self.header(name)
         return header.turn if header else 1
+
+
+def _shared_folder(found: dict[str, FoundFile | None]) -> str | None:
+    """The folder below which all files of a set have the whole names that it says: CVAT's `images/default`.
+
+    None where they are found in other ways, or in several folders.
+    """
+    folders = {
+        one.path.removesuffix(f"/{clean(name)}") if one.path.endswith(f"/{clean(name) or name}") else None
+        for name, one in found.items()
+        if one is not None
+    }
+    return folders.pop() if len(folders) == 1 else None
 
 
 def _head(path: Path) -> bytes:

@@ -90,6 +90,8 @@ class Report(Struct, frozen=True):
     items: tuple[FieldNote, ...]
     done: str = "taken"
     """What becomes of what is good: "taken" into a project, or "written" to a file."""
+    format: str = ""
+    """What a file that was read is, in words; "" where that is no question."""
 
     @property
     def taken(self) -> int:

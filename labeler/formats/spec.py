@@ -146,6 +146,9 @@ class FormatSpec(Struct, frozen=True):
     """Formats of a lower number are asked first what a file is; for those whose files look like others'."""
     summary: str = ""
     """One line for a person who chooses: what reads it."""
+    alone: str = ""
+    """What a data set without its photos is not good for, as a sentence; "" where it is as good. Where
+    something is said, the window copies them unless a person chooses otherwise."""
 
 
 _provider: Callable[[], Sequence[FormatSpec]] = tuple

@@ -141,7 +141,7 @@ def foreseen(project: Path, order: Order) -> Report:
             if one.image_id in shown and (wanted is None or one.category_id in wanted)
         )
         dataset = Dataset(images, tuple(store.categories()), annotations)
-    return losses(spec or format_named(COCO), dataset, order.writing)
+    return losses(spec or format_named(COCO), dataset, order.writing, order.photos)
 
 
 def _spec_of(order: Order) -> FormatSpec | None:

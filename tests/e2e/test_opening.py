@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QDragLeaveEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from labeler.core.records import Box
 from tests.e2e.user import LEFT, User
@@ -46,13 +48,38 @@ def test_an_image_is_dropped_and_is_the_one_shown(start: Start, photos: Path) ->
     assert len(user.session.place.order) == 3
 
 
+def test_several_labels_dropped_at_once_all_come_in(user: User, tmp_path: Path) -> None:
+    user.drop(coco_of_the_bus(tmp_path / "one.json"), coco_of_the_bus(tmp_path / "two.json"))
+    user.wait(lambda: user.said().startswith("two.json (COCO JSON)"))
+    assert any("one.json" in text for text in user.window.toast.texts)
+
+
+def test_of_other_things_dropped_at_once_the_first_is_opened_and_that_is_told(
+    start: Start, photos: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    user = start()
+    user.drop(photos, other)
+    user.wait_shown()
+    user.wait(lambda: any("other left alone" in text for text in user.window.toast.texts))
+
+
+def test_a_drag_that_goes_on_elsewhere_leaves_no_sign(start: Start, photos: Path) -> None:
+    user = start()
+    user.drag_over(photos)
+    assert user.window.drop_sign.isVisible()
+    QApplication.sendEvent(user.window.frame, QDragLeaveEvent())
+    assert not user.window.drop_sign.isVisible()
+
+
 def test_a_coco_file_is_dropped_on_an_open_project(user: User, tmp_path: Path) -> None:
     user.drop(coco_of_the_bus(tmp_path / "labels.json"))
     user.wait(user.annotations)
     (found,) = user.annotations()
     assert found.shape == Box(20, 230, 800, 750, origin=found.shape.origin)
     assert user.category_of(found) == "bus"
-    user.wait(lambda: user.said().startswith("labels.json: images: 1 of 1 taken"))
+    user.wait(lambda: user.said().startswith("labels.json (COCO JSON): 1 object on 1 image came in, "))
     user.undo()
     user.wait(lambda: not user.annotations())
     assert not user.session.document.categories

@@ -86,18 +86,27 @@ class User:
         QTest.mouseClick(strip.viewport(), LEFT, NONE, strip.visualRect(index).center())
         assert self.image == name
 
-    def drop(self, path: Path) -> None:
-        """Drag something from a file manager onto the window."""
+    def drag_over(self, *paths: Path) -> QMimeData:
+        """Drag something from a file manager over the window; the button is still down."""
         mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(path))])
-        spot = QPointF(self.window.frame.width() / 2, self.window.frame.height() / 2)
-        copy = Qt.DropAction.CopyAction
-        entering = QDragEnterEvent(spot.toPoint(), copy, mime, LEFT, NONE)
+        mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        entering = QDragEnterEvent(self._middle().toPoint(), Qt.DropAction.CopyAction, mime, LEFT, NONE)
         QApplication.sendEvent(self.window.frame, entering)
         assert entering.isAccepted()
-        dropping = QDropEvent(spot, copy, mime, LEFT, NONE)
+        assert self.window.drop_sign.isVisible()
+        assert paths[0].name in self.window.drop_sign.said.text()
+        return mime
+
+    def drop(self, *paths: Path) -> None:
+        """Drag something from a file manager onto the window."""
+        mime = self.drag_over(*paths)
+        dropping = QDropEvent(self._middle(), Qt.DropAction.CopyAction, mime, LEFT, NONE)
         QApplication.sendEvent(self.window.frame, dropping)
         assert dropping.isAccepted()
+        assert not self.window.drop_sign.isVisible()
+
+    def _middle(self) -> QPointF:
+        return QPointF(self.window.frame.width() / 2, self.window.frame.height() / 2)
 
     def close(self) -> None:
         """Close the window as its cross does."""

@@ -254,6 +254,19 @@ def test_images_are_found_by_their_last_part_and_keep_their_name(store: Store, c
     assert import_coco(store, coco(text)).tallies["annotations"].skipped == 3
 
 
+def test_a_folder_that_has_all_photos_is_no_guess(tmp_path: Path, coco: Coco) -> None:
+    """CVAT's files have the names alone, and the photos of an export are in `images/default`."""
+    root = tmp_path / "set"
+    write_image(root / "images" / "default" / "a.png")
+    write_image(root / "images" / "default" / "sub" / "b.png", 64, 48)
+    with Store.open(tmp_path / "set.labeler") as store:
+        store.set_root(root)
+        report = import_coco(store, coco(labels()), images=root)
+        assert report.items == ()
+        assert [one.path for one in store.images()] == ["images/default/a.png", "images/default/sub/b.png"]
+        assert import_coco(store, coco(labels()), images=root).repaired == 0
+
+
 def test_two_names_with_one_last_part_are_not_taken_for_one_file(store: Store, coco: Coco) -> None:
     import_coco(store, coco(labels(("train/a.png", "val/a.png"))))
     assert [(image.path, image.note) for image in store.images()] == [

@@ -16,6 +16,7 @@ from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.exchange import import_coco
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.report import Report
+from labeler.formats.spec import come_from
 from labeler.project.store import Store
 from tests.formats.makers import MAKERS, OTHERS, Made
 
@@ -37,6 +38,12 @@ def taken(folder: Path, document: object, **options: object) -> tuple[list[Annot
         store.set_root(folder)
         report = import_coco(store, labels, **options)
         return list(store.all_annotations()), report
+
+
+@pytest.fixture(autouse=True)
+def _coco_alone() -> None:
+    """Whatever plugins a window before has brought: these are of what reads COCO."""
+    come_from(tuple)
 
 
 @pytest.mark.parametrize("made", MAKERS, ids=lambda made: made.name)

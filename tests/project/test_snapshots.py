@@ -68,6 +68,24 @@ def test_a_bulk_edit_is_preceded_by_a_snapshot(path: Path) -> None:
         assert len(store.categories()) == 9
 
 
+def test_an_import_takes_no_copy_away_that_is_just_being_made(path: Path) -> None:
+    """Upkeep copies on a thread of its own, and an import is preceded by a snapshot on the writer's."""
+    fill(path)
+    made: list[Path] = []
+    with Store.open(path) as store:
+        store.history.undo()
+
+        def meanwhile() -> None:
+            left = path.with_name("labels.labeler.backups") / "labels-left-by-a-kill.tmp"
+            left.touch()
+            made.append(copying.take(path))
+            assert not left.exists()
+
+        made.append(copying.take(path, midway=meanwhile))
+    assert all(snapshots.is_good(one) for one in made)
+    assert not copying._underway
+
+
 def test_where_the_folder_takes_none_they_go_to_the_data_folder(path: Path) -> None:
     with Store.open(path) as store:
         path.with_name("labels.labeler.backups").write_bytes(b"a file in the way")

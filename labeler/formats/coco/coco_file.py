@@ -56,8 +56,11 @@ class CocoDocument:
         *,
         at: Callable[[int], str] | None = None,
         refused: Mapping[str, int] = {},
+        format: str = "COCO JSON",  # noqa: A002 - the field's word
     ) -> None:
         self.name = name
+        self.format = format
+        """What it was found to be, in words."""
         self.at = at
         """Where an annotation stands in files of another format that this one was made of."""
         self.refused = refused
@@ -180,7 +183,7 @@ def open_document(
                 raise
     stored = frame in ("stored", "turn")
     reading = read_by(spec, path, images=images, encoding=encoding, stored=stored, should_stop=should_stop)
-    return _taken_over(reading, path)
+    return _taken_over(reading, path, spec.title)
 
 
 def document_in(data: bytes, path: Path) -> CocoDocument:
@@ -195,7 +198,7 @@ def document_in(data: bytes, path: Path) -> CocoDocument:
     return _unfolded(CocoDocument(path.name, data, index.annotations or [], ()), path)
 
 
-def _taken_over(reading: Reading, path: Path) -> CocoDocument:
+def _taken_over(reading: Reading, path: Path, title: str) -> CocoDocument:
     """What was read in another format as the COCO file that says the same."""
     from labeler.formats.coco.coco_writing import write_coco  # noqa: PLC0415 - the exporting half, which needs this one
 
@@ -209,7 +212,13 @@ def _taken_over(reading: Reading, path: Path) -> CocoDocument:
     heads = _INDEX.decode(data).annotations or []
     notes, refused = _numbered((*reading.notes, *told), lambda kind: len(getattr(_TOP.decode(data), kind)))
     return CocoDocument(
-        path.name, data, heads, notes, at=lambda place: reading.at(kept[place]), refused=refused
+        path.name,
+        data,
+        heads,
+        notes,
+        at=lambda place: reading.at(kept[place]),
+        refused=refused,
+        format=title,
     )
 
 

@@ -127,7 +127,8 @@ def dataset_of(
 
 
 def _placed(report: Report, document: CocoDocument) -> Report:
-    """The report with the places in files of another format that the document was made of, if it was."""
+    """The report with what the document is, and the places in files of another format that it was made of."""
+    report = replace(report, format=document.format)
     if document.at is None:
         return report
     count = len(document.heads)
@@ -305,9 +306,10 @@ class _Reader:
             above = TEXT.read(raw, "supercategory") if TEXT.matches(raw) else ""
             known = known if TEXT.matches(raw) else known - {"supercategory"}
         number = self.categories.take_number(key)
-        made, ours = facts.of_category(
-            Category(0, name, *self._look(), supercategory=above, file_id=number), fields
-        )
+        looks = Category(0, name, *self._look(), supercategory=above, file_id=number)
+        made, ours = facts.of_category(looks, fields)
+        if self._made and not made.key:  # another format may have colours, and has no keys
+            made = replace(made, key=looks.key)
         extra = _other_keys(fields, known | ours, key, number)
         self._add_category(key, replace(made, extra=extra), self._here)
 

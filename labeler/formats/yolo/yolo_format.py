@@ -103,8 +103,6 @@ def _written(parts: Sequence[Part], target: Target, poses: Poses | None) -> list
         notes.append(FieldNote("told", "file", None, "", NO_POSES))
     names = {number: category.name for number, category in enumerate(categories)}
     (target.path / "data.yaml").write_text(_yaml({**settings, "names": names}), "utf-8", newline="\n")
-    if target.photos == "left":
-        notes.append(FieldNote("told", "file", None, "", LEFT))
     return notes
 
 
@@ -169,6 +167,7 @@ yolo = FormatSpec(
     folder=True,
     photo=_photo,
     summary="boxes; ultralytics, darknet, Roboflow and most trainers of detectors",
+    alone=LEFT,
 )
 """Detection; read are all kinds of lines."""
 
@@ -183,6 +182,7 @@ yolo_seg = FormatSpec(
     folder=True,
     photo=_photo,
     summary="outlines of one ring; ultralytics' segmentation",
+    alone=LEFT,
 )
 """Segmentation."""
 

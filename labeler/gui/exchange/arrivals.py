@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,36 @@ class Arrivals(QObject):
             name="arrival",
         )
 
+    def open_all(self, paths: Sequence[Path]) -> None:
+        """Open what was dropped at once: several files of labels come in one after the other.
+
+        Photos of one folder are opened as that folder is; of other things the first is, which is told.
+        """
+        first, *others = paths
+        if not others or _are_photos_of_one_folder(paths):
+            self.open(first)
+            return
+
+        def opened(kinds: list[str]) -> None:
+            if set(kinds) == {"labels"} and self._session.project is not None:
+                self._desk.take_all(paths)
+                return
+            self._take(first, kinds[0], read_only=False)
+            left = others[0].name if len(others) == 1 else f"{len(others):,} other things"
+            self._notifier.info(
+                f"Only {first.name} was opened, and {left} left alone: drop a folder, or things one by one.",
+                key="dropped",
+                lasting=True,
+            )
+
+        run_aside(
+            lambda: [_kind_of(path) for path in paths],
+            courier=self._courier,
+            done=opened,
+            failed=lambda error: self._notifier.error(str(error), key="open"),
+            name="arrivals",
+        )
+
     def _take(self, path: Path, kind: str, *, read_only: bool) -> None:
         if kind == "zip":
             self._unpack(path)
@@ -120,8 +150,15 @@ def _is_new(store: Store) -> bool:
     return not store.history.entries(limit=1) and next(iter(store.all_annotations()), None) is None
 
 
+def _are_photos_of_one_folder(paths: Sequence[Path]) -> bool:
+    is_one = len({path.parent for path in paths}) == 1
+    return is_one and all(path.suffix.lower() in SUFFIXES for path in paths)
+
+
 def _kind_of(path: Path) -> str:
     """Whether a path is "labels" or a "zip"; "" for what a project is opened with."""
+    if path.suffix.lower() == ".labeler" or path.suffix.lower() in SUFFIXES:
+        return ""
     from labeler.formats.archives import is_archive  # noqa: PLC0415 - formats come when there is a file
     from labeler.formats.door import is_a_folder  # noqa: PLC0415
 

@@ -14,6 +14,7 @@ from labeler.gui.session.session import Session
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.notify import Notifier
+from labeler.gui.toolkit.words import counted
 
 if TYPE_CHECKING:
     from labeler.formats.coco.coco_reading import Area
@@ -122,13 +123,13 @@ class LabelsDesk(QObject):
             if self._session.project != project or not labels:
                 return
             if labels == (folder,) or unpacked:
-                self._take_all(labels)
+                self.take_all(labels)
                 return
             names = labels[0].name if len(labels) == 1 else f"{labels[0].name} and {len(labels) - 1} more"
             self._notifier.info(
                 f"Labels lie beside the photos: {names}.",
                 action="Import",
-                run=lambda: self._take_all(labels) if self._session.project == project else None,
+                run=lambda: self.take_all(labels) if self._session.project == project else None,
                 key=FOUND,
             )
 
@@ -140,7 +141,7 @@ class LabelsDesk(QObject):
             name="labels",
         )
 
-    def _take_all(self, labels: Sequence[Path]) -> None:
+    def take_all(self, labels: Sequence[Path]) -> None:
         """Take labels in one after another."""
         first, *self._queue = labels
         self.take(first)
@@ -264,13 +265,13 @@ class LabelsDesk(QObject):
         def keep_areas() -> None:
             self.take(path, images=images, asking=False, frame=frame, area="file")
 
-        rows = "; ".join(row.strip() for row in report.summary().splitlines()[1:])
+        said = _said(report)
         tell = self._notifier.error if report.refused or report.missing else self._notifier.info
         if report.items:
             keep = keep_areas if is_last else None
-            tell(f"{report.source}: {rows}", action="Reasons…", run=lambda: self.show(report, keep))
+            tell(said, action="Reasons…", run=lambda: self.show(report, keep))
         else:
-            tell(f"{report.source}: {rows}")
+            tell(said)
 
     def _tell_failure(self, sentence: str) -> None:
         self._notifier.take_back(KEY)
@@ -285,3 +286,16 @@ class LabelsDesk(QObject):
         if keep_areas is not None:
             dialog.areas_wanted.connect(keep_areas)
         dialog.open()
+
+
+def _said(report: Report) -> str:
+    """What came in, and as what the file was read; the counts of all verdicts where not all is as it was."""
+    name = f"{report.source} ({report.format})" if report.format else report.source
+    tallies = report.tallies
+    all_taken = all(tally.taken == tally.total for tally in tallies.values())
+    if all_taken and {"images", "annotations", "categories"} <= tallies.keys():
+        objects = counted(tallies["annotations"].total, "object")
+        images = counted(tallies["images"].total, "image")
+        categories = counted(tallies["categories"].total, "category", "categories")
+        return f"{name}: {objects} on {images} came in, {categories}."
+    return f"{name}: {'; '.join(row.strip() for row in report.summary().splitlines()[1:])}"

@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtGui import QShowEvent
@@ -27,7 +28,7 @@ from labeler.core.records import Image
 from labeler.errors import FormatError
 from labeler.formats.door import format_to_write
 from labeler.formats.write_options import Writing
-from labeler.gui.exchange.target_choice import TargetChoice
+from labeler.gui.exchange.target_choice import BOXES, HOLES, MASKS, TargetChoice, effects
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.cards import Choice
 from labeler.gui.toolkit.settings import ExportHabits
@@ -41,34 +42,6 @@ _PARTS = [
     ("As the images came, by folders or lists", "folders"),
     ("As a run was trained", "run"),
 ]
-_BOXES = [("With a rectangle as outline", "rectangle"), ("Without an outline", "empty")]
-_MASKS = [("As polygons along the pixels", "polygons"), ("As run-length mask", "rle")]
-_HOLES = [
-    ("Cut out, by one outline through a seam", "seam"),
-    ("Filled", "fill"),
-    ("Whole object as run-length mask", "rle"),
-]
-
-
-def effects(writing: Writing) -> str:
-    """What other programs get of the shapes, and what they do not get."""
-    if writing == Writing():
-        return (
-            "Boxes get a rectangle as outline, masks become polygons along their pixels, holes are cut out: "
-            "nearly every program reads all of it, and Labeler takes it back exactly."
-        )
-    told = (
-        (writing.boxes == "empty", "Programs that need outlines fail at boxes (DETR, masks of pycocotools)."),
-        (writing.masks == "rle", "Programs that know only polygons leave out the masks (sahi)."),
-        (writing.holes == "fill", "Other programs do not get the holes."),
-        (writing.holes == "rle", "Programs that know only polygons leave out objects with holes (sahi)."),
-        (writing.tolerance > 0, f"Masks stray from their pixels by up to {writing.tolerance:g} px."),
-        (not writing.clip, "Programs that refuse shapes outside leave out the image (ultralytics)."),
-        (writing.as_read, "Imported shapes that nobody touched stay as they were, whatever is chosen here."),
-    )
-    return " ".join(
-        [*(text for holds, text in told if holds), "Labeler itself takes all of it back exactly."]
-    )
 
 
 class ExportDialog(QDialog):
@@ -94,9 +67,9 @@ class ExportDialog(QDialog):
         self.parts = Choice("Files", _PARTS, self)
         self.share = QSpinBox(self, minimum=1, maximum=99, suffix=" % of the images to val")
         self.share.setAccessibleName("Share of val")
-        self.boxes = Choice("How boxes are written", _BOXES, self)
-        self.masks = Choice("How masks are written", _MASKS, self)
-        self.holes = Choice("How holes are written", _HOLES, self)
+        self.boxes = Choice("How boxes are written", BOXES, self)
+        self.masks = Choice("How masks are written", MASKS, self)
+        self.holes = Choice("How holes are written", HOLES, self)
         self.tolerance = QDoubleSpinBox(self, maximum=100.0, singleStep=0.5, decimals=1, suffix=" px")
         self.tolerance.setSpecialValueText("Exact")
         self.tolerance.setAccessibleName("How far polygons of masks may stray")
@@ -147,7 +120,7 @@ class ExportDialog(QDialog):
             ("&Categories", self.target.categories),
             ("&Photos", self.target.photos),
             ("", self.target.straighten),
-            ("S&plit", self.parts),
+            ("Sp&lit", self.parts),
             ("&Share", self.share),
             ("&Run", self._run_row),
             ("Shapes", self._shapes_row),
@@ -162,6 +135,7 @@ class ExportDialog(QDialog):
         )
         for text, widget in rows:
             form.addRow(text, widget)
+        self._order_tabs()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(12)
@@ -169,6 +143,32 @@ class ExportDialog(QDialog):
         layout.addWidget(self.summary)
         layout.addStretch()
         layout.addWidget(self._buttons)
+
+    def _order_tabs(self) -> None:
+        """By Tab as by the eye, from row to row; what is open first is where the name can be changed."""
+        stops = [
+            self.target.format,
+            *_stops(self._path_row, self.path),
+            self.images,
+            self.target.categories,
+            self.target.photos,
+            self.target.straighten,
+            self.parts,
+            self.share,
+            *_stops(self._run_row, self.run),
+            self.change_button,
+            self.standard_button,
+            self.boxes,
+            self.masks,
+            self.holes,
+            self.tolerance,
+            self.clip,
+            self.as_read,
+            *self._buttons.buttons(),
+        ]
+        for before, after in pairwise(stops):
+            self.setTabOrder(before, after)
+        self.path.setFocus()
 
     def _with_button(self, line: QLineEdit, browse: object) -> QWidget:
         row = QWidget(self)
@@ -206,8 +206,8 @@ class ExportDialog(QDialog):
     def open_choices(self) -> None:
         """Show how each kind of shape is written."""
         self._set_choices_open(True)
-        self._fit()
-        self.boxes.setFocus()
+        self._refresh()
+        (self.masks if self.boxes.isHidden() else self.boxes).setFocus()
 
     def _set_choices_open(self, is_open: bool) -> None:
         for row in (self.boxes, self.masks, self.holes, self.tolerance, self.clip, self.as_read):
@@ -389,6 +389,11 @@ class ExportDialog(QDialog):
         chosen = QFileDialog.getExistingDirectory(self, "The folder of a run", str(runs_folder()))
         if chosen:
             self.run.setText(chosen)
+
+
+def _stops(row: QWidget, line: QLineEdit) -> list[QWidget]:
+    """A line and the button beside it."""
+    return [line, *row.findChildren(QPushButton)]
 
 
 def _words(parent: QWidget) -> QLabel:

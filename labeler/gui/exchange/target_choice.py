@@ -6,22 +6,51 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QCheckBox, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from labeler.formats.door import COCO
 from labeler.formats.report import Report
 from labeler.formats.spec import FormatSpec, formats
+from labeler.formats.write_options import Writing
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.cards import Choice
 from labeler.gui.toolkit.courier import Courier
 from labeler.gui.toolkit.settings import ExportHabits
+from labeler.gui.toolkit.tick_choice import TickChoice
 from labeler.training.labels_out import Order, foreseen
 
 _PHOTOS = [("Stay where they are", "left"), ("Copied beside the labels", "copied"), ("Linked", "linked")]
+BOXES = [("With a rectangle as outline", "rectangle"), ("Without an outline", "empty")]
+MASKS = [("As polygons along the pixels", "polygons"), ("As run-length mask", "rle")]
+HOLES = [
+    ("Cut out, by one outline through a seam", "seam"),
+    ("Filled", "fill"),
+    ("Whole object as run-length mask", "rle"),
+]
 _SHOWN = 3
 """Groups of losses that are said; more are counted."""
+
+
+def effects(writing: Writing) -> str:
+    """What other programs get of the shapes, and what they do not get."""
+    if writing == Writing():
+        return (
+            "Boxes get a rectangle as outline, masks become polygons along their pixels, holes are cut out: "
+            "nearly every program reads all of it, and Labeler takes it back exactly."
+        )
+    told = (
+        (writing.boxes == "empty", "Programs that need outlines fail at boxes (DETR, masks of pycocotools)."),
+        (writing.masks == "rle", "Programs that know only polygons leave out the masks (sahi)."),
+        (writing.holes == "fill", "Other programs do not get the holes."),
+        (writing.holes == "rle", "Programs that know only polygons leave out objects with holes (sahi)."),
+        (writing.tolerance > 0, f"Masks stray from their pixels by up to {writing.tolerance:g} px."),
+        (not writing.clip, "Programs that refuse shapes outside leave out the image (ultralytics)."),
+        (writing.as_read, "Imported shapes that nobody touched stay as they were, whatever is chosen here."),
+    )
+    return " ".join(
+        [*(text for holds, text in told if holds), "Labeler itself takes all of it back exactly."]
+    )
 
 
 class TargetChoice(QObject):
@@ -42,22 +71,15 @@ class TargetChoice(QObject):
         self.format = Choice("Format", choices, parent)
         self.photos = Choice("Photos", _PHOTOS, parent)
         self.straighten = QCheckBox("Photos that are turned by EXIF are written turned", parent)
-        self.categories = QPushButton("All categories", parent)
-        self.categories.setAutoDefault(False)
-        self.categories.setAccessibleName("Categories to write")
-        self.categories.setStyleSheet("text-align: left")
-        self._menu = QMenu(self.categories)
-        self.categories.setMenu(self._menu)
-        for category in session.document.categories.values():
-            action = QAction(category.name, self._menu)
-            self._menu.addAction(action)
-            action.setData(category.id)
-            action.setCheckable(True)
-            action.setChecked(True)
-            action.toggled.connect(self._show_categories)
-        self.categories.setEnabled(bool(self._menu.actions()))
-        for choice in (self.format, self.photos):
-            choice.currentIndexChanged.connect(self.changed)
+        self.categories = TickChoice("Categories to write", parent)
+        self.categories.offer([(one.name, one.id) for one in session.document.categories.values()])
+        self.categories.say("All categories")
+        self.categories.ticked.connect(self._show_categories)
+        self._brought = False
+        """Whether photos come along only because the format is of no use without them."""
+        self.format.currentIndexChanged.connect(self._take_format)
+        self.photos.activated.connect(self._take_photos)
+        self.photos.currentIndexChanged.connect(self.changed)
         self.straighten.toggled.connect(self.changed)
 
     def show_habits(self, habits: ExportHabits) -> None:
@@ -65,6 +87,22 @@ class TargetChoice(QObject):
         self.format.choose(habits.format if habits.format in self._specs else COCO)
         self.photos.choose(habits.photos)
         self.straighten.setChecked(habits.straighten)
+
+    def _take_format(self) -> None:
+        """Photos come along where the data set is of no use without, and only as long as that is so."""
+        spec = self.spec
+        needs = spec is not None and bool(spec.alone)
+        if needs and self.photos.currentData() == "left":
+            self._brought = True
+            self.photos.choose("copied")
+        elif self._brought and not needs:
+            self._brought = False
+            self.photos.choose("left")
+        self.changed.emit()
+
+    def _take_photos(self) -> None:
+        """A person has chosen it."""
+        self._brought = False
 
     @property
     def spec(self) -> FormatSpec | None:
@@ -79,10 +117,8 @@ class TargetChoice(QObject):
 
     def chosen_categories(self) -> frozenset[int] | None:
         """The categories that are written, by id; None for all."""
-        actions = self._menu.actions()
-        if all(action.isChecked() for action in actions):
-            return None
-        return frozenset(action.data() for action in actions if action.isChecked())
+        chosen = self.categories.chosen()
+        return None if len(chosen) == len(self.categories.list.ticks) else frozenset(chosen)
 
     def named(self, path: Path) -> Path:
         """The path with the ending and the word that the choice has: a folder has no ending."""
@@ -102,7 +138,7 @@ class TargetChoice(QObject):
 
     def foresee(self, order: Order) -> None:
         """Have what is lost worked out beside everything; `foreseen` follows, of the last question only."""
-        asked = order.format, order.reviewed_only, order.categories, order.writing
+        asked = order.format, order.reviewed_only, order.categories, order.writing, order.photos
         if asked == self._asked:
             return
         self._asked = asked
@@ -127,10 +163,8 @@ class TargetChoice(QObject):
         )
 
     def _show_categories(self) -> None:
-        names = [action.text() for action in self._menu.actions() if action.isChecked()]
-        count = len(self._menu.actions())
-        some = f"{len(names)} of {count} categories"
-        self.categories.setText("All categories" if len(names) == count else some)
+        chosen, count = len(self.categories.chosen()), len(self.categories.list.ticks)
+        self.categories.say("All categories" if chosen == count else f"{chosen} of {count} categories")
         self.changed.emit()
 
 

@@ -250,9 +250,12 @@ def _control_styles(c: Colors) -> str:
         height: 14px; margin: -5px 0; border-radius: 7px; }}
     QProgressBar {{ background: {c.raised}; border: none; border-radius: 2px; max-height: 4px; }}
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 2px; }}
-    QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {c.quiet}; border-radius: 4px;
-        background: {c.raised}; }}
-    QCheckBox::indicator:checked {{ background: {c.accent}; border-color: {c.accent};
+    QListWidget#ticks {{ background: {c.card}; border: 1px solid {c.edge}; padding: 4px; }}
+    QListWidget#ticks::item {{ padding: 3px 4px; }}
+    QCheckBox::indicator, QListWidget#ticks::indicator {{ width: 14px; height: 14px;
+        border: 1px solid {c.quiet}; border-radius: 4px; background: {c.raised}; }}
+    QCheckBox::indicator:checked, QListWidget#ticks::indicator:checked {{
+        background: {c.accent}; border-color: {c.accent};
         image: url("{(paths.resources() / "icons" / "check.svg").as_posix()}"); }}
     QCheckBox::indicator:focus {{ border-color: {c.accent}; }}
     QSplitter::handle {{ background: {c.panel}; }}

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QObject, Qt, QTimer
 from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
@@ -26,6 +26,7 @@ from labeler.gui.toolkit.notify import Toast
 from labeler.gui.toolkit.settings import flush_settings
 from labeler.gui.window.action_set import ActionSet
 from labeler.gui.window.bars.display_card import DisplayCard
+from labeler.gui.window.bars.drop_sign import DropSign
 from labeler.gui.window.bars.hidden_sign import HiddenSign
 from labeler.gui.window.bars.options_bar import OptionsBar
 from labeler.gui.window.bars.status_line import SavedLabel, StatusLine
@@ -73,6 +74,7 @@ class MainWindow(QObject):
         self.options_bar = OptionsBar(canvas)
         self.hidden_sign = HiddenSign(canvas, session)
         self.toast = Toast(canvas)
+        self.drop_sign = DropSign(frame)
         self.tools = ToolColumn(self.actions.by_id)
         self.saved = SavedLabel()
         self.status_line = StatusLine(frame)
@@ -157,7 +159,7 @@ class MainWindow(QObject):
     # --- opening ----------------------------------------------------------------------------------
 
     def open(self, path: Path, *, read_only: bool = False) -> None:
-        """Open a folder, image or project; a COCO file is imported into the open project."""
+        """Open a folder, image or project; labels are imported into the open project."""
         self.commands.open(path, read_only=read_only)
 
     def open_demo(self, photos: Path) -> None:
@@ -304,6 +306,8 @@ class MainWindow(QObject):
                 return self._press(event)
             case QEvent.Type.DragEnter if isinstance(event, QDragEnterEvent):
                 return self._drag_in(event)
+            case QEvent.Type.DragLeave:
+                self.drop_sign.hide()
             case QEvent.Type.Drop if isinstance(event, QDropEvent):
                 return self._drop(event)
             case QEvent.Type.Close if isinstance(event, QCloseEvent):
@@ -327,18 +331,20 @@ class MainWindow(QObject):
         return self.keys.press_first(event) or (act is not None and act())
 
     def _drag_in(self, event: QDragEnterEvent) -> bool:
-        """Folders, images, projects and COCO files may be dropped anywhere on the window."""
-        is_file = any(url.isLocalFile() for url in event.mimeData().urls())
-        if is_file:
-            event.acceptProposedAction()
-        return is_file
-
-    def _drop(self, event: QDropEvent) -> bool:
-        """Open the first thing that was dropped."""
-        local = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        """Folders, images, projects, labels and zips may be dropped anywhere on the window."""
+        local = _files(event.mimeData())
         if local:
             event.acceptProposedAction()
-            self.open(local[0])
+            self.drop_sign.show_for(local)
+        return bool(local)
+
+    def _drop(self, event: QDropEvent) -> bool:
+        """Open what was dropped."""
+        self.drop_sign.hide()
+        local = _files(event.mimeData())
+        if local:
+            event.acceptProposedAction()
+            self.bench.arrivals.open_all(local)
         return bool(local)
 
     def _close(self, event: QCloseEvent) -> bool:
@@ -356,6 +362,11 @@ class MainWindow(QObject):
         self.bench.close()
         flush_settings()
         return True
+
+
+def _files(dragged: QMimeData) -> list[Path]:
+    """The files and folders that are dragged."""
+    return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]
 
 
 def _known_as(project: Path, root: Path) -> Path:

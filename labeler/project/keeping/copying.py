@@ -15,6 +15,9 @@ from labeler.project.keeping import snapshots
 _PAGES = 2048
 """So many pages, 8 MiB, are copied between two looks at whether to stop."""
 
+_underway: set[Path] = set()
+"""The copies that threads of this process are writing: an import secures what upkeep may just be copying."""
+
 
 def never() -> bool:
     """Nothing stops it."""
@@ -104,8 +107,10 @@ def keep(
     folder = folder or snapshots.folder_to_write(project)
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"*{snapshots.TEMPORARY}"):
-        left.unlink(missing_ok=True)
+        if left not in _underway:
+            left.unlink(missing_ok=True)
     temporary = folder / f"{project.stem}-{uuid.uuid4().hex}{snapshots.TEMPORARY}"
+    _underway.add(temporary)
     try:
         pinned.copy_to(temporary, stop=stop)
         midway()
@@ -115,6 +120,7 @@ def keep(
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+        _underway.discard(temporary)
     sync_folder(folder)
     snapshots.rotate(folder, project.stem, keeping=target)
     return target

@@ -79,6 +79,7 @@ def test_a_task_with_typed_attributes_colours_and_what_else_it_says(tmp_path: Pa
     assert one.attributes == {"doors": 4, "parked": True, "make": "opel"}
     assert facts(one) == {"occluded": True, "source": "semi-auto", "z_order": 3, "group_id": 7}
     assert next((c.name, c.color) for c in dataset.categories) == ("car", "#c06060")
+    assert [c.key for c in dataset.categories] == ["1", "2"]  # it has colours and no keys
     assert [c.name for c in dataset.categories] == ["car", "person"]  # points of a skeleton are no labels
     assert [(i.path, i.width, i.height) for i in dataset.images] == [("sub/a.jpg", 100, 80)]
     assert report.refused == 0

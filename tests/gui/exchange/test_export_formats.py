@@ -1,9 +1,13 @@
 """An export in another format from the real window: chosen, its losses said before, written, told."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Box
@@ -63,6 +67,8 @@ def test_what_is_lost_is_said_before_it_is_written(
     )
     dialog.target.format.choose("yolo")
     qtbot.waitUntil(lambda: dialog.losses.text() == "YOLO holds all of it.", timeout=20_000)
+    dialog.target.photos.choose("left")
+    qtbot.waitUntil(lambda: "The photos are not in the folder" in dialog.losses.text(), timeout=20_000)
     dialog.target.format.choose("coco")
     assert dialog.losses.text() == ""
     assert dialog.path.text().endswith("-coco.json")
@@ -82,14 +88,80 @@ def test_the_name_follows_the_format(opened: MainWindow, qtbot: QtBot, photos: P
     assert "outside" in dialog.summary.text()
 
 
+def test_photos_come_along_where_the_set_is_of_no_use_without(opened: MainWindow, qtbot: QtBot) -> None:
+    dialog = ExportDialog(opened.session, opened.frame)
+    qtbot.addWidget(dialog)
+    target = dialog.target
+    target.format.choose("yolo")
+    assert target.photos.currentData() == "copied"
+    target.format.choose("cvat")
+    assert target.photos.currentData() == "left"
+    target.photos.setFocus()
+    target.photos.choose("copied")
+    target.photos.activated.emit(target.photos.currentIndex())  # as a person's choice does
+    for name in ("yolo", "coco"):
+        target.format.choose(name)
+        assert target.photos.currentData() == "copied"
+
+
+def test_every_row_has_a_letter_of_its_own_and_tab_goes_as_the_eye_does(
+    opened: MainWindow, qtbot: QtBot
+) -> None:
+    dialog = ExportDialog(opened.session, opened.frame)
+    qtbot.addWidget(dialog)
+    letters = [
+        text[text.index("&") + 1].lower()
+        for label in dialog.findChildren(QLabel)
+        if "&" in (text := label.text()) and label.buddy() is not None
+    ]
+    assert len(letters) == len(set(letters)) >= 10
+    dialog.show()
+    qtbot.waitUntil(dialog.isVisible)
+    dialog.open_choices()
+    dialog.target.format.setFocus()
+    seen = [dialog.target.format.mapTo(dialog, QPoint()).y()]
+    while (stop := dialog.focusWidget()) is not dialog.export_button:
+        seen.append(stop.mapTo(dialog, QPoint()).y())
+        assert len(seen) < 30
+        QTest.keyClick(stop, Qt.Key.Key_Tab)
+    assert all(after > before - 8 for before, after in pairwise(seen))  # a button is lower than its line
+    assert len(set(seen)) >= 9
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")  # as above
+@pytest.mark.qt_log_ignore("This plugin does not support")  # as above
+def test_categories_are_ticked_by_keys_and_the_list_stays(opened: MainWindow, qtbot: QtBot) -> None:
+    opened.session.edits.add_category("R&D", by="test")
+    opened.session.edits.add_category("a name that is as long as some people make them", by="test")
+    dialog = ExportDialog(opened.session, opened.frame)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    field = dialog.target.categories
+    field.showPopup()
+    assert field.list.ticks[0].text() == "R&D"
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Space):  # none of them
+        QTest.keyClick(field.list, key)
+    assert field.currentText() == "0 of 2 categories"
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Space):
+        QTest.keyClick(field.list, key)
+    assert field.currentText() == "1 of 2 categories"
+    assert field.list.isVisible()
+    QTest.keyClick(field.list, Qt.Key.Key_Escape)
+    assert not field.list.isVisible()
+    assert dialog.isVisible()
+    wanted = next(one.id for one in opened.session.document.categories.values() if one.name == "R&D")
+    assert dialog.order().categories == {wanted}
+
+
 def test_no_category_is_no_export(opened: MainWindow, qtbot: QtBot, told: list[Message]) -> None:
     dialog = ExportDialog(opened.session, opened.frame)
     qtbot.addWidget(dialog)
-    (only,) = dialog.target.categories.menu().actions()
-    only.trigger()
+    ticks = dialog.target.categories.list
+    (only,) = ticks.ticks
+    ticks.act(only)
     assert dialog.summary.text() == "Choose at least one category."
-    assert dialog.target.categories.text() == "0 of 1 categories"
-    only.trigger()
+    assert dialog.target.categories.currentText() == "0 of 1 categories"
+    ticks.act(only)
     assert dialog.order().categories is None
     assert dialog.export_button.isEnabled()
 

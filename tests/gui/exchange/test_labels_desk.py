@@ -315,11 +315,11 @@ def test_two_reports_can_both_be_read_and_neither_takes_the_message_of_the_next(
     for file in ("first.json", "second.json"):
         with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
             desk.take(labels(tmp_path / file, [name]))
-    assert [text.split(":")[0] for text in toast.texts] == ["first.json", "second.json"]
+    assert [text.split()[0] for text in toast.texts] == ["first.json", "second.json"]
     desk.take(tmp_path / "none.json")
     qtbot.waitUntil(lambda: any("none.json" in text for text in toast.texts), timeout=20_000)
     qtbot.waitUntil(lambda: not desk.importer.is_busy, timeout=20_000)
-    assert [text.split(":")[0] for text in toast.texts[:2]] == ["first.json", "second.json"]
+    assert [text.split()[0] for text in toast.texts[:2]] == ["first.json", "second.json"]
     assert not any(text.startswith("Importing") for text in toast.texts)
 
 
@@ -333,4 +333,4 @@ def test_the_report_of_an_overtaken_file_leaves_the_message_of_the_next(
     desk.importer.finished.emit(Report("overtaken.json", {}, ()))
     assert any(text == "Importing next.json…" for text in toast.texts)
     qtbot.waitUntil(lambda: not desk.importer.is_busy, timeout=20_000)
-    assert [text.split(":")[0] for text in toast.texts] == ["overtaken.json", "next.json"]
+    assert [text.split()[0] for text in toast.texts] == ["overtaken.json:", "next.json"]

@@ -153,7 +153,7 @@ class WelcomePage(QWidget):
             button.clicked.connect(signal.emit)
             row.addWidget(button)
         row.addStretch(1)
-        hint = QLabel("Or drop a folder, an image, a project or a COCO file anywhere on this window.", self)
+        hint = QLabel("Or drop it here: a folder, a photo, a project, labels of any format, a zip.", self)
         hint.setWordWrap(True)
         hint.setObjectName("quiet")
         self._column.addLayout(row)
