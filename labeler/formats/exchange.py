@@ -202,28 +202,6 @@ class Importing:
         return plan.report
 
 
-def import_coco(
-    project: Project,
-    path: Path,
-    *,
-    images: Path | None = None,
-    frame: Choice = "auto",
-    edited: Edited = "keep",
-    area: Area = "shape",
-) -> Report:
-    """Take a COCO file into a project: one transaction, one undo step.
-
-    Images are looked for in the folder `images` (by default the project's image folder, or where `layouts`
-    finds them) and nowhere else; those not found are kept without a file. What an earlier import brought
-    and is unchanged is skipped; what the file has otherwise now is corrected, unless a person has edited it
-    (`edited`). An area that is not that of its shape is worked out anew, or with `area` "file" kept as it is.
-    Raises FormatError when the file is not COCO; the project is then as it was.
-    """
-    return import_document(
-        project, open_document(path, frame=frame), path, images=images, frame=frame, edited=edited, area=area
-    )
-
-
 def import_document(
     project: Project,
     document: CocoDocument,
@@ -234,7 +212,13 @@ def import_document(
     edited: Edited = "keep",
     area: Area = "shape",
 ) -> Report:
-    """Take an opened COCO file into a project: see `import_coco`."""
+    """Take an opened COCO file into a project: one transaction, one undo step.
+
+    Images are looked for in the folder `images` (by default the project's image folder, or where `layouts`
+    finds them) and nowhere else; those not found are kept without a file. What an earlier import brought
+    and is unchanged is skipped; what the file has otherwise now is corrected, unless a person has edited it
+    (`edited`). An area that is not that of its shape is worked out anew, or with `area` "file" kept as it is.
+    """
     importing = Importing(path, images=images, frame=frame, edited=edited, area=area, document=document)
     importing.look(project)
     importing.read()

@@ -23,11 +23,11 @@ from pycocotools.coco import COCO
 from labeler.formats.coco.coco_file import open_document
 from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import write_coco
-from labeler.formats.exchange import import_coco
 from labeler.formats.export import export_coco
 from labeler.formats.write_options import AS_THEY_ARE
 from labeler.project.store import Store
 from tests.benchmarks.harness import compare, report
+from tests.in_one_go import import_coco
 
 ANNOTATIONS, IMAGES, CATEGORIES = 100_000, 5_000, 80
 

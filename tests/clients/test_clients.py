@@ -17,11 +17,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.records import Change, Edit
-from labeler.formats.exchange import import_coco
 from labeler.formats.report import Report
 from labeler.formats.write_options import FOR_OTHERS, Writing
 from labeler.project.store import Store
 from tests.clients.conftest import CLIENTS, DRAWN_HOLES, MASKS, TURNED, Answer, Sample
+from tests.in_one_go import import_coco
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1800)]
 

@@ -17,11 +17,12 @@ from PIL import Image as PilImage
 from labeler.core.geometry import translated
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
 from labeler.errors import FormatError, UnclearIdsError
-from labeler.formats.exchange import import_coco, import_results
+from labeler.formats.exchange import import_results
 from labeler.formats.export import export_coco
 from labeler.formats.write_options import Writing
 from labeler.project.store import Store
 from tests.coco_values import completed, without_facts
+from tests.in_one_go import import_coco
 
 Coco = Callable[..., Path]
 AS_IMPORTED = Writing(as_read=True)
@@ -459,14 +460,15 @@ def test_results_of_a_project_that_was_never_imported_use_its_own_ids(store: Sto
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from labeler.formats.exchange import import_coco
+from labeler.formats.coco.coco_file import open_document
+from labeler.formats.exchange import import_document
 from labeler.project.store import Store
 point, project, labels = sys.argv[1:]
 def probe(at):
     if at == point:
         os.kill(os.getpid(), signal.SIGKILL)
 with Store.open(Path(project), probe=probe) as store:
-    import_coco(store, Path(labels))
+    import_document(store, open_document(Path(labels)), Path(labels))
 """
 
 

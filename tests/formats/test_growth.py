@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from labeler.formats.coco.coco_reading import read_coco
-from labeler.formats.exchange import import_coco
 from labeler.project.store import Store
+from tests.in_one_go import import_coco
 
 Coco = Callable[..., Path]
 

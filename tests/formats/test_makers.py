@@ -13,12 +13,12 @@ from labeler.core.geometry import bounds
 from labeler.core.records import Annotation, Box, Mask
 from labeler.errors import FormatError
 from labeler.formats.coco.coco_reading import read_coco
-from labeler.formats.exchange import import_coco
 from labeler.formats.folder_layouts import layout_of
 from labeler.formats.report import Report
 from labeler.formats.spec import come_from
 from labeler.project.store import Store
 from tests.formats.makers import MAKERS, OTHERS, Made
+from tests.in_one_go import import_coco
 
 Coco = Callable[..., Path]
 

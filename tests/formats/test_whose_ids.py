@@ -10,9 +10,10 @@ import pytest
 from PIL import Image as PilImage
 
 from labeler.errors import UnclearIdsError
-from labeler.formats.exchange import import_coco, import_results
+from labeler.formats.exchange import import_results
 from labeler.formats.export import export_coco
 from labeler.project.store import Store
+from tests.in_one_go import import_coco
 
 
 def labels(folder: Path, ids: list[Any], category: str = "c", category_id: Any = 1) -> Path:

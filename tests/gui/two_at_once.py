@@ -26,7 +26,6 @@ from PySide6.QtWidgets import QApplication, QMainWindow
 
 from labeler.core.rebase import rebased
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Image, Mask, Record
-from labeler.formats.exchange import import_coco
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
@@ -36,6 +35,7 @@ from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.window.keys import Keys
 from labeler.gui.window.verdicts import Verdicts
+from tests.in_one_go import import_coco
 
 SIZE = (200, 150)
 NO_KEY = Qt.KeyboardModifier.NoModifier

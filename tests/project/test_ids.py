@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Edit
-from labeler.formats.exchange import import_coco
 from labeler.project.store import Store
+from tests.in_one_go import import_coco
 
 
 @pytest.fixture

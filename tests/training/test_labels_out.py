@@ -17,7 +17,6 @@ from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
 from labeler.errors import FormatError, LabelerError
 from labeler.formats.coco.coco_format import coco
 from labeler.formats.coco.coco_writing import write_coco
-from labeler.formats.exchange import import_coco
 from labeler.formats.spec import Dataset, come_from
 from labeler.project.store import Store
 from labeler.training.labels_out import (
@@ -30,6 +29,7 @@ from labeler.training.labels_out import (
 )
 from labeler.training.preparation import prepare
 from labeler.training.run import RunFolder, RunSpec
+from tests.in_one_go import import_coco
 
 COUNT = 12
 

@@ -5,9 +5,11 @@ What a client does with its child, and whether one that was lost comes back, is 
 """
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
+import shiboken6
 from msgspec import Struct
 from PySide6.QtCore import QCoreApplication, QObject
 
@@ -19,6 +21,7 @@ Wait: TypeAlias = Literal["load", "beat", "click", "image", "save"]
 """What is waited for, by the name of its limit."""
 
 _log = logging.getLogger(__name__)
+_clients: weakref.WeakSet["ChildClient"] = weakref.WeakSet()
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -68,8 +71,9 @@ class ChildClient(QObject):
         self._clocks = Clocks(self)
         self._clocks.expired.connect(self._on_expired)
         application = QCoreApplication.instance()
+        _clients.add(self)
         if application is not None:
-            application.aboutToQuit.connect(self.close)
+            application.aboutToQuit.connect(self._close_all)
 
     def drop(self) -> None:
         """Give up what is under way: the child ends by itself, unheard, and another may begin at once."""
@@ -82,6 +86,10 @@ class ChildClient(QObject):
     def leaving(self) -> tuple[list[ChildProcess], float]:
         """Its children that are not gone yet, those let go before too, and the seconds they have to end."""
         return self.findChildren(ChildProcess), self._limits.end
+
+    def _close_all(self) -> None:
+        """The program ends: the first client that hears it closes all, and leaves nothing to the others."""
+        close_together(one for one in _clients if shiboken6.isValid(one))
 
     # --- the child ----------------------------------------------------------------------------
 

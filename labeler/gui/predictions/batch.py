@@ -313,7 +313,9 @@ class Batch(QObject):
 
     def _sum_up(self, run: _Run, result: JobResult) -> None:
         """One sentence on how it came out; the first of several reasons stands for all."""
-        missed = [*result.missed, *self._lost]
+        wanting = [*result.missed, *self._lost]
+        missed = [(image, why) for key, why in wanting if (image := self._session.document.find_image(key))]
+        removed = len(wanting) - len(missed)
         predicted = counted(result.predicted - len(self._lost), "image")
         title = run.choice.spec.title
         taken = duration(time.monotonic() - run.begun)
@@ -322,9 +324,13 @@ class Batch(QObject):
         else:
             sentence = f"{title} predicted {predicted} in {taken}."
         if missed:
-            image = self._session.document.find_image(missed[0][0])
-            name = Path(image.path).name if image is not None else ""
-            sentence += f" {counted(len(missed), 'image')} could not be predicted; {name}: {missed[0][1]}"
+            image, why = missed[0]
+            sentence += (
+                f" {counted(len(missed), 'image')} could not be predicted; {Path(image.path).name}: {why}"
+            )
+        if removed:
+            were = "was" if removed == 1 else "were"
+            sentence += f" {counted(removed, 'image')} {were} removed meanwhile."
         self._end(sentence)
         if not result.cancelled:
             self.completed.emit(run.choice)

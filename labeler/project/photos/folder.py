@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,7 @@ from labeler.paths import data_dir
 from labeler.project import schema
 from labeler.project.keeping import homes
 from labeler.project.keeping.homes import PROJECT_NAME
-from labeler.project.photos.survey import CHANGED, MISSING, Stranger, Survey, survey
+from labeler.project.photos.survey import CHANGED, MISSING, Stranger, Survey
 from labeler.project.store import Store
 
 _NETWORK = frozenset(
@@ -63,17 +63,6 @@ class Sync(Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return bool(self.added or self.moved or self.missing or self.returned or self.renewed)
-
-
-def sync_images(store: Store, root: Path, found: Iterable[str] | None = None) -> Sync:
-    """Bring the project's list of images up to date with the folder `root`, and keep that as its root.
-
-    `found` is what `find_images` gave, where the caller has it already. It reads files on the caller's
-    thread; where nobody may wait, `survey` and `take_survey` do the two halves. Raises `ProjectError`
-    where the folder cannot be read.
-    """
-    there = find_images(root) if found is None else found
-    return take_survey(store, root, survey(store.images(), store.photos.known(), list(there), root))
 
 
 def take_survey(store: Store, root: Path, seen: Survey) -> Sync:

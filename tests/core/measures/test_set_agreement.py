@@ -18,8 +18,9 @@ tallies = st.builds(
     matched=st.integers(0, 50),
     missed=st.integers(0, 50),
     extra=st.integers(0, 50),
-    iou=st.just(0.0),
-    dice=st.just(0.0),
+    # whole numbers: their sums are exact in any order
+    iou=st.integers(0, 50).map(float),
+    dice=st.integers(0, 50).map(float),
 )
 
 
@@ -115,6 +116,7 @@ def test_a_course_replaces_what_an_image_was_before():
     assert [m.time for m in moments] == [0.0, 10.0, 20.0]
     assert [m.tally.matched for m in moments] == [1, 2, 2]
     assert [m.tally.mean_iou for m in moments] == pytest.approx([0.5, 0.5, 0.7])
+    assert [m.tally.mean_dice for m in moments] == pytest.approx([0.6, 0.6, 0.775])
     assert [m.images for m in moments] == [(1,), (2,), (1,)]
     assert course([]) == []
 

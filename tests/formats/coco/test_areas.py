@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from labeler.core.geometry import translated
 from labeler.core.records import Change, Edit
-from labeler.formats.exchange import import_coco
 from labeler.formats.export import export_coco
 from labeler.formats.report import Report
 from labeler.formats.write_options import Writing
 from labeler.project.store import Store
+from tests.in_one_go import import_coco
 
 AREA = 3000
 SHAPES: dict[str, dict[str, object]] = {

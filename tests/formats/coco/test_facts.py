@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
 from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import write_coco
-from labeler.formats.exchange import import_coco
 from labeler.formats.export import export_coco
 from labeler.formats.spec import Dataset
 from labeler.formats.write_options import AS_THEY_ARE, FOR_OTHERS
 from labeler.project.store import Store
+from tests.in_one_go import import_coco
 
 Coco = Callable[..., Path]
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import shiboken6
 from msgspec import Struct
 from PySide6.QtCore import QTimer
 
-from labeler.gui.children.client import close_together
+from labeler.gui.children import client
+from labeler.gui.children.client import ChildClient, Limits, close_together
 from tests.child_processes import workers
 from tests.gui.children.clients import KINDS, LONG, Subject
 from tests.patient_bot import slack
@@ -279,6 +281,28 @@ def test_several_are_closed_within_the_time_of_one(subject, qtbot, faults) -> No
     assert 2.9 < time.monotonic() - begun < 5.0 * slack()
     assert not workers()
     assert [one.sentences for one in ones] == [[], [], []]
+
+
+def test_at_the_programs_end_all_are_told_before_one_is_waited_for(qapp, monkeypatch) -> None:
+    heard: list[object] = []
+
+    class Quiet(ChildClient):
+        LIMITS = Limits(end=2.0)
+
+        def drop(self) -> None:
+            heard.append(self)
+
+    ones = [Quiet(None, None), Quiet(None, Limits(end=4.0))]
+    gone = Quiet(None, None)
+    shiboken6.delete(gone)
+    monkeypatch.setattr(client, "wait_for_all", lambda children, seconds: heard.append(seconds))
+    ones[1]._close_all()  # whichever hears it first
+    assert {*heard[:-1]} >= {*ones}
+    assert gone not in heard
+    assert heard[-1] >= 4.0
+    heard.clear()
+    qapp.aboutToQuit.emit()
+    assert {*ones} < {*heard}
 
 
 # --- the window ---------------------------------------------------------------------------------

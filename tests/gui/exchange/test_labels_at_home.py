@@ -11,8 +11,9 @@ from labeler.gui.toolkit.settings import flush_settings, load_settings
 from labeler.gui.window.main_window import MainWindow
 from labeler.project.keeping import homes
 from labeler.project.photos import folder
-from labeler.project.photos.folder import locate, sync_images
+from labeler.project.photos.folder import locate
 from labeler.project.store import Store
+from tests.in_one_go import sync_images
 
 
 def test_labels_are_moved_into_their_folder_by_a_button(

@@ -15,8 +15,9 @@ from labeler.errors import ProjectError
 from labeler.paths import data_dir
 from labeler.project.keeping.homes import move_in
 from labeler.project.photos import folder
-from labeler.project.photos.folder import find_images, locate, sync_images
+from labeler.project.photos.folder import find_images, locate
 from labeler.project.store import Store
+from tests.in_one_go import sync_images
 
 
 def touch(root: Path, *names: str) -> None:

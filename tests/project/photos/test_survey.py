@@ -14,9 +14,10 @@ from labeler.core.photos import photo_files
 from labeler.core.photos.photo_files import fingerprint, photos_below, said_left_out
 from labeler.core.records import Annotation, Box, Category, Change, Edit
 from labeler.project.photos import photo_edits
-from labeler.project.photos.folder import CHANGED, MISSING, Sync, find_images, sync_images, take_survey
+from labeler.project.photos.folder import CHANGED, MISSING, Sync, find_images, take_survey
 from labeler.project.photos.survey import survey
 from labeler.project.store import Store
+from tests.in_one_go import sync_images
 
 
 def frame(middle: int, size: int = 200_000) -> bytes:
