@@ -186,7 +186,9 @@ class EvaluationDesk(QObject):
         work, written = self._work, self._written
         if work is None or written is None:
             return
+        is_stale = self.is_stale  # what was changed since it was begun, it does not know
         self._forget_outcome()
+        self.is_stale = is_stale
         self._work, self._written, self._kept_folder = None, None, work.folder
         self.outcome = EvaluationOutcome(
             request=work.request,
@@ -295,10 +297,10 @@ class EvaluationDesk(QObject):
         if self._wanted is None:
             return
         image_id, said, truth = self._wanted
+        self._wanted = None
         session = self._session
         if session.place.image is None or session.place.image.id != image_id:
-            return
-        self._wanted = None
+            return  # nobody went there, and later it is not asked for any more
         session.focus.select([] if truth is None else [truth])
         self._predictions.select([] if said is None else [said], keep=True)
         annotation = session.document.annotations.get(truth or 0)

@@ -1,5 +1,7 @@
 """Evaluations of a project's models, on a real project of three photos and in a real child."""
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import psutil
@@ -12,6 +14,7 @@ from labeler.evaluation.operating_points import at
 from labeler.gui.evaluation.desk import EvaluationDesk
 from labeler.gui.evaluation.scopes import HISTORY, REVIEWED, SHOWN, EvaluationRequest
 from labeler.gui.predictions.predictions import Predictions
+from labeler.project.photos import photo_edits
 from labeler.project.runs import Run, runs_folder
 from tests.child_processes import workers
 
@@ -198,6 +201,64 @@ def test_another_one_begins_without_waiting_for_the_process_of_the_first(qtbot, 
     assert first.status() != psutil.STATUS_ZOMBIE
     qtbot.waitUntil(lambda: desk.outcome is not None, timeout=LONG)
     qtbot.waitUntil(lambda: not workers(), timeout=LONG)
+
+
+def remove(qtbot, session, image_id):
+    """Take an image out of the project whose photo is gone."""
+    session.place.image_path(session.document.find_image(image_id)).unlink()
+    edits = []
+    session.ask(lambda store: photo_edits.removal(store, [image_id]), edits.append)
+    qtbot.waitUntil(lambda: bool(edits))
+    session.edits.commit(edits[0].label, edits[0].changes, by="photos")
+    session.reload()
+    qtbot.waitUntil(lambda: session.document.find_image(image_id) is None)
+
+
+def test_an_edit_and_a_removed_image_while_it_runs(qtbot, session, predictions, labelled, desk, tmp_path):
+    """It judges what there was when it began, says that it is old, and opens nothing that is gone."""
+    images, truths, detector = labelled
+    desk.start(EvaluationRequest(SHOWN, detector))
+    qtbot.waitUntil(lambda: desk.task.is_running, timeout=LONG)
+    drawn = draw(session, images[0], Box(300, 0, 400, 100))
+    remove(qtbot, session, images[2])
+    qtbot.waitUntil(lambda: desk.outcome is not None, timeout=LONG)
+    assert desk.is_stale
+    (evaluation,) = desk.outcome.evaluations
+    assert evaluation.images.ids.tolist() == [images[0], images[2]]
+    assert evaluation.truths.ids.tolist() == [truths[0]]
+    session.focus.select([drawn])
+    gone = int(evaluation.predictions.ids[evaluation.predictions.images.tolist().index(1)])
+    desk.open(ObjectItem(images[2], prediction_id=gone), place=0)
+    assert (session.place.image.id, session.focus.selection) == (images[0], {drawn})
+    # what was asked for and did not come is not selected when the person goes there much later
+    session.history.undo()
+    session.reload()
+    qtbot.waitUntil(lambda: session.document.find_image(images[2]) is not None)
+    for image_id in (images[1], images[2]):
+        session.place.go_to(image_id)
+        qtbot.waitUntil(lambda: session.document.is_read)
+    qtbot.waitUntil(lambda: bool(session.document.candidates))
+    assert not predictions.selection
+    said = []
+    desk.write_report(tmp_path / "report.html", confidence=0.5, done=said.append)
+    qtbot.waitUntil(lambda: bool(said), timeout=LONG)
+    assert "report is written" in said[0]
+
+
+def test_a_project_closed_while_it_runs_leaves_nothing(qtbot, session, labelled, desk):
+    _, _, detector = labelled
+    said = []
+    desk.failed.connect(said.append)
+    desk.start(EvaluationRequest(REVIEWED, detector))
+    qtbot.waitUntil(lambda: desk.task.is_running, timeout=LONG)
+    folder = Path(desk._work.folder.name)
+    assert folder.exists()
+    session.close()
+    assert not desk.is_running
+    assert desk.outcome is None
+    assert not folder.exists()
+    qtbot.waitUntil(lambda: not workers(), timeout=LONG)
+    assert said == []
 
 
 def test_nothing_to_judge_is_said(qtbot, session, labelled, desk):
