@@ -14,7 +14,7 @@ from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import ExportStoppedError, FormatError
 from labeler.formats import data_set
 from labeler.formats.coco.coco_format import coco
-from labeler.formats.data_set import MANIFEST, RENAMED, UNREADABLE, Wanted, write_data_set
+from labeler.formats.data_set import MANIFEST, RENAMED, UNREADABLE, Wanted, losses, write_data_set
 from labeler.formats.report import FieldNote
 from labeler.formats.spec import Dataset, FormatSpec, Part, Reading, Source, Target
 
@@ -176,3 +176,65 @@ def test_a_format_of_one_file_has_its_place_beside_the_photos(
     )
     with pytest.raises(FormatError, match="is the name of a file"):
         write_data_set(coco, Wanted(DATA, tmp_path / "l.json", photos, photos="copied"))
+
+
+def test_the_room_for_photos_is_said_in_gigabytes(
+    tmp_path: Path, photos: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in photos.values():
+        with path.open("r+b") as file:
+            file.truncate(1_600_000_000)  # of which the disk takes nothing
+    free = SimpleNamespace(free=1_500_000_000)
+    monkeypatch.setattr(data_set.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(FormatError, match=r"the photos take 3\.2 GB, of which 1\.5 GB are free\.$"):
+        write_data_set(LISTS, Wanted(DATA, tmp_path / "out", photos, photos="copied"))
+
+
+def test_a_photo_that_is_not_turned_is_copied_as_it_is_where_others_are_straightened(
+    tmp_path: Path, photos: dict[int, Path]
+) -> None:
+    write_data_set(LISTS, Wanted(DATA, tmp_path / "up", photos, photos="copied", straighten=True))
+    assert (tmp_path / "up/photos/x.jpg").read_bytes() == photos[1].read_bytes()
+
+
+def test_an_empty_folder_is_taken_as_the_place(tmp_path: Path, photos: dict[int, Path]) -> None:
+    (tmp_path / "out").mkdir()
+    write_data_set(LISTS, Wanted(DATA, tmp_path / "out", photos))
+    assert below(tmp_path / "out") == {"all.list", MANIFEST}
+
+
+def test_a_disk_that_takes_no_links_says_so(
+    tmp_path: Path, photos: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuses)
+    with pytest.raises(FormatError, match=r"cannot be made there \(Operation not permitted\); copy them\."):
+        write_data_set(LISTS, Wanted(DATA, tmp_path / "out", photos, photos="linked"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (("a/x.jpg", "b/x.jpg", "c/x.JPG"), ("x.jpg", "b_x.jpg", "c_x.JPG")),
+        (("x.jpg", "x.png"), ("x.jpg", "x-2.png")),  # nothing but the ending tells them apart
+        (("x.jpg", "x.png", "x.bmp"), ("x.jpg", "x-2.png", "x-3.bmp")),
+        (("../x.jpg", "/x.jpg"), ("x.jpg", "x-2.jpg")),
+        (("a\\b.jpg", 'q?".jpg', ".hidden"), ("b.jpg", "q__.jpg", "hidden")),
+    ],
+)
+def test_each_photo_has_a_name_that_no_other_has(paths: Sequence[str], names: Sequence[str]) -> None:
+    images = [Image(number, path, 4, 3) for number, path in enumerate(paths, 1)]
+    found = data_set._names(images, data_set.Ledger())
+    assert tuple(found.values()) == tuple(names)
+
+
+def test_what_is_lost_is_told_before_anything_is_written() -> None:
+    crowd = replace(DATA, annotations=(replace(DATA.annotations[0], crowd=True),))
+    said = [note.sentence for note in losses(LISTS, crowd).items]
+    assert len(said) == 1
+    alone = replace(LISTS, alone="The photos are not in it.")
+    assert [one.sentence for one in losses(alone, crowd, photos="left").items][1:] == [alone.alone]
+    assert len(losses(alone, crowd, photos="copied").items) == 1

@@ -116,3 +116,17 @@ def test_coco_as_a_data_set_with_photos_comes_back(dataset: Dataset) -> None:
     back, report, held = came_back(coco, dataset)
     assert not report.refused
     agree(back, held)
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        ("c b a", "“a”, “b”, “c”"),
+        ("d c b a", "“a”, “b”, “c” and 1 more"),
+        ("f e d c b a", "“a”, “b”, “c” and 3 more"),
+    ],
+)
+def test_what_has_no_place_is_listed_three_at_a_time(names: str, listed: str) -> None:
+    given = one(Box(1, 2, 9, 8), attributes=dict.fromkeys(names.split(), 1))
+    _, notes, _ = fitted(given, Holds(), Writing())
+    assert [note.sentence for note in notes] == [f"Has attributes ({listed}), which are left out."]

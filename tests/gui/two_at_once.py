@@ -41,7 +41,7 @@ SIZE = (200, 150)
 NO_KEY = Qt.KeyboardModifier.NoModifier
 LEFT, NO_BUTTON = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 KEYS = ("Return", "Escape", "Backspace", "Delete", "Left", "Down", "Tab")
-FAIR = ("is kept.", "any more.", "classes of the model first.")
+FAIR = ("is kept.", "any more.", "classes of the model first.", "left to accept.", "import results first.")
 """How sentences end that a person may be told here; any other is an act refused."""
 TOOLS = ("select", "box", "polygon", "brush", "eraser")
 PHOTOS = ("a.png", "b.png", "c.png")
@@ -162,8 +162,9 @@ class TwoAtOnce(RuleBasedStateMachine):
         self.folder = make_photos(self.root / f"{self.count}" / "photos")
         self.model = Model()
         self.gate: threading.Event | None = None
-        self.ahead = self.follows = False
-        """Whether the writer knows more than the model; whether a step may go to its image yet."""
+        self.ahead = self.follows = self.all_images = False
+        """Whether the writer knows more than the model; whether a step may go to its image yet; whether an
+        act on all images was asked for."""
         self.pressed: tuple[str, tuple[int, int], int] | None = None
         self.told: list[str] = []
         self.build()
@@ -212,7 +213,7 @@ class TwoAtOnce(RuleBasedStateMachine):
             opened = session.place.image.id if session.place.image is not None else None
             for change in meant:
                 where = getattr(change.record, "image_id", opened)
-                assert where == opened or by == "photos", (
+                assert where == opened or by == "photos" or self.all_images, (
                     f"“{label}” of {by} hit image {where} while {opened} was shown"
                 )
             self.check_screen()
@@ -299,7 +300,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         )
         labels, categories, reviewed, candidates, steps = disk
         self.take_photos(labels, reviewed)
-        self.ahead = self.model.void = self.follows = False
+        self.ahead = self.model.void = self.follows = self.all_images = False
         wrong = [one for one in self.told if not one.endswith(FAIR)]
         assert not wrong, wrong
         for image_id, annotations in labels.items():
@@ -494,14 +495,17 @@ class TwoAtOnce(RuleBasedStateMachine):
     @rule(place=places, waits=st.booleans())
     def arrives_run(self, place, waits) -> None:
         """A job stores what a model found on the open image, as “Learn while I label” does."""
-        session, image = self.session, self.session.place.image.id
         x, y = place
         shapes = [Box(x, y, x + 8, y + 7), Box(x / 2, y / 2, x / 2 + 30, y / 2 + 20)]
-        found = [Candidate(0, image, 0, 0, shape, 0.9, "person") for shape in shapes]
+        self.store_found("detector", [(shape, "person") for shape in shapes], waits=waits)
+
+    def store_found(self, name: str, shapes: list[tuple[Box | Mask, str]], *, waits: bool) -> None:
+        session, image = self.session, self.session.place.image.id
+        found = [Candidate(0, image, 0, 0, shape, 0.9, label) for shape, label in shapes]
         answers = []
 
         def work(store):
-            model = store.predictions.ensure_model("detector", "1")
+            model = store.predictions.ensure_model(name, "1")
             store.predictions.record_run(model.id, image, found)
             return model
 

@@ -94,7 +94,7 @@ class TwoInAWindow(TwoAtOnce):
         self.place = self.session.place.image.id
         self.exports: list[object] = []
         self.courier = Courier(window)
-        self.moved_away: list[str] = []
+        self.bench.upkeep._timer.setInterval(0)
 
     def take_down(self) -> None:
         self.window.frame.close()
@@ -228,6 +228,9 @@ class TwoInAWindow(TwoAtOnce):
         watch, queue = self.session._link._watch, self.bench.queue
         until(lambda: watch._round is None, "the look at the folder")
         until(lambda: not (queue._scan.running or queue._again.isActive()), "the queue")
+        until(lambda: not self.bench.reviewing._scan.running, "all that is to be accepted")
+        upkeep = self.bench.upkeep
+        until(lambda: not (upkeep._is_busy or upkeep._timer.isActive()), "the labelme files")
 
     @rule()
     def review(self) -> None:
@@ -266,6 +269,45 @@ class TwoInAWindow(TwoAtOnce):
         with self.undisturbed():
             self.bench.take_stored((image,))
             QApplication.processEvents()
+
+    @rule(place=places)
+    def arrives_everything(self, place) -> None:
+        """“Everything” on the open image: masks of a class that no category has the name of."""
+        image, (x, y) = self.session.place.image.id, place
+        masks = [Mask(int(x / 2) + n, int(y / 2), np.ones((9 + n, 9), bool)) for n in range(3)]
+        self.store_found("everything", [(mask, "object") for mask in masks], waits=True)
+        with self.undisturbed():
+            self.bench.take_stored((image,))
+            QApplication.processEvents()
+
+    @rule(which=st.integers(0, 6), label=st.sampled_from(("person", "object")))
+    def map_class(self, which, label) -> None:
+        """The dialog of what classes mean: a category, or nothing."""
+        model, known = self.session.measure.model, sorted(self.session.document.categories)
+        if model is None or self.canvas.progress.is_dragging or self.ahead or self.model.void:
+            return
+        meant = known[which] if which < len(known) else None
+        answers = []
+        self.let_go()
+        self.settle()
+        with self.undisturbed():
+            self.session.keep(
+                lambda store: store.predictions.set_mappings(model.id, {label: meant}),
+                answers.append,
+                failed=lambda error: self.told.append(str(error)),
+            )
+            until(lambda: bool(answers), "the classes mean something else")
+            self.bench.batch.show_stored()
+            self.bench.take_mapping()
+            QApplication.processEvents()
+
+    @rule(whole_set=st.booleans())
+    def accept_all(self, whole_set) -> None:
+        """On the open image or on all: it is looked for beside what the person goes on to do."""
+        if self.canvas.progress.is_dragging:
+            return
+        self.all_images = True
+        self.window.actions["accept-set" if whole_set else "accept-image"].trigger()
 
     # --- files that come and go -----------------------------------------------------------------------
 
@@ -308,14 +350,20 @@ class TwoInAWindow(TwoAtOnce):
                 lambda: self.session.document.find_image(image.id).path == str(aside), "the photo was located"
             )
 
-    @rule(place=places)
-    def arrives_labels(self, place) -> None:
+    @rule()
+    def keep_labelme(self) -> None:
+        """The menu's switch: labelme's files beside the photos are kept up to date, or no longer."""
+        upkeep = self.bench.upkeep
+        with self.undisturbed():
+            upkeep.switch(not upkeep.is_on)
+            QApplication.processEvents()
+
+    @rule(place=places, kind=st.sampled_from(("coco", "labelme")))
+    def arrives_labels(self, place, kind) -> None:
         """A labels file is taken in as from the menu; the hand may be in the middle of something."""
-        if self.canvas.progress.is_dragging:
-            return  # where few photos are found it asks, and a dialog that opens ends a drag
         shown = next((one for one in self.session.document.images if "new" not in one.path), None)
-        if shown is None:
-            return
+        if shown is None or not self.session.place.image_path(shown).exists():
+            return  # where few photos are found it asks, and a dialog that opens ends a drag
         self.settle()
         number = next(self.numbers)
         file = self.folder.parent / f"given-{number}.json"
@@ -326,6 +374,11 @@ class TwoInAWindow(TwoAtOnce):
             "categories": [{"id": 1, "name": "person"}],
             "annotations": [{"id": 10**9 + number, "image_id": 1, "category_id": 1, **box}],
         }
+        if kind == "labelme":
+            corners = [list(place), [place[0] + 6, place[1] + 6]]
+            box = {"label": "person", "points": corners, "shape_type": "rectangle"}
+            size = {"imageWidth": SIZE[0], "imageHeight": SIZE[1]}
+            data = {"version": "5.4.1", "flags": {}, "shapes": [box], "imagePath": name, **size}
         file.write_text(json.dumps(data))
         known = {edit_id for edit_id, _ in self.ask(lambda store: store.history.tail()).done}
         desk, reports = self.window.bench.labels_desk, []

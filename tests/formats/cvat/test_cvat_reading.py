@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import msgspec
 import numpy as np
@@ -15,6 +16,8 @@ from labeler.formats import spec as formats_spec
 from labeler.formats.coco.coco_file import open_document
 from labeler.formats.coco.coco_reading import dataset_of
 from labeler.formats.cvat.cvat_format import cvat
+from labeler.formats.cvat.cvat_shapes import row_runs, skeleton_of
+from labeler.formats.cvat.cvat_tracks import BY_NAME, BY_NUMBER, BY_ORDER, NO_PHOTOS, photos_of
 from labeler.formats.door import labels_in
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset
@@ -347,3 +350,44 @@ def test_another_xml_is_not_taken_for_cvat(tmp_path: Path) -> None:
     path.write_text("<annotation><folder/><filename>a.jpg</filename></annotation>")
     with pytest.raises(FormatError):
         open_document(path)
+
+
+@pytest.mark.parametrize(
+    ("points", "box"),
+    [
+        (((3, 4), (3, 9)), (2.5, 4, 3.5, 9)),  # of no width
+        (((3, 4), (3.9, 4.9)), (2.5, 3.5, 4.4, 5.4)),
+        (((3, 4), (4, 5)), (3, 4, 4, 5)),  # a pixel is enough
+        (((7, 8), (3, 2)), (3, 2, 7, 8)),
+    ],
+)
+def test_the_box_of_a_skeleton_is_half_a_pixel_wider_where_it_has_no_extent(points, box) -> None:
+    inside = "".join(f'<points label="{n}" outside="0" points="{x},{y}"/>' for n, (x, y) in enumerate(points))
+    found = skeleton_of(ET.fromstring(f"<skeleton>{inside}</skeleton>"), [])
+    shape = found.shape
+    assert isinstance(shape, Box)
+    assert (shape.x0, shape.y0, shape.x1, shape.y1) == pytest.approx(box)
+
+
+@pytest.mark.parametrize(
+    ("bits", "runs"),
+    [([[1, 0]], [0, 1, 1]), ([[0, 1], [1, 1]], [1, 3]), ([[1, 1]], [0, 2]), ([[0]], [1]), ([[]], [0])],
+)
+def test_runs_begin_with_the_background(bits, runs) -> None:
+    assert row_runs(np.array(bits, dtype=bool)) == runs
+
+
+@pytest.mark.parametrize(
+    ("frames", "photos", "found", "how"),
+    [
+        ((0, 2), ("frame_000000.png", "x.png"), {0: "frame_000000.png", 2: "frame_000002.png"}, BY_NAME),
+        ((1, 2), ("p2.png", "p1.png"), {1: "p1.png", 2: "p2.png"}, BY_NUMBER),
+        ((4, 8), ("a.png", "b.png"), {4: "a.png", 8: "b.png"}, BY_ORDER),
+        # one photo too few, and one too early
+        ((4, 12), ("a.png", "b.png"), {4: "frame_000004.png", 12: "frame_000012.png"}, NO_PHOTOS),
+        ((0, 4), ("a.png", "b.png"), {0: "frame_000000.png", 4: "frame_000004.png"}, NO_PHOTOS),
+    ],
+)
+def test_the_photos_of_frames_by_name_by_number_and_by_order(frames, photos, found, how) -> None:
+    there = {Path(name).stem: name for name in photos}
+    assert photos_of(frames, start=4, step=4, find=there.get, photos=photos) == (found, how)

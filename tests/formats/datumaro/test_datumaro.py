@@ -18,9 +18,13 @@ from labeler.formats.coco.coco_file import open_document
 from labeler.formats.coco.coco_reading import dataset_of
 from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.datumaro.datumaro_format import datumaro
-from labeler.formats.datumaro.datumaro_reading import read
+from labeler.formats.datumaro.datumaro_reading import read, sniff
+from labeler.formats.datumaro.datumaro_shapes import ShapeReader
+from labeler.formats.datumaro.datumaro_writing import write
+from labeler.formats.gates import RefusalError
 from labeler.formats.report import Report
-from labeler.formats.spec import Dataset, Source
+from labeler.formats.spec import Dataset, Source, Target
+from labeler.formats.write_options import Writing
 from tests.cli.typed import labeler
 from tests.formats.round_trip_law import agree, came_back, datasets
 
@@ -284,3 +288,71 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
     item = json.loads(labels.read_bytes())["items"][0]
     assert list((out / "images").rglob(item["image"]["path"]))
     assert labeler("convert", labels, tmp_path / "back.json", "--to", "coco").returncode == 0
+
+
+def written(tmp_path: Path, dataset: Dataset, **target: Any) -> tuple[dict[str, Any], list[str]]:
+    """The file of a data set, and what is told of it."""
+    where = {image.id: f"images/train/{image.path}" for image in dataset.images}
+    path = tmp_path / "train.json"
+    aim = Target(path, target.get("photos", "copied"), where, Writing())
+    notes = [note.sentence for note in write([formats_spec.Part("train", dataset)], aim)]
+    return json.loads(path.read_text()), notes
+
+
+def of_one_image(*annotations: Annotation, extra: bytes = b"") -> Dataset:
+    categories = (Category(1, "a", "", extra=extra), Category(2, "b", ""))
+    return Dataset((Image(1, "x.png", 40, 30),), categories, annotations)
+
+
+def test_the_head_of_a_file_and_the_paths_of_photos(tmp_path: Path) -> None:
+    found, _ = written(tmp_path, of_one_image())
+    assert (found["dm_format_version"], found["media_type"]) == ("1.0", 2)
+    assert found["items"][0]["image"] == {"path": "x.png", "size": [30, 40]}
+    left, _ = written(tmp_path, of_one_image(), photos="left")
+    assert left["items"][0]["image"]["path"] == "images/train/x.png"
+
+
+def test_keypoints_go_out_as_points_of_a_group_that_no_other_has(tmp_path: Path) -> None:
+    kept = [
+        Annotation(n, 1, 1, Box(n, 1, n + 5, 9), extra=b'{"datumaro":{"group":%d}}' % n) for n in (1, 2, 9, 3)
+    ]
+    points = Annotation(10, 1, 1, Box(1, 1, 9, 9), extra=b'{"keypoints":[2,3,2,4,5,1,0,0,0]}')
+    found, _ = written(tmp_path, of_one_image(*kept, points))
+    rows = found["items"][0]["annotations"]
+    assert [row["group"] for row in rows] == [1, 2, 9, 3, 10, 10]
+    assert (rows[5]["type"], rows[5]["points"]) == ("points", [2, 3, 4, 5, 0, 0])
+    assert rows[5]["visibility"] == [2, 1, 0]
+
+
+def test_what_is_left_out_is_listed_three_at_a_time(tmp_path: Path) -> None:
+    plain = Annotation(1, 1, 1, Box(1, 1, 9, 9))
+    more = Annotation(2, 1, 1, Box(1, 1, 9, 9), extra=b'{"d":1,"a":2,"c":3,"b":4}')
+    _, notes = written(tmp_path, of_one_image(plain, more))
+    assert notes == ["Has more in its file (“a”, “b”, “c”), which is left out."]
+
+
+def test_masks_beyond_the_budget_of_a_file_are_refused() -> None:
+    rle = {"size": [4, 5], "counts": [8, 12]}  # 3 of the 5 columns
+    reader = ShapeReader(24)
+    for _ in range(2):
+        mask = reader.shape("mask", {"rle": rle})
+        assert isinstance(mask, Mask)
+        assert mask.bits.all()
+        assert mask.bits.size == 12
+    with pytest.raises(RefusalError, match="The masks before it take"):
+        reader.shape("mask", {"rle": rle})
+
+
+@pytest.mark.parametrize(
+    ("head", "is_one"),
+    [
+        ('{"dm_format_version":"1.0"}', True),
+        ('{"categories":{"label":{"labels":[]}},"items":[]}', True),
+        ('{"categories":{"label":{"labels":[]}}}', False),
+        ('{"images":[],"annotations":[],"categories":[]}', False),
+        ('["dm_format_version"]', False),
+    ],
+)
+def test_by_what_a_file_is_known(tmp_path: Path, head: str, is_one: bool) -> None:
+    (tmp_path / "a.json").write_text(head)
+    assert sniff(tmp_path / "a.json") is is_one

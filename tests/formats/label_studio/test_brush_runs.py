@@ -76,3 +76,12 @@ def test_bad_code_is_one_sentence(code: list[int], said: str) -> None:
 def test_a_size_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="none that can be"):
         painted(CODE, (1 << 20, 1 << 20))
+
+
+def test_values_one_by_one_may_end_with_the_last_bit_and_not_after_it() -> None:
+    """One pixel of four values of a bit each: 56 bits before, 4 for their number, 4 of them."""
+    head = f"{4:032b}{0:05b}" + "0011" * 4 + "000" + "0011"
+    whole = int(head + "1001", 2).to_bytes(8, "big")
+    assert to_bits(painted(list(whole), (1, 1)), (1, 1)).tolist() == [[True]]
+    with pytest.raises(ValueError, match="ends"):
+        painted(list(whole[:-1]), (1, 1))

@@ -17,10 +17,14 @@ from labeler.formats import spec as formats_spec
 from labeler.formats.coco.coco_file import open_document
 from labeler.formats.coco.coco_reading import dataset_of
 from labeler.formats.data_set import Wanted, write_data_set
+from labeler.formats.gates import RefusalError
 from labeler.formats.label_studio.label_studio_format import label_studio
+from labeler.formats.label_studio.region_shapes import RegionReader
 from labeler.formats.label_studio.task_reading import plain_name, read
+from labeler.formats.label_studio.task_writing import write
 from labeler.formats.report import Report
-from labeler.formats.spec import Dataset, Source
+from labeler.formats.spec import Dataset, Source, Target
+from labeler.formats.write_options import Writing
 from tests.cli.typed import labeler
 from tests.formats.label_studio.test_brush_runs import CODE
 from tests.formats.round_trip_law import agree, came_back, datasets
@@ -348,3 +352,20 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
     assert found["data"]["image"].startswith("/data/local-files/?d=images/")
     assert labeler("convert", out / "tasks.json", tmp_path / "back.json", "--to", "coco").returncode == 0
     assert len(json.loads((tmp_path / "back.json").read_bytes())["annotations"]) == 1
+
+
+def test_what_is_left_out_is_listed_three_at_a_time(tmp_path: Path) -> None:
+    plain = Annotation(1, 1, 1, Box(1, 1, 9, 9))
+    more = Annotation(2, 1, 1, Box(1, 1, 9, 9), extra=b'{"d":1,"a":2,"c":3,"b":4}')
+    dataset = Dataset((Image(1, "x.png", 40, 30),), (Category(1, "a", ""),), (plain, more))
+    aim = Target(tmp_path / "out.json", "left", {1: "x.png"}, Writing())
+    notes = [note.sentence for note in write([formats_spec.Part("", dataset)], aim)]
+    assert notes == ["Has more in its file (“a”, “b”, “c”), which is left out."]
+
+
+def test_brushes_beyond_the_budget_of_a_file_are_refused() -> None:
+    reader = RegionReader(12)  # the box around what the code paints is 3 by 2
+    for _ in range(2):
+        reader.shape({"rle": CODE}, (5, 4), 0)
+    with pytest.raises(RefusalError, match="The masks before it take"):
+        reader.shape({"rle": CODE}, (5, 4), 0)

@@ -361,3 +361,23 @@ def test_keys_of_a_stranger_do_not_become_coco_s(taken: Any) -> None:
     )
     assert area(one.shape) == 450
     assert one.extra == b'{"keep":1}'
+
+
+def test_a_mask_and_an_outline_of_one_object_stay_on_the_photo(taken: Any) -> None:
+    """Of 80 by 60: what of the outline lies beside it is no pixel of the object."""
+    bits = np.ones((10, 10), bool)
+    mask = shape("cat", [[10, 10], [19, 19]], "mask", mask=mask_text(bits), group_id=3)
+    beside = shape("cat", [[60, 20], [300, 20], [300, 40], [60, 40]], group_id=3)
+    (one,), _ = taken(mask, beside)
+    assert isinstance(one.shape, Mask)
+    reach = bounds(one.shape)
+    assert (reach.x0, reach.y0, reach.y1) == (10, 10, 40)
+    assert 79 <= reach.x1 <= 81
+
+
+def test_parts_that_are_all_beside_the_photo_stay_objects_of_their_own(taken: Any) -> None:
+    mask = shape("cat", [[200, 10], [201, 11]], "mask", mask=mask_text(np.ones((2, 2), bool)), group_id=4)
+    beside = shape("cat", [[150, 10], [170, 10], [170, 30]], group_id=4)
+    _, report = taken(mask, beside)
+    said = "\n".join(map(str, report.items))
+    assert "Its parts reach too far to be joined; they stay objects of their own." in said

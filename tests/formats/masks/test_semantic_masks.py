@@ -19,7 +19,7 @@ from labeler.formats.masks.mask_keys import NEAREST, THRESHOLD
 from labeler.formats.masks.mask_writing import APART, COVERED, PARTLY, TOUCHES
 from labeler.formats.masks.masks_format import masks, sniff_instances, sniff_masks
 from labeler.formats.masks.palettes import voc_color
-from labeler.formats.masks.semantic_reading import LONELY, PIECES
+from labeler.formats.masks.semantic_reading import LONELY, PIECES, beside, instance_ids, main_key
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Reading
@@ -387,3 +387,41 @@ def test_the_same_data_set_is_the_same_bytes(tmp_path: Path) -> None:
         for n in ("one", "two")
     )
     assert one == two
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("SegmentationClass/a.png", "SegmentationObject/a.png"),
+        ("VOC2012/SegmentationClass/2007/a.png", "VOC2012/SegmentationObject/2007/a.png"),
+        ("masks/a.png", None),
+        ("a.png", None),
+    ],
+)
+def test_the_picture_of_instances_lies_in_the_folder_beside(name: str, other: str | None) -> None:
+    assert beside(name) == other
+
+
+def test_vocs_void_belongs_to_no_object_in_colour_and_as_a_number(tmp_path: Path) -> None:
+    colours = np.zeros((2, 3, 3), np.uint8)
+    colours[0, 0], colours[0, 1] = (224, 224, 192), (128, 0, 0)
+    PillowImage.fromarray(colours).save(tmp_path / "c.png")
+    assert (instance_ids(tmp_path / "c.png") != 0).tolist() == [[False, True, False], [False] * 3]
+    PillowImage.fromarray(np.array([[0, 255, 7]], np.uint8)).save(tmp_path / "n.png")
+    assert instance_ids(tmp_path / "n.png").tolist() == [[0, 0, 7]]
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [([255, 255, 255, 3], 3), ([0, 0, 0, 4, 4, 3], 4), ([255, 255], 255), ([0, 0], 0), ([5, 5, 9], 5)],
+)
+def test_an_object_is_of_what_most_of_it_is_but_of_void_only_where_all_is(row: list[int], key: int) -> None:
+    keys = np.array([[8, *row]], np.uint32)
+    assert main_key(keys, Mask(1, 0, np.ones((1, len(row)), bool))) == key
+
+
+def test_a_table_with_spaces_behind_its_commas(tmp_path: Path) -> None:
+    save(tmp_path / "masks" / "a.png", pixels((1, 1, 5, 5, 2)))
+    photo(tmp_path / "images" / "a.jpg")
+    (tmp_path / "classes.csv").write_text('Pixel Value, Class\n0, background\n2, "cat, big"\n')
+    assert [one.name for one in read(tmp_path).dataset.categories] == ["cat, big"]

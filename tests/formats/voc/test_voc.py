@@ -23,6 +23,7 @@ from labeler.formats.spec import Dataset, Reading
 from labeler.formats.voc.voc_format import voc
 from labeler.formats.voc.voc_objects import ROUNDED
 from labeler.formats.voc.voc_reading import FROM_ONE, sniff
+from labeler.formats.voc.xml_text import checked_tree
 from tests.formats.round_trip_law import agree, came_back, datasets
 
 BOX = "<bndbox><xmin>10</xmin><ymin>20</ymin><xmax>30</xmax><ymax>45</ymax></bndbox>"
@@ -413,3 +414,36 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
     done = labeler("convert", out, tmp_path / "again", "--to", "voc")
     assert done.returncode == 0, done.stderr
     assert "<xmax>30</xmax>" in (tmp_path / "again/Annotations/a.xml").read_text()
+
+
+def test_an_object_behind_a_refused_one_keeps_its_place_in_the_file(tmp_path: Path) -> None:
+    turned = BOX.replace("<xmin>10<", "<xmin>40<")
+    objects = f"<object><name>cat</name></object><object><name>dog</name>{turned}</object>"
+    found = read(folder_of(tmp_path, {"a.xml": plain(objects)}))
+    assert [corners(one) for one in found.dataset.annotations] == [(30, 20, 40, 45)]
+    assert found.at(0) == "a.xml:object[2]"
+
+
+def test_a_turned_box_has_its_corners_in_order(tmp_path: Path) -> None:
+    turned = "<cx>40</cx><cy>30</cy><w>20</w><h>10</h><angle>0.5</angle>"
+    objects = f"<object><name>cat</name><robndbox>{turned}</robndbox></object>"
+    (one,) = read(folder_of(tmp_path, {"a.xml": plain(objects)})).dataset.annotations
+    assert isinstance(one.shape, Polygons)
+    along, across = np.array([np.cos(0.5), np.sin(0.5)]) * 10, np.array([-np.sin(0.5), np.cos(0.5)]) * 5
+    centre = np.array([40, 30])
+    expected = [centre - along - across, centre + along - across, centre + along + across]
+    assert np.allclose(one.shape.parts[0].outer, [*expected, centre - along + across])
+
+
+@pytest.mark.parametrize(
+    ("kept", "tree"),
+    [
+        ([["pose", "Left"], ["part", [["name", "head"]]]], [("pose", "Left"), ("part", [("name", "head")])]),
+        ([["pose"], ["a b", "x"], [1, "x"], "ab", {"pose": 1}, ["ok", "y", "z"]], []),
+        ([["ok", 7], ["fine", None]], [("ok", []), ("fine", [])]),
+        ({"pose": "Left"}, []),
+        (None, []),
+    ],
+)
+def test_elements_kept_with_an_object_may_be_anything(kept: object, tree: object) -> None:
+    assert checked_tree(kept) == tree

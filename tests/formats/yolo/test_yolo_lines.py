@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.core.records import Box, Part, Polygons
-from labeler.formats.yolo import shares, yolo_lines
+from labeler.formats.yolo import shares, yolo_lines, yolo_settings
 from labeler.formats.yolo.shares import CUT_OFF, BadLineError
 from labeler.formats.yolo.yolo_lines import (
     CONFIDENCE,
@@ -121,3 +121,57 @@ def test_any_line_is_an_object_inside_the_photo_or_a_sentence(text: str) -> None
         return
     assert all(0 <= value <= 1 for value in one.values)
     assert 0 <= one.category <= 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ([17, 3], KeypointShape(17, 3)),
+        (["5", "2"], KeypointShape(5, 2)),
+        ([1, 2], KeypointShape(1, 2)),
+        ([10_000, 2], KeypointShape(10_000, 2)),
+        ([10_001, 2], None),
+        ([0, 3], None),
+        ([17, 1], None),
+        ([17, 4], None),
+        ([17], None),
+        ("17, 3", None),
+        (None, None),
+    ],
+)
+def test_a_shape_of_keypoints_is_believed_where_it_is_one(given: object, known: KeypointShape | None) -> None:
+    assert yolo_settings._keypoint_shape(given) == known
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (["cat", " big  dog "], {0: "cat", 1: "big dog"}),
+        (
+            {"3": "cat", "x": "dog", "-1": "cow", "1234567": "far", "12345678": "too far"},
+            {3: "cat", 1234567: "far"},
+        ),
+        ("['cat', dog]", {0: "cat", 1: "dog"}),
+        (["cat", 7, "", "dog"], {0: "cat", 3: "dog"}),
+        ("  ", {}),
+        (5, {}),
+    ],
+)
+def test_names_in_each_way_that_they_are_written(given: object, names: dict[int, str]) -> None:
+    assert yolo_settings._yaml_names(given) == names
+
+
+@pytest.mark.parametrize("text", ["0 0.5 0.5 1 0.000001", "0 0 0.5 1e-12 0.5", "0 0.5 1 0.5 1e-12"])
+def test_a_box_needs_an_extent_on_the_photo(text: str) -> None:
+    one = said(text)
+    x0, y0, x1, y1 = one.values
+    assert x0 < x1
+    assert y0 < y1
+
+
+@pytest.mark.parametrize(
+    "text", ["0 0.5 0 0.5 0", "0 0.5 1.25 0.5 0.5", "0 1.25 0.5 0.5 0.5", "0 -0.25 0.5 0.5 1"]
+)
+def test_a_box_that_only_touches_the_photo_is_none(text: str) -> None:
+    with pytest.raises(BadLineError, match=yolo_lines.NO_EXTENT):
+        said(text)
