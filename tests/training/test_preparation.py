@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from labeler.core.geometry import bounds
-from labeler.core.records import Box, Mask
+from labeler.core.records import Annotation, Box, Category, Image, Mask
 from labeler.errors import LabelerError
+from labeler.formats.spec import Dataset
+from labeler.training import preparation
 from labeler.training.preparation import adopt, is_prepared, prepare, unique_names
 from labeler.training.run import RunFolder, RunSpec
 from labeler.training.specs import StoppedError
@@ -234,3 +236,74 @@ def test_photos_that_are_links_are_learnt_from(folder, two_colours) -> None:
     copies = list(folder.images.iterdir())
     assert {path.name for path in copies} == {path.name for path in images.iterdir()}
     assert not any(path.is_symlink() for path in copies), "a run outlives what its images are linked to"
+
+
+def part(images: int, objects: str, *, start: int = 0) -> Dataset:
+    """Images with one object each as long as there are any: a letter is a category, a capital a crowd."""
+    there = tuple(Image(start + n, f"{n}.png", 9, 9) for n in range(images))
+    places = {letter: place for place, letter in enumerate("abc", 1)}
+    made = tuple(
+        Annotation(start + n, start + n % images, places[one.lower()], Box(1, 1, 5, 5), crowd=one.isupper())
+        for n, one in enumerate(objects)
+    )
+    return Dataset(there, tuple(Category(place, letter, "") for letter, place in places.items()), made)
+
+
+GOOD = "abc" * 10
+EMPTY = (
+    "31 of 61 images have no object and are taken to be empty: leave them out where they are only not "
+    "labelled yet."
+)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "said"),
+    [
+        (part(10, GOOD), part(9, GOOD, start=50), []),
+        (part(9, GOOD), part(9, GOOD, start=50), ["There are only 9 images to learn from."]),
+        (part(1, GOOD), part(9, GOOD, start=50), ["There is only 1 image to learn from."]),
+        # half of them may be empty
+        (
+            part(40, GOOD),
+            part(20, "", start=50),
+            ["No object to be judged on, since none is held out: a, b, c."],
+        ),
+        (
+            part(40, GOOD),
+            part(21, "", start=50),
+            [
+                EMPTY,
+                "No object to be judged on, since none is held out: a, b, c.",
+            ],
+        ),
+        (
+            part(10, "ab" * 10),
+            part(9, GOOD, start=50),
+            ["No object to learn from, since all are held out: c."],
+        ),
+        # ten are enough, nine are not, and a crowd is no object
+        (part(10, "abc" * 5), part(9, "abc" * 5, start=50), []),
+        (part(10, "abc" * 5), part(9, "abc" * 4 + "ab" + "C", start=50), ["Fewer than 10 objects: c (9)."]),
+        # twenty times as much is even
+        (part(10, "a" * 190 + "bc" * 9), part(9, "a" * 10 + "bc", start=50), []),
+        (
+            part(10, "a" * 191 + "bc" * 9),
+            part(9, "a" * 10 + "bc", start=50),
+            ["Out of balance: 201 of a, but 10 of b; label more of these."],
+        ),
+    ],
+)
+def test_what_is_said_of_the_parts(train, validation, said) -> None:
+    assert preparation._warnings(train, validation, is_judged=True) == said
+
+
+@pytest.mark.parametrize(("is_judged", "number"), [(True, 1), (False, 0)])
+def test_nothing_to_be_judged_on_is_said_where_it_was_wanted(is_judged: bool, number: int) -> None:
+    said = preparation._warnings(part(10, GOOD), part(0, ""), is_judged=is_judged)
+    assert [one.startswith("Nothing is left to judge") for one in said] == [True] * number
+
+
+def test_four_names_are_three_and_one_more() -> None:
+    assert preparation._listed(["a", "b", "c"]) == "a, b, c"
+    assert preparation._listed(["a", "b", "c", "d"]) == "a, b, c and 1 more"
+    assert preparation._listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -1,5 +1,7 @@
 """The split keeps copies together, is about as large as it was asked for, and stays when images are added."""
 
+import hashlib
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.core.photos.images import read_pixels
-from labeler.training.split import NEAR, Item, fingerprint, fingerprint_of, split, stem
+from labeler.training import split as split_module
+from labeler.training.split import NEAR, Entry, Item, _score, fingerprint, fingerprint_of, parted, split, stem
 
 
 def items(number: int, *, start: int = 0) -> list[Item]:
@@ -112,3 +115,71 @@ def test_neither_part_is_empty_and_no_group_is_parted(sizes: list[int], share: f
     assert sorted(key for group in parts.groups for key in group) == sorted(item.key for item in some)
     for group in parts.groups:
         assert len({key in parts.validation for key in group}) == 1
+
+
+def test_a_split_is_the_same_in_every_version() -> None:
+    """Runs of before are judged on what they held out: worked out by hand from SHA-256 of seed and name."""
+    named = [Item(f"{name}.png", name, 0) for name in "abcdefghij"]
+    scores = {
+        name: int.from_bytes(hashlib.sha256(f"0\n{name}".encode()).digest()[:8], "big") / 2**64
+        for name in "abcdefghij"
+    }
+    assert [_score(name, 0) for name in scores] == list(scores.values())
+    rising = sorted(scores, key=scores.__getitem__)
+    assert 2 <= sum(score < 0.3 for score in scores.values()) <= 4  # else it hangs on the bounds
+    held = split(named, share=0.3, seed=0).validation
+    assert held == {f"{name}.png" for name in rising if scores[name] < 0.3}
+
+
+def scored(monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], share: float) -> list[str]:
+    """The groups that are held out, of sizes by score: \"0.1\" is the first to be asked."""
+    monkeypatch.setattr(split_module, "_score", lambda name, _: float(name))
+    some = [Item(f"{name}/{n}", name, 0) for name, size in sizes.items() for n in range(size)]
+    held = split(some, share=share, seed=0).validation
+    return sorted({key.partition("/")[0] for key in held})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "share", "held"),
+    [
+        ({"0.1": 2, "0.3": 2, "0.8": 6}, 0.2, ["0.1"]),
+        # too few by their scores: the next groups fill it up to three quarters of the share
+        ({"0.5": 1, "0.6": 1, "0.7": 1, "0.8": 5}, 0.25, ["0.5", "0.6"]),
+        # too many: no more than five quarters of it
+        ({"0.01": 4, "0.02": 1, "0.03": 1, "0.9": 14}, 0.2, ["0.01", "0.02"]),
+        # a group that is too large is left to learn from, and one after it taken
+        ({"0.1": 9, "0.2": 1, "0.9": 2}, 0.1, ["0.2"]),
+        # all are too large: the smallest, by score where several are
+        ({"0.1": 8, "0.7": 6, "0.5": 6}, 0.05, ["0.5"]),
+        # never all of them
+        ({"0.1": 1, "0.2": 1}, 0.99, ["0.1"]),
+    ],
+)
+def test_which_groups_are_held_out(monkeypatch, sizes, share, held) -> None:
+    assert scored(monkeypatch, sizes, share) == held
+
+
+def test_what_cannot_be_read_or_learnt_from_is_in_neither_part() -> None:
+    entries = [
+        Entry(f"{n}", f"{n}.png", 1 << n if n != 3 else None, only_boxes=n in (4, 5)) for n in range(8)
+    ]
+    everything = parted(entries, needs_masks=False, share=0.3, seed=1)
+    assert {key for group in everything.groups for key in group} == set("0124567")
+    outlined = parted(entries, needs_masks=True, share=0.3, seed=1)
+    assert {key for group in outlined.groups for key in group} == set("01267")
+
+
+@pytest.mark.parametrize(("differing", "groups"), [(NEAR, 1), (NEAR + 1, 2)])
+def test_how_far_apart_two_pictures_may_look(differing: int, groups: int) -> None:
+    """In either half of the 128 bits, and over both."""
+    full = (1 << 128) - 1
+    for mask in ((1 << differing) - 1, ((1 << differing) - 1) << 100, ((1 << differing) - 1) << 56):
+        pair = [Item("a", "a", full), Item("b", "b", full ^ (mask & full))]
+        far = (mask & full).bit_count() <= NEAR
+        assert len(split(pair, share=0.5, seed=0).groups) == (1 if far else groups)
+
+
+@pytest.mark.parametrize(("bits", "groups"), [(16, 1), (15, 2)])
+def test_a_picture_says_something_from_16_bits_on(bits: int, groups: int) -> None:
+    flat = (1 << bits) - 1
+    assert len(split([Item("a", "a", flat), Item("b", "b", flat)], share=0.5, seed=0).groups) == groups

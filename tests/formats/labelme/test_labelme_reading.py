@@ -21,6 +21,7 @@ from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.door import format_of, read_by
 from labeler.formats.labelme.labelme_format import labelme
 from labeler.formats.labelme.labelme_upkeep import updated
+from labeler.formats.labelme.labelme_writing import ROTATED, image_text
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Source
@@ -381,3 +382,41 @@ def test_parts_that_are_all_beside_the_photo_stay_objects_of_their_own(taken: An
     _, report = taken(mask, beside)
     said = "\n".join(map(str, report.items))
     assert "Its parts reach too far to be joined; they stay objects of their own." in said
+
+
+@pytest.mark.parametrize(("size", "said"), [((80, 60), (80, 60)), ((0, 0), (None, None))])
+def test_a_file_says_the_size_of_its_photo_where_it_is_known(
+    size: tuple[int, int], said: tuple[int | None, int | None]
+) -> None:
+    text, _ = image_text(Image(1, "a.jpg", *size), (), {}, "a.jpg")
+    found = json.loads(text)
+    assert (found["imageWidth"], found["imageHeight"]) == said
+
+
+def test_a_rotated_rectangle_goes_out_as_one_and_it_is_said(taken: Any) -> None:
+    corners = [[20, 10], [40, 20], [35, 30], [15, 20]]
+    (one,), _ = taken(shape("cat", corners, "rotation", direction=0.46))
+    text, notes = image_text(Image(1, "a.jpg", 80, 60), [one], {one.category_id: "cat"}, "a.jpg")
+    (found,) = json.loads(text)["shapes"]
+    assert (found["shape_type"], found["direction"]) == ("rotation", 0.46)
+    assert [note.sentence for note in notes] == [ROTATED]
+
+
+def test_objects_of_parts_get_groups_that_no_other_of_their_label_has() -> None:
+    """One that came with group 1 keeps it; the others get the next numbers, counted for each label."""
+    square = np.array([[1.0, 1], [5, 1], [5, 5], [1, 5]])
+    two = Polygons((Part(square), Part(square + 10)))
+    kept = b'{"labelme":{"group_id":1}}'
+    objects = [
+        Annotation(1, 1, 1, two),
+        Annotation(2, 1, 1, Box(1, 1, 9, 9), extra=kept),
+        Annotation(3, 1, 1, two),
+        Annotation(4, 1, 2, two),
+        Annotation(5, 1, 1, Box(1, 1, 9, 9)),
+        Annotation(6, 1, 1, Box(1, 1, 9, 9), extra=kept),  # a copy
+    ]
+    text, _ = image_text(Image(1, "a.jpg", 80, 60), objects, {1: "cat", 2: "dog"}, "a.jpg")
+    groups = [(one["label"], one["group_id"]) for one in json.loads(text)["shapes"]]
+    cats = [group for label, group in groups if label == "cat"]
+    assert cats == [2, 2, 1, 3, 3, None, None]
+    assert [group for label, group in groups if label == "dog"] == [1, 1]

@@ -15,7 +15,7 @@ from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import FormatError, ImportStoppedError
 from labeler.formats import spec
 from labeler.formats.data_set import Wanted, write_data_set
-from labeler.formats.door import format_of
+from labeler.formats.door import format_of, read_by
 from labeler.formats.fitting import EMPTY
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
@@ -245,3 +245,32 @@ def test_through_the_command_line(tmp_path: Path, laid_out: LaidOut) -> None:
     assert out.read_text() == TABLES["tensorflow"]
     done = labeler("convert", root / "labels.csv", tmp_path / "out.json")
     assert (done.returncode, '"name":"cat"' in (tmp_path / "out.json").read_text()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("corners", "box", "is_swapped"),
+    [
+        ("10,20,50,40", (10, 20, 50, 40), False),
+        ("50,20,10,40", (10, 20, 50, 40), True),
+        ("10,40,50,20", (10, 20, 50, 40), True),
+    ],
+)
+def test_corners_the_wrong_way_round_are_turned_and_told(tmp_path: Path, corners, box, is_swapped) -> None:
+    (tmp_path / "a.csv").write_text(
+        f"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,80,60,cat,{corners}\n"
+    )
+    dataset, report = taken(tmp_path / "a.csv")
+    assert rows(dataset) == [("a.jpg", "cat", box)]
+    assert (csv_format.SWAPPED in "\n".join(map(str, report.items))) is is_swapped
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [("1,1", (1, 1)), ("80,0", (0, 0)), ("0,60", (0, 0)), ("80,60", (80, 60)), (",", (0, 0))],
+)
+def test_the_size_of_a_photo_that_is_not_there_is_what_the_table_says(tmp_path: Path, said, size) -> None:
+    (tmp_path / "a.csv").write_text(
+        f"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,{said},cat,0,0,1,1\n"
+    )
+    (image,) = read_by(csv_boxes, tmp_path / "a.csv").dataset.images
+    assert (image.width, image.height) == size

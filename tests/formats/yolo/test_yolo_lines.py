@@ -1,11 +1,14 @@
 """Each kind of line that a YOLO label file may have."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.core.records import Box, Part, Polygons
 from labeler.formats.yolo import shares, yolo_lines, yolo_settings
+from labeler.formats.yolo.label_texts import some_files
 from labeler.formats.yolo.shares import CUT_OFF, BadLineError
 from labeler.formats.yolo.yolo_lines import (
     CONFIDENCE,
@@ -85,6 +88,7 @@ def test_what_reaches_over_the_border_is_cut_off_and_told() -> None:
         ("-1 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
         ("1.5 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
         ("1e300 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
+        ("10000000 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
         ("nan 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
         ("9" * 5000 + " 0.5 0.5 0.5 0.5", yolo_lines.NO_CLASS),
         ("0 0.5 half 0.5 0.5", yolo_lines.NO_NUMBERS),
@@ -175,3 +179,19 @@ def test_a_box_needs_an_extent_on_the_photo(text: str) -> None:
 def test_a_box_that_only_touches_the_photo_is_none(text: str) -> None:
     with pytest.raises(BadLineError, match=yolo_lines.NO_EXTENT):
         said(text)
+
+
+@pytest.mark.parametrize(
+    ("word", "category"), [("1234567", 1234567), ("9999999", 9_999_999), ("1e3", 1000), ("7.0", 7)]
+)
+def test_how_large_the_number_of_a_class_may_be(word: str, category: int) -> None:
+    assert said(f"{word} 0.5 0.5 0.5 0.5").category == category
+
+
+@pytest.mark.parametrize(("most", "looks", "found"), [(2, 99, 2), (3, 99, 3), (9, 99, 5), (1, 99, 1)])
+def test_some_files_are_looked_for_and_no_more(tmp_path: Path, most: int, looks: int, found: int) -> None:
+    for name in ("a.txt", "b.TXT", "c.txt", "photo.jpg", "below/d.txt", "below/e.txt", ".hidden.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [path.name for path in some_files(tmp_path, ".txt", most=most, looks=looks)]
+    assert names == ["a.txt", "b.TXT", "c.txt", "d.txt", "e.txt"][:found]
