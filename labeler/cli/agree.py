@@ -9,6 +9,7 @@ from typing import Any
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option
 from labeler.core.geometry import bounds
+from labeler.core.measures.guarantee import LEVEL, Promise, TooLittle, judged, promises
 from labeler.core.measures.set_agreement import (
     AgreementTally,
     ImageMeasure,
@@ -45,6 +46,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--conf", type=_share, default=0.0, metavar="T", help="leave out results under this (default 0)"
     )
+    parser.add_argument(
+        "--at-most",
+        type=_share,
+        metavar="SHARE",
+        help="say too from which confidence at most this share of such results is wrong (0.05 is one in 20), "
+        "with 95 %% confidence: all and by category. The images must be a fair sample, best drawn by lot, "
+        "and all results on them in the file",
+    )
     add_encoding_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
@@ -58,15 +67,30 @@ def run(args: argparse.Namespace) -> int:
     results, found = read_results(args.results, images=images, categories=categories)
     chosen = [result for result in results if result.confidence >= args.conf]
     measures = list(measured(dataset, chosen, threshold=args.iou))
+    promised = [] if args.at_most is None else _promised(dataset, chosen, args.iou, args.at_most)
     if args.json:
-        print_json(told(dataset, measures, args.iou), indent=2)
+        about = {} if args.at_most is None else {"promises": [_promise_told(*one) for one in promised]}
+        print_json({**told(dataset, measures, args.iou), **about}, indent=2)
     else:
         print(table(dataset, measures, threshold=args.iou))
+        if promised:
+            print(f"\nAt most {args.at_most:.2%} wrong, with {LEVEL:.0%} confidence:".replace("%", " %"))
+        for name, one in promised:
+            print(f"  {name}: {_promise_line(one)}")
     return _tell_problems((read, found))
 
 
 def measured(dataset: Dataset, results: Iterable[Candidate], *, threshold: float) -> Iterable[ImageMeasure]:
     """The agreement of each image, in the order of the file."""
+    for image, ours, theirs in _by_image(dataset, results):
+        size = _size(image, [*ours, *theirs])
+        yield measure(image.id, ours, theirs, size=size, threshold=threshold)
+
+
+def _by_image(
+    dataset: Dataset, results: Iterable[Candidate]
+) -> Iterable[tuple[Image, list[Annotation], list[Candidate]]]:
+    """Each image with its labels, without crowds, and its results."""
     annotations: dict[int, list[Annotation]] = {}
     for annotation in dataset.annotations:
         if not annotation.crowd:
@@ -75,9 +99,43 @@ def measured(dataset: Dataset, results: Iterable[Candidate], *, threshold: float
     for result in results:
         candidates.setdefault(result.image_id, []).append(result)
     for image in dataset.images:
-        ours, theirs = annotations.get(image.id, []), candidates.get(image.id, [])
-        size = _size(image, [*ours, *theirs])
-        yield measure(image.id, ours, theirs, size=size, threshold=threshold)
+        yield image, annotations.get(image.id, []), candidates.get(image.id, [])
+
+
+def _promised(
+    dataset: Dataset, results: Iterable[Candidate], threshold: float, allowed: float
+) -> list[tuple[str, Promise | TooLittle]]:
+    """What can be promised of results as these on other images: of all, and by category."""
+    looked = [
+        one
+        for image, ours, theirs in _by_image(dataset, results)
+        for one in judged(image.id, ours, theirs, size=_size(image, [*ours, *theirs]), least=threshold)
+    ]
+    names = {category.id: category.name for category in dataset.categories}
+    found = promises(looked, None, allowed=allowed)
+    apart = promises(looked, None, by_category=True, allowed=allowed)
+    return [("all", found[0]), *((names.get(one.category_id, ""), one) for one in apart)]
+
+
+def _promise_line(one: Promise | TooLittle) -> str:
+    if isinstance(one, Promise):
+        return (
+            f"from a confidence of {one.confidence:.3f}, where {one.wrong:,} of {one.looked:,} are wrong "
+            f"({one.low:.1%} to {one.high:.1%})".replace("%", " %")
+        )
+    so_far = f"{one.looked:,} so far, {one.wrong:,} wrong"
+    if one.is_hopeless:
+        return f"none: too many are wrong at any confidence ({so_far})"
+    if one.more is None:
+        return f"none yet ({so_far})"
+    return f"none yet; about {one.more:,} results more would do ({so_far})"
+
+
+def _promise_told(name: str, one: Promise | TooLittle) -> dict[str, Any]:
+    about: dict[str, Any] = {"name": name, "results": one.looked, "wrong": one.wrong}
+    if isinstance(one, Promise):
+        return {**about, "confidence": one.confidence, "low": one.low, "high": one.high}
+    return {**about, "confidence": None, "more": one.more}
 
 
 def table(dataset: Dataset, measures: Sequence[ImageMeasure], *, threshold: float) -> str:

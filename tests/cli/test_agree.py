@@ -101,3 +101,29 @@ def test_wrong_calls(files, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("labeler: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_at_most_so_many_wrong(tmp_path: Path, capsys):
+    """100 cats found, the least sure one falsely; a dog."""
+    labels, results = tmp_path / "labels.json", tmp_path / "results.json"
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 100, "height": 100} for n in range(1, 101)]
+    found = [result(n, 5, [0, 0, 10, 10], score=0.5 + n / 250) for n in range(1, 101)]
+    labels.write_text(
+        json.dumps(
+            {
+                "images": images,
+                "categories": [{"id": 5, "name": "cat"}, {"id": 9, "name": "dog"}],
+                "annotations": [annotation(n, n, 5, [0, 0, 10, 10]) for n in range(2, 101)],
+            }
+        )
+    )
+    results.write_text(json.dumps([*found, result(3, 9, [50, 50, 10, 10])]))
+    done = labeler("agree", str(labels), str(results), "--at-most", "0.05")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "At most 5.00 % wrong, with 95 % confidence:" in done.stdout
+    assert "  cat: from a confidence of 0.504, where 1 of 100 are wrong (0.1 % to 4.7 %)\n" in done.stdout
+    assert "  dog: none yet (1 so far, 1 wrong)\n" in done.stdout
+    told = labeler("agree", str(labels), str(results), "--at-most", "0.05", "--json")
+    promised = json.loads(told.stdout)["promises"]
+    assert [one["name"] for one in promised] == ["all", "cat", "dog"]
+    assert (promised[1]["confidence"], promised[2]["confidence"]) == (pytest.approx(0.504), None)

@@ -99,6 +99,16 @@ def measure_agreement(window: MainWindow) -> None:
     window.bench.agreements.measure_anew()
 
 
+def accept_offered(window: MainWindow) -> None:
+    """What waits on all images, as a person has asked for before the drag."""
+    found(window, window.session.place.image.id)
+    session, reviewing = window.session, window.bench.reviewing
+    session.ask(
+        lambda store: store.predictions.candidates(window.session.document.images[0].id),
+        lambda known: reviewing.accept_pending(known, label="Accept", said=""),
+    )
+
+
 MEANWHILE: dict[str, Callable[[MainWindow], object]] = {
     "a run stores here": lambda w: found(w, w.session.place.image.id),
     "a run stores elsewhere": lambda w: found(w, other(w)),
@@ -112,6 +122,7 @@ MEANWHILE: dict[str, Callable[[MainWindow], object]] = {
     "the project is read anew": lambda w: w.session.reload(),
     "the folder is looked at": lambda w: w.session.look_at_folder(),
     "agreement is measured": measure_agreement,
+    "what was offered is accepted": accept_offered,
     "a candidate is pointed at": lambda w: w.bench.predictions.hover(1),
     "the filter is another one": lambda w: w.bench.predictions.set_filter(confidence=0.6),
     "a snapshot is made": lambda w: w.commands.snapshot(),
@@ -130,6 +141,7 @@ ANSWERED = (
     "a photo is located",
     "categories are merged",
     "agreement is measured",
+    "what was offered is accepted",
 )
 """What waits for an answer of the writer."""
 
@@ -156,7 +168,8 @@ def test_a_drag_goes_on_and_what_it_draws_is_kept(qtbot, window, held, act, tool
     assert session.place.image.id == image
     qtbot.mouseMove(canvas, at(window, 160, 130))
     qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(window, 160, 130))
-    (made,) = set(session.document.annotations) - before
+    fresh = set(session.document.annotations) - before
+    (made,) = (key for key in fresh if session.document.annotations[key].source == "human")
     if tool == "box":
         box = session.document.annotations[made].shape
         assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((100, 100, 160, 130), abs=1.5)

@@ -92,7 +92,7 @@ class ImageMeasurer:
         shown = {candidate.id for candidate in kept}
         # what was accepted is measured against also when a slider hides it now
         meant = [*kept, *(c for c in candidates if c.id in accepted - shown)]
-        size = _size(image, [*(a.shape for a in annotations), *(c.shape for c in meant)])
+        size = covering_size(image, [*(a.shape for a in annotations), *(c.shape for c in meant)])
         return measure(image.id, annotations, meant, size=size, threshold=self._threshold)
 
 
@@ -323,7 +323,7 @@ def _ignore(_: object) -> None:
     """Nobody waits for it."""
 
 
-def _size(image: Image, shapes: Sequence[Shape]) -> tuple[int, int]:
+def covering_size(image: Image, shapes: Sequence[Shape]) -> tuple[int, int]:
     """(H, W) of an image, and of what lies on it where its file was never read."""
     if image.width:
         return image.height, image.width

@@ -88,22 +88,40 @@ class Reviewing(QObject):
         if model is None:
             session.told.emit("There are no predictions to accept. Run a model or import results first.")
             return
-        wanted = _Wanted(model, confidence, self._filtering.filter, self._categories())
-        found: list[Candidate] = []
+        pending = Pending(model, confidence, self._filtering.filter, self._categories())
+        least = f" from a confidence of {confidence:.2f}" if confidence > 0 else ""
+        briefly = f" from {confidence:.2f}" if confidence > 0 else ""
         self._changed_meanwhile = set()
 
-        def begin(image_ids: Sequence[int]) -> None:
-            self._scan.start(
-                [one for one in image_ids if one not in session.strangers],  # found on another photo
-                wanted.on,
-                took=lambda lists: found.extend(c for one in lists for c in one),
-                done=lambda: self._accept_many(found, confidence),
-            )
+        def take(found: list[Candidate]) -> None:
+            label = f"Accept {counted(len(found), 'prediction')}{briefly}"
+            self._accept_many(found, label=label, said=least, selects=not whole_set)
 
         if whole_set:
-            session.ask(lambda store: store.agreements.images_with_candidates(model.id), begin)
+            session.ask(
+                lambda store: store.agreements.images_with_candidates(model.id),
+                lambda image_ids: self._find(pending, image_ids, take),
+            )
         elif session.place.image is not None:
-            begin([session.place.image.id])
+            self._find(pending, [session.place.image.id], take)
+
+    def accept_pending(self, candidates: Sequence[Candidate], *, label: str, said: str) -> None:
+        """Accept these on whichever images, as far as they still wait; one undo step with this label.
+
+        `said` follows the number of predictions in what is told.
+        """
+        model = self._session.measure.model
+        if not candidates or model is None or self._is_read_only():
+            return
+        wanted = {one.id for one in candidates}
+        pending = Pending(model, 0.0, self._filtering.filter, self._categories())
+        self._changed_meanwhile = set()
+
+        def take(found: list[Candidate]) -> None:
+            left = [one for one in found if one.id in wanted and not self._is_reviewed(one.image_id)]
+            self._accept_many(left, label=label, said=said, selects=False)
+
+        self._find(pending, sorted({one.image_id for one in candidates}), take)
 
     # --- the edits --------------------------------------------------------------------------------
 
@@ -118,7 +136,9 @@ class Reviewing(QObject):
     def _accept_found(self, candidates: Sequence[Candidate]) -> None:
         self._accept(candidates)
 
-    def _accept(self, candidates: Sequence[Candidate], *, label: str = "", by: str = BY) -> list[Annotation]:
+    def _accept(
+        self, candidates: Sequence[Candidate], *, label: str = "", by: str = BY, selects: bool = True
+    ) -> list[Annotation]:
         session = self._session
         if self._is_read_only():
             return []
@@ -153,27 +173,35 @@ class Reviewing(QObject):
             changes.append(Change(None, annotation))
         if not session.edits.commit(label or f"Accept {self._named(made)}", changes, by=by):
             return []
-        session.focus.select(
-            [a.id for a in made if session.place.image is not None and a.image_id == session.place.image.id]
-        )
+        if selects:  # what is accepted on the whole set takes nothing from under the hand
+            here = session.place.image.id if session.place.image is not None else 0
+            session.focus.select([a.id for a in made if a.image_id == here])
         self.decided.emit(tuple(candidate.id for candidate, _ in placed))
         return made
 
-    def _accept_many(self, candidates: Sequence[Candidate], confidence: float) -> None:
+    def _find(
+        self, pending: "Pending", image_ids: Sequence[int], take: Callable[[list[Candidate]], None]
+    ) -> None:
+        """Look for what is pending on these images."""
+        found: list[Candidate] = []
+        self._scan.start(
+            [one for one in image_ids if one not in self._session.strangers],  # found on another photo
+            pending.on,
+            took=lambda lists: found.extend(c for one in lists for c in one),
+            done=lambda: take(found),
+        )
+
+    def _accept_many(self, candidates: Sequence[Candidate], *, label: str, said: str, selects: bool) -> None:
         """Accept what a person has not spoken of while it was looked for."""
         left = [c for c in candidates if c.id not in self._changed_meanwhile]
-        least = f" from a confidence of {confidence:.2f}" if confidence > 0 else ""
         if not left:
-            self._session.told.emit(f"There is nothing left to accept{least}.")
+            self._session.told.emit(f"There is nothing left to accept{said}.")
             return
-        what = counted(len(left), "prediction")
-        made = self._accept(
-            left, label=f"Accept {what}" + (f" from {confidence:.2f}" if confidence > 0 else "")
-        )
+        made = self._accept(left, label=label, selects=selects)
         if made:
             on = counted(len({annotation.image_id for annotation in made}), "image")
             self.told.emit(
-                f"Accepted {counted(len(made), 'prediction')}{least} on {on}; one Undo takes it back."
+                f"Accepted {counted(len(made), 'prediction')}{said} on {on}; one Undo takes it back."
             )
 
     def _reject(self, candidates: Sequence[Candidate]) -> None:
@@ -202,6 +230,10 @@ class Reviewing(QObject):
             text = "Not accepted: there is no category for it. Add one first."
         self._session.told.emit(text)
 
+    def _is_reviewed(self, image_id: int) -> bool:
+        image = self._session.document.find_image(image_id)
+        return image is not None and image.reviewed
+
     def _is_read_only(self) -> bool:
         if self._session.read_only:
             self._session.told.emit(f"Nothing was changed. {self._session.read_only}")
@@ -221,7 +253,7 @@ class Reviewing(QObject):
         self._changed_meanwhile |= {c.record.id for c in changed.changes if isinstance(c.record, Candidate)}
 
 
-class _Wanted:
+class Pending:
     """Which candidates of an image "accept all" means; called on the writer's thread too."""
 
     def __init__(self, model: Model, confidence: float, wanted: Filter, categories: Categories) -> None:

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -16,10 +15,12 @@ from PySide6.QtWidgets import (
 
 from labeler.core.review_order import Order, ReviewPace
 from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.guarantee_card import GuaranteeCard
+from labeler.gui.review.guarantees import Guarantees
 from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.cards import Card, Choice, EmptyState, paint_swatch
+from labeler.gui.toolkit.cards import Card, Choice, EmptyState, card_button, paint_swatch
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
 
@@ -42,7 +43,12 @@ class ReviewPanel(Card):
     """A review began or ended: the keys for it are in force, or not."""
 
     def __init__(
-        self, session: Session, reviewing: Reviewing, queue: ReviewQueue, parent: QWidget | None = None
+        self,
+        session: Session,
+        reviewing: Reviewing,
+        queue: ReviewQueue,
+        guarantees: Guarantees,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__("Review", parent)
         self._session = session
@@ -51,6 +57,9 @@ class ReviewPanel(Card):
         self._make_start()
         self._make_review()
         self._make_accept_all()
+        self.guarantee = GuaranteeCard(session, guarantees, self)
+        self.body.addWidget(self.guarantee)
+        self.body.addStretch(1)
         self._left_out = False
         """Whether predictions wait that are of no category, as far as was asked."""
         self._later = timer(self, self._show)
@@ -113,7 +122,7 @@ class ReviewPanel(Card):
         column.setSpacing(8)
         self.order = Choice("Order of the review", list(_ORDERS), self)
         self.order.currentIndexChanged.connect(lambda: self.queue.set_order(self.order.currentData()))
-        self.end_button = _button("End", "End the review", self)
+        self.end_button = card_button("End", "End the review", self)
         self.end_button.clicked.connect(lambda: self.set_active(False))
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -124,12 +133,14 @@ class ReviewPanel(Card):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
         self.bar.setAccessibleName("How far the review is")
-        self.accept_button = _button("Accept  ↵", "Accept the prediction (Enter)", self)
+        self.accept_button = card_button("Accept  ↵", "Accept the prediction (Enter)", self)
         self.accept_button.setDefault(True)
-        self.reject_button = _button("Reject  ⌫", "Reject the prediction (Backspace)", self)
-        self.back_button = _button("Back  ⇧⇥", "Go back to the one before that still waits (Shift+Tab)", self)
-        self.next_button = _button("Next  ⇥", "Leave it for later (Tab)", self)
-        self.done_button = _button(
+        self.reject_button = card_button("Reject  ⌫", "Reject the prediction (Backspace)", self)
+        self.back_button = card_button(
+            "Back  ⇧⇥", "Go back to the one before that still waits (Shift+Tab)", self
+        )
+        self.next_button = card_button("Next  ⇥", "Leave it for later (Tab)", self)
+        self.done_button = card_button(
             "Image reviewed, next",
             "Mark the image as reviewed, and go on with the next one (Ctrl+Enter)",
             self,
@@ -167,8 +178,8 @@ class ReviewPanel(Card):
         self.from_box.setObjectName("plain")
         self.from_box.setFixedWidth(64)
         self.from_box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.on_image = _button("This image", "Accept all predictions on the open image from there", self)
-        self.on_set = _button(
+        self.on_image = card_button("This image", "Accept all predictions on the open image from there", self)
+        self.on_set = card_button(
             "All images", "Accept all predictions on all images from there; one undo step", self
         )
         self.on_image.clicked.connect(lambda: self._accept_all(whole_set=False))
@@ -183,7 +194,6 @@ class ReviewPanel(Card):
         column.addWidget(label)
         column.addLayout(row)
         self.body.addWidget(self._all)
-        self.body.addStretch(1)
 
     def _accept_all(self, *, whole_set: bool) -> None:
         self._reviewing.accept_all_above(self.from_box.value(), whole_set=whole_set)
@@ -195,6 +205,7 @@ class ReviewPanel(Card):
         self._start.setVisible(not queue.active)
         self._review.setVisible(queue.active)
         self._all.setVisible(not why)
+        self.guarantee.setVisible(not why)
         if not queue.active:
             self.set_note("")
             told = why or "Look at the predictions one after the other, and accept or reject each."
@@ -354,15 +365,6 @@ def pace_text(pace: ReviewPace) -> str:
 
 def _elided(font: QFont, text: str, room: int) -> str:
     return QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, room)
-
-
-def _button(text: str, tooltip: str, parent: QWidget) -> QPushButton:
-    button = QPushButton(text, parent)
-    button.setAccessibleName(text.partition("  ")[0])
-    button.setToolTip(tooltip)
-    # the keys of the review go to the window, not to a button that was clicked last
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button
 
 
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter

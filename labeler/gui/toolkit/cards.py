@@ -122,6 +122,16 @@ class Choice(QComboBox):
         painter.drawPolyline([QPointF(x - 3.5, y - 1.5), QPointF(x, y + 2), QPointF(x + 3.5, y - 1.5)])
 
 
+def card_button(text: str, tooltip: str, parent: QWidget) -> QPushButton:
+    """A button of a card; what comes after two spaces is its key."""
+    button = QPushButton(text, parent)
+    button.setAccessibleName(text.partition("  ")[0])
+    button.setToolTip(tooltip)
+    # the keys of the review go to the window, not to a button that was clicked last
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
 class Yields(QWidget):
     """Shows its content, and a gap above it, whole or, where there is no room, not at all: it goes first."""
 

@@ -28,6 +28,8 @@ SCROLLED = 96
 """The same for a panel that scrolls: its name and a row or two can be seen."""
 GRIP = 8
 """Height of what a dock is moved by, in pixels."""
+HEARD_MS = 50
+"""After this a column of docks has taken up what it was asked for."""
 QWIDGETSIZE_MAX = 16_777_215
 """Qt's word for no bound."""
 NARROWEST = 236
@@ -159,6 +161,19 @@ class _ScrollFrame(QWidget):
                 layout.activate()
         if self.height() < self.maximumHeight():
             window.resizeDocks([dock], [self.maximumHeight() + GRIP], Qt.Orientation.Vertical)
+            QTimer.singleShot(HEARD_MS, self, self._insist)
+
+    def _insist(self) -> None:
+        """Take the free room below by a least height of a moment: the last dock of a column is not heard."""
+        dock = self.parentWidget()
+        window = dock.parentWidget() if dock is not None else None
+        central = window.centralWidget() if isinstance(window, QMainWindow) else None
+        if not isinstance(dock, QDockWidget) or central is None or dock.isFloating():
+            return
+        free = central.geometry().bottom() - dock.geometry().bottom()
+        if 0 < self.maximumHeight() - self.height() <= free:
+            dock.setMinimumHeight(dock.maximumHeight())
+            QTimer.singleShot(HEARD_MS, dock, lambda: _give_way(dock))
 
     def sizeHint(self) -> QSize:
         """All of the panel."""
@@ -178,6 +193,13 @@ class _ScrollFrame(QWidget):
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._fit()
         return handled
+
+
+def _give_way(dock: QDockWidget) -> None:
+    """Its least height is its layout's own again."""
+    dock.setMinimumHeight(0)
+    if (layout := dock.layout()) is not None:
+        layout.activate()
 
 
 class LatePanel(QWidget, Generic[P]):

@@ -136,7 +136,7 @@ PANELS = (
         "Review",
         ReviewPanel,
         "left",
-        lambda bench: ReviewPanel(bench.session, bench.reviewing, bench.queue),
+        lambda bench: ReviewPanel(bench.session, bench.reviewing, bench.queue, bench.guarantees),
         closed=True,
         hugs=True,
     ),

@@ -23,6 +23,7 @@ from labeler.gui.predictions.batch import Batch
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.guarantees import Guarantees
 from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.courier import Courier, run_in_pool
@@ -86,6 +87,7 @@ class Workbench(QObject):
         self.reviewing = Reviewing(session, self.predictions, self)
         self.agreements = SetAgreements(session, self.predictions, self)
         self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
+        self.guarantees = Guarantees(session, self.predictions, self.reviewing, self)
         self.verdicts = Verdicts(session, self.predictions, self.reviewing, self.queue, self)
         self.jobs = PredictClient(self)
         self.batch = Batch(session, self.jobs, self)
@@ -132,6 +134,7 @@ class Workbench(QObject):
         self.training.list.changed.connect(self.evaluation.plan.look)
         self.follow_up.shows.connect(self.shows)
         self.reviewing.told.connect(lambda text: notifier.info(text, key="accepted"))
+        self.guarantees.drawn.connect(self.opened)
         for teller in (self.training, self.follow_up):
             teller.told.connect(lambda text: notifier.info(text, key="training"))
 
@@ -142,12 +145,14 @@ class Workbench(QObject):
         self.predictions.refresh(image_ids)
         self.agreements.touch(image_ids)
         self.queue.refresh()
+        self.guarantees.outdate()
 
     def take_mapping(self) -> None:
         """Candidates have other categories now: filter, measure and queue them anew."""
         self.predictions.refresh()
         self.agreements.measure_anew()
         self.queue.refresh()
+        self.guarantees.outdate()
 
     def set_registry(self, registry: Registry) -> None:
         """Offer the trainers and detectors of these plugins, and open models by them."""

@@ -9,6 +9,7 @@ from labeler.core.review_order import ReviewPace
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.guarantees import Guarantees
 from labeler.gui.review.panel import ReviewPanel, pace_text
 from labeler.gui.review.queue import ReviewQueue
 
@@ -23,7 +24,7 @@ def panel(qtbot, session, owner, shown):
     agreements = SetAgreements(session, predictions, owner)
     reviewing = Reviewing(session, predictions, owner)
     queue = ReviewQueue(session, predictions, reviewing, agreements, owner)
-    made = ReviewPanel(session, reviewing, queue)
+    made = ReviewPanel(session, reviewing, queue, Guarantees(session, predictions, reviewing, owner))
     return shown(made)
 
 

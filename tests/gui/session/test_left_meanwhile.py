@@ -18,6 +18,7 @@ from labeler.gui.images.photo_desk import ASIDE, KEEP, SCALE, PhotoDesk
 from labeler.gui.labelling.history_panel import HistoryPanel
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.guarantees import Guarantees, Terms
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.project.photos.survey import Stranger
@@ -66,9 +67,11 @@ def desks(qtbot, few: Session):
     """What acts on a project after it was asked something."""
     window = QWidget()
     predictions = Predictions(few, window)
+    reviewing = Reviewing(few, predictions, window)
     made = SimpleNamespace(
         photos=PhotoDesk(few, Notifier(window), window),
-        reviewing=Reviewing(few, predictions, window),
+        reviewing=reviewing,
+        guarantees=Guarantees(few, predictions, reviewing, window),
         predictions=predictions,
     )
     yield made
@@ -102,6 +105,11 @@ ACTS: dict[str, Callable[[Session, SimpleNamespace], object]] = {
     "accept elsewhere": lambda session, desks: desks.reviewing.accept([2]),
     "reject elsewhere": lambda session, desks: desks.reviewing.reject([2]),
     "accept all": lambda session, desks: desks.reviewing.accept_all_above(0.5, whole_set=True),
+    "accept what was offered": lambda session, desks: desks.reviewing.accept_pending(
+        list(session.document.candidates.values()), label="Accept", said=""
+    ),
+    "work out a promise": lambda session, desks: desks.guarantees.look(Terms()),
+    "draw by lot": lambda session, desks: desks.guarantees.draw_lot(),
     "merge categories": lambda session, desks: session.edits.merge_categories(1, 2),
     "go back": lambda session, desks: session.history.go_back_to(1),
     "restore an image": lambda session, desks: session.history.restore_image(1),

@@ -203,3 +203,15 @@ def test_cards_opened_at_once_take_the_height_they_need(
         return all(frame.height() >= frame.maximumHeight() - 2 for frame in frames)
 
     qtbot.waitUntil(whole, timeout=20_000)
+
+
+@pytest.mark.parametrize("name", ["Predictions", "Review"])
+def test_a_card_alone_in_its_column_has_the_height_that_it_needs(
+    qtbot: QtBot, opened: MainWindow, name: str
+) -> None:
+    for other in LEFT:
+        assert opened.panels.docks[other].isHidden() or other == name
+    if opened.panels.docks[name].isHidden():
+        opened.panels.toggle(name)
+    frame = opened.panels.docks[name].widget()
+    qtbot.waitUntil(lambda: frame.height() == frame.maximumHeight(), timeout=10_000)
