@@ -4,7 +4,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import area
-from labeler.core.records import Annotation, Box, Prompt, Proposal
+from labeler.core.records import Annotation, Box, Mask, Prompt, Proposal
 from labeler.gui.canvas.begun import PromptPoint, Prompts, Work
 from labeler.gui.canvas.stage import BY
 from labeler.gui.children.host_client import Answer, HostClient
@@ -149,12 +149,15 @@ class PromptDesk(QObject):
         """Look at this candidate."""
         self.step(index - self.index)
 
-    def accept(self) -> Annotation | None:
-        """Make the current proposal an annotation, measured against itself from now on."""
+    def accept(self, painted: Mask | None = None) -> Annotation | None:
+        """Make the current proposal an annotation, measured against the proposal from now on.
+
+        `painted` is what a stroke made of it, None where it is taken as it is.
+        """
         proposal = self.current
         if proposal is None:
             return None
-        made = self._session.edits.accept(proposal.mask, proposal.confidence, by=BY)
+        made = self._session.edits.accept(proposal.mask, proposal.confidence, painted=painted, by=BY)
         if made is not None:
             self.drop()
         return made

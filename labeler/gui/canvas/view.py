@@ -28,7 +28,6 @@ from labeler.gui.canvas.picture import Picture
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.sight import Sight
 from labeler.gui.canvas.stage import AcceptToEdit, Options, Stage, accepts_nothing
-from labeler.gui.canvas.tools.brush import BrushTool
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
@@ -245,8 +244,8 @@ class Canvas(QWidget):
         if pointer is not None:
             color = self.picture.color_at(math.floor(pointer.x), math.floor(pointer.y))
             self.pointer_moved.emit(pointer.x, pointer.y, color)
-        if self.hand.tool.crosshair or isinstance(self.hand.tool, BrushTool):
-            self.update()
+            if self.hand.tool.follows(pointer):
+                self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._gestures.release(event)

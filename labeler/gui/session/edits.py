@@ -62,9 +62,14 @@ class Edits:
             self._focus.select([made.id])
         return made
 
-    def accept(self, mask: Mask, confidence: float, *, by: str) -> Annotation | None:
-        """A proposal of the promptable model becomes an annotation, measured against it from now on."""
-        made = self._made(mask, "model")
+    def accept(
+        self, mask: Mask, confidence: float, *, by: str, painted: Mask | None = None
+    ) -> Annotation | None:
+        """A proposal of the promptable model becomes an annotation, measured against it from now on.
+
+        With `painted` the annotation has that shape, in the same edit.
+        """
+        made = self._made(mask if painted is None else painted, "model")
         if made is None:
             return None
         prediction = Candidate(
@@ -77,7 +82,9 @@ class Edits:
         )
         made = structs.replace(made, prediction_id=prediction.id)
         self.commit(
-            f"Accept {self._document.names([made])}", [Change(None, prediction), Change(None, made)], by=by
+            f"{'Accept' if painted is None else 'Accept and paint'} {self._document.names([made])}",
+            [Change(None, prediction), Change(None, made)],
+            by=by,
         )
         self._focus.select([made.id])
         return made

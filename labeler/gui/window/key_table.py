@@ -16,6 +16,7 @@ CANVAS_KEYS: tuple[tuple[Heading, str, str], ...] = (
     ("Canvas", "Positive point, negative point", "Click, right click or Shift+click"),
     ("Canvas", "Prompt with a box (SAM points)", "Drag"),
     ("Canvas", "Brush erases, eraser paints", "Ctrl+drag"),
+    ("Canvas", "Paint on the proposal or object, rub out of it (SAM)", "Ctrl+drag, Ctrl+right drag"),
     ("Canvas", "A hole in the selected polygon", "Ctrl while drawing a polygon"),
     ("Canvas", "Insert a corner", "Double click or Alt+click on an edge"),
     ("Canvas", "Delete a corner", "Alt+Shift+click on it"),

@@ -17,7 +17,6 @@ from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.stage import Stage
 from labeler.gui.canvas.tools.base import Tool
-from labeler.gui.canvas.tools.brush import BrushTool
 from labeler.gui.canvas.tools.select import SelectTool, handle_points
 from labeler.gui.canvas.viewport import Viewport
 from labeler.gui.toolkit import theme
@@ -66,10 +65,11 @@ class ActiveLayer(QObject):
         stage, self.tagged = self._stage, []
         if stage.options.annotations:
             self._selected.paint(painter, self._selected_jobs(tool), stage.view, size, ratio)
-            if isinstance(tool, BrushTool) and tool.picture is not None:
-                tool.picture.paint(painter, stage.view, size, ratio)
+            if tool.brushwork is not None and tool.brushwork.picture is not None:
+                tool.brushwork.picture.paint(painter, stage.view, size, ratio)
             self._reference.paint(painter, self._reference_jobs(), stage.view, size, ratio)
-        self._paint_proposal(painter, size, ratio)
+        if tool.brushwork is None or not tool.brushwork.makes_one:  # a proposal that is painted on is its
+            self._paint_proposal(painter, size, ratio)
         if stage.options.annotations:
             handles = self._paint_handles(painter, tool)
             if stage.options.tags:
@@ -87,7 +87,7 @@ class ActiveLayer(QObject):
         look = AMONG if several else SELECTED
         if stage.comparison.is_shown:
             look = COMPARED
-        painted = tool.target_id if isinstance(tool, BrushTool) else None
+        painted = tool.brushwork.target_id if tool.brushwork is not None else None
         for annotation in active:
             if annotation.id != painted:
                 jobs.append(SpriteJob(annotation.shape, stage.scene.color(annotation.category_id), look))

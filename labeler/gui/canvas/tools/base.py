@@ -6,6 +6,7 @@ from PySide6.QtGui import QPainter
 from labeler.gui.canvas.begun import Work
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import Drag, Pointer, Stage
+from labeler.gui.canvas.tools.brushwork import Brushwork
 
 
 class Tool:
@@ -18,6 +19,8 @@ class Tool:
     """Whether the selected annotation shows handles to drag."""
     cursor = Qt.CursorShape.CrossCursor
 
+    brushwork: Brushwork | None = None
+    """The strokes of a tool that paints."""
     makes = "shape"
     """What it has half done is called so: "polygon", "proposal"."""
     in_hand = False
@@ -65,6 +68,11 @@ class Tool:
 
     def forget_taken(self) -> None:
         """Something else was done since: what `remove_last` took stays away."""
+
+    def follows(self, pointer: Pointer) -> bool:
+        """Whether something is painted around the pointer, such as a brush."""
+        del pointer
+        return self.crosshair
 
     def changes(self) -> frozenset[int]:
         """The annotations that the drag under way changes; none where it makes a new one."""

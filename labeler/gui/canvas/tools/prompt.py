@@ -1,23 +1,29 @@
-"""Q and W: prompt the model with clicks or with a box, and see what it proposes."""
+"""Q and W: prompt the model with clicks or with a box, see what it proposes, and mend it with a stroke."""
 
 import math
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
-from labeler.core.records import Box
+from labeler.core.records import Annotation, Box, Mask
 from labeler.gui.canvas.begun import Work
 from labeler.gui.canvas.layers.ink import paint_prompt_box
 from labeler.gui.canvas.prompt_desk import PromptDesk
-from labeler.gui.canvas.stage import Drag, Pointer, Stage, box_between
+from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage, box_between
 from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.canvas.tools.brushwork import Brushwork
 
 _STILL = 6.0
 """Widget pixels: a shorter drag is a click."""
 
 
 class PromptTool(Tool):
-    """Clicks for "this" (left) and "not this" (right, or Shift); a drag is a box."""
+    """Clicks for "this" (left) and "not this" (right, or Shift); a drag is a box.
+
+    With Ctrl a drag is a stroke of the brush: with the left button over what is missing, with the right one
+    over what is too much. On a proposal it accepts what comes of it; else it mends the object that it begins
+    on, or the prediction, which it accepts.
+    """
 
     name = "sam-point"
     makes = "proposal"
@@ -26,6 +32,7 @@ class PromptTool(Tool):
     def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
         super().__init__(stage, prompt_desk)
         self._drawn: Box | None = None
+        self.brushwork: Brushwork = Brushwork(stage)
 
     @property
     def pending(self) -> bool:
@@ -34,9 +41,61 @@ class PromptTool(Tool):
     def press(self, pointer: Pointer) -> Drag | None:
         width, height = self.stage.size
         inside = 0 <= pointer.x < width and 0 <= pointer.y < height
-        return (
-            self._click_or_drag(pointer) if inside and self.stage.session.place.pixels is not None else None
-        )
+        if not inside or self.stage.session.place.pixels is None:
+            return None
+        return self._mend(pointer) if pointer.ctrl else self._click_or_drag(pointer)
+
+    # --- strokes ----------------------------------------------------------------------------------
+
+    def _mend(self, start: Pointer) -> Drag | None:
+        """A stroke on the proposal, else on what is under its start; None where there is nothing."""
+        value = start.button == "left"
+        self.prompt_desk.stop_hover()
+        if self.prompt_desk.current is not None:
+            mask = self.prompt_desk.current.mask
+            return self.brushwork.on_shape(start, mask, self._accept_painted, value=value)
+        if self.prompt_desk.pending:
+            self.stage.told.emit("There is no mask to paint on yet; the model has not answered.")
+            return None
+        target = self._under(start)
+        if target is None:
+            return None
+        self.stage.session.focus.select([target.id])
+        return self.brushwork.on_annotation(start, target, value=value)
+
+    def _under(self, start: Pointer) -> Annotation | None:
+        """What a stroke that begins here is for: an annotation, or a prediction, which is accepted now.
+
+        The selected one where it is under the pointer, else the smallest that is. Tells where there is none.
+        """
+        stage, reach = self.stage, self.stage.options.brush_size / 2
+        ids = [entry.id for entry in stage.scene.pick(start.x, start.y, reach=reach)]
+        ids.sort(key=lambda one: one not in stage.session.focus.selection)
+        found = next((one for key in ids if (one := stage.editable(key)) is not None), None)
+        if found is not None:
+            return found
+        kept = stage.predictions.kept
+        predicted = [one.id for one in stage.layer.pick(start.x, start.y, reach=reach) if one.id in kept]
+        if not predicted:
+            stage.told.emit("Nothing was painted: begin the stroke on the object that it is for.")
+            return None
+        return stage.accept_to_edit(predicted[0], BY)
+
+    def _accept_painted(self, mask: Mask) -> None:
+        if not mask.bits.size:
+            self.prompt_desk.drop()
+        elif self.prompt_desk.current is not None:
+            self.prompt_desk.accept(mask)
+        else:  # the model took its proposal back meanwhile; the hand's work is kept
+            self.stage.session.edits.add(mask, by=BY)
+
+    def follows(self, pointer: Pointer) -> bool:
+        return self.crosshair or pointer.ctrl or self.brushwork.picture is not None
+
+    def changes(self) -> frozenset[int]:
+        return self.brushwork.changes
+
+    # --- prompts ----------------------------------------------------------------------------------
 
     def _click_or_drag(self, start: Pointer) -> Drag:
         stage = self.stage
@@ -106,6 +165,9 @@ class PromptTool(Tool):
         return self.prompt_desk.drop()
 
     def paint(self, painter: QPainter) -> None:
+        pointer = self.stage.pointer
+        if pointer is not None and (pointer.ctrl or self.brushwork.picture is not None):
+            self.brushwork.paint_cursor(painter, erases=self.brushwork.rubs_out)
         if self._drawn is not None:
             view, box = self.stage.view, self._drawn
             corner = view.point_on_screen(box.x0, box.y0)

@@ -53,8 +53,14 @@ TOOLS = (
         "SAM points",
         "Q",
         "crosshairs",
-        "click the object, then right click what is not it · drag a box",
+        "click the object, then right click what is not it · drag a box · Ctrl+drag paints",
         options="sign",
     ),
-    ToolSpec(PromptBoxTool, "SAM box", "W", "select-drag", "drag a box around the object"),
+    ToolSpec(
+        PromptBoxTool,
+        "SAM box",
+        "W",
+        "select-drag",
+        "drag a box around the object · Ctrl+drag paints, Ctrl+right drag rubs out",
+    ),
 )
