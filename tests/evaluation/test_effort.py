@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.geometry import rasterise
+from labeler.core.geometry import from_bits, rasterise, to_bits
 from labeler.core.records import Box, Mask, Part, Polygons, Prompt, Proposal
 from labeler.evaluation.effort.act_counts import NOTHING, Acts, Pace
 from labeler.evaluation.effort.effort_curve import ImageEffort, each, table, told
@@ -130,6 +130,11 @@ def square(x: float, y: float, side: float) -> Mask:
     return rasterise(Polygons((Part(ring),)), size=SIZE)
 
 
+def band(x0: float, x1: float) -> Mask:
+    """An upright part of `square(10, 10, 40)`."""
+    return rasterise(Box(x0, 10, x1, 50), size=SIZE)
+
+
 def test_by_hand_a_square_has_four_corners_and_an_end_and_a_box_two_clicks():
     assert by_hand(Goal("cat", square(10, 10, 40)), SIZE) == Acts(clicks=5, looks=1)
     assert by_hand(Goal("cat", Box(1, 2, 30, 40)), SIZE) == Acts(clicks=2, looks=1)
@@ -160,7 +165,7 @@ def test_by_sam_each_step_is_counted():
     goal = Goal("cat", square(10, 10, 40))
     at_once = Person(Offers(goal.shape), Embedding({}, SIZE)).by_sam(goal)
     assert at_once == Acts(clicks=2, keys=1, looks=2)
-    half = square(10, 10, 28)
+    half = band(20, 40)  # two strokes would be needed
     clicked = Person(Offers(half, goal.shape), Embedding({}, SIZE)).by_sam(goal)
     assert clicked == Acts(clicks=3, keys=1, looks=3)
     box = Person(Offers(half), Embedding({}, SIZE)).by_sam(Goal("cat", Box(1, 1, 9, 9)))
@@ -169,13 +174,28 @@ def test_by_sam_each_step_is_counted():
 
 def test_what_clicks_do_not_mend_is_brushed_or_outlined():
     goal = Goal("cat", square(10, 10, 40))
-    person = Person(Offers(square(10, 10, 30)), Embedding({}, SIZE))
-    # box, three clicks that change nothing, Enter, B, one stroke, W
-    brushed = Acts(clicks=5, keys=3, strokes=1, looks=6)
-    assert person.by_sam(goal) == brushed
-    assert person.correction(square(10, 10, 30), goal) == Acts(clicks=1, keys=2, strokes=1, looks=1)
+    person = Person(Offers(band(20, 40)), Embedding({}, SIZE))
+    # box, three clicks that change nothing, Ctrl, two strokes of which the first accepts
+    assert person.by_sam(goal) == Acts(clicks=5, keys=1, strokes=2, looks=6)
+    assert person.correction(band(20, 40), goal) == Acts(keys=1, strokes=2, looks=1)
     nothing = Person(Offers(Mask(0, 0, np.zeros((0, 0), dtype=bool))), Embedding({}, SIZE)).by_sam(goal)
     assert PACE.seconds(nothing) <= PACE.seconds(Acts(clicks=10, keys=3, looks=6))
+
+
+def test_where_one_stroke_mends_it_no_click_is_tried():
+    goal = Goal("cat", square(10, 10, 40))
+    person = Person(Offers(square(10, 10, 30)), Embedding({}, SIZE))
+    assert person.by_sam(goal) == Acts(clicks=2, keys=1, strokes=1, looks=3)
+
+
+def test_a_part_that_lies_apart_takes_the_brush_for_a_stroke_of_ones_own():
+    near, far = square(10, 10, 20), square(10, 40, 20)
+    goal = Goal("cat", from_bits(to_bits(near, SIZE) | to_bits(far, SIZE)))
+    person = Person(Offers(near), Embedding({}, SIZE))
+    # a click selects it, B, W
+    assert person.correction(near, goal) == Acts(clicks=1, keys=2, strokes=1, looks=1)
+    # three clicks that change nothing; Enter, B, W
+    assert person.by_sam(goal) == Acts(clicks=5, keys=3, strokes=1, looks=6)
 
 
 def test_numbers_and_table_of_a_curve():

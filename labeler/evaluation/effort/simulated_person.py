@@ -1,11 +1,11 @@
 """A person who labels known objects well enough, and what that costs: by hand, or by SAM.
 
 They do what the window's tools can do, and see at a glance how much is wrong. By SAM an object takes a box
-around it (two clicks), and a key that accepts. Where the mask is not good enough, a few clicks follow, each
-into the middle of what is most wrong, with a key for each step to another of the masks that are offered; a
-click that made it worse is taken back. What is wrong then is brushed over, with a key to take the brush and
-one to lay it down, or the object is outlined by hand, whichever is quicker. Clicks alone, without the box,
-took more actions.
+around it (two clicks), and a key that accepts. Where the mask is not good enough and one stroke would not
+mend it, a few clicks follow, each into the middle of what is most wrong, with a key for each step to another
+of the masks that are offered; a click that made it worse is taken back. What is wrong then is brushed over
+with Ctrl held, which accepts what comes of it, or the object is outlined by hand, whichever is quicker.
+Clicks alone, without the box, took more actions.
 
 Where an object is only a box, two clicks draw one: no other tool is quicker.
 """
@@ -34,8 +34,18 @@ _CLICKS = 3
 """After the box; what is wrong then is brushed."""
 _SLIVER = 0.04
 """Thickness that no brush catches, as a share of the root of the object's area."""
+_NEAR = 5
+"""Pixels from an object within which a stroke that begins there finds it."""
 _TOLERANCES = (12.0, 8.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
 _BOX = Acts(clicks=2, looks=1)
+
+
+class Strokes(Struct, frozen=True):
+    """What a brush has to do to make a mask good enough."""
+
+    count: int
+    on_it: bool
+    """Whether each of them can begin on the mask."""
 
 
 class Goal(Struct, frozen=True, eq=False):
@@ -114,7 +124,7 @@ class Person:
         acts = Acts(clicks=2, keys=steps, looks=2)  # find the object; judge what is offered
         points: list[tuple[float, float]] = []
         positive: list[bool] = []
-        while offered < self._target and len(points) < _CLICKS:
+        while offered < self._target and len(points) < _CLICKS and not self._takes_a_stroke(known, best):
             x, y, inside = _worst(known, self._bits(best))
             points.append((x, y))
             positive.append(inside)
@@ -132,13 +142,22 @@ class Person:
     def correction(self, shown: Shape, goal: Goal) -> Acts | None:
         """What it costs to brush an accepted mask until it is good enough; None where a brush cannot.
 
-        A click selects it, a key takes the brush, and one takes up again what was in the hand before.
+        A stroke with Ctrl held mends what it begins on. Where one has to begin elsewhere, a click selects the
+        mask, a key takes the brush, and one takes up again what was in the hand before.
         """
         if isinstance(goal.shape, Box):
             return None
         bits = to_bits(rasterise(shown, size=self.size), self.size)
         strokes = _strokes(to_bits(goal.shape, self.size), bits, self._target)
-        return None if strokes is None else Acts(clicks=1, keys=2, strokes=strokes, looks=1)
+        if strokes is None:
+            return None
+        held = Acts(keys=1) if strokes.on_it else Acts(clicks=1, keys=2)
+        return held + Acts(strokes=strokes.count, looks=1)
+
+    def _takes_a_stroke(self, known: Bits, shown: Proposal | None) -> bool:
+        """Whether a single stroke makes the mask good enough, which is surer than a click."""
+        strokes = None if shown is None else _strokes(known, self._bits(shown), self._target)
+        return strokes is not None and strokes.count == 1 and strokes.on_it
 
     def _asked(self, prompt: Prompt, truth: Mask) -> tuple[Proposal | None, int, float]:
         """The proposal that is taken, the keys to come to it, and its IoU.
@@ -168,8 +187,9 @@ class Person:
         if strokes is None:
             return outlined
         accepted = Acts(keys=1)
-        if strokes:
-            accepted += Acts(keys=2, strokes=strokes, looks=1)  # B, and W again
+        if strokes.count:
+            # with Ctrl held the first one accepts; else Enter, B, and W again
+            accepted = Acts(keys=1 if strokes.on_it else 3, strokes=strokes.count, looks=1)
         return min(accepted, outlined, key=self._pace.seconds)
 
 
@@ -191,7 +211,7 @@ def _worst(known: Bits, shown: Bits) -> tuple[float, float, bool]:
     return float(column) + 0.5, float(row) + 0.5, bool(known[row, column])
 
 
-def _strokes(known: Bits, shown: Bits, target: float) -> int | None:
+def _strokes(known: Bits, shown: Bits, target: float) -> Strokes | None:
     """Strokes that make the mask good enough, each over one connected piece of what is wrong, largest first.
 
     None where slivers that the brush cannot catch are too much already.
@@ -204,11 +224,17 @@ def _strokes(known: Bits, shown: Bits, target: float) -> int | None:
     sizes = statistics[:, cv2.CC_STAT_AREA]
     missed = np.bincount(pieces[known], minlength=len(sizes))
     order = (np.argsort(-sizes[1:], kind="stable") + 1).tolist()
-    for strokes, piece in enumerate([0, *order]):
-        if strokes:
+    around = cv2.dilate(shown.view(np.uint8), np.ones((2 * _NEAR + 1, 2 * _NEAR + 1), np.uint8)).view(
+        np.bool_
+    )
+    reached = np.bincount(pieces[around], minlength=len(sizes)) > 0
+    on_it = True
+    for count, piece in enumerate([0, *order]):
+        if count:
             # what was missed is shared now, what was too much is in the union no more
             shared += int(missed[piece])
             united -= int(sizes[piece] - missed[piece])
+            on_it = on_it and bool(reached[piece])
         if shared >= target * united:
-            return strokes
+            return Strokes(count, on_it)
     return None
