@@ -29,10 +29,9 @@ GARBAGE = 50_000
 """Objects made since the last collection after which a test's end is worth another one."""
 
 
-LONGEST = (
+LONG = (
     "tests/gui/children/test_client_faults.py",
     "tests/gui/test_two_at_once.py",
-    "tests/test_house.py",
     "tests/e2e/test_training.py",
     "tests/training/instant/test_instant_trainer.py",
     "tests/models/test_yolo_detectors.py",
@@ -48,7 +47,13 @@ LONGEST = (
     "tests/cli/test_console.py",
     "tests/training/yolo/test_yolo_trainer.py",
 )
-"""Files that take longest, in that order: begun at the end, one would run while other processes are idle."""
+"""Files that start children and load models again and again, the longest first.
+
+They have the marker "long": `.ci/run` runs them with all others, `uv run pytest` leaves them out where it is
+not given them by name.
+"""
+FIRST = (*LONG, "tests/test_house.py")
+"""Begun at the end, one of these would run while other processes are idle."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,10 +62,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # xdist's own order is by the number of tests
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is not asked for is left out by its markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a process among several, have the longest files first."""
+    """Mark the long files that were not asked for by name; in a process among several, have them first."""
+    named = {Path(one.partition("::")[0]).name for one in config.args}
+    long = {one for one in LONG if Path(one).name not in named}
+    for item in items:
+        if item.nodeid.partition("::")[0] in long:
+            item.add_marker("long")
     if hasattr(config, "workerinput"):
-        places = {name: place for place, name in enumerate(LONGEST)}
+        places = {name: place for place, name in enumerate(FIRST)}
         items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication
 
-from labeler.core.geometry import contains
+from labeler.core.geometry import bounds, contains
 from labeler.core.records import Box, Polygons
 from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.labelling.categories_panel import CategoriesPanel
@@ -127,6 +127,23 @@ def test_in_the_middle_of_a_drag(person: Outsider) -> None:
     assert person.image == "bus.jpg"
     person.read_all()
     assert person.annotations() == [box]  # Del took the drag back, and nothing else
+
+
+def test_ctrl_and_a_drag_paint_on_the_object_under_it(person: Outsider) -> None:
+    person.key("R")
+    person.drag((100, 300), (300, 500))
+    person.wait(lambda: len(person.annotations()) == 1)
+    (box,) = person.annotations()
+    person.key("W")
+    xdotool("keydown", "ctrl")
+    person.drag((200, 400), (400, 400))
+    xdotool("keyup", "ctrl")
+    person.wait(lambda: person.annotations()[0].shape != box.shape)
+    (painted,) = person.annotations()
+    assert painted.id == box.id
+    assert bounds(painted.shape).x1 > 400
+    person.key("Ctrl+Z")
+    person.wait(lambda: person.annotations() == [box])
 
 
 def test_keys_that_are_held_down(person: Outsider) -> None:
