@@ -22,7 +22,9 @@ def read_label_map(text: str) -> list[tuple[str, Rgb3 | None]]:
             continue
         fields = line.rsplit(":", 3)
         if len(fields) == 4 and fields[0]:
-            found.append((fields[0], _color(fields[1])))
+            name = fields[0]
+            is_no_remark = name.startswith(" ") and name.lstrip(" ").startswith("#")
+            found.append((name[1:] if is_no_remark else name, _color(fields[1])))
     return found
 
 
@@ -35,12 +37,21 @@ def _color(text: str) -> Rgb3 | None:
 
 
 def write_label_map(names: Sequence[str], colors: Sequence[Rgb3]) -> str:
-    """The file's text, the background first; a name with a line break cannot be in it and is left out."""
+    """The file's text, the background first; a line for each name, since their places are their numbers.
+
+    Line breaks in a name become spaces, and one that begins as a remark does gets a space before it.
+    """
     rows = [f"{BACKGROUND}:0,0,0::\n"]
-    for name, (r, g, b) in zip(names, colors, strict=True):
-        if len(name.splitlines()) == 1 and not name.startswith("#"):
-            rows.append(f"{name}:{r},{g},{b}::\n")
+    for number, (name, (r, g, b)) in enumerate(zip(names, colors, strict=True), 1):
+        line = on_one_line(name, number)
+        rows.append(f"{' ' if line.lstrip(' ').startswith('#') else ''}{line}:{r},{g},{b}::\n")
     return _HEAD + "".join(rows)
+
+
+def on_one_line(name: str, number: int) -> str:
+    """A name without line breaks; one of nothing else is called as a number without a name is."""
+    line = " ".join(name.splitlines())
+    return line if line.strip() else f"class {number}"
 
 
 def categories_of(rows: Sequence[tuple[str, Rgb3 | None]]) -> list[Category]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from labeler.errors import FormatError
 from labeler.formats.masks.class_tables import CLASSES
-from labeler.formats.masks.label_map import BACKGROUND, write_label_map
+from labeler.formats.masks.label_map import BACKGROUND, on_one_line, write_label_map
 from labeler.formats.masks.label_map import NAME as LABEL_MAP
 from labeler.formats.masks.mask_writing import (
     MOST_BYTES,
@@ -46,7 +46,7 @@ def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
             save(found.labels, target.path / at, colors=colors)
             notes += told([a or b for a, b in zip(covered(masks, found), merged(found), strict=True)], at)
     names = [one.name for one in categories]
-    lines = "".join(f"{' '.join(name.splitlines())}\n" for name in (BACKGROUND, *names))
+    lines = "".join(f"{on_one_line(name, number)}\n" for number, name in enumerate((BACKGROUND, *names)))
     (target.path / CLASSES).write_text(lines, encoding="utf-8", newline="\n")
     if colors is not None:
         text = write_label_map(names, colors)

@@ -142,6 +142,11 @@ def _sets(image: Image) -> list[str]:
 
 
 def write_categories(categories: Sequence[Category], folder: Path) -> None:
-    """The table of categories; those without objects stand nowhere else."""
-    text = write_label_map([one.name for one in categories], colors_of(categories))
+    """The table of categories, since those without objects stand nowhere else; of names on one line only."""
+    rows = [
+        (one.name, color)
+        for one, color in zip(categories, colors_of(categories), strict=True)
+        if len(one.name.splitlines()) == 1
+    ]
+    text = write_label_map([name for name, _ in rows], [color for _, color in rows])
     (folder / LABEL_MAP).write_text(text, encoding="utf-8", newline="\n")

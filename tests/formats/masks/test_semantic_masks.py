@@ -17,9 +17,10 @@ from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.door import read_by
 from labeler.formats.masks.mask_keys import NEAREST, THRESHOLD
 from labeler.formats.masks.mask_writing import APART, COVERED, PARTLY, TOUCHES
-from labeler.formats.masks.masks_format import masks, sniff_instances, sniff_masks
+from labeler.formats.masks.masks_format import masks, masks_instance, sniff_instances, sniff_masks
 from labeler.formats.masks.palettes import voc_color
 from labeler.formats.masks.semantic_reading import LONELY, PIECES, beside, instance_ids, main_key
+from labeler.formats.masks.semantic_writing import NO_SIZE
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Reading
@@ -425,3 +426,53 @@ def test_a_table_with_spaces_behind_its_commas(tmp_path: Path) -> None:
     photo(tmp_path / "images" / "a.jpg")
     (tmp_path / "classes.csv").write_text('Pixel Value, Class\n0, background\n2, "cat, big"\n')
     assert [one.name for one in read(tmp_path).dataset.categories] == ["cat, big"]
+
+
+@pytest.mark.parametrize(
+    ("names", "read_as"),
+    [
+        (("#1", "cat"), ("#1", "cat")),
+        (("cat", " # 2", "dog"), ("cat", "# 2", "dog")),
+        (("two\nlines", "cat"), ("two lines", "cat")),
+        (("\u2028", "cat"), ("class 1", "cat")),
+        (("a:b", "bg", "background"), ("a:b", "bg", "background")),
+    ],
+)
+def test_each_object_keeps_its_category_whatever_that_is_called(tmp_path: Path, names, read_as) -> None:
+    photo(tmp_path / "a.jpg")
+    categories = tuple(Category(number, name, "") for number, name in enumerate(names, 1))
+    objects = tuple(
+        Annotation(one.id, 1, one.id, Mask(one.id * 5, 2, np.ones((3, 3), bool))) for one in categories
+    )
+    dataset = Dataset((Image(1, "a.jpg", W, H),), categories, objects)
+    write_data_set(masks, Wanted(dataset, tmp_path / "out", {1: tmp_path / "a.jpg"}, photos="copied"))
+    back = read(tmp_path / "out").dataset
+    called = {one.id: one.name for one in back.categories}
+    found = {int(one.shape.x) // 5: called[one.category_id] for one in back.annotations}
+    assert [found[number] for number in sorted(found)] == list(read_as)
+
+
+def test_an_image_of_unknown_size_gets_no_mask_and_that_is_told(tmp_path: Path) -> None:
+    images = (Image(1, "a.jpg", 0, 0), Image(2, "b.jpg", W, H))
+    dataset = Dataset(images, (Category(1, "cat", ""),), ())
+    for spec, folder in ((masks, "masks"), (masks_instance, "instances")):
+        written = write_data_set(spec, Wanted(dataset, tmp_path / folder))
+        assert [(note.at, note.sentence) for note in written.report.items] == [(f"{folder}/a.png", NO_SIZE)]
+        assert [path.name for path in (tmp_path / folder / folder).iterdir()] == ["b.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "is_one"),
+    [
+        (("a.jpg", "a_mask.png"), True),
+        (("a.jpg", "a_mask.png", "b.jpg", "b_mask.png"), True),
+        (("a.jpg", "a_mask.png", "b.jpg"), False),
+        (("a_mask.png",), False),
+        (("images/a.jpg", "masks/a.png"), True),
+    ],
+)
+def test_a_folder_is_one_of_masks_where_each_photo_has_one(tmp_path: Path, names, is_one: bool) -> None:
+    for name in names:
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).touch()
+    assert sniff_masks(tmp_path / "x") is is_one
