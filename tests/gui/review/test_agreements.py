@@ -1,14 +1,16 @@
 """The set's agreement follows edits without a rescan, on a real project."""
 
+import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Filter
 from labeler.core.measures.set_agreement import AgreementTally
-from labeler.core.records import Annotation, Box, Candidate, Change
+from labeler.core.records import Annotation, Box, Candidate, Category, Change, Edit
 from labeler.gui.review.agreements import ImageMeasurer, SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.session.session import Session
+from labeler.project.store import Store
 
 
 class Sliders(QObject):
@@ -140,3 +142,59 @@ def test_worst_first_and_effort(qtbot, session, owner, predict):
     agreements.ask_effort(effort.append)
     qtbot.waitUntil(lambda: bool(effort))
     assert (effort[0].objects, effort[0].actions) == (3, 3)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "labels.labeler") as made:
+        made.photos.add(["a.png", "b.png"])
+        made.apply(Edit("Category", (Change(None, Category(1, "cat", "#ff0000")),)))
+        yield made
+
+
+def measurer(store, *names, confidence=0.5, **wanted):
+    models = [store.predictions.ensure_model(name, "1", suppressed=name == "done") for name in names]
+    return ImageMeasurer(models, Filter(confidence=confidence, **wanted), 0.5), [one.id for one in models]
+
+
+def test_what_a_measure_depends_on(store):
+    """A model that comes without suppression is measured by the sliders, another by its confidence only."""
+    plain, (raw, done) = measurer(store, "raw", "done")
+    other, _ = measurer(store, "raw", "done", iou=0.3)
+    surer, _ = measurer(store, "raw", "done", confidence=0.6)
+    assert plain.settings(raw) != plain.settings(done)
+    assert plain.settings(raw) != other.settings(raw)
+    assert plain.settings(done) == other.settings(done)
+    assert " 0.000 none " in plain.settings(done)
+    assert surer.settings(done) != plain.settings(done)
+
+
+def test_an_image_is_measured_by_each_model_that_saw_it(store):
+    look, (first, second) = measurer(store, "raw", "done")
+    boxes = [Candidate(0, 0, 0, 1, Box(x, 0, x + 10, 10), 0.9, "cat") for x in (0, 40)]
+    store.predictions.record_run(first, 1, boxes)
+    store.predictions.record_run(second, 1, boxes[:1])
+    store.predictions.record_run(second, 2, boxes)
+    # nobody has labelled anything
+    assert {key: one.categories for key, one in look.measure(store, 1)[1]} == {first: {}, second: {}}
+    store.apply(Edit("Label", (Change(None, Annotation(1, 1, 1, Box(0, 0, 10, 10))),)))
+    found = dict(look.measure(store, 1)[1])
+    assert found[first].total == AgreementTally(1, 0, 1, 1.0, 1.0)
+    assert found[second].total == AgreementTally(1, 0, 0, 1.0, 1.0)
+    assert [key for key, _ in look.measure(store, 2)[1]] == [second]
+    assert look.measure(store, 7) == (7, [])  # taken out of the project meanwhile
+    only, _ = measurer(store, "done")
+    assert [key for key, _ in only.measure(store, 1)[1]] == [second]
+
+
+def test_what_was_accepted_counts_also_where_a_slider_hides_it(store):
+    look, (model,) = measurer(store, "raw", confidence=0.5)
+    faint = Candidate(0, 0, 0, 1, Box(0, 0, 10, 10), 0.2, "cat")
+    (kept,) = store.predictions.record_run(model, 1, [faint])
+    label = Annotation(1, 1, 1, Box(0, 0, 10, 10))
+    store.apply(Edit("Label", (Change(None, label),)))
+    assert dict(look.measure(store, 1)[1])[model].total == AgreementTally(0, 1, 0)
+    accepted = replace(label, prediction_id=kept.id)
+    changes = (Change(kept, replace(kept, verdict="accepted")), Change(label, accepted))
+    store.apply(Edit("Accept", changes))
+    assert dict(look.measure(store, 1)[1])[model].total == AgreementTally(1, 0, 0, 1.0, 1.0)

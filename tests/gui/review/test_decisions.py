@@ -1,14 +1,15 @@
 """Accepting and rejecting predictions on a real project of real photos."""
 
+import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 from pytestqt.qtbot import QtBot
 
 from labeler.core.filtering import Filter
-from labeler.core.records import Box, Candidate
+from labeler.core.records import Box, Candidate, Category
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
-from labeler.gui.review.decisions import Reviewing
+from labeler.gui.review.decisions import Categories, Reviewing
 from labeler.gui.review.queue import ReviewQueue
 from labeler.gui.session.session import Session
 from labeler.gui.window.verdicts import Verdicts
@@ -212,3 +213,96 @@ def test_nothing_is_decided_before_its_photo_is_on_the_screen(qtbot, session, ow
     predictions.select(ids(session))
     verdicts.accept()
     assert [c.verdict for c in session.document.candidates.values()] == ["accepted"]
+
+
+def test_what_a_person_and_a_run_do_while_all_is_looked_for_stays_as_it_is(qtbot, session, owner, predict):
+    """One is accepted, one rejected, and a run finds other things on an image, before all are taken."""
+    images = [image.id for image in session.document.images]
+    predict({image_id: [candidate(box(1), 0.9), candidate(box(3), 0.8)] for image_id in images})
+    reviewing = Reviewing(session, Sliders(), owner)
+    accept_many, told = reviewing._accept_many, []
+    reviewing.told.connect(told.append)
+    first, second = ids(session)
+
+    def run_again(store):
+        model = store.predictions.ensure_model("detector", "1")
+        store.predictions.record_run(model.id, images[2], [candidate(box(7), 0.9)])
+
+    def meanwhile(found, confidence):
+        reviewing.accept([first])
+        reviewing.reject([second])
+        session.keep(run_again, lambda _: None, failed=told.append)
+        accept_many(found, confidence)
+
+    reviewing._accept_many = meanwhile
+    reviewing.accept_all_above(0.0, whole_set=True)
+    qtbot.waitUntil(lambda: bool(told), timeout=20_000)
+    saved(qtbot, session)
+    assert told == ["Accepted 4 predictions on 2 images; one Undo takes it back."]
+    found = []
+    session.ask(
+        lambda store: [
+            ([a.shape.x0 for a in store.annotations(i)], [c.verdict for c in store.predictions.candidates(i)])
+            for i in images
+        ],
+        found.append,
+    )
+    qtbot.waitUntil(lambda: bool(found))
+    assert found[0][0] == ([10], ["accepted", "rejected"])
+    assert found[0][1] == ([10, 30], ["accepted", "accepted"])
+    assert found[0][2][0] == [10, 30], "what was seen when it was accepted is there"
+    session.history.undo()
+    qtbot.waitUntil(lambda: sum(sum(session.document.counts(i).values()) for i in images) == 1)
+    assert {c.id: c.verdict for c in session.document.candidates.values()} == {
+        first: "accepted",
+        second: "rejected",
+    }
+
+
+def test_words_where_nothing_can_be_decided(qtbot, session, owner, predict):
+    told, decided = [], []
+    session.told.connect(told.append)
+    reviewing = Reviewing(session, Sliders(), owner)
+    reviewing.decided.connect(decided.append)
+    reviewing.accept_all_above(0.5, whole_set=False)
+    assert told.pop() == "There are no predictions to accept. Run a model or import results first."
+    labels = ["zebra", "horse", ""]
+    predict(
+        {
+            session.place.image.id: [
+                candidate(box(n), 0.9, category=0, label=label) for n, label in enumerate(labels, 1)
+            ]
+        }
+    )
+    session.focus.choose_category(0)
+    zebra, horse, nameless = ids(session)
+    reviewing.accept([zebra, horse])
+    assert (
+        told.pop()
+        == "Not accepted: 2 classes are mapped to no category. Map it in the classes of the model first."
+    )
+    reviewing.accept([])
+    assert (told, decided) == ([], [])
+    reviewing.reject([zebra, horse])
+    reviewing.reject([zebra, horse])  # said already
+    assert decided == [(zebra, horse)]
+    assert not session.document.annotations
+    assert session.document.candidates[nameless].verdict == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "of", "meant"),
+    [
+        (candidate(box(1), 0.9, category=2), 2, 2),
+        (candidate(box(1), 0.9, category=0, label="DOG"), 0, 2),  # pointed at, its name counts
+        (candidate(box(1), 0.9, category=9, label="dog"), 0, 2),  # of a category that is gone
+        (candidate(box(1), 0.9, category=0, label="zebra"), 0, 0),
+        (candidate(box(1), 0.9, category=0, label=""), 1, 1),  # a model without classes
+    ],
+)
+def test_which_category_a_prediction_becomes(given, of, meant):
+    known = [Category(1, "person", ""), Category(2, "Dog", "")]
+    categories = Categories(known, known[0])
+    assert (categories.of(given), categories.meant(given)) == (of, meant)
+    nothing_chosen = Categories(known, None)
+    assert nothing_chosen.of(given) == (of if given.label or given.category_id else 0)
