@@ -336,3 +336,96 @@ def test_moving_keeps_the_nesting_and_lays_out_images() -> None:
     assert there["images"].is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(there["images"], batch["images"])
     assert there["more"][1] == ("text", 3)
+
+
+class Watched(Task):
+    """Notes the learning rate and the loss of each step, and where it was stopped and went on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rates: list[float] = []
+        self.said: list[float] = []
+        self.made: torch.optim.Optimizer | None = None
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        self.made = super().optimizer()
+        return self.made
+
+    def losses(self, batch: dict[str, Any], where: torch.device) -> dict[str, torch.Tensor]:
+        found = super().losses(batch, where)
+        assert self.made is not None
+        self.rates.append(self.made.param_groups[0]["lr"])
+        self.said.append(float(found["loss"].detach()))
+        return found
+
+
+@pytest.mark.parametrize("after", [3, 9, 10**9])
+def test_each_step_has_its_rate_and_an_epoch_tells_their_mean_also_of_a_run_that_went_on(
+    new_run: Callable[[], RunFolder], after: int
+) -> None:
+    folder, task = new_run(), Watched()
+    schedule = msgspec.structs.replace(SCHEDULE, epochs=2, mixed_precision=False)
+    said: list[Event] = []
+    try:
+        said += trained(task, folder, schedule, stop=stopping_after(after))[1]
+    except StoppedError:
+        again = Watched()
+        again.rates, again.said = task.rates, task.said
+        said += trained(again, folder, schedule)[1]
+        task = again
+    steps = IMAGES // schedule.batch
+    rates = [0.05 * schedule.rate(done / steps) for done in range(1, 2 * steps + 1)]
+    assert task.rates == pytest.approx(rates)
+    told = {event.epoch: event.losses["loss"] for event in folder.events() if isinstance(event, Epoch)}
+    means = {1: sum(task.said[:steps]) / steps, 2: sum(task.said[steps:]) / steps}
+    assert told == pytest.approx(means, rel=1e-4)
+
+
+def test_a_long_gradient_is_made_shorter_and_a_short_one_left(new_run: Callable[[], RunFolder]) -> None:
+    """With plain gradient descent a step is the rate times the gradient."""
+
+    class Plain(Task):
+        def optimizer(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.module.parameters(), lr=1.0)
+
+        def batches(self, epoch: int, batch: int) -> Iterator[dict[str, Any]]:
+            yield next(iter(super().batches(epoch, batch)))
+
+        def steps(self, batch: int) -> int:
+            return 1
+
+    def length(clip: float) -> float:
+        task = Plain()
+        before = [one.detach().clone() for one in task.module.parameters()]
+        schedule = Schedule(1, 8, "accuracy", final_rate=1.0, clip=clip, mixed_precision=False)
+        trained(task, new_run(), schedule)
+        moved_by = [one.detach() - old for one, old in zip(task.module.parameters(), before, strict=True)]
+        return float(torch.cat([one.flatten() for one in moved_by]).norm())
+
+    free = length(0.0)
+    assert length(free / 2) == pytest.approx(free / 2, rel=1e-3)
+    assert length(free * 2) == pytest.approx(free, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "patience", "epochs", "best"),
+    [
+        ([0.5, 0.5, 0.5, 0.5], 2, 3, 1),  # as good is no better
+        ([0.5, 0.4, 0.6, 0.5, 0.5, 0.9], 2, 5, 3),
+        ([0.1, 0.2, 0.3], 1, 3, 3),
+        ([0.5, 0.4, 0.9], 1, 2, 1),
+        ([0.5, 0.4, 0.3, 0.6], 0, 4, 4),
+        ([0.0, -0.5], 0, 2, 1),  # the first is better than none, whatever it is
+    ],
+)
+def test_how_long_it_waits_for_a_better_epoch(
+    new_run: Callable[[], RunFolder], metrics: list[float], patience: int, epochs: int, best: int
+) -> None:
+    task = Task()
+    task.metrics = list(metrics)
+    schedule = Schedule(len(metrics), 24, "accuracy", patience=patience, mixed_precision=False)
+    fitted, said = trained(task, new_run(), schedule)
+    told = [event for event in said if isinstance(event, Epoch)]
+    assert len(told) == epochs
+    assert fitted == Fitted(best, {"accuracy": metrics[best - 1]})
+    assert [event.epoch for event in told if event.best][-1] == best
