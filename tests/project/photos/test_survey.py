@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.core.photos import photo_files
-from labeler.core.photos.photo_files import fingerprint, photos_below, said_left_out
-from labeler.core.records import Annotation, Box, Category, Change, Edit
+from labeler.core.photos.photo_files import Fingerprint, fingerprint, photos_below, said_left_out
+from labeler.core.records import Annotation, Box, Category, Change, Edit, Image
 from labeler.project.photos import photo_edits
-from labeler.project.photos.folder import CHANGED, MISSING, Sync, find_images, take_survey
+from labeler.project.photos import survey as survey_module
+from labeler.project.photos.folder import CHANGED, MISSING, Sync, find_images, said_of, take_survey
 from labeler.project.photos.survey import survey
 from labeler.project.store import Store
 from tests.in_one_go import sync_images
@@ -284,3 +285,101 @@ def test_kinds_that_are_left_out_are_counted(photos, monkeypatch) -> None:
     )
     assert said_left_out({}) == ""
     assert isinstance(Sync((), (), (), (), ()), Sync)
+
+
+def images_at(*paths: str, digest: str = "d") -> list[Image]:
+    return [Image(number, path, 9, 9, digest=digest) for number, path in enumerate(paths, 1)]
+
+
+@pytest.mark.parametrize(
+    ("images", "files", "pairs", "alike"),
+    [
+        (("a.jpg",), ("x/a.jpg",), {1: "x/a.jpg"}, {}),
+        (("a.jpg",), ("b.jpg",), {}, {1: "b.jpg"}),  # one of each is left
+        (("a.jpg", "b.jpg"), ("x.jpg", "y.jpg"), {}, {}),
+        (("a.jpg", "b.jpg"), ("x/b.jpg", "y.jpg"), {2: "x/b.jpg"}, {1: "y.jpg"}),
+        # more parts of the path tell more
+        (("1/a.jpg", "2/a.jpg"), ("new/2/a.jpg", "new/1/a.jpg"), {1: "new/1/a.jpg", 2: "new/2/a.jpg"}, {}),
+        (("1/a.jpg", "2/a.jpg"), ("new/2/a.jpg", "a.jpg"), {2: "new/2/a.jpg", 1: "a.jpg"}, {}),
+        # two files of one name say nothing of an image, nor two images of a file
+        (("1/a.jpg",), ("x/a.jpg", "y/a.jpg"), {}, {}),
+        (("1/a.jpg", "2/a.jpg"), ("a.jpg",), {}, {}),
+        ((), ("a.jpg",), {}, {}),
+        (("a.jpg",), (), {}, {}),
+    ],
+)
+def test_images_and_files_of_one_content_are_paired_by_their_paths(images, files, pairs, alike) -> None:
+    given = images_at(*images)
+    assert {one.id: path for one, path in survey_module._paired(given, files)} == pairs
+    assert {one.id: path for one, path in survey_module.alike_pairs(given, files)} == pairs | alike
+
+
+@pytest.mark.parametrize(
+    ("files", "known", "is_shared", "moved", "unsure"),
+    [
+        # all its bytes are those of a file of another name
+        ({"new.jpg": ("d", "whole")}, {1: "whole"}, False, {1: "new.jpg"}, []),
+        ({"new.jpg": ("d", "other")}, {1: "whole"}, False, {}, []),
+        # by its ends only: certain as long as no other image has them
+        ({"new.jpg": ("d", "")}, {}, False, {1: "new.jpg"}, []),
+        ({"new.jpg": ("d", "whole")}, {}, False, {1: "new.jpg"}, []),
+        ({"new.jpg": ("d", "")}, {}, True, {}, [1]),
+        ({"sub/a.jpg": ("d", "")}, {}, True, {1: "sub/a.jpg"}, []),
+        ({"x/b.jpg": ("d", ""), "y/b.jpg": ("d", "")}, {}, False, {}, [1]),
+        ({"new.jpg": ("other", "")}, {}, False, {}, []),
+    ],
+)
+def test_when_a_file_is_the_photo_that_is_looked_for(files, known, is_shared, moved, unsure) -> None:
+    looks = {path: Fingerprint(9, 9, digest, content) for path, (digest, content) in files.items()}
+    before = {key: Fingerprint(9, 9, "d", content) for key, content in known.items()}
+    shared = frozenset({"d"} if is_shared else ())
+    pairs, doubted = survey_module._recognised(images_at("a.jpg"), looks, before, shared)
+    assert {one.id: path for one, path in pairs} == moved
+    assert [one.id for one in doubted] == unsure
+
+
+def test_a_file_that_two_claim_is_nobodys() -> None:
+    """One is known by all its bytes, the other by its ends, and both are as the file."""
+    one, two = images_at("a.jpg", "b.jpg")
+    looks = {"new.jpg": Fingerprint(9, 9, "d", "whole")}
+    known = {1: Fingerprint(9, 9, "d", "whole"), 2: Fingerprint(9, 9, "d", "")}
+    assert survey_module._recognised([one, two], looks, known, frozenset()) == ([], [])
+
+
+def test_ends_that_several_images_have_prove_nothing() -> None:
+    pair, lonely, nameless = images_at("a", "b"), images_at("c", digest="e"), images_at("d", "e", digest="")
+    assert survey_module._shared([*pair, *lonely, *nameless]) == {"d"}
+
+
+UNCLEAR = " missing, and files of one content make it unclear which is which: locate each at its new place."
+
+
+@pytest.mark.parametrize(
+    ("unsure", "moved", "said"),
+    [
+        (0, 0, ""),
+        (0, 1, "A photo was found again as 0.jpg; its labels went with it."),
+        (0, 1234, "1,234 photos were found again at other paths; their labels went with them."),
+        (1, 2, f"A photo is{UNCLEAR}"),
+        (2, 0, f"2 photos are{UNCLEAR}"),
+    ],
+)
+def test_what_is_told_of_photos_that_moved(unsure: int, moved: int, said: str) -> None:
+    some = [Image(number, f"{number}.jpg", 9, 9) for number in range(moved)]
+    sync = Sync((), tuple(some), (), (), (), unsure=tuple(images_at(*["x"] * unsure)))
+    assert said_of(sync) == said
+
+
+def test_labels_set_aside_make_room_for_the_photos_that_lie_there(store: Store, photos: Path) -> None:
+    fill(photos, {"a.bmp": frame(1), "b.bmp": frame(2)})
+    label(store, photos)
+    edit = photo_edits.set_aside(store, [1, 2])
+    assert edit.label == "Set labels of 2 photos aside"
+    store.apply(edit)
+    assert sorted((one.id, one.path.rpartition("/")[2], one.note) for one in store.images()) == [
+        (1, "a.bmp", MISSING),
+        (2, "b.bmp", MISSING),
+        (3, "a.bmp", ""),
+        (4, "b.bmp", ""),
+    ]
+    assert photo_edits.set_aside(store, [3]).label == "Set labels of a.bmp aside"
