@@ -189,7 +189,7 @@ class TwoAtOnce(RuleBasedStateMachine):
         )
         queue = ReviewQueue(session, predictions, reviewing, agreements, window)
         self.verdicts = Verdicts(session, predictions, reviewing, queue, window)
-        self.canvas = Canvas(session, None, predictions, accept_to_edit=reviewing.accept_to_edit)
+        self.canvas = Canvas(session, None, predictions, take_over=reviewing.take_over)
         self.canvas.resize(420, 320)
         self.canvas.show()
         self.canvas.sight.fit()

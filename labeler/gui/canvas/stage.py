@@ -13,6 +13,7 @@ from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
 from labeler.gui.predictions.comparison import Comparison
 from labeler.gui.predictions.predictions import Predictions
+from labeler.gui.review.decisions import TakenOver
 from labeler.gui.session.session import Session
 
 BY = "canvas"
@@ -65,14 +66,11 @@ Drag: TypeAlias = Generator[None, Pointer, None]
 """One press, all moves and the release: each is sent in; `close()` takes it back."""
 
 
-AcceptToEdit: TypeAlias = Callable[[int, str], Annotation | None]
-"""Makes a prediction (its candidate's id) an annotation that is about to be changed, by whom.
-
-None where that may not be.
-"""
+TakeOver: TypeAlias = Callable[[int], TakenOver | None]
+"""Gives what a prediction (its candidate's id) becomes when its shape is changed; None where it may not."""
 
 
-def accepts_nothing(candidate_id: int, by: str) -> None:
+def takes_nothing(candidate_id: int) -> None:
     """Predictions are only looked at."""
 
 
@@ -92,14 +90,14 @@ class Stage(QObject):
         predictions: Predictions,
         parent: QObject | None = None,
         *,
-        accept_to_edit: AcceptToEdit = accepts_nothing,
+        take_over: TakeOver = takes_nothing,
     ) -> None:
         super().__init__(parent)
         self.session = session
         self.predictions = predictions
         self.layer = PredictionLayer(session, predictions, self)
         """The predictions on the open image."""
-        self.accept_to_edit = accept_to_edit
+        self.take_over = take_over
         self.options = Options()
         self.view = Viewport()
         self.scene = Scene()
@@ -140,10 +138,12 @@ class Stage(QObject):
         In a read-only project it is given too: the session refuses the edit, and says why.
         """
         annotation = self.session.document.annotations.get(annotation_id)
-        category = self.session.document.categories.get(annotation.category_id) if annotation else None
-        if category is not None and (category.locked or category.hidden):
-            return None
-        return annotation
+        return None if annotation is None or self.is_held_back(annotation) else annotation
+
+    def is_held_back(self, annotation: Annotation) -> bool:
+        """Whether its category is locked or hidden."""
+        category = self.session.document.categories.get(annotation.category_id)
+        return category is not None and (category.locked or category.hidden)
 
     def sole(self) -> Annotation | None:
         """The selected annotation, where it is the only one and may be changed."""

@@ -27,7 +27,7 @@ from labeler.gui.canvas.key_acts import KeyActs
 from labeler.gui.canvas.picture import Picture
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.sight import Sight
-from labeler.gui.canvas.stage import AcceptToEdit, Options, Stage, accepts_nothing
+from labeler.gui.canvas.stage import Options, Stage, TakeOver, takes_nothing
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
@@ -56,7 +56,7 @@ class Canvas(QWidget):
         predictions: Predictions | None = None,
         parent: QWidget | None = None,
         *,
-        accept_to_edit: AcceptToEdit = accepts_nothing,
+        take_over: TakeOver = takes_nothing,
         step_elsewhere: Callable[[int], bool] = lambda _: False,
         leave_elsewhere: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -70,7 +70,7 @@ class Canvas(QWidget):
         self.setMinimumSize(240, 180)
         self._place = session.place
         self.predictions = predictions if predictions is not None else Predictions(session, self)
-        self._stage = stage = Stage(session, self.predictions, self, accept_to_edit=accept_to_edit)
+        self._stage = stage = Stage(session, self.predictions, self, take_over=take_over)
         self.comparison = stage.comparison
         self.sight = Sight(stage, self)
         """What part of the photo is looked at."""

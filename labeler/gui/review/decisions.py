@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import structs
+from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Filter
@@ -19,6 +19,15 @@ from labeler.project.store import Store
 
 BY = "review"
 """Who made these edits, as `Changed.by` says it."""
+
+
+class TakenOver(Struct, frozen=True):
+    """A prediction that becomes an annotation in another shape."""
+
+    annotation: Annotation
+    """As it is accepted, not stored yet."""
+    verdict: Change
+    """That the prediction is accepted."""
 
 
 class Categories:
@@ -46,8 +55,6 @@ class Categories:
 class Reviewing(QObject):
     """A person's word on predictions. All methods are called on the GUI thread and return at once."""
 
-    decided = Signal(tuple)
-    """Ids of candidates that were accepted or rejected here."""
     told = Signal(str)
     """How many were accepted at once, where that is more than a person could count."""
 
@@ -67,15 +74,19 @@ class Reviewing(QObject):
         """Say that candidates are wrong, which later runs of their model remember; one edit."""
         self._with(candidate_ids, self._reject)
 
-    def accept_to_edit(self, candidate_id: int, by: str) -> Annotation | None:
-        """Accept a candidate of the open image because its shape is about to be changed, and select it.
+    def take_over(self, candidate_id: int) -> TakenOver | None:
+        """What accepting a candidate of the open image makes, whose shape is being changed; nothing is done.
 
-        `by` is who does it, as in `Session.commit`. Gives the annotation, None where nothing can be
-        changed or no category is known for it.
+        None, and a sentence, where nothing can be changed or no category is known for it.
         """
         candidate = self._session.document.candidates.get(candidate_id)
-        made = self._accept([candidate], by=by) if candidate is not None else []
-        return made[0] if made else None
+        if candidate is None or self._is_read_only():
+            return None
+        placed = self._made([candidate])
+        if not placed:
+            return None
+        ((_, annotation),) = placed
+        return TakenOver(annotation, Change(candidate, structs.replace(candidate, verdict="accepted")))
 
     def accept_all_above(self, confidence: float, *, whole_set: bool) -> None:
         """Accept every prediction of at least this confidence on the open image or all; one undo step.
@@ -88,6 +99,8 @@ class Reviewing(QObject):
         if model is None:
             session.told.emit("There are no predictions to accept. Run a model or import results first.")
             return
+        if not session.document.categories and self._is_without_classes(model):
+            session.edits.add_category("object", by=BY)
         pending = Pending(model, confidence, self._filtering.filter, self._categories())
         least = f" from a confidence of {confidence:.2f}" if confidence > 0 else ""
         briefly = f" from {confidence:.2f}" if confidence > 0 else ""
@@ -137,47 +150,61 @@ class Reviewing(QObject):
         self._accept(candidates)
 
     def _accept(
-        self, candidates: Sequence[Candidate], *, label: str = "", by: str = BY, selects: bool = True
+        self, candidates: Sequence[Candidate], *, label: str = "", selects: bool = True
     ) -> list[Annotation]:
         session = self._session
         if self._is_read_only():
             return []
+        placed = self._made(candidates)
+        if not placed:
+            return []
+        made = [annotation for _, annotation in placed]
+        changes: list[Change] = []
+        for candidate, annotation in placed:
+            changes.append(Change(candidate, structs.replace(candidate, verdict="accepted")))
+            changes.append(Change(None, annotation))
+        if not session.edits.commit(label or f"Accept {self._named(made)}", changes, by=BY):
+            return []
+        if selects:  # what is accepted on the whole set takes nothing from under the hand
+            here = session.place.image.id if session.place.image is not None else 0
+            session.focus.select([a.id for a in made if a.image_id == here])
+        return made
+
+    def _made(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, Annotation]]:
+        """The annotations that candidates become, of those that are none yet; says where none has a category.
+
+        What a model without classes found in a project without categories is an "object", as what is drawn.
+        """
+        session = self._session
         accepted = {a.prediction_id for a in session.document.annotations.values()}
         open_ones = [
             c
             for c in candidates
             if c.id not in accepted and (c.verdict != "accepted" or c.id in session.document.candidates)
         ]
+        if not session.document.categories and any(not c.label for c in open_ones):
+            session.edits.add_category("object", by=BY)
         categories = self._categories()
         placed = [(c, category) for c in open_ones if (category := categories.meant(c))]
         if not placed:
             self._tell_unmapped(open_ones)
-            return []
         now = time.time()
-        made = [
-            Annotation(
-                id=session.edits.new_annotation_id(),
-                image_id=candidate.image_id,
-                category_id=category_id,
-                shape=candidate.shape,
-                source="model",
-                prediction_id=candidate.id,
-                created=now,
-                edited=now,
+        return [
+            (
+                candidate,
+                Annotation(
+                    id=session.edits.new_annotation_id(),
+                    image_id=candidate.image_id,
+                    category_id=category_id,
+                    shape=candidate.shape,
+                    source="model",
+                    prediction_id=candidate.id,
+                    created=now,
+                    edited=now,
+                ),
             )
             for candidate, category_id in placed
         ]
-        changes: list[Change] = []
-        for (candidate, _), annotation in zip(placed, made, strict=True):
-            changes.append(Change(candidate, structs.replace(candidate, verdict="accepted")))
-            changes.append(Change(None, annotation))
-        if not session.edits.commit(label or f"Accept {self._named(made)}", changes, by=by):
-            return []
-        if selects:  # what is accepted on the whole set takes nothing from under the hand
-            here = session.place.image.id if session.place.image is not None else 0
-            session.focus.select([a.id for a in made if a.image_id == here])
-        self.decided.emit(tuple(candidate.id for candidate, _ in placed))
-        return made
 
     def _find(
         self, pending: "Pending", image_ids: Sequence[int], take: Callable[[list[Candidate]], None]
@@ -195,7 +222,7 @@ class Reviewing(QObject):
         """Accept what a person has not spoken of while it was looked for."""
         left = [c for c in candidates if c.id not in self._changed_meanwhile]
         if not left:
-            self._session.told.emit(f"There is nothing left to accept{said}.")
+            self._tell_nothing(said)
             return
         made = self._accept(left, label=label, selects=selects)
         if made:
@@ -211,8 +238,7 @@ class Reviewing(QObject):
         names = {self._name(c.category_id, c.label) for c in left}
         what = names.pop() if len(left) == 1 else f"{len(left):,} predictions"
         changes = [Change(c, structs.replace(c, verdict="rejected")) for c in left]
-        if self._session.edits.commit(f"Reject {what}", changes, by=BY):
-            self.decided.emit(tuple(c.id for c in left))
+        self._session.edits.commit(f"Reject {what}", changes, by=BY)
 
     # --- small words ------------------------------------------------------------------------------
 
@@ -229,6 +255,28 @@ class Reviewing(QObject):
         else:
             text = "Not accepted: there is no category for it. Add one first."
         self._session.told.emit(text)
+
+    def _is_without_classes(self, model: Model) -> bool:
+        """Whether what the model found on the open image bears no class's name."""
+        ours = [one for one in self._session.document.candidates.values() if one.model_id == model.id]
+        return bool(ours) and not any(one.label for one in ours)
+
+    def _tell_nothing(self, said: str) -> None:
+        """Nothing was accepted: predictions that are shown on the open image may be of no category."""
+        session, categories, kept = self._session, self._categories(), self._filtering.filter.confidence
+        unplaced = [
+            one
+            for one in session.document.candidates.values()
+            if session.measure.model is not None
+            and one.model_id == session.measure.model.id
+            and one.verdict == ""
+            and one.confidence >= kept
+            and not categories.of(one)
+        ]
+        if unplaced:
+            self._tell_unmapped(unplaced)
+        else:
+            session.told.emit(f"There is nothing left to accept{said}.")
 
     def _is_reviewed(self, image_id: int) -> bool:
         image = self._session.document.find_image(image_id)

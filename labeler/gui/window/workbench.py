@@ -72,7 +72,7 @@ class Workbench(QObject):
             session,
             self.host,
             self.predictions,
-            accept_to_edit=self.reviewing.accept_to_edit,
+            take_over=self.reviewing.take_over,
             step_elsewhere=self.verdicts.next_item,
             leave_elsewhere=self.verdicts.end_review,
         )

@@ -114,9 +114,34 @@ def test_a_class_mapped_to_nothing_is_refused_with_a_sentence(qtbot, session, ow
 def test_a_candidate_without_a_class_gets_the_current_category(qtbot, session, owner, predict):
     predict({session.place.image.id: [candidate(box(1), 0.9, category=0, label="")]})
     thing = session.edits.add_category("thing", by="test")
-    made = Reviewing(session, Sliders(), owner).accept_to_edit(ids(session)[0], "test")
+    reviewing = Reviewing(session, Sliders(), owner)
+    taken = reviewing.take_over(ids(session)[0])
+    assert (taken.annotation.category_id, taken.verdict.after.verdict) == (thing.id, "accepted")
+    assert not session.document.annotations
+    reviewing.accept(ids(session))
+    (made,) = session.document.annotations.values()
     assert made.category_id == thing.id
     assert session.focus.selection == {made.id}
+
+
+def test_without_categories_what_has_no_class_is_an_object_as_what_is_drawn(qtbot, session, owner, predict):
+    session.history.undo()  # the category
+    qtbot.waitUntil(lambda: not session.document.categories)
+    predict({session.place.image.id: [candidate(box(n), 0.9, category=0, label="") for n in (1, 3)]})
+    Reviewing(session, Sliders(), owner).accept_all_above(0.0, whole_set=False)
+    qtbot.waitUntil(lambda: len(session.document.annotations) == 2)
+    assert [one.name for one in session.document.categories.values()] == ["object"]
+    session.history.undo()
+    qtbot.waitUntil(lambda: not session.document.annotations)
+
+
+def test_accept_all_names_the_classes_that_are_of_no_category(qtbot, session, owner, predict):
+    predict({session.place.image.id: [candidate(box(1), 0.9, category=0, label="kite")]})
+    with qtbot.waitSignal(session.told) as told:
+        Reviewing(session, Sliders(), owner).accept_all_above(0.0, whole_set=False)
+    assert told.args == [
+        "Not accepted: “kite” is mapped to no category. Map it in the classes of the model first."
+    ]
 
 
 def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing(

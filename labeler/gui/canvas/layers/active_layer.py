@@ -103,21 +103,22 @@ class ActiveLayer(QObject):
 
     def reference(self) -> Candidate | None:
         """What the one selected annotation is measured against, where it differs from it."""
-        stage = self._stage
-        if len(stage.session.focus.selection) != 1:
-            return None
-        annotation = stage.session.document.annotations.get(next(iter(stage.session.focus.selection)))
+        stage, annotation = self._stage, self._sole()
         reference = stage.predictions.agreement.reference(annotation) if annotation is not None else None
         measured = self._agreement()
         same = measured is not None and measured.iou > 0.9999
         return None if same else reference
 
+    def _sole(self) -> Annotation | None:
+        """The one selected annotation; without one the prediction that a drag is about to make one."""
+        focus, known = self._stage.session.focus, self._stage.session.document.annotations
+        if len(focus.selection) == 1:
+            return known.get(next(iter(focus.selection)))
+        return focus.draft if focus.draft is not None and focus.draft.id not in known else None
+
     def _agreement(self) -> Agreement | None:
         """Of the one selected annotation, or its draft, worked out once for each change of it."""
-        session = self._stage.session
-        if len(session.focus.selection) != 1:
-            return None
-        annotation = session.document.annotations.get(next(iter(session.focus.selection)))
+        annotation = self._sole()
         if annotation is None:
             return None
         if self._measured is None or self._measured[0] is not annotation:

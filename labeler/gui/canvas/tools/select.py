@@ -21,6 +21,7 @@ from labeler.gui.canvas.layers.ink import paint_band
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import BY, REACH, Drag, Pointer, Stage, box_between, frame_of
 from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.review.decisions import TakenOver
 
 _STILL = 3.0
 """Widget pixels that the hand may slip without moving anything."""
@@ -252,15 +253,45 @@ class SelectTool(Tool):
             stage.show_drafts([])
 
     def _take_over(self, start: Pointer, held: int, clicked: int) -> Drag:
-        """Dragging the selected prediction accepts it, and moves it as an annotation; a click selects."""
+        """Dragging the selected prediction accepts it where it is let go, as one edit; a click selects."""
         stage = self.stage
-        while not (pointer := (yield)).released:
-            if math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) < _STILL:
-                continue
-            if stage.accept_to_edit(held, BY) is not None:
-                yield from self._move(start, None)
+        taken: TakenOver | None = None
+        moved: Annotation | None = None
+        try:
+            while not (pointer := (yield)).released:
+                if taken is None:
+                    if math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) < _STILL:
+                        continue
+                    taken = stage.take_over(held)
+                    if taken is None or stage.is_held_back(taken.annotation):
+                        return
+                shape = taken.annotation.shape
+                whole = isinstance(shape, Mask)
+                dx, dy = self._allowed(
+                    frame_of([shape]), pointer.x - start.x, pointer.y - start.y, whole=whole
+                )
+                moved = structs.replace(taken.annotation, shape=translated(shape, dx, dy))
+                stage.show_drafts([moved])
+            if taken is not None and moved is not None:
+                self._accept_moved(taken, moved)
+            else:
+                stage.predictions.select([clicked])
+        finally:
+            if taken is not None:
+                stage.show_drafts([])
+
+    def _accept_moved(self, taken: TakenOver, moved: Annotation) -> None:
+        """One edit: the prediction is accepted, in its new place."""
+        session, name = self.stage.session, self.stage.name_of(moved)
+        known = session.document.annotations.values()
+        there = next((one for one in known if one.prediction_id == moved.prediction_id), None)
+        if there is not None:  # something has accepted it while it was dragged
+            session.edits.replace(there, moved.shape, label=f"Move {name}", by=BY)
+            session.focus.select([there.id])
             return
-        stage.predictions.select([clicked])
+        changes = [taken.verdict, Change(None, moved)]
+        if session.edits.commit(f"Accept and move {name}", changes, by=BY):
+            session.focus.select([moved.id])
 
     def _move(self, start: Pointer, clicked: int | None) -> Drag:
         """Move the whole selection; where the hand stays still, select `clicked` alone."""
