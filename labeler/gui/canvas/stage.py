@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import bounds
-from labeler.core.records import Annotation, Box, Shape
+from labeler.core.records import Annotation, Box, Change, Shape
 from labeler.gui.canvas.layers.layer import PredictionLayer
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.viewport import Viewport
@@ -139,6 +139,17 @@ class Stage(QObject):
         """
         annotation = self.session.document.annotations.get(annotation_id)
         return None if annotation is None or self.is_held_back(annotation) else annotation
+
+    def accept_to_edit(self, candidate_id: int, by: str) -> Annotation | None:
+        """Accept a prediction because a stroke on it begins, and select it; None where that may not be."""
+        taken = self.take_over(candidate_id)
+        if taken is None:
+            return None
+        label = f"Accept {self.name_of(taken.annotation)}"
+        if not self.session.edits.commit(label, [taken.verdict, Change(None, taken.annotation)], by=by):
+            return None
+        self.session.focus.select([taken.annotation.id])
+        return taken.annotation
 
     def is_held_back(self, annotation: Annotation) -> bool:
         """Whether its category is locked or hidden."""

@@ -164,7 +164,7 @@ def canvas(qtbot, session, host):
     canvas = Canvas(session, host)
     reviewing = Reviewing(session, canvas.predictions, canvas)
     canvas.hide()
-    made = Canvas(session, host, canvas.predictions, accept_to_edit=reviewing.accept_to_edit)
+    made = Canvas(session, host, canvas.predictions, take_over=reviewing.take_over)
     qtbot.addWidget(canvas)
     qtbot.addWidget(made)
     made.resize(1000, 700)
