@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from labeler.core.photos.patience import is_there, patiently, resolved
+from labeler.core.photos.patience import is_folder, is_there, patiently, resolved
 from labeler.core.photos.photo_files import PLACEHOLDER, SUFFIXES, photos_below
 from labeler.errors import ImageError
 
@@ -52,10 +52,14 @@ class FoundFile(Struct, frozen=True):
 
 
 class Folder:
-    """The images below one folder, by the names that labels files have for them."""
+    """The images below one folder, by the names that labels files have for them.
+
+    A name is asked of the disk; who asks for many has the folder listed first, by `files`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = resolved(root)
+        self._known_folders: dict[str, bool] = {}
 
     def holds(self, name: str) -> bool:
         """Whether there is a file of just that path; nothing is listed for it."""
@@ -86,10 +90,12 @@ class Folder:
 
     def _is_inside(self, relative: str) -> bool:
         """Whether a clean path is a file of the folder, or a link in it to a photo."""
+        if (known := self._listed(relative)) is not None:
+            return known
         path = self.root / relative
         try:
             if path.suffix.lower() in SUFFIXES:
-                return is_there(path)
+                return self._has_folder(relative.rpartition("/")[0]) and is_there(path)
             return patiently(path, lambda: self._is_below_root(path.resolve()))
         except (
             ImageError,
@@ -98,6 +104,24 @@ class Folder:
             RuntimeError,
         ):  # a link in a circle is a RuntimeError before Python 3.13
             return False
+
+    def _has_folder(self, relative: str) -> bool:
+        """Whether a folder below this one is there; where its disk is silent, who reads in it says so."""
+        if relative not in self._known_folders:
+            try:
+                self._known_folders[relative] = not relative or is_folder(self.root / relative)
+            except ImageError:
+                return True
+        return self._known_folders[relative]
+
+    def _listed(self, relative: str) -> bool | None:
+        """Whether a photo is there as far as its folder was listed already; None where that says nothing."""
+        if "files" not in self.__dict__ or relative.startswith(".") or "/." in relative:
+            return None
+        if relative in self._names:
+            return True
+        is_photo = PurePosixPath(relative).suffix.lower() in SUFFIXES
+        return False if is_photo and relative.rpartition("/")[0] in self._folders else None
 
     def _is_below_root(self, real: Path) -> bool:
         return real.is_relative_to(self.root) and real.is_file()
@@ -109,6 +133,15 @@ class Folder:
             return list(photos_below(self.root))
         except OSError:  # what is not found is told name by name
             return []
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.files)
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """The folders that have photos; what is not in one of these, no listing says."""
+        return frozenset(path.rpartition("/")[0] for path in self.files)
 
     @cached_property
     def _by_path(self) -> dict[str, str]:

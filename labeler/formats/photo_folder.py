@@ -7,6 +7,8 @@ from labeler.core.photos.images import read_header
 from labeler.errors import ImageError
 from labeler.formats.image_paths import Folder, folded
 
+_SINGLY = 64
+"""Photos that are looked for one by one, before their folder is listed."""
 LYING = 5
 """EXIF orientations from this on swap width and height."""
 
@@ -51,6 +53,9 @@ class PhotoFolder:
         return self._found[name]
 
     def _look_for(self, name: str) -> tuple[Path, str] | None:
+        if len(self._found) == _SINGLY:
+            for folder in self._folders:
+                folder.files  # noqa: B018 - listed once, so that no other name is asked of the disk
         for folder in self._folders:
             if folder.holds(name):
                 return folder.root, str(PurePosixPath(name))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from labeler.formats import image_paths
 from labeler.formats.image_paths import Folder, FoundFile, clean, folded, is_clean, placeholder
 
 
@@ -140,6 +141,26 @@ def test_placeholders_stay_below_the_folder_and_apart(tmp_path: Path, name: str)
     assert (tmp_path / path).resolve().is_relative_to(tmp_path.resolve())
     assert not (tmp_path / path).exists()
     assert placeholder(name) == path != placeholder(name + "x")
+
+
+def test_a_folder_that_was_listed_is_not_asked_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder(root)
+    assert "x/same.jpg" in folder.files
+    asked: list[Path] = []
+    monkeypatch.setattr(image_paths, "is_there", lambda path: bool(asked.append(path)))
+    held = [name for name in ("a.jpg", "sub/b.jpg", "none.jpg", "x/none.jpg") if folder.holds(name)]
+    assert (held, asked) == (["a.jpg", "sub/b.jpg"], [])
+    for name in (".a.jpg", "x/.same.jpg", "empty/a.jpg"):  # what a listing leaves out
+        (root / "empty").mkdir(exist_ok=True)
+        folder.holds(name)
+    assert asked == [root / ".a.jpg", root / "x/.same.jpg", root / "empty/a.jpg"]
+
+
+def test_names_in_a_folder_that_is_gone_cost_one_look(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = Folder(root), list[Path]()
+    monkeypatch.setattr(image_paths, "is_folder", lambda path: bool(asked.append(path)))
+    assert not any(folder.holds(f"gone/{number}.jpg") for number in range(100))
+    assert asked == [root / "gone"]
 
 
 def test_harmless_names_are_their_own_placeholders() -> None:

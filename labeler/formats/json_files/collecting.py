@@ -1,11 +1,14 @@
 """Records of a data set as the files of a format give them: images by path, categories by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Category, Image, Shape
+from labeler.formats.gates import RefusalError
+from labeler.formats.json_files.plain_geometry import object_in
 from labeler.formats.report import FieldNote, Verdict
 from labeler.formats.spec import Dataset, Reading
 
@@ -68,6 +71,23 @@ class Collecting:
             )
         )
         self._places.append(at)
+
+    def shapes_of(
+        self, items: Sequence[Raw], at: str, shape_of: Callable[[dict[str, Any]], Shape]
+    ) -> Iterator[tuple[str, dict[str, Any], Shape]]:
+        """The place, the values and the shape of each item of a list that stands at `at`.
+
+        One that is no object, or of which `shape_of` raises RefusalError, is noted and left out.
+        """
+        for number, raw in enumerate(items):
+            place = f"{at}[{number}]"
+            try:
+                one = object_in(raw)
+                shape = shape_of(one)
+            except RefusalError as refusal:
+                self.note("refused", refusal.sentence, field=refusal.field, at=place)
+                continue
+            yield place, one, shape
 
     def note(
         self, verdict: Verdict, sentence: str, *, kind: str = "annotations", field: str = "", at: str = ""

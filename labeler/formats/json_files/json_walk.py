@@ -1,14 +1,16 @@
 """The JSON files of a folder, and what a JSON text is by its beginning and its end."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec import Raw
 
 from labeler.core.order import natural_key
-from labeler.errors import FormatError, ImportStoppedError
+from labeler.core.photos.patience import patiently, unhurried
+from labeler.errors import FormatError, ImageError, ImportStoppedError
 from labeler.formats.json_files.collecting import Collecting
 from labeler.formats.json_text import parsed, read_bytes
 from labeler.formats.spec import Source
@@ -17,6 +19,8 @@ _TOP = msgspec.json.Decoder(Raw)
 _STEP = 256
 """Files between two questions whether to stop."""
 
+_TOGETHER, _BYTES_TOGETHER = 64, 16 << 20
+"""Files, and bytes of them, that are read at a time."""
 _PIECE = 1 << 16
 """Bytes that are looked at where a file begins, and where it ends."""
 _LOOKED_AT = 12
@@ -89,6 +93,37 @@ def _passes(path: Path, test: Callable[[bytes], bool]) -> bool:
         return False
 
 
+def _texts_of(paths: Sequence[Path], encoding: str) -> Iterator[bytes | FormatError]:
+    """The text of each file, or why there is none; a few are read at a time, so that many cost few waits."""
+    start = 0
+    while start < len(paths):
+        found: list[bytes | FormatError] = []
+        try:
+            patiently(paths[start], partial(_read_some, paths[start : start + _TOGETHER], encoding, found))
+        except ImageError:  # a silent disk: each file says so itself
+            found = [_read(paths[start], encoding)]
+        yield from found
+        start += len(found)
+
+
+def _read_some(paths: Sequence[Path], encoding: str, found: list[bytes | FormatError]) -> None:
+    """Read files, up to so many bytes, onto the end of `found`."""
+    size = 0
+    with unhurried():
+        for path in paths:
+            found.append(one := _read(path, encoding))
+            size += 0 if isinstance(one, FormatError) else len(one)
+            if size > _BYTES_TOGETHER:
+                return
+
+
+def _read(path: Path, encoding: str) -> bytes | FormatError:
+    try:
+        return read_bytes(path, encoding=encoding)
+    except FormatError as error:
+        return error
+
+
 def each_json(source: Source, found: Collecting) -> Iterator[tuple[str, Raw]]:
     """The name, from the folder that is read or the file's own, and the JSON text of each file.
 
@@ -98,12 +133,16 @@ def each_json(source: Source, found: Collecting) -> Iterator[tuple[str, Raw]]:
     is_dir = source.path.is_dir()
     names = json_below(source.path) if is_dir else [source.path.name]
     root = source.path if is_dir else source.path.parent
+    texts = _texts_of([root / name for name in names], source.encoding)
     for count, name in enumerate(names):
         if count % _STEP == 0 and source.should_stop():
             raise ImportStoppedError("Nothing was imported: it was stopped.")
         path = root / name
         try:
-            top, _, notes = parsed(read_bytes(path, encoding=source.encoding), path, _TOP)
+            data = next(texts)
+            if isinstance(data, FormatError):
+                raise data
+            top, _, notes = parsed(data, path, _TOP)
         except FormatError as error:
             if not is_dir:
                 raise

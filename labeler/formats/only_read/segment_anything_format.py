@@ -18,7 +18,7 @@ from labeler.formats.coco.shapes import MASK_BUDGET
 from labeler.formats.gates import OBJECT, Fields, Kind, LimitError, RefusalError, packed
 from labeler.formats.json_files.collecting import UNLABELLED, Collecting
 from labeler.formats.json_files.json_walk import each_json, knows
-from labeler.formats.json_files.plain_geometry import number_from, object_in, ring_of, value_of
+from labeler.formats.json_files.plain_geometry import number_from, ring_of, value_of
 from labeler.formats.json_text import no_collection
 from labeler.formats.spec import FormatSpec, Reading, Source
 
@@ -84,14 +84,8 @@ def _take(name: str, fields: Fields, source: Source, found: Collecting, budget: 
     file_id = number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
     image = found.image(source.find(photo) or photo, (size[0], size[1]), file_id=file_id)
     category = found.category(UNLABELLED)
-    for place, raw in enumerate(_LIST.read(fields["annotations"], "annotations")):
-        at = f"{name}:annotations[{place}]"
-        try:
-            one = object_in(raw)
-            shape = _shape_of(one, budget)
-        except RefusalError as refusal:
-            found.note("refused", refusal.sentence, field=refusal.field, at=at)
-            continue
+    rows = _LIST.read(fields["annotations"], "annotations")
+    for at, one, shape in found.shapes_of(rows, f"{name}:annotations", lambda one: _shape_of(one, budget)):
         found.add(image, category, shape, at, extra=_extra_of(one))
 
 

@@ -24,7 +24,6 @@ from labeler.formats.json_files.plain_geometry import (
     no_area,
     number_from,
     number_in,
-    object_in,
     value_of,
     with_holes,
 )
@@ -75,14 +74,8 @@ def _take(name: str, fields: Fields, source: Source, found: Collecting, masks: P
     tags = _tags(_value(fields.get("tags")))
     extra = packed({"supervisely": packed({"tags": _ENCODE(tags)})}) if tags else b""
     image = found.image(photo, size, extra=extra)
-    for number, raw in enumerate(_LIST.read(fields["objects"], "objects")):
-        at = f"{name}:objects[{number}]"
-        try:
-            one = object_in(raw)
-            shape = _shape_of(one, masks)
-        except RefusalError as refusal:
-            found.note("refused", refusal.sentence, field=refusal.field, at=at)
-            continue
+    rows = _LIST.read(fields["objects"], "objects")
+    for at, one, shape in found.shapes_of(rows, f"{name}:objects", lambda one: _shape_of(one, masks)):
         label = one.get("classTitle")
         if not isinstance(label, str) or not label.strip():
             found.note("repaired", NO_NAME, field="classTitle", at=at)

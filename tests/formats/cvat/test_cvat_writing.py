@@ -21,23 +21,6 @@ from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.spec import Dataset, Source
 from tests.cli.typed import labeler
 from tests.formats.cvat.test_cvat_reading import META, TRACK, VIDEO, image, xml
-from tests.formats.round_trip_law import agree, came_back, datasets
-
-
-@given(datasets())
-@settings(max_examples=40, deadline=None)
-def test_what_was_fitted_comes_back(dataset: Dataset) -> None:
-    back, report, held = came_back(cvat, dataset)
-    agree(back, held)
-    assert report.refused == 0
-    assert len(back.images) == len(held.images)
-
-
-@given(datasets())
-@settings(max_examples=20, deadline=None)
-def test_it_comes_back_where_photos_stay(dataset: Dataset) -> None:
-    back, _, held = came_back(cvat, dataset, photos="left")
-    agree(back, held)
 
 
 def again(tmp_path: Path, text: str) -> tuple[Dataset, ET.Element]:

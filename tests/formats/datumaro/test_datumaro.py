@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from PIL import Image as PillowImage
 
 from labeler.core.geometry import area, bounds
@@ -26,7 +25,6 @@ from labeler.formats.report import Report
 from labeler.formats.spec import Dataset, Source, Target
 from labeler.formats.write_options import Writing
 from tests.cli.typed import labeler
-from tests.formats.round_trip_law import agree, came_back, datasets
 
 POINTS = {"label_id": 1, "labels": ["nose", "hand"], "joints": [[0, 1]], "positions": []}
 
@@ -69,22 +67,6 @@ def taken(tmp_path: Path, found: object) -> tuple[Dataset, Report]:
 
 def sentences(report: Report) -> str:
     return "\n".join(map(str, report.items))
-
-
-@given(datasets())
-@settings(max_examples=40, deadline=None)
-def test_what_was_fitted_comes_back(dataset: Dataset) -> None:
-    back, report, held = came_back(datumaro, dataset)
-    agree(back, held)
-    assert report.refused == 0
-    assert len(back.images) == len(held.images)
-
-
-@given(datasets())
-@settings(max_examples=20, deadline=None)
-def test_it_comes_back_where_photos_stay(dataset: Dataset) -> None:
-    back, _, held = came_back(datumaro, dataset, photos="left")
-    agree(back, held)
 
 
 def test_what_a_file_says_beside_shapes(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from PIL import Image as PillowImage
 
 from labeler.core.geometry import area, bounds
@@ -27,7 +26,6 @@ from labeler.formats.spec import Dataset, Source, Target
 from labeler.formats.write_options import Writing
 from tests.cli.typed import labeler
 from tests.formats.label_studio.test_brush_runs import CODE
-from tests.formats.round_trip_law import agree, came_back, datasets
 
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0}
 
@@ -89,22 +87,6 @@ def again(tmp_path: Path, *tasks: Any) -> list[Any]:
     write_data_set(label_studio, Wanted(read(Source(path)).dataset, out))
     found: list[Any] = json.loads(out.read_bytes())
     return found
-
-
-@given(datasets())
-@settings(max_examples=40, deadline=None)
-def test_what_was_fitted_comes_back(dataset: Dataset) -> None:
-    back, report, held = came_back(label_studio, dataset)
-    agree(back, held)
-    assert report.refused == 0
-    assert len(back.images) == len(held.images)
-
-
-@given(datasets())
-@settings(max_examples=20, deadline=None)
-def test_it_comes_back_where_photos_stay(dataset: Dataset) -> None:
-    back, _, held = came_back(label_studio, dataset, photos="left")
-    agree(back, held)
 
 
 def test_a_rectangle_is_percent_of_its_image(tmp_path: Path) -> None:

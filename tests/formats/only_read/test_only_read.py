@@ -19,6 +19,9 @@ from labeler.core.rle import compress, encode
 from labeler.errors import FormatError, ImportStoppedError
 from labeler.formats.coco.coco_file import open_document
 from labeler.formats.door import format_of, read_by
+from labeler.formats.json_files import json_walk
+from labeler.formats.json_files.collecting import Collecting
+from labeler.formats.json_files.json_walk import each_json
 from labeler.formats.only_read.superannotate_pixels import NO_COLORS, NO_PICTURE, NO_PIXELS
 from labeler.formats.placement import read_placed_coco
 from labeler.formats.report import Report
@@ -473,6 +476,28 @@ def test_a_folder_with_other_files(spec: FormatSpec, tmp_path: Path) -> None:
     assert {note.at for note in reading.notes if note.kind == "file" and note.at} == {"b.json", "c.json"}
     with pytest.raises(ImportStoppedError):
         spec.read(Source(tmp_path, should_stop=lambda: True))
+
+
+def test_many_files_cost_few_waits_and_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[Path] = []
+    monkeypatch.setattr(json_walk, "_TOGETHER", 4)
+    monkeypatch.setattr(json_walk, "_BYTES_TOGETHER", 1000)
+    monkeypatch.setattr(json_walk, "patiently", lambda path, look: (waits.append(path), look())[1])
+    for number in range(9):
+        text = json.dumps([number] * (400 if number == 1 else 1))
+        (tmp_path / f"{number}.json").write_text("" if number == 6 else text)
+    found = Collecting()
+    names = [name for name, _ in each_json(Source(tmp_path), found)]
+    assert names == [f"{number}.json" for number in range(9) if number != 6]
+    assert [path.name for path in waits] == [
+        "0.json",
+        "2.json",
+        "6.json",
+    ]  # 1 is as much as is read at a time
+    (note,) = found.reading().notes
+    assert (note.verdict, note.at) == ("refused", "6.json")
 
 
 def test_lvis_with_addresses_only(tmp_path: Path) -> None:
