@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from labeler.core.geometry import bounds, clipped, rasterise
-from labeler.core.records import Part, Polygons
+from labeler.core.records import Annotation, Box, Category, Image, Part, Polygons
 from labeler.formats import spec
+from labeler.formats.data_set import Wanted, write_data_set
 from labeler.formats.fitting import CROWD
-from labeler.formats.yolo.yolo_format import yolo, yolo_seg
+from labeler.formats.spec import Dataset
+from labeler.formats.yolo.yolo_format import yolo, yolo_pose, yolo_seg
 from labeler.project.store import Store
 from labeler.training.labels_out import Order, deliver
 from tests.clients.conftest import PROGRAMS, SHAPES, Sample, environment
@@ -25,7 +28,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(1800)]
 @pytest.fixture(autouse=True)
 def offered() -> Iterator[None]:
     """The formats there are."""
-    spec.come_from(lambda: (yolo, yolo_seg))
+    spec.come_from(lambda: (yolo, yolo_pose, yolo_seg))
     yield
     spec.come_from(tuple)
 
@@ -101,3 +104,27 @@ def test_what_is_exported_trains_an_epoch_and_nothing_is_corrupt(
                     masks = [filled(ring, size) for ring in read["rings"]]
                     best = max(np.sum(true & mask) / np.sum(true | mask) for mask in masks)
                     assert best > 0.98, (image.path, one.id, best)
+
+
+def test_poses_train_an_epoch_and_have_their_keypoints(tmp_path: Path) -> None:
+    files, points = {}, [40.0, 30, 2, 100, 90, 1, 0, 0, 0]
+    for number in (1, 2):
+        files[number] = tmp_path / f"{number}.jpg"
+        PillowImage.new("RGB", (160, 120), (90, number * 90, 30)).save(files[number])
+    names = json.dumps({"keypoints": ["nose", "left_ear", "right_ear"]}).encode()
+    rows = [json.dumps({"keypoints": one}).encode() for one in (points, [170.0, 30, 2])]
+    dataset = Dataset(
+        tuple(Image(n, f"{n}.jpg", 160, 120) for n in files),
+        (Category(1, "person", "", extra=names),),
+        (
+            Annotation(1, 1, 1, Box(20, 20, 120, 100), extra=rows[0]),
+            Annotation(2, 2, 1, Box(20, 20, 120, 100), extra=rows[1]),  # outside, which costs no photo
+            Annotation(3, 2, 1, Box(5, 5, 60, 60)),
+        ),
+    )
+    write_data_set(yolo_pose, Wanted(dataset, tmp_path / "out", files, photos="copied"))
+    said = trained(tmp_path / "out", "pose", tmp_path)
+    assert (said["corrupt"], said["trained"]) == (0, True)
+    assert [len(one["keypoints"]) for one in said["objects"].values()] == [1, 2]
+    (first,) = said["objects"]["1.jpg"]["keypoints"]
+    np.testing.assert_allclose(first, [[0.25, 0.25, 2], [0.625, 0.75, 1], [0, 0, 0]], atol=1e-5)

@@ -32,8 +32,9 @@ def main() -> None:
                 "classes": [int(number) for number in one["cls"].reshape(-1)],
                 "boxes": one["bboxes"].tolist(),
                 "rings": [ring.tolist() for ring in one["segments"]],
+                "keypoints": one["keypoints"].tolist() if one.get("keypoints") is not None else [],
             }
-    model = YOLO("yolov8n-seg.yaml" if task == "segment" else "yolov8n.yaml")
+    model = YOLO({"segment": "yolov8n-seg.yaml", "pose": "yolov8n-pose.yaml"}.get(task, "yolov8n.yaml"))
     model.train(
         data=str(folder / "data.yaml"),
         epochs=1,
