@@ -57,21 +57,19 @@ def _portable(weights: Weights) -> Portable:
     network = guarded(path.name, lambda: _bare_network(path))
     facts = network.facts
     example = np.zeros((1, 3, 480, 640), dtype=np.float32)
-    if len(network(example)) > 1:
-        raise ModelError(
-            f"“{path.name}” cannot be exported yet, since it finds masks; export a model that finds boxes."
-        )
+    has_masks = len(network(example)) > 1
     names, side, stride = facts["names"], facts["side"], facts["stride"]
     return Portable(
         module=network.module.cpu(),
         example=example,
-        outputs=("output0",),
-        runner="run_yolo.py",
+        outputs=("output0", "output1") if has_masks else ("output0",),
+        runner="run_yolo_masks.py" if has_masks else "run_yolo.py",
         classes=tuple(names),
-        settings={"side": side, "stride": stride, "margin": MARGIN_OF_VAL, "is_set": facts["is_set"]},
+        settings={"side": side, "stride": stride, "margin": MARGIN_OF_VAL, "is_set": facts["is_set"]}
+        | ({"iou": 1.0} if has_masks and facts["is_set"] else {}),  # one that suppresses by itself
         free={2: "height", 3: "width"},
         metadata={
-            "task": "detect",
+            "task": "segment" if has_masks else "detect",
             "names": dict(enumerate(names)),
             "imgsz": [side, side],
             "stride": stride,
