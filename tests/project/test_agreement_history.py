@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from labeler.core.filtering import Filter
 from labeler.core.measures.set_agreement import AgreementTally, ImageMeasure
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Edit, Image
 from labeler.project import agreement_history as module
@@ -114,3 +115,50 @@ def test_effort_counts_what_a_person_did_and_what_became_of_predictions(store, m
     store.history.undo()
     store.history.undo()
     assert store.agreements.effort(model.id).rejected == 1
+
+
+def test_classes_that_are_ignored_are_not_measured(store, model):
+    found = [
+        Candidate(0, 1, 0, 1, Box(20 * n, 0, 20 * n + 10, 9), 0.9, label) for n, label in enumerate("abc")
+    ]
+    store.predictions.record_run(model.id, 1, found)
+    candidates = store.predictions.candidates(1)
+    assert [c.label for c in store.agreements.predictions(candidates, model, Filter())] == ["a", "b", "c"]
+    store.predictions.set_mappings(model.id, {"b": None, "c": 1})
+    assert [c.label for c in store.agreements.predictions(candidates, model, Filter())] == ["a", "c"]
+    other = store.predictions.ensure_model("other", "1")
+    assert len(store.agreements.predictions(candidates, other, Filter())) == 3
+
+
+def test_a_model_has_seen_also_what_it_found_nothing_on(store, model):
+    other = store.predictions.ensure_model("other", "1")
+    store.predictions.record_run(other.id, 4, [])
+    assert store.agreements.models_on(4) == {model.id, other.id}
+    assert store.agreements.models_on(1) == {model.id}
+    assert (store.agreements.seen(other.id), store.agreements.images_with_candidates(other.id)) == (1, [])
+    assert store.agreements.images_with_candidates(model.id) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("seconds", "rows"), [(59.9, 2), (60.0, 3)])
+def test_a_minute_is_over_after_sixty_seconds(store, model, monkeypatch, seconds, rows):
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "time", lambda: clock[0])
+    for since, iou in ((0, 0.5), (10, 0.6), (10 + seconds, 0.7)):
+        clock[0] = 1000.0 + since
+        store.agreements.keep(model.id, "s", [one(1, AgreementTally(1, 0, 0, iou, iou))])
+    assert len(store.agreements.history(model.id, "s")) == rows
+
+
+def test_the_course_is_in_order_of_time_over_images_and_categories(store, model, monkeypatch):
+    begin = module.time.time() + 1000  # after the edits of the fixture
+    clock = [begin]
+    monkeypatch.setattr(module.time, "time", lambda: clock[0])
+    parts = {2: AgreementTally(1, 2, 3, 0.5, 0.6), 1: AgreementTally(4, 0, 1, 3.5, 3.8)}
+    for number, image_id in enumerate((2, 1, 3)):
+        clock[0] = begin + number
+        store.agreements.keep(model.id, "s", [ImageMeasure(image_id, parts)])
+    told = store.agreements.history(model.id, "s")
+    assert [(when, image_id) for when, image_id, _ in told] == [(begin, 2), (begin + 1, 1), (begin + 2, 3)]
+    assert all((one.matched, one.missed, one.extra, one.iou) == (5, 2, 4, 4.0) for _, _, one in told)
+    known = store.agreements.known(model.id, "s").measures
+    assert known[1].categories == parts
