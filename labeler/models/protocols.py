@@ -186,10 +186,16 @@ class ModelSpec(Struct, frozen=True):
     """Which weights these are, for a person; "" where the title says it."""
     portable: Callable[[], Portable] | None = None
     """Makes what leaves the app, in a child; None for a model that stays. Raises ModelError."""
+    embeds_as: str = ""
+    """Fingerprint of the model whose embeddings a segmenter's are; "" where they are its own."""
+    note: str = ""
+    """How good it is, in a few words for the status line; "" where nothing is known."""
 
     @property
     def fingerprint(self) -> str:
         """A short hash of id and weights: what embeddings made by this very model are cached under."""
+        if self.embeds_as:
+            return self.embeds_as
         text = "\n".join([self.id, *(file.sha256 for file in self.weights)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -178,7 +178,8 @@ class _Sitting:
             self.tell(Note(f"The weights are in {path}, but cannot be used as a model: {error}"))
             return outcome
         outcome = msgspec.structs.replace(outcome, model=str(kept))
-        return self._judged(outcome, model) if validation else outcome
+        # a promptable model finds nothing by itself: its trainer measures it
+        return self._judged(outcome, model) if validation and model.task != "segmenter" else outcome
 
     def _judged(self, outcome: Outcome, model: ModelSpec) -> Outcome:
         replaced = self._replaced()

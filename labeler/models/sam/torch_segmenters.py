@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from labeler.models import devices
 from labeler.models.protocols import Interrupt, InterruptedWorkError
 from labeler.models.threads import all_threads
 
+PromptKind: TypeAlias = Literal["point", "box"]
 SINGLE = 0
 """Which of the decoder's four masks is the single one; 1 to 3 are the candidates."""
 
@@ -47,6 +48,11 @@ def running(
                 stack.callback(layer.register_forward_pre_hook(stop_when_called_off).remove)
         stack.enter_context(devices.inference())
         yield
+
+
+def kind_of(prompt: Prompt) -> PromptKind:
+    """What a prompt begins with."""
+    return "point" if prompt.box is None else "box"
 
 
 def is_lone(prompt: Prompt) -> bool:

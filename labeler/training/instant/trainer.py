@@ -4,7 +4,6 @@ It has no checkpoint: a training that was stopped begins anew, which takes no lo
 What takes long, encoding images that were never opened, is in the cache for the next time.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -25,8 +24,9 @@ from labeler.models.embedder import Embedder
 from labeler.models.embeddings import as_kept
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.training.data import LabelledImage
-from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started, Step
+from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
 from labeler.training.instant.cells import Projection, fit_projection, scale_of
+from labeler.training.instant.fit_reports import FitReporter
 from labeler.training.instant.head import Config, Head, save
 from labeler.training.instant.objects import objects
 from labeler.training.instant.targets import Example
@@ -40,8 +40,6 @@ _PROJECTED_FROM = 48
 _JUDGED = 12
 """Validation images that it is measured on here; all of them are measured when the run is judged."""
 _SAMPLES = 3
-_TOLD = 0.25
-"""Seconds between two `Step` events."""
 
 
 class Instant:
@@ -114,17 +112,13 @@ class _Training:
             seed=self._folder.spec.seed,
         )
         self._report(Started(cpu_name(1), epochs=1, batch=VIEWS_A_STEP, parameters=fitting.parameters))
-        reporter = _FitReporter(self._steps, VIEWS_A_STEP, self._report)
+        reporter = FitReporter(self._steps, VIEWS_A_STEP, self._report)
         head = fitting.run(partial(self._progress, reporter))
         metrics = self._measured(head)
         self._report(Epoch(1, reporter.means, metrics, best=True, seconds=time.monotonic() - begun))
         return head
 
-    def _progress(self, reporter: "_FitReporter", step: int, losses: dict[str, float]) -> None:
-        if not all(map(math.isfinite, losses.values())):
-            raise LabelerError(
-                "The loss became NaN or infinite; look for labels with impossible boxes and train again."
-            )
+    def _progress(self, reporter: "FitReporter", step: int, losses: dict[str, float]) -> None:
         reporter.add(step, losses)
         self._go_on()
 
@@ -180,36 +174,6 @@ class _Training:
         except OSError as error:
             raise LabelerError(f"A sample could not be written to {path} ({error.strerror}).") from error
         self._report(Sample(1, image.name, path.relative_to(self._folder.path).as_posix()))
-
-
-class _FitReporter:
-    """Says how it goes a few times a second."""
-
-    def __init__(self, steps: int, batch: int, report: Report) -> None:
-        self._steps = steps
-        self._batch = batch
-        self._report = report
-        self._all: dict[str, float] = {}
-        self._waiting: list[dict[str, float]] = []
-        self._told = time.monotonic()
-
-    @property
-    def means(self) -> dict[str, float]:
-        """Of the losses over all steps."""
-        return {name: total / self._steps for name, total in self._all.items()}
-
-    def add(self, step: int, losses: dict[str, float]) -> None:
-        """A step is done."""
-        self._all = {name: self._all.get(name, 0.0) + value for name, value in losses.items()}
-        self._waiting.append(losses)
-        now = time.monotonic()
-        if now - self._told < _TOLD and step < self._steps:
-            return
-        count = len(self._waiting)
-        means = {name: sum(one[name] for one in self._waiting) / count for name in losses}
-        speed = count * self._batch / max(now - self._told, 1e-9)
-        self._report(Step(1, step, self._steps, means, speed, psutil.Process().memory_info().rss))
-        self._waiting, self._told = [], now
 
 
 def _learnt(annotations: Sequence[Annotation]) -> list[Annotation]:
