@@ -41,6 +41,7 @@ from labeler.training.effort.relearner import LabelledPhoto, Relearner
 
 _SEGMENTER = "mobilesam"
 _LEARNER = "instant"
+_CLICKS = "clicks"
 _NOBODY = "none"
 
 
@@ -76,6 +77,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=_LEARNER,
         metavar="TRAINER",
         help=f"what learns from the images that are done, or {_NOBODY} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--learn-clicks",
+        action="store_true",
+        help="teach SAM's decoder by the masks that are done; used where it does better on held-out ones",
     )
     parser.add_argument(
         "--every", type=_count, default=EVERY, metavar="N", help="learn after N images (default: %(default)s)"
@@ -183,6 +189,7 @@ def _told(
         "seed": args.seed,
         "models": args.models,
         "learn": None if args.learn == _NOBODY else args.learn,
+        "learn_clicks": args.learn_clicks,
         **told(efforts, pace),
         "left_out": complaints,
     }
@@ -239,6 +246,7 @@ def _course(
     """The person with the models that are named; LabelerError with one sentence for what there is not."""
     # everything that can be wrong is looked at before anything is loaded
     trainer = None if args.learn == _NOBODY else registry.trainer(args.learn)
+    teacher = registry.trainer(_CLICKS) if args.learn_clicks and found.as_masks else None
     specs = [registry.resolve(name) for name in args.models]
     for spec in specs:
         if spec.reads_text:
@@ -253,12 +261,15 @@ def _course(
     cache = EmbeddingCache(paths.cache_dir() / "embeddings")
     embed = partial(_embedding, Embedder(segmenter, segmenter_spec.fingerprint, cache))
     with TemporaryDirectory(prefix="labeler-effort-") as folder:
-        learner = None
-        if trainer is not None:
-            learner = Relearner(
-                trainer, found.dataset.categories, Path(folder), registry.open_file, seed=args.seed
+        learner, clicks = (
+            None
+            if one is None
+            else Relearner(
+                one, found.dataset.categories, Path(folder) / one.id, registry.open_file, seed=args.seed
             )
-        tools = Tools(segmenter, embed, loaded, learner)
+            for one in (trainer, teacher)
+        )
+        tools = Tools(segmenter, embed, loaded, learner, clicks)
         yield EffortCourse(
             tools,
             found.dataset.categories,

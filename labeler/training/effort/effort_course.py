@@ -43,6 +43,7 @@ from labeler.evaluation.effort.threshold_habit import (
 from labeler.models.boxes_to_masks import masks_in_boxes
 from labeler.models.prediction import load_detector, predict
 from labeler.models.protocols import Detector, Embedding, ModelSpec, Segmenter
+from labeler.training.clicks.held_out import LEAST as LEAST_MASKS
 from labeler.training.effort.relearner import LabelledPhoto, Relearner
 
 SMALLEST = 1024
@@ -67,6 +68,8 @@ class Tools(Struct, frozen=True, eq=False):
     embed: Callable[[Path], Embedding]
     detectors: tuple[Loaded, ...] = ()
     learner: Relearner | None = None
+    clicks: Relearner | None = None
+    """What teaches the segmenter by the masks that are done."""
 
 
 class EffortCourse:
@@ -92,6 +95,7 @@ class EffortCourse:
         self._pace = pace
         self._models: list[Loaded | None] = [*tools.detectors, None]
         """The last is what was learnt; None as long as nothing was."""
+        self._segmenter = tools.segmenter
         self._choice = Choice(0)
         self._before: list[Savings] = []
         self._done: list[LabelledPhoto] = []
@@ -109,7 +113,7 @@ class EffortCourse:
         embedding = self._tools.embed(photo.path) if self._as_masks else Embedding({}, size)
         if needs_sam and embedding.size != size:
             raise LabelerError(f"{photo.image.path} is of another size than its labels; it was left out.")
-        person = Person(self._tools.segmenter, embedding, self._target, self._pace)
+        person = Person(self._segmenter, embedding, self._target, self._pace)
         costs = tuple(person.by_sam(goal) for goal in goals)
         scenes = {
             place: self._scene(person, goals, costs, self._found(model, photo, embedding, left_out))
@@ -191,7 +195,7 @@ class EffortCourse:
         """Boxes with the masks of what is in them; what is a mask already stays."""
         if not any(isinstance(one.shape, Box) for one in found):
             return found
-        return masks_in_boxes(self._tools.segmenter, embedding, found, floor=LEAST)
+        return masks_in_boxes(self._segmenter, embedding, found, floor=LEAST)
 
     def _name(self, candidate: Candidate) -> str:
         """The category that a prediction means; of a model without classes the only one, if there is one."""
@@ -223,17 +227,26 @@ class EffortCourse:
         return saved
 
     def _learn(self, photo: LabelledPhoto) -> None:
-        learner = self._tools.learner
-        if learner is None:
-            return
         self._done.append(photo)
         if len(self._done) % self._every or not any(one.annotations for one in self._done):
             return
-        try:
-            spec = learner.learnt(self._done)
-            self._models[-1] = Loaded(spec, load_detector(spec))
-        except LabelerError as error:
-            self.complaints.append(f"After {len(self._done)} images nothing was learnt. {error}")
+        masks = sum(not isinstance(one.shape, Box) for done in self._done for one in done.annotations)
+        clicks = self._tools.clicks if masks >= LEAST_MASKS else None
+        for learner, take in ((self._tools.learner, self._take), (clicks, self._take_clicks)):
+            try:
+                if learner is not None:
+                    take(learner.learnt(self._done))
+            except LabelerError as error:
+                self.complaints.append(f"After {len(self._done)} images nothing was learnt. {error}")
+
+    def _take(self, spec: ModelSpec) -> None:
+        self._models[-1] = Loaded(spec, load_detector(spec))
+
+    def _take_clicks(self, spec: ModelSpec) -> None:
+        """What was learnt answers from now on, for the prompts for which it is better."""
+        model = spec.load()
+        assert isinstance(model, Segmenter), "the trainer of clicks makes promptable models"
+        self._segmenter = model
 
 
 def is_asked(annotation: Annotation, truth: Box | Mask) -> bool:
