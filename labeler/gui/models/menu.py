@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from labeler.models.protocols import ModelSpec
     from labeler.registry import Registry
 
+PLAIN = "mobilesam"
+"""The model that comes with the app, which nothing was learnt by."""
+
 _one_at_a_time = threading.Lock()
 """Held while plugins are imported: what is imported twice at once may be taken for broken."""
 
@@ -30,6 +34,8 @@ class ModelMenu(QObject):
     """The `ModelSpec` of the one in use, once it was looked up."""
     detector_chosen = Signal(object)
     """The `ModelSpec` of a detector that a person picked in the model dialog."""
+    learnt_changed = Signal(str, bool)
+    """What the last model that has learnt here has gained, "" for none, and whether it is in use."""
     found = Signal(object)
     """The `Registry`, whenever plugins and files were looked up."""
 
@@ -38,6 +44,11 @@ class ModelMenu(QObject):
         self._window = window
         self._current = current
         self._registry: Registry | None = None
+        self._segmenters: dict[str, ModelSpec] = {}
+        self._learnt = ""
+        """The name of the last model in use that has learnt here."""
+        self._is_off = False
+        """Whether a person went back from it."""
         self._downloads: Downloads | None = None
         menu.addSeparator()
         self._use = menu.addMenu("Model of the SAM tools")
@@ -62,12 +73,15 @@ class ModelMenu(QObject):
         self._use.clear()
         for name, spec in segmenters.items():
             self._add(name, spec)
+        self._segmenters = segmenters
         if self._current in segmenters:
             self.current.emit(segmenters[self._current])
+            self._tell_learnt(segmenters[self._current])
         self.found.emit(registry)
 
     def _add(self, name: str, spec: ModelSpec) -> None:
         action = self._use.addAction(spec.title, lambda: self._choose(name, spec))
+        action.setData(name)
         action.setCheckable(True)
         action.setChecked(name == self._current)
         action.setToolTip(f"{spec.title}, {spec.licence}" if spec.licence else spec.title)
@@ -75,7 +89,51 @@ class ModelMenu(QObject):
 
     def _choose(self, name: str, spec: ModelSpec) -> None:
         self._current = name
+        self._segmenters[name] = spec
         self.chosen.emit(name, spec)
+        self._tell_learnt(spec)
+
+    def _tell_learnt(self, spec: ModelSpec) -> None:
+        if spec.note:
+            self._learnt = self._current
+        known = self._segmenters.get(self._learnt)
+        self.learnt_changed.emit(known.note if known is not None else "", bool(spec.note))
+
+    def switch_learnt(self) -> None:
+        """From a model that has learnt here to MobileSAM as it comes, or back to it."""
+        self._is_off = self._current == self._learnt
+        other = PLAIN if self._is_off else self._learnt
+        spec = self._segmenters.get(other)
+        if spec is not None:
+            self._choose(other, spec)
+            self._check()
+
+    def take_learnt(self, spec: ModelSpec) -> None:
+        """Use what was learnt on the way, unless a person has switched that off or chosen another model."""
+        before, self._learnt = self._learnt, str(spec.weights[0].path)
+        self._segmenters[self._learnt] = spec
+        if self._current in (PLAIN, before) and not self._is_off:
+            self.use(spec)
+        else:
+            self._tell_learnt(self._segmenters.get(self._current, spec))
+
+    def suit_learnt(self, learnt: Mapping[str, str], project: str) -> None:
+        """Another project is open: what was `learnt` in it is used, and what was in others is not.
+
+        `learnt` has the files of what was learnt, by project.
+        """
+        here = learnt.get(project, "")
+        own, plain = self._segmenters.get(here), self._segmenters.get(PLAIN)
+        if own is not None and self._current == PLAIN and not self._is_off:
+            self.use(own)
+        elif plain is not None and self._current in set(learnt.values()) - {here}:
+            self._learnt = ""
+            self.use(plain)
+
+    def _check(self) -> None:
+        """Tick the one in use in the menu."""
+        for action in self._group.actions():
+            action.setChecked(action.data() == self._current)
 
     def _give_up(self, error: Exception) -> None:
         # discover() lists every plugin that fails; nothing else can go wrong that a person could mend
@@ -101,9 +159,14 @@ class ModelMenu(QObject):
         if spec.task != "segmenter":
             self.detector_chosen.emit(spec)
             return
+        self.use(spec)
+
+    def use(self, spec: ModelSpec) -> None:
+        """Use a promptable model from now on, one of a plugin or in a file."""
         # a file's model is known by its path, which is where its weights are
         known = self._registry is not None and any(one.id == spec.id for one in self._registry.models)
         self._choose(spec.id if known or not spec.weights else str(spec.weights[0].path), spec)
+        self._check()
 
     def show_plugins(self) -> None:
         """List the plugins that work and those that were left out, with the reason."""

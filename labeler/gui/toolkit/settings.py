@@ -84,6 +84,8 @@ class Settings(msgspec.Struct):
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
     detectors: dict[str, str] = {}
     """The detector that was chosen last to run in a project, by the project's file."""
+    clicks: dict[str, str] = {}
+    """The file of what the SAM tools have learnt while a project was labelled, by the project's file."""
     places: dict[str, LastPlace] = {}
     """Where one was in a project, by its file, the one left last at the end."""
 
@@ -100,6 +102,10 @@ class Settings(msgspec.Struct):
     def keep_place(self, project: str, here: LastPlace) -> None:
         """Keep where one is in a project; of very many, the one left longest ago is forgotten."""
         _keep_last(self.places, project, here)
+
+    def keep_clicks(self, project: str, path: str) -> None:
+        """Keep what was learnt in a project; of very many, the one learnt longest ago is forgotten."""
+        _keep_last(self.clicks, project, path)
 
     def is_told(self, project: str, other: str) -> bool:
         """Whether just this was said of another project beside this one; it is noted as said from now on."""

@@ -44,6 +44,10 @@ _LEARNING = "A small model learns from each image you finish and predicts the ne
 _NO_LEARNER = "No plugin offers the model that learns in seconds"
 _PROGRESS = 1000
 _CLOCK_MS = 1000
+_USE = "Use it on the unlabelled images"
+_USE_TIP = "Predict the images without labels, and review the most uncertain first"
+_USE_PROMPTED = "Use it for the SAM tools"
+_USE_PROMPTED_TIP = "Answer clicks and boxes by it; the line at the foot of the window switches back"
 
 
 class TrainingPanel(Card):
@@ -135,6 +139,11 @@ class TrainingPanel(Card):
         finished = run is not None and run.state == "finished"
         outcome = self._desk.list.outcome_of(run.id) if run is not None else None
         self._offers.setVisible(finished)
+        spec = self._desk.trainer(run.trainer) if run is not None else None
+        is_prompted = spec is not None and spec.task == "segmenter"
+        self.use.setText(_USE_PROMPTED if is_prompted else _USE)
+        self.use.setToolTip(_USE_PROMPTED_TIP if is_prompted else _USE_TIP)
+        self.judge.setVisible(not is_prompted)
         self.use.setEnabled(outcome is not None and bool(outcome.model))
         self._show_progress(course if going else None)
         if self._desk.is_busy != self._clock.isActive():
@@ -244,8 +253,8 @@ class TrainingPanel(Card):
         self.words = quiet_label(parent=self._course)
         self.words.setObjectName("")
         self._offers = QWidget(self._course)
-        self.use = QPushButton("Use it on the unlabelled images", self._offers)
-        self.use.setToolTip("Predict the images without labels, and review the most uncertain first")
+        self.use = QPushButton(_USE, self._offers)
+        self.use.setToolTip(_USE_TIP)
         self.use.clicked.connect(lambda: self.runs.each(self._desk.use))
         self.judge = QPushButton("Evaluate", self._offers)
         self.judge.setToolTip("Curves, confusion and errors on the held-out images")

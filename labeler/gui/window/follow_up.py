@@ -31,6 +31,10 @@ class FollowUp(QObject):
     """One sentence: what became of something that was asked for."""
     shows = Signal(str)
     """The name of a panel that is of use now."""
+    prompts = Signal(object)
+    """The `ModelSpec` of a promptable model that is to be the SAM tools'."""
+    learnt = Signal(object)
+    """The `ModelSpec` of a promptable model that was learnt on the way."""
     judges = Signal(object)
     """The request of an evaluation that was asked for elsewhere than in its panel."""
 
@@ -75,10 +79,22 @@ class FollowUp(QObject):
         return tuple(empty or open_ones)
 
     def use(self, path: str) -> None:
-        """Run a model over the unlabelled images, then review what is most uncertain first."""
+        """Run a model over the unlabelled images, then review what is most uncertain first.
+
+        A promptable one becomes the SAM tools'.
+        """
+        self._open(path, self._use_opened)
+
+    def use_learnt(self, path: str) -> None:
+        """Have the SAM tools answered by what was learnt on the way, unless a person has chosen otherwise."""
+        self._open(path, lambda _, spec: self.learnt.emit(spec))
+
+    def _use_opened(self, path: str, spec: ModelSpec) -> None:
         images = self.unlabelled()
-        if images:
-            self._predict(path, images, lambda _: self._review())
+        if spec.task == "segmenter":
+            self.prompts.emit(spec)
+        elif images:
+            self._start(path, spec, images, lambda _: self._review())
         else:
             self.told.emit("Every image is reviewed; there is none left to predict.")
 
@@ -104,7 +120,10 @@ class FollowUp(QObject):
             )
             self.shows.emit("Evaluation")
             return
-        self._predict(outcome.model, images, lambda model: self._evaluate(key, model))
+        self._open(
+            outcome.model,
+            lambda path, spec: self._start(path, spec, images, lambda model: self._evaluate(key, model)),
+        )
 
     def _evaluate(self, key: str, model: Model) -> None:
         self.shows.emit("Evaluation")
@@ -121,22 +140,23 @@ class FollowUp(QObject):
 
     # --- predicting -------------------------------------------------------------------------------
 
-    def _predict(self, path: str, images: tuple[int, ...], then: Callable[[Model], None]) -> None:
+    def _open(self, path: str, then: Callable[[str, ModelSpec], None]) -> None:
         registry = self._registry
         if registry is None:
             return
-
-        def begin(spec: ModelSpec) -> None:
-            choice = RunChoice(path, spec, images=images)
-            self._then.append((choice, then))
-            self._batch.start(choice)
-
         run_in_pool(
             lambda: registry.open_file(Path(path)),
             courier=self._courier,
-            done=begin,
+            done=lambda spec: then(path, spec),
             failed=lambda error: self.told.emit(str(error)),
         )
+
+    def _start(
+        self, path: str, spec: ModelSpec, images: tuple[int, ...], then: Callable[[Model], None]
+    ) -> None:
+        choice = RunChoice(path, spec, images=images)
+        self._then.append((choice, then))
+        self._batch.start(choice)
 
     def _go_on(self, choice: RunChoice) -> None:
         model = self._batch.model

@@ -146,8 +146,13 @@ class MainWindow(QObject):
         bench.wants_models.connect(menu.show_models)
         bench.model_made.connect(menu.look_up)
         menu.found.connect(bench.set_registry)
+        menu.found.connect(lambda _: self._suit_learnt())
         menu.current.connect(lambda spec: self.session.use_segmenter(spec.title))
         menu.chosen.connect(self._use_model)
+        menu.learnt_changed.connect(lambda gain, used: self.status_line.show_learnt(gain, is_used=used))
+        self.status_line.switch_wanted.connect(menu.switch_learnt)
+        bench.follow_up.prompts.connect(menu.use)
+        bench.follow_up.learnt.connect(self._take_learnt)
         menu.detector_chosen.connect(self._use_detector)
         self.commands.setting_changed.connect(self.apply_setting)
         welcome.open_folder.connect(self.commands.open_folder)
@@ -202,6 +207,17 @@ class MainWindow(QObject):
         self.bench.host.use(name)
         self.session.use_segmenter(spec.title)
 
+    def _take_learnt(self, spec: ModelSpec) -> None:
+        """What was learnt from this project's objects answers in it, and only in it."""
+        if self.session.project is not None and spec.weights:
+            self.settings.keep_clicks(str(self.session.project), str(spec.weights[0].path))
+            self.model_menu.take_learnt(spec)
+
+    def _suit_learnt(self) -> None:
+        """What was learnt in the open project is used, and what was in others is not."""
+        if self.session.project is not None:
+            self.model_menu.suit_learnt(self.settings.clicks, str(self.session.project))
+
     def _use_detector(self, spec: ModelSpec) -> None:
         """Have a detector that was picked elsewhere run next, and show where it is run."""
         self.panels.open("Pre-annotate")
@@ -219,6 +235,7 @@ class MainWindow(QObject):
         """
         self.bench.follow_up.forget()
         self.place_keeper.resume()
+        self._suit_learnt()
         if self.session.project is not None:
             self.settings.remember(_known_as(self.session.project, self.session.root))
             self.settings.save()

@@ -29,6 +29,7 @@ from labeler.gui.session.session import Session
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.notify import OF_IMAGE, Notifier
 from labeler.gui.toolkit.settings import Settings
+from labeler.gui.training.click_learner import ClickLearner
 from labeler.gui.training.desk import TrainingDesk
 from labeler.gui.training.learner import Learner, sweep_old_rounds
 from labeler.gui.window.follow_up import FollowUp
@@ -96,6 +97,7 @@ class Workbench(QObject):
         session = self.session
         self.training = TrainingDesk(session, self)
         self.learner = Learner(session, self.training, self.batch, self)
+        self.click_learner = ClickLearner(session, self.learner, self)
         self.evaluation = EvaluationDesk(session, self.predictions, self)
         self.follow_up = FollowUp(
             session, self.batch, self.queue, self, training=self.training, evaluation=self.evaluation
@@ -130,6 +132,7 @@ class Workbench(QObject):
         self.batch.stored.connect(lambda _: self.evaluation.take_stored())
         self.batch.stored.connect(lambda _: self.shows.emit("Predictions"))
         self.learner.predicted.connect(self.take_stored)
+        self.click_learner.learnt.connect(self.follow_up.use_learnt)
         self.training.finished.connect(lambda _: self.model_made.emit())
         self.training.list.changed.connect(self.evaluation.plan.look)
         self.follow_up.shows.connect(self.shows)
@@ -200,6 +203,7 @@ class Workbench(QObject):
         self.batch.close()
         self.training.close()
         self.learner.close()
+        self.click_learner.close()
         self.evaluation.close()
         clients = self.findChildren(ChildClient)
         for client in clients:

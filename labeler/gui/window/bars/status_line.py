@@ -26,18 +26,23 @@ class StatusLine(QStatusBar):
 
     checkup_wanted = Signal()
     """A person asks what this machine has."""
+    switch_wanted = Signal()
+    """A person wants the model without what it has learnt, or with it again."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self._pixel, self._color, self._zoom = QLabel(), QLabel(), QLabel()
         self._note = QLabel()
-        self._model, self._device = QLabel(), _Clickable()
+        self._model, self._learnt, self._device = QLabel(), _Clickable(), _Clickable()
         for label in (self._zoom, self._pixel, self._color, self._note):
             self.addWidget(label)
-        for label in (self._model, self._device):
+        for label in (self._model, self._learnt, self._device):
             self.addPermanentWidget(label)
-        self._device.setCursor(Qt.CursorShape.PointingHandCursor)
+        for clickable in (self._learnt, self._device):
+            clickable.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._learnt.clicked.connect(self.switch_wanted)
+        self._learnt.hide()
         self._device.clicked.connect(self.checkup_wanted)
 
     def show_pointer(self, x: float, y: float, rgb: tuple[int, int, int] | None) -> None:
@@ -53,6 +58,14 @@ class StatusLine(QStatusBar):
     def show_note(self, note: str) -> None:
         """What a person must know about the open image, such as that it is damaged."""
         self._note.setText(note)
+
+    def show_learnt(self, gain: str, *, is_used: bool) -> None:
+        """What the SAM tools have gained by learning, and whether that is used; "" for nothing."""
+        self._learnt.setVisible(bool(gain))
+        first = gain.partition(",")[0]  # all of it would keep the window from being narrow
+        self._learnt.setText(first if is_used else "learnt clicks are off")
+        other = "go back to MobileSAM as it comes" if is_used else "use what was learnt again"
+        self._learnt.setToolTip(f"Measured on objects that were held out ({gain}).\nClick to {other}.")
 
     def show_host(self, state: HostState) -> None:
         """What the model process is doing."""
