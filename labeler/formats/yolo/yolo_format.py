@@ -10,6 +10,8 @@ What is written is what ultralytics trains from: its reader refuses a file that 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from labeler.core.records import Mask
 from labeler.formats.report import FieldNote
 from labeler.formats.spec import FormatSpec, Holds, Part, Target
@@ -186,16 +188,12 @@ yolo_seg = FormatSpec(
 )
 """Segmentation."""
 
-yolo_pose = FormatSpec(
-    "yolo-pose",
-    "YOLO poses",
-    yolo.suffixes,
-    lambda _: False,  # `yolo` reads it too
-    read,
-    write_poses,
-    Holds(("box",), keys=KEYS),
-    folder=True,
-    photo=_photo,
+yolo_pose = replace(
+    yolo_seg,
+    id="yolo-pose",
+    title="YOLO poses",
+    write=write_poses,
+    holds=Holds(("box",), keys=KEYS),
     summary="boxes with their keypoints; ultralytics' poses",
 )
 """Poses."""
