@@ -19,6 +19,7 @@ from labeler.core.records import Box, Shape
 from labeler.errors import FormatError
 from labeler.formats.cvat.turned_shapes import ellipse
 from labeler.formats.gates import OBJECT, Kind, RefusalError, packed
+from labeler.formats.image_paths import clean
 from labeler.formats.json_files.collecting import UNLABELLED, Collecting
 from labeler.formats.json_files.json_walk import each_json, knows
 from labeler.formats.json_files.plain_geometry import (
@@ -151,7 +152,8 @@ def _take(document: _Document, source: Source, found: Collecting, names: Mapping
     size = _size_of(about) or source.size(photo) or (0, 0)
     image = found.image(photo, size)
     root = source.path if source.path.is_dir() else source.path.parent
-    pixels = PixelMasks(root / document.picture, size)
+    # names are a stranger's: one that leads out of the folder is that of no picture
+    pixels = PixelMasks(root / clean(document.picture), size)
     for at, one in rows:
         try:
             shape = pixels.mask(one.get("parts")) if _is_of_pixels(one) else shape_in(one)

@@ -368,6 +368,16 @@ def test_superannotate_s_masks_without_their_png_are_refused_by_name(read: Read,
     )
 
 
+def test_no_mask_outside_the_folder_is_looked_at(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    save_picture(tmp_path / "b.jpg___save.png", (5, 5, 15, 10, (0, 0, 1)))
+    rows = [{"className": "cat", "parts": [{"color": "#000001"}]}]
+    for name in ("../b.jpg", str(tmp_path / "b.jpg")):
+        dataset, report = read({name: {"instances": rows, "metadata": ABOUT}}, name="in/all.json")
+        assert not dataset.annotations
+        assert NO_PICTURE in refusals(report)[0]
+
+
 def test_superannotate_s_classes_by_number(read: Read, tmp_path: Path) -> None:
     (tmp_path / "classes").mkdir()
     (tmp_path / "classes" / "classes.json").write_text(
