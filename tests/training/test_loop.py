@@ -11,6 +11,7 @@ import torch
 
 from labeler.errors import LabelerError
 from labeler.models.files import safetensors_file
+from labeler.training import loop
 from labeler.training.batches import in_order
 from labeler.training.events import Epoch, Event, Note, Sample, Started, Step
 from labeler.training.loop import Fitted, Schedule, fit, moved, prefetched, seed
@@ -429,3 +430,42 @@ def test_how_long_it_waits_for_a_better_epoch(
     assert len(told) == epochs
     assert fitted == Fitted(best, {"accuracy": metrics[best - 1]})
     assert [event.epoch for event in told if event.best][-1] == best
+
+
+def test_chance_is_that_of_the_runs_seed(tmp_path: Path) -> None:
+    """Whatever was drawn before: by dropout, which is torch's own."""
+
+    def last(number: int, drawn: int) -> dict[str, Any]:
+        folder = RunFolder.create(tmp_path / f"{number} {drawn}", RunSpec("t", "T", seed=number))
+        task = Task()
+        torch.rand(drawn)
+        trained(task, folder, Schedule(1, 24, "accuracy", mixed_precision=False))
+        return weights(task)
+
+    one = last(1, 1)
+    assert_same(one, last(1, 5))
+    other = last(2, 1)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_power_cut_costs_no_more_than_since_the_last_save(
+    new_run: Callable[[], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within an epoch too: where each step is saved, the fifth is where it goes on."""
+    schedule = msgspec.structs.replace(SCHEDULE, epochs=2, mixed_precision=False)
+    whole = Task()
+    trained(whole, new_run(), schedule)
+    monkeypatch.setattr(loop, "_SAVED", -1.0)
+    folder, cut, again = new_run(), Watched(), Watched()
+    left = iter(range(4))
+
+    def power_cut(_epoch: int, _batch: int) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    cut.before_step = power_cut
+    with pytest.raises(KeyboardInterrupt):
+        trained(cut, folder, schedule)
+    trained(again, folder, schedule)
+    assert_same(weights(whole), weights(again))
+    assert len(cut.rates) + len(again.rates) == 2 * IMAGES // schedule.batch
