@@ -196,3 +196,37 @@ def test_a_window_closed_before_the_answer_comes_closes_and_keeps_what_was_drawn
     window.frame.close()
     with Store.open(project, read_only=True) as store:
         assert made.shape in [one.shape for one in store.annotations(image)]
+
+
+@pytest.mark.parametrize("tool", ["select", "box", "brush"])
+def test_all_that_was_accepted_comes_in_the_middle_of_a_drag(qtbot, window, tool) -> None:
+    """It was asked for before; what the hand moves or draws goes on."""
+    session, canvas = window.session, window.canvas
+    image = session.place.image.id
+    found(window, image)
+    qtbot.waitUntil(lambda: len(window.bench.predictions.candidates) == 1, timeout=SOON)
+    (own,) = session.document.annotations.values()
+    canvas.hand.take(tool)
+    session.focus.select([own.id] if tool == "select" else ())
+    start = (12, 12) if tool == "select" else (100, 100)
+    window.actions["accept-image"].trigger()
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=at(window, *start))
+    qtbot.mouseMove(canvas, at(window, start[0] + 20, start[1] + 15))
+    assert canvas.progress.is_dragging
+    qtbot.waitUntil(
+        lambda: any(one.prediction_id for one in session.document.annotations.values()), timeout=SOON
+    )
+    assert canvas.progress.is_dragging, "the drag was ended by somebody else"
+    qtbot.mouseMove(canvas, at(window, start[0] + 40, start[1] + 30))
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at(window, start[0] + 40, start[1] + 30))
+    now = session.document.annotations
+    if tool == "select":
+        box = now[own.id].shape
+        assert (box.x0, box.y0) == pytest.approx((45, 35), abs=1.5)
+        assert len(now) == 2
+    else:
+        assert now[own.id] == own
+        assert len(now) == 3
+    accepted = [one.shape for one in now.values() if one.prediction_id]
+    assert accepted == [Box(60, 60, 90, 90)]
+    qtbot.waitUntil(lambda: session.saved == "saved", timeout=SOON)

@@ -41,7 +41,14 @@ SIZE = (200, 150)
 NO_KEY = Qt.KeyboardModifier.NoModifier
 LEFT, NO_BUTTON = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 KEYS = ("Return", "Escape", "Backspace", "Delete", "Left", "Down", "Tab")
-FAIR = ("is kept.", "any more.", "classes of the model first.", "left to accept.", "import results first.")
+FAIR = (
+    "is kept.",
+    "any more.",
+    "classes of the model first.",
+    "left to accept.",
+    "import results first.",
+    "Add one first.",
+)
 """How sentences end that a person may be told here; any other is an act refused."""
 TOOLS = ("select", "box", "polygon", "brush", "eraser")
 PHOTOS = ("a.png", "b.png", "c.png")
