@@ -49,9 +49,18 @@ class StoredCandidates:
         return [_model(row) for row in self._file.db.execute(f"{_MODELS} ORDER BY id")]
 
     def ensure_model(self, name: str, version: str, *, suppressed: bool = False) -> Model:
-        """The model of that name and version, noted down at its first use."""
+        """The model of that name and version, noted down at its first use.
+
+        A name may come to be spelled otherwise ("yolo11n", "YOLO11n"): the model stays, and gets the new one.
+        """
         query = f"{_MODELS} WHERE name = ? AND version = ?"
         row = self._file.db.execute(query, (name, version)).fetchone()
+        if row is None:
+            alike = f"{_MODELS} WHERE name = ? COLLATE NOCASE AND version = ?"
+            if (known := self._file.db.execute(alike, (name, version)).fetchone()) is not None:
+                with self._file.transaction():
+                    self._file.db.execute("UPDATE model SET name = ? WHERE id = ?", (name, _model(known).id))
+                row = self._file.db.execute(query, (name, version)).fetchone()
         if row is None:
             with self._file.transaction():
                 self._file.db.execute(

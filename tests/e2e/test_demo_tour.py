@@ -51,7 +51,7 @@ def test_the_steps_label_two_photos_and_say_it_in_figures(
     assert len(told) == len(left.said) == len(QUICK) == 7
     predicted, why, accepted, added, corrected, reviewed, exported = left.said
     # candidates before NMS, what confidence and NMS leave, and why one is gone
-    assert "yolo11n has 719 candidates for bus.jpg; 47 are" in predicted
+    assert "YOLO11n has 719 candidates for bus.jpg; 47 are" in predicted
     assert "NMS at IoU 0.50 keeps 5 and suppresses 42" in predicted
     assert "is suppressed: its IoU with" in why
     assert accepted.startswith("8 predictions are accepted on 2 photos")

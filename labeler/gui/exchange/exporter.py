@@ -40,6 +40,8 @@ class Exporter(QObject):
         self._settings = settings
         self._courier = Courier(self)
         self._stop = threading.Event()
+        self.delivered: tuple[Path, ...] = ()
+        """The files of the last export."""
 
     def ask(self) -> None:
         """Ask, and write what is saved by then; the choices are remembered."""
@@ -93,6 +95,7 @@ class Exporter(QObject):
         )
 
     def _tell(self, delivery: Delivery) -> None:
+        self.delivered = delivery.files
         report, folder = delivery.report, delivery.files[0].parent
         names = ", ".join(path.name for path in delivery.files)
         images, objects = report.tallies["images"], report.tallies["annotations"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
@@ -59,6 +60,8 @@ class TrainingRequest(Struct, frozen=True):
     seed: int = 0
     replaces: str = ""
     """The model that it is measured against in the end, or ""."""
+    labels: Path | None = None
+    """A COCO file that was exported of the project, to learn from its labels in place of those there are."""
 
 
 class TrainingDesk(QObject):
@@ -169,6 +172,9 @@ class TrainingDesk(QObject):
         self._phase_is("preparing")
         self.course, self._restarts = Course(), 0
         turn, found = self._turn, list[tuple[Annotation, ...]]()
+        if request.labels is not None:
+            self._make(turn, spec, plan.images, (), exported=request.labels)
+            return
         self._scan.start(
             plan.images,
             lambda store, image_id: store.annotations(image_id),
@@ -182,8 +188,10 @@ class TrainingDesk(QObject):
         spec: RunSpec,
         image_ids: Sequence[int],
         annotations: Iterable[tuple[Annotation, ...]],
+        *,
+        exported: Path | None = None,
     ) -> None:
-        """The labels are read: write the folder, on a thread."""
+        """The labels are read, or are in a file that was exported: write the folder, on a thread."""
         session, project = self._session, self._session.project
         if project is None:
             self._phase_is("")
@@ -198,7 +206,7 @@ class TrainingDesk(QObject):
             self._note_new(turn, run)
 
         run_in_pool(
-            lambda: files.make_run(path, spec, labels, root=root),
+            lambda: files.make_run(path, spec, files.labels_of(exported, labels, root=root), root=root),
             courier=self._courier,
             done=made,
             failed=lambda error: self._not_started(error) if turn == self._turn else None,

@@ -59,6 +59,31 @@ def make_run(path: Path, spec: RunSpec, labels: RunLabels, *, root: Path) -> Run
     return folder
 
 
+def labels_of(exported: Path | None, known: RunLabels, *, root: Path) -> RunLabels:
+    """The labels of an exported COCO file, with the ids of the project that it was exported of.
+
+    Of its images and categories those of `known` count, by path and by name; without a file `known` itself.
+    Raises LabelerError, one sentence, where it cannot be read, or has no object on these images.
+    """
+    if exported is None:
+        return known
+    from labeler.formats.placement import read_placed_coco  # noqa: PLC0415 - as above
+
+    dataset, _, _ = read_placed_coco(exported, images=root)
+    images = {one.path: one.id for one in known.images}
+    categories = {one.name: one.id for one in known.categories}
+    image_of = {one.id: images[one.path] for one in dataset.images if one.path in images}
+    category_of = {one.id: categories[one.name] for one in dataset.categories if one.name in categories}
+    annotations = tuple(
+        replace(one, image_id=image_of[one.image_id], category_id=category_of[one.category_id])
+        for one in dataset.annotations
+        if one.image_id in image_of and one.category_id in category_of
+    )
+    if not annotations:
+        raise LabelerError(f"{exported.name} has no object on the images to learn from: export them anew.")
+    return replace(known, annotations=annotations)
+
+
 def _placed(image: Image, root: Path) -> Image:
     """The image as COCO has it: an absolute path, its size, and the project's id."""
     from labeler.formats.placement import header_of  # noqa: PLC0415 - as above

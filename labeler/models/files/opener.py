@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import ModelError
+from labeler.models.files import catalog
 from labeler.models.protocols import AnyModel, ModelSpec, Portable, Task, Weights
 
 
@@ -25,7 +26,8 @@ def opened(
     """The model in a file, for a `FileSpec.open`; nothing of it is loaded before its `load` is called.
 
     `load` makes it of the file, which is known to be the same still, and so does `portable`. `title` and
-    `model_id` are the file's name unless they are given; for the others see `ModelSpec`. Raises OSError where
+    `model_id` are the file's name unless they are given; a file of the catalogue has its title from there.
+    For the others see `ModelSpec`. Raises OSError where
     the file cannot be read.
     """
     weights = hashed(path)
@@ -41,7 +43,7 @@ def opened(
 
     return ModelSpec(
         id=model_id or path.stem,
-        title=title or path.stem,
+        title=title or _title(path, weights.sha256),
         task=task,
         load=checked,
         weights=(weights,),
@@ -52,6 +54,12 @@ def opened(
         version=weights.sha256[:8],
         portable=checked_portable if portable is not None else None,
     )
+
+
+def _title(path: Path, sha256: str) -> str:
+    """What a file's model is called: as the catalogue calls it, where it is that file, else by its name."""
+    known = (one for one in catalog.entries() if one.sha256 == sha256 and one.id == path.stem.lower())
+    return next((one.title for one in known), path.stem)
 
 
 def hashed(path: Path) -> Weights:

@@ -3,7 +3,17 @@
 import time
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from labeler.errors import LabelerError
 from labeler.gui.toolkit import theme
@@ -13,6 +23,17 @@ from labeler.gui.window.main_window import MainWindow
 
 _WIDEST, _MARGIN, _GAP = 620, 12, 6
 _LOOK_MS, _ACT_MS = 250, 30
+_OWN = (
+    QEvent.Type.MouseButtonPress,
+    QEvent.Type.MouseButtonDblClick,
+    QEvent.Type.KeyPress,
+    QEvent.Type.ShortcutOverride,
+    QEvent.Type.Drop,
+)
+"""What a person's hand does in the window."""
+_HELD = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_AltGr, Qt.Key.Key_Meta)
+"""Keys that do nothing alone, and are pressed on the way to another window."""
+_TAKEN_OVER = "You took over. Go on by yourself, or have the rest done."
 _BEGIN = f"A first session with real photos, in {len(DEMO_STEPS)} steps: by yourself, or on request."
 _END = "That was the whole job: label, train, and label faster with your own photos (Ctrl+O)."
 
@@ -30,6 +51,7 @@ class GuideCard(QFrame):
         self._until: Until | None = None
         self._since = 0.0
         self._acting = False
+        self._guard = _Guard(self, window)
         self.setObjectName("card")
         self._make()
         done = [place for place, step in enumerate(DEMO_STEPS) if step.is_done(self._person)]
@@ -89,9 +111,24 @@ class GuideCard(QFrame):
 
     def do(self) -> None:
         """Have the next thing done, in sight."""
-        if self.step is not None and self._acts is None:
-            self._acts, self._until = self.step.do(self._person), None
-            self._going.start()
+        if self.step is None or self._acts is not None:
+            return
+        if begun := self._canvas.progress.sentence():
+            self.said.setText(begun)  # what a person has in hand is theirs to end
+            self._show_step()
+            return
+        self._acts, self._until = self.step.do(self._person), None
+        app = QApplication.instance()
+        assert app is not None, "there is a window"
+        app.installEventFilter(self._guard)
+        self._going.start()
+        self._show_step()
+
+    def take_over(self) -> None:
+        """A person's own hand is in the window: it goes first, and what is being done is given up."""
+        if self._acts is not None:
+            self._give_up()
+            self.said.setText(_TAKEN_OVER)
             self._show_step()
 
     def skip(self) -> None:
@@ -132,9 +169,9 @@ class GuideCard(QFrame):
             if time.monotonic() - self._since > PATIENCE:
                 self._fail(f"It took too long to wait for {self._until.what}.")
             return
-        self._acting = True
+        self._acting, acts = True, self._acts
         try:
-            self._until, self._since = next(self._acts), time.monotonic()
+            self._until, self._since = next(acts), time.monotonic()
         except StopIteration:
             self._give_up()
             self._look()
@@ -142,6 +179,8 @@ class GuideCard(QFrame):
             self._fail(str(error))
         finally:
             self._acting = False
+            if self._acts is not acts:
+                acts.close()  # it was given up while it was in a dialog
 
     def _fail(self, sentence: str) -> None:
         self._give_up()
@@ -152,6 +191,8 @@ class GuideCard(QFrame):
         """End what is being done; the mouse button is up again."""
         acts, self._acts, self._until = self._acts, None, None
         self._going.stop()
+        if (app := QApplication.instance()) is not None:
+            app.removeEventFilter(self._guard)
         if acts is not None and not self._acting:
             acts.close()
 
@@ -190,3 +231,29 @@ class GuideCard(QFrame):
         if event.type() == QEvent.Type.Resize:
             self._place()
         return super().eventFilter(watched, event)
+
+
+class _Guard(QObject):
+    """Hears what a person does in the window while something is done for them."""
+
+    def __init__(self, guide: GuideCard, window: MainWindow) -> None:
+        super().__init__(guide)
+        self._guide, self._canvas = guide, window.canvas
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A press or key anywhere but on the card takes over, before it is heard; the mouse alone does not.
+
+        What the steps do themselves comes from no window system, and asks for no shortcut: it passes. A move
+        of the real mouse would end a stroke that the steps are drawing, since its button is up.
+        """
+        is_real = event.spontaneous() or event.type() == QEvent.Type.ShortcutOverride
+        if not is_real or not isinstance(watched, QWidget):
+            return False
+        if event.type() in _OWN:
+            if isinstance(event, QKeyEvent) and event.key() in _HELD:
+                return False
+            if watched is not self._guide and not self._guide.isAncestorOf(watched):
+                self._guide.take_over()
+        elif event.type() == QEvent.Type.MouseMove:
+            return watched is self._canvas and self._canvas.progress.is_dragging
+        return False

@@ -1,11 +1,14 @@
 """The demo's last steps: a model learns from the labels, is judged, and predicts the next photo."""
 
+from pathlib import Path
+
 from msgspec import structs
 
 from labeler.errors import LabelerError
 from labeler.gui.evaluation.panel import EvaluationPanel
 from labeler.gui.toolkit.words import counted
 from labeler.gui.training.panel import TrainingPanel
+from labeler.gui.window.demo.by_hand import LABELS
 from labeler.gui.window.demo.demo_photos import NEXT
 from labeler.gui.window.demo.person import Acts, DemoStep, Person, Until, heard
 from labeler.project.runs import Run
@@ -23,6 +26,7 @@ _ENOUGH = 5
 # --- training -----------------------------------------------------------------------------------------
 def _train(person: Person) -> Acts:
     desk, window = person.bench.training, person.window
+    labels = _exported(person)
     window.panels.open("Training")
     panel = window.panels[TrainingPanel]
     yield Until(lambda: desk.trainer(TRAINER) is not None, "the trainers")
@@ -32,11 +36,20 @@ def _train(person: Person) -> Acts:
     request = panel.setup.request()
     if request is None:
         raise LabelerError(f"Nothing was trained. {panel.setup.problem()}".strip())
-    desk.start(structs.replace(request, options=request.options | {"steps": STEPS}))
+    desk.start(structs.replace(request, options=request.options | {"steps": STEPS}, labels=labels))
     yield Until(lambda: not desk.is_busy, "the training")
     if not _is_trained(person):
         raise LabelerError(person.told("training") or "The training did not come to its end; try it again.")
     yield from _read(person)
+
+
+def _exported(person: Person) -> Path:
+    """The COCO file that was exported last. Raises LabelerError where there is none."""
+    files = (*person.bench.exporter.delivered, person.results / LABELS)
+    found = next((file for file in files if file.suffix == ".json" and file.is_file()), None)
+    if found is None:
+        raise LabelerError("There is no COCO file to learn from: export it first (Ctrl+E).")
+    return found
 
 
 def _last(person: Person) -> Run | None:
@@ -65,7 +78,7 @@ def _said_trained(person: Person) -> str:
 
 
 TRAIN = DemoStep(
-    "Train on it",
+    "Train on what was exported",
     "Press Ctrl+T, choose the instant model and press Train: one photo is learnt from, one is held out.",
     _train,
     _is_trained,

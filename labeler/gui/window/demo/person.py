@@ -81,6 +81,8 @@ class Person:
         self.window, self.results = window, results
         self.session, self.canvas, self.bench = window.session, window.canvas, window.bench
         self._told: dict[str, str] = {}
+        self._at = ""
+        """The name of the photo that is worked on."""
         window.notifier.told.connect(self._hear)
 
     def _hear(self, message: Message) -> None:
@@ -108,6 +110,7 @@ class Person:
         """Open a photo, and wait until it and all that is known of it are on the screen."""
         place = self.session.place
         place.go_to(self.photo(name).id)
+        self._at = name
         yield Until(lambda: place.pixels is not None, name)
         yield from self.answered()
 
@@ -123,14 +126,25 @@ class Person:
         """The mouse goes there, with no button down."""
         self._mouse(QEvent.Type.MouseMove, x, y, _NO_BUTTON, _NO_BUTTON)
 
+    def check(self) -> None:
+        """Raises LabelerError where another photo is open than the one that is worked on."""
+        image = self.session.place.image
+        if self._at and (image is None or image.path != self._at):
+            raise LabelerError(f"{self._at} is not open any more, so nothing was done on it.")
+
     def click(self, x: float, y: float) -> None:
-        """One click of the left button."""
+        """One click of the left button. Raises LabelerError as `check`."""
+        self.check()
         self.move(x, y)
         self._mouse(QEvent.Type.MouseButtonPress, x, y, _LEFT, _LEFT)
         self._mouse(QEvent.Type.MouseButtonRelease, x, y, _LEFT, _NO_BUTTON)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> Acts:
-        """Press, move in steps that can be seen, release; given up half way, the button is up again."""
+        """Press, move in steps that can be seen, release; given up half way, nothing was done.
+
+        Raises LabelerError as `check`.
+        """
+        self.check()
         self.move(*start)
         self._mouse(QEvent.Type.MouseButtonPress, *start, _LEFT, _LEFT)
         spot = start
@@ -140,11 +154,17 @@ class Person:
                 spot = start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part
                 self._mouse(QEvent.Type.MouseMove, *spot, _NO_BUTTON, _LEFT)
                 yield PAINTED
+                self.check()
+        except BaseException:
+            if self.canvas.progress.is_dragging:
+                self.canvas.progress.take_back()
+            raise
         finally:
             self._mouse(QEvent.Type.MouseButtonRelease, *spot, _LEFT, _NO_BUTTON)
 
     def press(self, key: Qt.Key) -> None:
-        """A key goes down and up on the canvas."""
+        """A key goes down and up on the canvas. Raises LabelerError as `check`."""
+        self.check()
         for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             QApplication.sendEvent(self.canvas, QKeyEvent(kind, key, _NONE))
 
