@@ -37,8 +37,20 @@ def begin_frozen() -> None:
         os.environ.pop("LD_LIBRARY_PATH", None)
 
 
+def tidy_library_path() -> None:
+    """Take the empty entries out of LD_LIBRARY_PATH, which mean the folder that a program is started in.
+
+    Importing cv2 on Linux puts its own folder before what there was, with a colon between, also where there
+    was nothing: whatever is started then would load a stranger's libraries from a folder of photos.
+    """
+    entries = os.environ.get("LD_LIBRARY_PATH")
+    if entries is not None:
+        os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, entries.split(os.pathsep)))
+
+
 def child_command(child: str, *arguments: str) -> list[str]:
     """The program and the words that start one of `CHILDREN` with these arguments."""
+    tidy_library_path()
     if child not in CHILDREN:
         raise ValueError(f"{child} is none of {', '.join(CHILDREN)}")
     if is_frozen():

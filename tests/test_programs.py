@@ -99,6 +99,26 @@ def test_what_a_frozen_app_opens_elsewhere_does_not_get_its_libraries(
     assert "LD_LIBRARY_PATH_ORIG" not in os.environ
 
 
+@pytest.mark.parametrize("before", [None, "", "/of/the/person", ":/of/the/person:"])
+def test_a_child_loads_no_library_from_the_folder_it_is_started_in(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    """OpenCV leaves an empty entry behind, which is the current folder."""
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    if before is not None:
+        monkeypatch.setenv("LD_LIBRARY_PATH", before)
+    code = (
+        "import os, cv2; from labeler.programs import child_command; child_command('labeler.worker');"
+        "print(os.environ.get('LD_LIBRARY_PATH'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    entries = done.stdout.strip().split(os.pathsep)
+    assert "" not in entries or entries == [""]  # all of it empty is as if it were not there
+    assert ("/of/the/person" in entries) == ("/of/the/person" in (before or ""))
+
+
 @on_posix
 def test_a_frozen_app_is_its_own_worker(frozen: Path, qtbot) -> None:
     child = ChildProcess(None, ["job"], decode_from_job)

@@ -23,6 +23,7 @@ from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.garbage import Collector
 from labeler.gui.toolkit.settings import flush_settings, load_settings
 from labeler.gui.window.frame import Frame
+from labeler.programs import tidy_library_path
 
 if TYPE_CHECKING:
     from labeler.gui.window.main_window import MainWindow
@@ -66,6 +67,7 @@ def furnish(frame: Frame) -> MainWindow:
     """Put all that works into a frame; its import takes longer than the frame needs to be on the screen."""
     from labeler.gui.window.main_window import MainWindow  # noqa: PLC0415
 
+    tidy_library_path()  # OpenCV is imported by now; a file manager that is asked for is started with it
     return MainWindow(frame)
 
 

@@ -191,6 +191,8 @@ def _devices(run: Callable[[], tuple[list[Trial], str]] | None = None) -> Iterat
 def _mending(name: str) -> str:
     if name.startswith("onnxruntime"):
         return "The CPU is used instead; update the driver, or install the onnxruntime that is built for it."
+    if name.startswith("torchvision"):
+        return "Install the torchvision that is built for the torch that is there: pip install -U torchvision"
     return "The CPU is used instead; update the driver."
 
 

@@ -34,7 +34,10 @@ def torch_trials() -> list[tuple[str, Callable[[], float]]]:
         names.append("mps")
     if hasattr(torch, "xpu") and torch.xpu.is_available():
         names.append("xpu")
-    return [(f"torch {_title(name)}", partial(_convolve, name)) for name in names]
+    return [
+        *((f"torch {_title(name)}", partial(_convolve, name)) for name in names),
+        *((f"torchvision {_title(name)}", partial(_suppress, name)) for name in names if name != "mps"),
+    ]
 
 
 def _title(name: str) -> str:
@@ -58,6 +61,19 @@ def _convolve(device: str) -> float:
             raise RuntimeError("a convolution gave no finite gradient")
         seconds = time.perf_counter() - begun
     return seconds
+
+
+def _suppress(device: str) -> float:
+    """Seconds of NMS over three boxes: torchvision's operators must be built for the torch there is."""
+    import torch  # noqa: PLC0415 - in a child only
+    import torchvision  # noqa: PLC0415 - in a child only
+
+    begun = time.perf_counter()
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 10, 10], [20, 20, 30, 30]], device=device)
+    kept = torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.7], device=device), 0.5).tolist()
+    if kept != [1, 2]:
+        raise RuntimeError(f"NMS of three boxes kept {kept} in place of [1, 2]")
+    return time.perf_counter() - begun
 
 
 def onnx_trials() -> list[tuple[str, Callable[[], float]]]:

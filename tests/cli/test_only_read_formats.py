@@ -26,3 +26,19 @@ def test_in(known: str, tmp_path: Path) -> None:
     done = labeler("convert", tmp_path / "coco.json", tmp_path / "out", "--to", known)
     assert done.returncode
     assert "is only read" in done.stderr
+
+
+def test_what_is_called_coco_and_is_not_is_named_with_the_way_to_read_it(tmp_path: Path) -> None:
+    Picture.new("RGB", (80, 60)).save(tmp_path / "a.jpg")
+    box = {"x": 10, "y": 10, "width": 50, "height": 50, "rectanglelabels": ["cat"]}
+    result = {"type": "rectanglelabels", "original_width": 80, "original_height": 60, "value": box}
+    task = {"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"id": 1, "result": [result]}]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]), "utf-8")
+    project = tmp_path / "p.labeler"
+    done = labeler("import", tmp_path / "tasks.json", project, "--from", "coco")
+    assert done.returncode == 1
+    assert "It is Label Studio JSON; without --from it is read as what it is." in done.stderr
+    assert not project.exists()
+    done = labeler("import", tmp_path / "tasks.json", project)
+    assert done.returncode == 0, done.stderr
+    assert "annotations: 1 of 1 taken" in done.stdout

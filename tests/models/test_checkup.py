@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labeler.models import checkup
+from labeler.models import checkup, device_trials
 from labeler.models.checkup import Finding, findings
 from labeler.models.device_trials import Trial
 
@@ -79,10 +79,16 @@ def test_a_frozen_app_is_asked_for_what_it_brings_and_is_no_place_to_install_int
 
 def test_devices_that_fail_or_crawl_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkup, "has_gpu", lambda: True)
-    trials = [Trial("torch cpu", 9.0), Trial("onnxruntime CUDA", trouble="no driver")]
+    trials = [
+        Trial("torch cpu", 9.0),
+        Trial("torchvision cpu", trouble="operator torchvision::nms does not exist"),
+        Trial("onnxruntime CUDA", trouble="no driver"),
+    ]
     found = by_topic(list(checkup._devices(lambda: (trials, "the trial ended with -11"))))
     assert found["torch cpu"].state == "slow"
     assert (found["onnxruntime CUDA"].state, found["onnxruntime CUDA"].said) == ("bad", "no driver")
+    assert found["torchvision cpu"].state == "bad"
+    assert "pip install -U torchvision" in found["torchvision cpu"].mend
     assert found["Devices"].said == "the trial ended with -11"
     assert found["GPU"].state == "slow"
 
@@ -98,3 +104,12 @@ def test_a_device_that_hangs_or_crashes_ends_nothing(monkeypatch: pytest.MonkeyP
     crashed = SimpleNamespace(stdout=b"warning: x\n", returncode=-11)
     monkeypatch.setattr(checkup.subprocess, "run", lambda *_, **__: crashed)
     assert checkup._tried() == ([], "the trial ended with -11")
+
+
+def test_torchvision_is_tried_by_an_operator_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be there, and built for another torch: then each of its operators is missing."""
+    (work,) = [work for name, work in device_trials.torch_trials() if name == "torchvision cpu"]
+    assert work() >= 0
+    monkeypatch.setattr("torchvision.ops.nms", lambda boxes, scores, _: scores.argsort())
+    with pytest.raises(RuntimeError, match="NMS of three boxes kept"):
+        work()

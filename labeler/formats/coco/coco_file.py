@@ -180,6 +180,11 @@ def open_document(
         except FormatError:
             spec = format_of(path) if format_id == "" and path.suffix.lower() == ".json" else None
             if spec is None:
+                if format_id == COCO and (known := format_of(path)) is not None:
+                    raise FormatError(
+                        f"“{path}” is no COCO annotations file. It is {known.title}; without --from it is "
+                        "read as what it is."
+                    ) from None
                 raise
     stored = frame in ("stored", "turn")
     reading = read_by(spec, path, images=images, encoding=encoding, stored=stored, should_stop=should_stop)

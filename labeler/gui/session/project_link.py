@@ -137,7 +137,7 @@ class ProjectLink(QObject):
         run_aside(
             lambda: self._open_now(path, here, read_only=read_only, take_over=take_over),
             courier=self._courier,
-            done=lambda found: self._take(turn, *found),
+            done=lambda found: self._take(turn, *found, found[0] is not here),
             failed=lambda error: self.refused.emit(error) if turn == self._opening else None,
         )
 
@@ -194,10 +194,9 @@ class ProjectLink(QObject):
             start=image_at(start, opened.root, images),
         )
 
-    def _take(self, turn: int, writer: Writer, view: ProjectView, place: ProjectPlace) -> None:
+    def _take(self, turn: int, writer: Writer, view: ProjectView, place: ProjectPlace, new: bool) -> None:
         if turn != self._opening:
-            # a newer request came while this one was being read
-            if writer is not self._writer:
+            if new:  # a newer request came; what was open is left by whoever wants it left
                 self._leave(writer)
             return
         if writer is self._writer and self._opened is not None:
@@ -313,14 +312,14 @@ class ProjectLink(QObject):
         """
         if (writer := self._writer) is not None:
             take = self._courier.bring(done) if even_if_left else self._bring(writer, done)
-            writer.post(work, take, self._bring(writer, self._cannot_read))
+            writer.post(self._courier.held(work), take, self._bring(writer, self._cannot_read))
 
     def keep(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
     ) -> None:
         """`read` for what is written and no work of the person's, so that "saved" does not speak of it."""
         if (writer := self._writer) is not None:
-            writer.post(work, self._bring(writer, done), self._bring(writer, failed))
+            writer.post(self._courier.held(work), self._bring(writer, done), self._bring(writer, failed))
 
     def beside(
         self, work: Callable[[Ask], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
@@ -351,7 +350,8 @@ class ProjectLink(QObject):
         writer = self._writer
         if writer is not None:
             self._begin()
-            writer.post(work, self._ended(writer, done), self._ended(writer, failed), step=step)
+            take, fail = self._ended(writer, done), self._ended(writer, failed)
+            writer.post(self._courier.held(work), take, fail, step=step)
 
     def use_segmenter(self, name: str, version: str) -> None:
         """Keep accepted proposals under another model from now on."""

@@ -25,7 +25,7 @@ def run_aside(
     name: str = "aside",
 ) -> None:
     """Run `work` on a thread that ends with the program; `done` or `failed` comes on the courier's thread."""
-    job = Job(work, done=courier.bring(done), failed=courier.bring(failed))
+    job = Job(courier.held(work), done=courier.bring(done), failed=courier.bring(failed))
     threading.Thread(target=job.run, name=name, daemon=True).start()
 
 

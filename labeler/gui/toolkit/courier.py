@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal, Slot
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -29,12 +30,36 @@ class Courier(QObject):
             _log.debug("a result came after its receiver was gone")
 
     def bring(self, take: Callable[[T], None]) -> Callable[[T], None]:
-        """`take` as a callback for other threads: it runs on this courier's thread."""
-        return lambda value: self.hand(lambda: take(value))
+        """`take` as a callback for other threads: it runs on this courier's thread, and is freed there."""
+        held = self.held(take)
+        return lambda value: self.hand(lambda: held(value))
+
+    def held(self, call: Callable[P, T]) -> Callable[P, T]:
+        """A function for other threads that is let go of on this courier's.
+
+        What it alone keeps alive, as a dialog that was closed meanwhile, dies with it: a QObject that dies
+        on another thread than its own crashes Qt.
+        """
+        return _Held(call, self)
 
     @Slot(object)
     def _run(self, call: Callable[[], None]) -> None:
         call()
+
+
+class _Held(Generic[P, T]):
+    """See `Courier.held`."""
+
+    def __init__(self, call: Callable[P, T], courier: Courier) -> None:
+        self._only = [call]
+        """Nobody else has it: whoever empties this list, lets go of it."""
+        self._courier = courier
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._only[0](*args, **kwargs)
+
+    def __del__(self) -> None:
+        self._courier.hand(self._only.clear)
 
 
 class Job(QRunnable):
@@ -67,5 +92,5 @@ def run_in_pool(
     pool: QThreadPool | None = None,
 ) -> None:
     """Run `work` on a pool thread; `done` or `failed` is called on the courier's thread."""
-    job = Job(work, done=courier.bring(done), failed=courier.bring(failed))
+    job = Job(courier.held(work), done=courier.bring(done), failed=courier.bring(failed))
     (pool or QThreadPool.globalInstance()).start(job)

@@ -4,6 +4,7 @@ The records of both have the same ids.
 """
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,3 +184,20 @@ def test_the_history_of_the_project_before_cannot_be_walked_in_the_next(qtbot, f
     qtbot.waitUntil(lambda: panel.view.model().rowCount() > 1, timeout=SOON)
     few.close()
     shiboken6.delete(window)
+
+
+def test_closed_while_the_same_project_opens_again(qtbot, few: Session) -> None:
+    """Its writer has ended by then: nothing may be asked of it once more."""
+    project, root = few.project, few.root
+    assert project is not None
+    before = set(threading.enumerate())
+    few.open(root)  # what is open already is only read anew
+    for thread in set(threading.enumerate()) - before:
+        thread.join(SOON / 1000)  # it is read, and nobody has heard of it yet
+    few.close()
+    ended: list[bool] = []
+    few.after_leaving(lambda: True, ended.append, failed=lambda error: pytest.fail(str(error)))
+    qtbot.waitUntil(lambda: bool(ended), timeout=SOON)
+    few.open(root)
+    qtbot.waitUntil(lambda: few.project == project and few.document.is_read, timeout=SOON)
+    few.shut_down()
