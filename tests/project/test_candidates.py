@@ -189,3 +189,16 @@ def test_what_is_under_a_confidence_is_not_read_unless_a_person_judged_it(store:
     read = store.predictions.candidates(image.id, model.id, least=0.8)
     assert [one.confidence for one in read] == [0.1, 0.8, 0.9]
     assert len(store.predictions.candidates(image.id, model.id)) == 10
+
+
+def test_a_model_that_is_spelled_otherwise_now_is_the_same(store: Store) -> None:
+    """A file was called by its name, "yolo11n", before it was called as the catalogue calls it."""
+    old = store.predictions.ensure_model("yolo11n", "abc").id
+    store.predictions.record_run(old, 1, [found(10)])
+    new = store.predictions.ensure_model("YOLO11n", "abc")
+    assert (new.id, new.name) == (old, "YOLO11n")
+    assert [(one.id, one.name) for one in store.predictions.models() if one.version == "abc"] == [
+        (old, "YOLO11n")
+    ]
+    assert boxes(store, old)
+    assert store.predictions.ensure_model("YOLO11n", "other").id != old

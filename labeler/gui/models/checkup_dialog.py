@@ -35,16 +35,27 @@ class CheckupDialog(QDialog):
         self.table.setHeaderLabels(["", "What", "Found", "What mends it"])
         self.table.setRootIsDecorated(False)
         self.table.setWordWrap(True)
+        self.table.setStyleSheet("QTreeWidget::item { padding: 3px 4px; }")
+        header = self.table.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for column in (2, 3):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        self.table.currentItemChanged.connect(self._show_whole)
         self.table.setAccessibleName("What this machine has")
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         self.copy_button = self._buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
         self.copy_button.setEnabled(False)
         self.copy_button.clicked.connect(self._copy)
+        self._buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
         self._buttons.rejected.connect(self.reject)
+        self.told = QLabel(self, wordWrap=True)
+        self.told.setTextFormat(Qt.TextFormat.PlainText)
+        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(12)
-        for widget in (self.summary, self.table, self._buttons):
+        for widget in (self.summary, self.table, self.told, self._buttons):
             layout.addWidget(widget)
         self._found: list[Finding] = []
         run_aside(
@@ -72,14 +83,17 @@ class CheckupDialog(QDialog):
             for column in (2, 3):
                 item.setToolTip(column, item.text(column))
             self.table.addTopLevelItem(item)
-        header = self.table.header()
-        for column in (0, 1):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        for column in (2, 3):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         self.copy_button.setEnabled(True)
+        self.table.setCurrentItem(self.table.topLevelItem(0))
+
+    def _show_whole(self, item: QTreeWidgetItem | None) -> None:
+        """The row whole, which its columns may cut: a command is to be read, and taken from here."""
+        if item is not None:
+            _, topic, said, mend = (item.text(column) for column in range(4))
+            self.told.setText("\n".join(filter(None, (f"{topic}: {said}", mend))))
 
     def _copy(self) -> None:
         """The whole list as text, for a report."""
         lines = [f"{_WORDS[one.state]}: {one.topic}: {one.said} {one.mend}".rstrip() for one in self._found]
         QGuiApplication.clipboard().setText("\n".join(lines))
+        self.told.setText("The list is on the clipboard.")

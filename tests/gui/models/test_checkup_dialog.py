@@ -12,7 +12,8 @@ from labeler.gui.window.main_window import MainWindow
 from labeler.models.checkup import Finding
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
-FOUND = [Finding("torch", "good", "2.0"), Finding("GPU", "bad", "no driver", "Update it.")]
+LONG = "pip install 'labeler[pretrained-encoders]', and whatever else is said to be needed for that here."
+FOUND = [Finding("torch", "good", "2.0"), Finding("GPU", "bad", "no driver", f"Update it. {LONG}")]
 
 
 def test_the_device_in_the_status_line_opens_it(
@@ -25,7 +26,11 @@ def test_the_device_in_the_status_line_opens_it(
     qtbot.waitUntil(lambda: dialog.table.topLevelItemCount() == 2, timeout=20_000)
     assert dialog.table.topLevelItem(0).text(1) == "GPU"
     assert dialog.summary.text() == "1 broken of 2 things."
+    assert dialog.told.text() == f"GPU: no driver\nUpdate it. {LONG}"  # whole, as columns may not have it
+    QTest.keyClick(dialog.table, Qt.Key.Key_Down)
+    assert dialog.told.text() == "torch: 2.0"
     dialog.copy_button.click()
+    assert dialog.told.text() == "The list is on the clipboard."
     assert "Broken: GPU: no driver Update it." in QGuiApplication.clipboard().text()
     dialog.close()
 

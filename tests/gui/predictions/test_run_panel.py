@@ -95,7 +95,7 @@ def test_where_none_was_chosen_it_is_the_detector_that_comes_along(qtbot, sessio
     assert fresh.choice().spec.id == "yolo11n"
     assert fresh.choice().spec.weights[0].path.parent == paths.resources() / "models" / "yolo11n"
     click(qtbot, fresh.button)
-    qtbot.waitUntil(lambda: fresh.status.text().startswith("yolo11n predicted 3 images"), timeout=60_000)
+    qtbot.waitUntil(lambda: fresh.status.text().startswith("YOLO11n predicted 3 images"), timeout=60_000)
     qtbot.waitUntil(lambda: "bus" in {one.label for one in session.document.candidates.values()})
 
 

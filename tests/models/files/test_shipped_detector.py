@@ -16,6 +16,7 @@ from labeler.errors import ModelError
 from labeler.models import devices, onnx_export
 from labeler.models.files import catalog, weights
 from labeler.models.protocols import Weights
+from labeler.registry import discover
 
 FOLDER = paths.resources() / "models" / "yolo11n"
 ENTRY = catalog.entry(catalog.DEFAULT_DETECTOR)
@@ -50,6 +51,13 @@ def test_it_is_at_hand_in_a_new_home_and_nothing_is_noted_there(home) -> None:
     assert weights.locate("yolo11n") == one.path == weights.path_of(ENTRY)
     assert weights.verified(one.path) == Weights(one.path, ENTRY.sha256)
     assert not [path for path in home.rglob("*") if path.is_file()]
+
+
+def test_it_is_called_as_the_catalogue_calls_it_and_a_file_of_ones_own_by_its_name(tmp_path) -> None:
+    registry = discover(safe_mode=True)
+    assert registry.resolve("yolo11n").title == ENTRY.title == "YOLO11n"
+    mine = Path(shutil.copy(FOLDER / "yolo11n.pt", tmp_path / "of cats.pt"))
+    assert registry.resolve(str(mine)).title == "of cats"
 
 
 def test_a_first_prediction_needs_neither_network_nor_torch(photo, tmp_path) -> None:
