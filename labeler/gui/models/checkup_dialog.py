@@ -84,7 +84,8 @@ class CheckupDialog(QDialog):
                 item.setToolTip(column, item.text(column))
             self.table.addTopLevelItem(item)
         self.copy_button.setEnabled(True)
-        self.table.setCurrentItem(self.table.topLevelItem(0))
+        if (first := self.table.topLevelItem(0)) is not None:
+            self.table.setCurrentItem(first)
 
     def _show_whole(self, item: QTreeWidgetItem | None) -> None:
         """The row whole, which its columns may cut: a command is to be read, and taken from here."""
