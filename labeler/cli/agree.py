@@ -9,6 +9,7 @@ from typing import Any
 from labeler.cli.console import print_json
 from labeler.cli.labels import add_encoding_option
 from labeler.core.geometry import bounds
+from labeler.core.measures.doubts import Doubt, doubts
 from labeler.core.measures.guarantee import LEVEL, Promise, TooLittle, judged, promises
 from labeler.core.measures.set_agreement import (
     AgreementTally,
@@ -18,7 +19,7 @@ from labeler.core.measures.set_agreement import (
     summed,
     worst_first,
 )
-from labeler.core.records import Annotation, Candidate, Image
+from labeler.core.records import Annotation, Box, Candidate, Image
 from labeler.formats.coco.coco_reading import read_coco
 from labeler.formats.coco.coco_writing import exported_ids
 from labeler.formats.coco.results import read_results
@@ -54,6 +55,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "with 95 %% confidence: all and by category. The images must be a fair sample, best drawn by lot, "
         "and all results on them in the file",
     )
+    parser.add_argument(
+        "--doubts",
+        type=int,
+        metavar="N",
+        help="list the N labels that the results speak against most: missed, drawn twice, loose, or of "
+        "another category; for a model that did not learn from these labels, from a confidence of 0.1 up",
+    )
     add_encoding_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
@@ -68,8 +76,13 @@ def run(args: argparse.Namespace) -> int:
     chosen = [result for result in results if result.confidence >= args.conf]
     measures = list(measured(dataset, chosen, threshold=args.iou))
     promised = [] if args.at_most is None else _promised(dataset, chosen, args.iou, args.at_most)
+    doubtful = _doubtful(dataset, chosen, args.doubts) if args.doubts else []
     if args.json:
-        about = {} if args.at_most is None else {"promises": [_promise_told(*one) for one in promised]}
+        about: dict[str, Any] = {}
+        if args.at_most is not None:
+            about["promises"] = [_promise_told(*one) for one in promised]
+        if args.doubts:
+            about["doubts"] = doubtful
         print_json({**told(dataset, measures, args.iou), **about}, indent=2)
     else:
         print(table(dataset, measures, threshold=args.iou))
@@ -77,6 +90,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"\nAt most {args.at_most:.2%} wrong, with {LEVEL:.0%} confidence:".replace("%", " %"))
         for name, one in promised:
             print(f"  {name}: {_promise_line(one)}")
+        if args.doubts:
+            print("\nDoubtful labels:" if doubtful else "\nNo label is doubtful.")
+        for each in doubtful:
+            print(f"  {_doubt_line(each)}")
     return _tell_problems((read, found))
 
 
@@ -129,6 +146,38 @@ def _promise_line(one: Promise | TooLittle) -> str:
     if one.more is None:
         return f"none yet ({so_far})"
     return f"none yet; about {one.more:,} results more would do ({so_far})"
+
+
+def _doubtful(dataset: Dataset, results: Iterable[Candidate], count: int) -> list[dict[str, Any]]:
+    """The most doubtful labels, each with what it should be and its box as x, y, width, height."""
+    images = {image.id: image for image in dataset.images}
+    names = {category.id: category.name for category in dataset.categories}
+    ids = exported_ids(dataset.annotations)
+    found: list[tuple[Doubt, Box]] = []
+    for image, ours, theirs in _by_image(dataset, results):
+        shapes = {one.id: one.shape for one in ours}
+        missing = {one.id: one.shape for one in theirs}
+        found += [
+            (one, bounds(shapes[one.annotation_id] if one.annotation_id else missing[one.candidate_id]))
+            for one in doubts(image.id, ours, theirs)
+        ]
+    found.sort(key=lambda each: -each[0].score)
+    return [
+        {
+            "kind": one.kind,
+            "score": one.score,
+            "file_name": images[one.image_id].path,
+            "annotation_id": ids.get(one.annotation_id),
+            "category": names.get(one.category_id, ""),
+            "bbox": [box.x0, box.y0, box.width, box.height],
+        }
+        for one, box in found[:count]
+    ]
+
+
+def _doubt_line(one: dict[str, Any]) -> str:
+    where = ", ".join(f"{edge:.0f}" for edge in one["bbox"])
+    return f"{one['score']:.2f}  {one['kind']:<8}  {one['category']}  {one['file_name']}  ({where})"
 
 
 def _promise_told(name: str, one: Promise | TooLittle) -> dict[str, Any]:

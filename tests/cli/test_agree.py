@@ -127,3 +127,33 @@ def test_at_most_so_many_wrong(tmp_path: Path, capsys):
     promised = json.loads(told.stdout)["promises"]
     assert [one["name"] for one in promised] == ["all", "cat", "dog"]
     assert (promised[1]["confidence"], promised[2]["confidence"]) == (pytest.approx(0.504), None)
+
+
+def test_doubtful_labels(tmp_path: Path):
+    """A cat that is predicted and not labelled, and a label of another category than predicted."""
+    labels, results = tmp_path / "labels.json", tmp_path / "results.json"
+    labels.write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 100}],
+                "categories": [{"id": 5, "name": "cat"}, {"id": 9, "name": "dog"}],
+                "annotations": [annotation(31, 1, 5, [0, 0, 10, 10]), annotation(32, 1, 5, [50, 0, 10, 10])],
+            }
+        )
+    )
+    found = [(5, [0, 0, 10, 10], 0.9), (9, [50, 0, 10, 10], 0.7), (5, [80, 80, 10, 12], 0.95)]
+    results.write_text(json.dumps([result(1, *one) for one in found]))
+    done = labeler("agree", str(labels), str(results), "--doubts", "5")
+    assert done.stdout.endswith(
+        "\nDoubtful labels:\n"
+        "  0.95  missed    cat  a.jpg  (80, 80, 10, 12)\n"
+        "  0.70  misnamed  dog  a.jpg  (50, 0, 10, 10)\n"
+    )
+    told = json.loads(labeler("agree", str(labels), str(results), "--doubts", "1", "--json").stdout)["doubts"]
+    assert [(one["kind"], one["annotation_id"], one["bbox"]) for one in told] == [
+        ("missed", None, [80.0, 80.0, 10.0, 12.0])
+    ]
+    results.write_text(json.dumps([result(1, 5, [0, 0, 10, 10])]))
+    assert labeler("agree", str(labels), str(results), "--doubts", "5").stdout.endswith(
+        "\nNo label is doubtful.\n"
+    )

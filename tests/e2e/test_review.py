@@ -316,3 +316,26 @@ def test_predictions_that_arrive_take_a_review_nowhere(reviewer: User) -> None:
     reviewer.wait(lambda: selected(reviewer) == [0.45])
     assert queue.is_shown
     assert session.place.image != first
+
+
+def test_what_looks_missed_has_a_dot_and_is_walked_at_the_end(reviewer: User) -> None:
+    """Both predictions of the first photo are left out of its labels, and it is called reviewed."""
+    bench, session = reviewer.window.bench, reviewer.session
+    first = session.document.open_id
+    bench.queue.set_active(False)
+    reviewer.canvas.sight.fit()
+    at = reviewer.canvas.sight.view.point_on_screen(650, 200)
+    x, y = round(at[0]), round(at[1])
+    bench.predictions.select(())
+    plain = reviewer.canvas.grab().toImage().pixelColor(x, y)
+    session.edits.mark_reviewed(True, by="test")
+    reviewer.wait(lambda: len(bench.second_look.queue) == 2)
+    assert reviewer.canvas.grab().toImage().pixelColor(x, y) != plain
+    reviewer.go_to(session.document.images[1].path)
+    reviewer.wait_shown()
+    bench.second_look.next_one()
+    reviewer.wait(lambda: session.document.open_id == first and selected(reviewer) == [0.64])
+    reviewer.canvas.setFocus()
+    reviewer.key("Return")
+    assert list(verdicts(reviewer).values()).count("accepted") == 1
+    reviewer.wait(lambda: len(bench.second_look.queue) == 1)

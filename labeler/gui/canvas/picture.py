@@ -1,11 +1,11 @@
 """What the canvas shows: the open photo, what is on it, and what the tools add."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QObject, QRect, QRectF, Signal
 from PySide6.QtGui import QColor, QPainter
 
-from labeler.core.records import Annotation, Category, Change
+from labeler.core.records import Annotation, Box, Category, Change
 from labeler.gui.canvas.areas import Areas
 from labeler.gui.canvas.hand import Hand
 from labeler.gui.canvas.layers import ink
@@ -38,6 +38,7 @@ class Picture(QObject):
         self._reasons = Reasons(stage, stage.predictions, stage.layer)
         self._areas = Areas()
         self._peeks = False
+        self._doubtful: tuple[Box, ...] = ()
         self._connect()
 
     def _connect(self) -> None:
@@ -53,6 +54,11 @@ class Picture(QObject):
         self._stage.comparison.changed.connect(self.stale)
         self._active.faded.connect(self.stale)
         self._image.sharpened.connect(self.stale)
+
+    def mark(self, boxes: Iterable[Box]) -> None:
+        """Put a quiet dot on the upper right corner of each of these boxes of the image."""
+        self._doubtful = tuple(boxes)
+        self.stale.emit()
 
     # --- following the session --------------------------------------------------------------------
 
@@ -204,6 +210,8 @@ class Picture(QObject):
         stage, hand = self._stage, self._hand
         for tool in hand.aside():
             tool.paint(painter)
+        if stage.options.annotations:
+            ink.paint_doubts(painter, [stage.view.point_on_screen(box.x1, box.y0) for box in self._doubtful])
         self._active.paint(painter, hand.tool, size, ratio, taken)
         if stage.options.annotations and stage.options.predictions:
             self._reasons.paint_tags(painter, size, [*taken, *self._active.tagged])

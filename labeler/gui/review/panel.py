@@ -18,6 +18,8 @@ from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.guarantee_card import GuaranteeCard
 from labeler.gui.review.guarantees import Guarantees
 from labeler.gui.review.queue import ReviewQueue
+from labeler.gui.review.second_look import SecondLook
+from labeler.gui.review.second_look_card import SecondLookCard
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import Card, Choice, EmptyState, card_button, paint_swatch
@@ -47,8 +49,10 @@ class ReviewPanel(Card):
         session: Session,
         reviewing: Reviewing,
         queue: ReviewQueue,
-        guarantees: Guarantees,
         parent: QWidget | None = None,
+        *,
+        guarantees: Guarantees,
+        looks: SecondLook,
     ) -> None:
         super().__init__("Review", parent)
         self._session = session
@@ -59,6 +63,7 @@ class ReviewPanel(Card):
         self._make_accept_all()
         self.guarantee = GuaranteeCard(session, guarantees, self)
         self.body.addWidget(self.guarantee)
+        self.body.addWidget(SecondLookCard(session, looks, self))
         self.body.addStretch(1)
         self._left_out = False
         """Whether predictions wait that are of no category, as far as was asked."""

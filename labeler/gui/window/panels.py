@@ -89,6 +89,16 @@ def _set_agreement(bench: Workbench) -> SetAgreementPanel:
     return panel
 
 
+def _review(bench: Workbench) -> ReviewPanel:
+    return ReviewPanel(
+        bench.session,
+        bench.reviewing,
+        bench.queue,
+        guarantees=bench.guarantees,
+        looks=bench.second_look,
+    )
+
+
 def _images(bench: Workbench) -> ImagesPanel:
     planner = bench.training.planner
     panel = ImagesPanel(bench.session, worst_first=bench.agreements.worst_first)
@@ -136,7 +146,7 @@ PANELS = (
         "Review",
         ReviewPanel,
         "left",
-        lambda bench: ReviewPanel(bench.session, bench.reviewing, bench.queue, bench.guarantees),
+        _review,
         closed=True,
         hugs=True,
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMainWindow
 
+from labeler.core.records import Box
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.children.client import ChildClient, close_together
 from labeler.gui.children.host_client import HostClient
@@ -25,6 +26,7 @@ from labeler.gui.review.agreements import SetAgreements
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.guarantees import Guarantees
 from labeler.gui.review.queue import ReviewQueue
+from labeler.gui.review.second_look import SecondLook
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.courier import Courier, run_in_pool
 from labeler.gui.toolkit.notify import OF_IMAGE, Notifier
@@ -89,6 +91,7 @@ class Workbench(QObject):
         self.agreements = SetAgreements(session, self.predictions, self)
         self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
         self.guarantees = Guarantees(session, self.predictions, self.reviewing, self)
+        self.second_look = SecondLook(session, self.predictions, self.reviewing, self)
         self.verdicts = Verdicts(session, self.predictions, self.reviewing, self.queue, self)
         self.jobs = PredictClient(self)
         self.batch = Batch(session, self.jobs, self)
@@ -128,6 +131,9 @@ class Workbench(QObject):
         self.host.failed.connect(self._tell_host_trouble)
         self.verdicts.look_at.connect(canvas.look_at)
         self.evaluation.look_at.connect(canvas.look_at)
+        self.second_look.shown.connect(self._look_twice)
+        self.second_look.changed.connect(self._mark_doubts)
+        session.place.image_changed.connect(self._mark_doubts)
         self.batch.stored.connect(self.take_stored)
         self.batch.stored.connect(lambda _: self.evaluation.take_stored())
         self.batch.stored.connect(lambda _: self.shows.emit("Predictions"))
@@ -149,6 +155,17 @@ class Workbench(QObject):
         self.agreements.touch(image_ids)
         self.queue.refresh()
         self.guarantees.outdate()
+        self.second_look.touch(image_ids)
+
+    def _look_twice(self, box: Box, candidate_id: int) -> None:
+        """Bring a doubtful label into sight; what may be missing is selected, so that Enter accepts it."""
+        if candidate_id:
+            self.predictions.select([candidate_id])
+        self.canvas.look_at(box)
+
+    def _mark_doubts(self) -> None:
+        """A quiet dot on each label of the open image that is worth a second look."""
+        self.canvas.picture.mark(self.second_look.on_open_image())
 
     def take_mapping(self) -> None:
         """Candidates have other categories now: filter, measure and queue them anew."""

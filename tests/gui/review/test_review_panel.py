@@ -12,6 +12,7 @@ from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.guarantees import Guarantees
 from labeler.gui.review.panel import ReviewPanel, pace_text
 from labeler.gui.review.queue import ReviewQueue
+from labeler.gui.review.second_look import SecondLook
 
 
 def candidate(x, confidence, category=1, label="person"):
@@ -24,7 +25,13 @@ def panel(qtbot, session, owner, shown):
     agreements = SetAgreements(session, predictions, owner)
     reviewing = Reviewing(session, predictions, owner)
     queue = ReviewQueue(session, predictions, reviewing, agreements, owner)
-    made = ReviewPanel(session, reviewing, queue, Guarantees(session, predictions, reviewing, owner))
+    made = ReviewPanel(
+        session,
+        reviewing,
+        queue,
+        guarantees=Guarantees(session, predictions, reviewing, owner),
+        looks=SecondLook(session, predictions, reviewing, owner),
+    )
     return shown(made)
 
 

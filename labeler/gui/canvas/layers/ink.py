@@ -52,6 +52,15 @@ def paint_vertices(
             painter.drawImage(QPoint(round(x - half), round(y - half)), dot)
 
 
+def paint_doubts(painter: QPainter, corners: Iterable[tuple[float, float]]) -> None:
+    """A small amber dot with a dark rim at each corner."""
+    _smooth(painter)
+    painter.setPen(QPen(_RIM, 1.5))
+    painter.setBrush(QColor(theme.colors().middling))
+    for x, y in corners:
+        painter.drawEllipse(QPointF(x, y), 4.0, 4.0)
+
+
 @lru_cache(maxsize=64)
 def _dot(color: str, ratio: float) -> QImage:
     """A vertex as a picture: drawing dozens of smooth circles in every frame of a drag would show."""
