@@ -44,6 +44,11 @@ class ProgressLine:
         if time.monotonic() - self._shown > _PERIOD:
             self._show()
 
+    def reach(self, done: int, total: int) -> None:
+        """So many are done, of a number that was not known when it began."""
+        self._total = max(total, 1)
+        self.advance(done - self._done)
+
     def _show(self) -> None:
         if not self._is_wanted:
             return

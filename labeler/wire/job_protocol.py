@@ -6,6 +6,7 @@ The window sends one spec, and `Stop` to call it off. Beats and log lines come i
   order, and `Done`. A model that cannot be loaded is a `AskFailed`, and the exit status `EXIT_TOLD`.
 - `TrainSpec`: `Hello`, a `RunEvent` each time the run says something, and `Done`. `Stop` has it save first.
 - `EvaluateSpec`, `ExportSpec`: `Hello`, and `Done` when its files are written, or a `AskFailed`.
+- `EffortSpec`: `Hello`, an `Advanced` for each image, and `Done` when its file is written, or a `AskFailed`.
 """
 
 from collections.abc import Sequence
@@ -74,6 +75,27 @@ class ExportSpec(Struct, frozen=True, tag=True):
     """The folder, which is not there yet."""
 
 
+class EffortSpec(Struct, frozen=True, tag=True):
+    """Have a simulated person label known objects once more, with all that the app has."""
+
+    labels: str
+    """A COCO file, with the paths of images relative to `images`."""
+    images: str
+    out: str
+    """Where the answer goes, as JSON."""
+    limit: int = 0
+    """Images at most, drawn by chance; 0 for all."""
+    seed: int = 0
+
+
+class Advanced(Struct, frozen=True, tag=True):
+    """How far the person has come."""
+
+    done: int
+    """Images."""
+    total: int
+
+
 class Loaded(Struct, frozen=True, tag=True):
     """The model is there and begins with the first image."""
 
@@ -117,8 +139,10 @@ class Done(Struct, frozen=True, tag=True):
     """Every image was predicted or missed."""
 
 
-ToJob: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | ExportSpec | Stop
-FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | RunEvent | Done | AskFailed | Log
+JobSpec: TypeAlias = PredictSpec | TrainSpec | EvaluateSpec | ExportSpec | EffortSpec
+"""What a job is asked for."""
+ToJob: TypeAlias = JobSpec | Stop
+FromJob: TypeAlias = Hello | Loaded | Beat | Predicted | Missed | RunEvent | Advanced | Done | AskFailed | Log
 
 _to_job = msgspec.msgpack.Decoder(ToJob)
 _from_job = msgspec.msgpack.Decoder(FromJob)

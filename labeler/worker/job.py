@@ -21,7 +21,9 @@ from labeler.training.events import Event
 from labeler.training.run import RunFolder
 from labeler.wire.host_protocol import EXIT_TOLD, VERSION, AskFailed, Frames, Hello, ProtocolError, Stop
 from labeler.wire.job_protocol import (
+    Advanced,
     Done,
+    EffortSpec,
     EvaluateSpec,
     ExportSpec,
     Loaded,
@@ -92,6 +94,9 @@ def serve(channel: Channel) -> None:
             case ExportSpec():
                 bound_threads(max(1, all_threads() // 2))
                 started("export", partial(_export, message, channel))
+            case EffortSpec():
+                bound_threads(max(1, all_threads() // 2))
+                started("effort", partial(_study_effort, message, channel, advance))
     os._exit(0)
 
 
@@ -172,6 +177,22 @@ def _export(spec: ExportSpec, channel: Channel) -> None:
     try:
         model = discover().resolve(spec.model)
         guarded("be exported", lambda: export_model(model, spec.form, Path(spec.out)))
+    except LabelerError as error:
+        channel.send(AskFailed(str(error)))
+        os._exit(EXIT_TOLD)
+    channel.send(Done())
+    os._exit(0)
+
+
+def _study_effort(spec: EffortSpec, channel: Channel, advance: Callable[[], None]) -> None:
+    from labeler.worker.effort_job import answer_window  # noqa: PLC0415 - as above
+
+    def count(done: int, total: int) -> None:
+        channel.send(Advanced(done, total))
+        advance()
+
+    try:
+        guarded("be studied", lambda: answer_window(spec, count))
     except LabelerError as error:
         channel.send(AskFailed(str(error)))
         os._exit(EXIT_TOLD)

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.gui.children.client import ChildClient, Limits
 from labeler.wire.host_protocol import Hello, Stop
-from labeler.wire.job_protocol import Done, EvaluateSpec, ExportSpec, PredictSpec, RunEvent, TrainSpec
+from labeler.wire.job_protocol import Advanced, Done, JobSpec, RunEvent
 
 
 class TaskClient(ChildClient):
@@ -25,6 +25,8 @@ class TaskClient(ChildClient):
 
     told = Signal(object)
     """An event of a training (`labeler.training.events`)."""
+    advanced = Signal(int, int)
+    """How many images a study of effort has done, of how many."""
     done = Signal()
     """It has done all that it was asked for."""
     failed = Signal(str)
@@ -43,7 +45,7 @@ class TaskClient(ChildClient):
         """Whether a task is under way; one that is being stopped is."""
         return self._child is not None
 
-    def start(self, spec: TrainSpec | EvaluateSpec | PredictSpec | ExportSpec, *, title: str) -> None:
+    def start(self, spec: JobSpec, *, title: str) -> None:
         """Begin a task. `title` begins the sentences about it, as “The training” or “The evaluation”."""
         if self._child is not None:
             raise RuntimeError("a client runs one task at a time")
@@ -69,6 +71,8 @@ class TaskClient(ChildClient):
                 self._clocks.clear("load")
             case RunEvent(event=event):
                 self.told.emit(event)
+            case Advanced(done=done, total=total):
+                self.advanced.emit(done, total)
             case Done():
                 self._let_go()
                 (self.stopped if self._was_told_to_stop else self.done).emit()

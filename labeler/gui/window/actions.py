@@ -341,6 +341,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             lambda w: w.panels.toggle("Evaluation"),
             heading="Training",
         ),
+        Action("effort", "What would models save me?…", (), lambda w: w.commands.show_effort()),
         LINE,
         Action("restart-model", "Restart the model process", (), lambda w: w.bench.host.restart()),
         Action(

@@ -116,6 +116,12 @@ class Commands(QObject):
         self._canvas.hand.take(name)
         self._canvas.setFocus()
 
+    def show_effort(self) -> None:
+        """What models would save a person on the project's reviewed images."""
+        from labeler.gui.evaluation.effort_dialog import EffortDialog  # noqa: PLC0415
+
+        EffortDialog(self._bench.effort, self._window).open()
+
     # --- help -------------------------------------------------------------------------------------
 
     def show_keys(self) -> None:

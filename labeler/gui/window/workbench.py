@@ -13,6 +13,7 @@ from labeler.gui.children.client import ChildClient, close_together
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.children.predict_client import PredictClient
 from labeler.gui.evaluation.desk import EvaluationDesk
+from labeler.gui.evaluation.effort_desk import EffortDesk
 from labeler.gui.exchange.arrivals import Arrivals
 from labeler.gui.exchange.desk import LabelsDesk
 from labeler.gui.exchange.exporter import Exporter
@@ -102,6 +103,7 @@ class Workbench(QObject):
         self.learner = Learner(session, self.training, self.batch, self)
         self.click_learner = ClickLearner(session, self.learner, self)
         self.evaluation = EvaluationDesk(session, self.predictions, self)
+        self.effort = EffortDesk(session, self)
         self.follow_up = FollowUp(
             session, self.batch, self.queue, self, training=self.training, evaluation=self.evaluation
         )
@@ -222,6 +224,7 @@ class Workbench(QObject):
         self.learner.close()
         self.click_learner.close()
         self.evaluation.close()
+        self.effort.close()
         clients = self.findChildren(ChildClient)
         for client in clients:
             client.drop()
