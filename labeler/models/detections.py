@@ -41,6 +41,33 @@ class Letterbox(Struct, frozen=True):
         corners[:, 1::2] = ((corners[:, 1::2] - self.pad_y) / self.scale_y).clip(0, height)
         return corners
 
+    def to_input(self, boxes: Floats) -> NDArray[np.float64]:
+        """Boxes (N, 4) xyxy of the image in the input."""
+        scale = np.array([self.scale_x, self.scale_y] * 2)
+        moved: NDArray[np.float64] = boxes * scale + np.array([self.pad_x, self.pad_y] * 2)
+        return moved
+
+    def covers(self, points: Floats) -> NDArray[np.bool_]:
+        """(N,) whether points (N, 2) of the input, as x and y, are on the image."""
+        height, width = self.size
+        (start,) = self.to_input(np.array([[0, 0, 0, 0]]))[:, :2]
+        (stop,) = self.to_input(np.array([[width, height, 0, 0]]))[:, :2]
+        return np.asarray(((points > start) & (points < stop)).all(axis=1))
+
+
+def placed(
+    size: tuple[int, int], *, side: int, stride: int, margin: float = 0.0
+) -> tuple[tuple[int, int], Letterbox]:
+    """(h, w) of the frame that `letterbox` makes of an image of size (H, W), and how the image lies in it."""
+    height, width = size
+    new_height, new_width = _scaled(size, side)
+    full_height, full_width = (
+        math.ceil(length / stride + margin) * stride for length in (new_height, new_width)
+    )
+    top, left = (round((full_height - new_height) / 2 - 0.1), round((full_width - new_width) / 2 - 0.1))
+    place = Letterbox((height, width), new_width / width, new_height / height, left, top)
+    return (full_height, full_width), place
+
 
 def letterbox(
     image: Rgb, *, side: int, stride: int, margin: float = 0.0
@@ -51,19 +78,22 @@ def letterbox(
     `margin`, in strides, is what must be left free.
     """
     height, width = image.shape[:2]
-    scale = side / max(height, width)
-    new_height, new_width = max(round(height * scale), 1), max(round(width * scale), 1)
-    full_height, full_width = (
-        math.ceil(length / stride + margin) * stride for length in (new_height, new_width)
-    )
-    top, left = (round((full_height - new_height) / 2 - 0.1), round((full_width - new_width) / 2 - 0.1))
+    new_height, new_width = _scaled((height, width), side)
+    full, place = placed((height, width), side=side, stride=stride, margin=margin)
+    top, left = int(place.pad_y), int(place.pad_x)
     if (new_height, new_width) != (height, width):
         image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
-    frame = np.full((1, 3, full_height, full_width), _PADDING, dtype=np.float32)
+    frame = np.full((1, 3, *full), _PADDING, dtype=np.float32)
     inside = frame[0, :, top : top + new_height, left : left + new_width]
     for plane, channel in zip(cv2.split(image), inside, strict=True):
         np.multiply(plane, np.float32(1 / 255), out=channel)
-    return frame, Letterbox((height, width), new_width / width, new_height / height, left, top)
+    return frame, place
+
+
+def _scaled(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """(h, w) once the longer side is `side`."""
+    scale = side / max(size)
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
 def to_candidates(

@@ -4,13 +4,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 from msgspec import Struct
 
 from labeler.core.photos.images import read_pixels
 from labeler.core.photos.patience import patiently
 from labeler.models.embeddings import EmbeddingCache, content_digest
-from labeler.models.protocols import Embedding, Interrupt, Segmenter
+from labeler.models.protocols import Embedding, Interrupt, Rgb
 
 _KEPT = 8
 """In memory: the open image, both neighbours, and those seen last; 4 MB each for MobileSAM."""
@@ -24,10 +25,18 @@ class EmbeddedImage(Struct, frozen=True, eq=False):
     """Writes it to the disk cache, which a person need not wait for; does nothing where it is there."""
 
 
+class Encoder(Protocol):
+    """What makes embeddings: a segmenter, or whatever else sees something in an image once for many uses."""
+
+    def embed(self, image: Rgb, *, threads: int = 0, interrupt: Interrupt | None = None) -> Embedding:
+        """As `Segmenter.embed`."""
+        ...
+
+
 class Embedder:
     """One model's embeddings. Any thread may ask."""
 
-    def __init__(self, model: Segmenter, fingerprint: str, cache: EmbeddingCache) -> None:
+    def __init__(self, model: Encoder, fingerprint: str, cache: EmbeddingCache) -> None:
         self._model = model
         self._fingerprint = fingerprint
         self._cache = cache

@@ -71,7 +71,8 @@ class TorchNetwork:
 class OnnxNetwork:
     """An exported network in ONNX Runtime, on the CPU."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, model: Path | bytes, facts: dict[str, Any]) -> None:
+        """`model`: the file, or what is in it."""
         import onnxruntime as ort  # noqa: PLC0415  # heavy: in a child only
 
         options = ort.SessionOptions()
@@ -80,7 +81,9 @@ class OnnxNetwork:
         options.log_severity_level = 3
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self.facts = facts
-        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
         (taken,) = self._session.get_inputs()
         height, width = (side if isinstance(side, int) else 0 for side in taken.shape[2:])
         self._name, self._is_half = taken.name, taken.type == "tensor(float16)"
@@ -128,6 +131,20 @@ def fast_network(weights: Weights, load: Callable[[], TorchNetwork]) -> Network:
             "No ONNX export of %s (%s: %s); torch is used.", weights.path.name, type(error).__name__, error
         )
         return network
+
+
+def shipped_export(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The exported network in a folder of weights that come along, and its facts, checked by its SHA-256.
+
+    Raises ModelError with one sentence where it is missing or another one.
+    """
+    stem = folder / f"export-{_VERSION}"
+    record = _known(stem)
+    if record is None or not record.faster:
+        raise ModelError(
+            f"The network in {folder} is missing or damaged; install Labeler again to restore it."
+        )
+    return stem.with_suffix(".onnx").read_bytes(), record.facts
 
 
 def _shipped(weights: Weights) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from labeler.core.records import Annotation, Candidate, Category, Image
 from labeler.evaluation.evaluator import evaluate
+from labeler.evaluation.findings import Evaluation
 from labeler.formats.spec import Dataset
 
 
@@ -30,6 +31,18 @@ def precision(
 
     `ids`: the category id of each name that a model may give; candidates of other names are left out.
     """
+    found = evaluated(images, ids, by=by)
+    if found is None:
+        return {}
+    figures = found.summary.figures
+    named = {f"{prefix}AP": figures.ap, f"{prefix}AP50": figures.ap50}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def evaluated(
+    images: Iterable[JudgedImage], ids: dict[str, int], *, by: Literal["box", "mask"] = "box"
+) -> Evaluation | None:
+    """All that there is behind these figures; None where there is nothing to find. See `precision`."""
     judged = list(images)
     truths, found = [], []
     for number, image in enumerate(judged, 1):
@@ -40,12 +53,10 @@ def precision(
             if one.label in ids
         ]
     if not truths:
-        return {}
+        return None
     labels = Dataset(
         tuple(Image(number, "", image.size[1], image.size[0]) for number, image in enumerate(judged, 1)),
         tuple(Category(number, name, "") for name, number in ids.items()),
         tuple(structs.replace(one, id=number, file_id=None) for number, one in enumerate(truths, 1)),
     )
-    figures = evaluate(labels, found, by=by).summary.figures
-    named = {f"{prefix}AP": figures.ap, f"{prefix}AP50": figures.ap50}
-    return {name: value for name, value in named.items() if value is not None}
+    return evaluate(labels, found, by=by)

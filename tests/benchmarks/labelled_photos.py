@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from labeler import paths
-from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
+from labeler.models.protocols import Segmenter
 from labeler.registry import discover
 from labeler.training.data import LabelledImage, LabelledSet, read_set
 from labeler.training.instant.trainer import Instant
@@ -21,11 +21,13 @@ def read(folder: Path) -> LabelledSet:
 
 
 def instant() -> Instant:
-    """The embedded segmenter with the cache of the home in force."""
-    spec = discover(safe_mode=True).model("mobilesam")
-    segmenter = spec.load()
-    cache = EmbeddingCache(paths.cache_dir() / "embeddings")
-    return Instant(segmenter, Embedder(segmenter, spec.fingerprint, cache), spec.fingerprint)
+    """The embedded models with the cache of the home in force."""
+
+    def segmenter() -> tuple[Segmenter, str]:
+        spec = discover(safe_mode=True).model("mobilesam")
+        return spec.load(), spec.fingerprint
+
+    return Instant(EmbeddingCache(paths.cache_dir() / "embeddings"), segmenter)
 
 
 def run_of(

@@ -1,8 +1,8 @@
-"""The instant head: what each cell of an embedding says about the object around it. Runs on NumPy alone.
+"""The instant head: what each of the detector's cells says about the object around it. Runs on NumPy alone.
 
-Each cell fills out the same form from its window: whether an object is centred here and how well its box
-fits (objectness), the four distances to the box's sides, and the category. After FCOS (Tian et al., ICCV
-2019), with the box's expected IoU as objectness (as in VarifocalNet, Zhang et al., CVPR 2021).
+A cell begins with what YOLO11n itself says of it: the distances to the box's sides, and COCO's class where
+the category is called like one. A small network on what the detector saw there, and on the colour, corrects
+both, and finds the categories that COCO has not. After Ultralytics' YOLO11 and FCOS (Tian et al., ICCV 2019).
 """
 
 from collections.abc import Mapping
@@ -10,148 +10,172 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from labeler.core.boxes import Boxes
 from labeler.errors import ModelError
+from labeler.models.detector_eyes import BINS, BOX, CLASS, SEEN, STRIDES, CocoLayers, place_of
 from labeler.models.files import made, safetensors_file
-from labeler.training.instant.cells import (
-    LEVELS,
-    WINDOW,
-    Floats,
-    Indices,
-    Projection,
-    boxes_of,
-    cells,
-    covered,
-    pooled,
-    slices,
-)
+from labeler.models.protocols import Embedding
+from labeler.training.instant.cells import Floats, boxes_of, cells_of, seen_in, shapes_in
 
 ID = "instant"
 """The trainer's id, and the mark of its files."""
 
-_FEATURES = 256
+_VERSION = 2
+"""Of its files; the first read embeddings of MobileSAM."""
 _EPSILON = 1e-5
 """Of the layer norms, as torch has it."""
 
 
 class Config(Struct, frozen=True):
-    """The sizes that make a head."""
+    """What a head is, beside its weights."""
 
-    dimensions: int = 48
-    """To which features are projected."""
+    version: int = 1
+    """A file that says none is of the first."""
     width: int = 128
-    """Of its hidden layers."""
-    embeddings: str = ""
-    """The fingerprint of the model whose embeddings it was trained on."""
+    """Of its hidden layer."""
+    eyes: str = ""
+    """The fingerprint of the `DetectorEyes` that it was trained on."""
+    masks: bool = True
+    """Whether the segmenter draws what it finds."""
+    slope: float = 1.0
+    shift: float = 0.0
+    """Its confidence as a logit, times one and plus the other, is how often it is right."""
 
 
 class CellFindings(Struct, frozen=True, eq=False):
-    """What N cells say."""
+    """What it finds, before suppression: N boxes of one category each."""
 
     boxes: Boxes
-    """(N, 4) xyxy in the embedding's units."""
-    objectness: Floats
+    """(N, 4) xyxy in image pixels."""
+    confidences: NDArray[np.float64]
     """(N,) from 0 to 1."""
-    categories: Floats
-    """(N, K) probabilities that add up to 1."""
+    categories: NDArray[np.intp]
+    """(N,)"""
 
 
 class Head:
     """A trained head."""
 
-    def __init__(
-        self, projection: Projection, weights: Mapping[str, Floats], names: tuple[str, ...], config: Config
-    ) -> None:
+    def __init__(self, weights: Mapping[str, Floats], names: tuple[str, ...], config: Config) -> None:
         """`weights` by the names and shapes of `shapes_of`."""
-        self.projection = projection
         self.weights = dict(weights)
         self.names = names
         self.config = config
 
-    def look(self, features: Floats, size: tuple[int, int]) -> CellFindings:
-        """What the cells inside an image of size (H, W) say of its embedding (256, 64, 64)."""
-        seen = np.concatenate(
-            [
-                self._first_layer(number, values)
-                for number, values in enumerate(pooled(self.projection(features, size)))
-            ]
-        )
-        height, width = covered(size)
-        centres = cells().centres
-        chosen = np.flatnonzero((centres[:, 0] < width) & (centres[:, 1] < height))
-        return self._said(seen[chosen], chosen)
+    def look(self, embedding: Embedding, floor: float) -> CellFindings:
+        """What the cells inside the image say with a confidence of at least `floor`."""
+        arrays = embedding.arrays
+        cells, seen = cells_of(shapes_in(arrays)), seen_in(arrays)
+        place = place_of(embedding.size)
+        inside = place.covers(cells.centres)
+        found = []
+        for level in range(len(STRIDES)):
+            at = np.flatnonzero(inside & (cells.levels == level))
+            hidden = self._hidden(seen[at], level)
+            logits = self._categories(seen[at], hidden, level) * self.config.slope + self.config.shift
+            confidences = 1 / (1 + np.exp(-logits.astype(np.float64)))
+            row, category = np.nonzero(confidences >= floor)
+            sides = self._sides(seen[at[row]], hidden[row], level)
+            corners = boxes_of(sides, cells.centres[at[row]], cells.strides[at[row]])
+            found.append((place.to_image(corners), confidences[row, category], category))
+        boxes, scores, categories = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return CellFindings(boxes, scores, categories)
 
-    def _first_layer(self, number: int, values: Floats) -> Floats:
-        """(cells, width) of a level's cells, from its pooled features."""
-        rows = self.weights["window.weight"].reshape(self.config.width, WINDOW, self.config.dimensions)
-        total = np.zeros((self.config.width, LEVELS[number].side ** 2), dtype=np.float32)
-        for place, (row, column) in enumerate(slices(LEVELS[number])):
-            total += rows[:, place] @ values[:, row, column].reshape(self.config.dimensions, -1)
-        seen: Floats = total.T + self.weights["window.bias"] + self.weights["level"][number]
-        return seen
+    def with_trust(self, boxes: float, categories: Mapping[int, float]) -> "Head":
+        """The head with less of what it learnt beyond COCO, 0 to 1: for boxes, for some categories."""
+        weights = dict(self.weights)
+        for level in range(len(STRIDES)):
+            for part in ("weight", "bias"):
+                weights[f"box{level}.{part}"] = weights[f"box{level}.{part}"] * np.float32(boxes)
+                scaled = weights[f"category{level}.{part}"].copy()
+                for category, trust in categories.items():
+                    scaled[category] *= trust
+                weights[f"category{level}.{part}"] = scaled
+        return Head(weights, self.names, self.config)
 
-    def _said(self, seen: Floats, chosen: Indices) -> CellFindings:
-        hidden = np.maximum(self._norm(seen, "first"), 0)
-        hidden = hidden + np.maximum(self._norm(self._linear(hidden, "hidden"), "second"), 0)
-        logits = self._linear(hidden, "category")
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return CellFindings(
-            boxes_of(np.logaddexp(0, self._linear(hidden, "box")), chosen),
-            np.asarray(1 / (1 + np.exp(-self._linear(hidden, "objectness")[:, 0])), dtype=np.float32),
-            shares / shares.sum(axis=1, keepdims=True),
-        )
+    def with_config(self, **changes: Any) -> "Head":
+        """The head with other values in its `config`."""
+        return Head(self.weights, self.names, structs.replace(self.config, **changes))
+
+    def _hidden(self, seen: Floats, level: int) -> Floats:
+        values = seen @ self.weights[f"input{level}.weight"].T + self.weights[f"input{level}.bias"]
+        values = values - values.mean(axis=1, keepdims=True)
+        values /= np.sqrt((values**2).mean(axis=1, keepdims=True) + _EPSILON)
+        values = values * self.weights[f"norm{level}.weight"] + self.weights[f"norm{level}.bias"]
+        silu: Floats = values / (1 + np.exp(-values))
+        return silu
+
+    def _categories(self, seen: Floats, hidden: Floats, level: int) -> Floats:
+        known = self._linear(seen[:, BOX : BOX + CLASS], f"coco_category{level}")
+        return known + self._linear(hidden, f"category{level}")
+
+    def _sides(self, seen: Floats, hidden: Floats, level: int) -> Floats:
+        return self._linear(seen[:, :BOX], f"coco_box{level}") + self._linear(hidden, f"box{level}")
 
     def _linear(self, values: Floats, name: str) -> Floats:
         return values @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
 
-    def _norm(self, values: Floats, name: str) -> Floats:
-        centred = values - values.mean(axis=1, keepdims=True)
-        centred /= np.sqrt((centred**2).mean(axis=1, keepdims=True) + _EPSILON)
-        normed: Floats = centred * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
-        return normed
+
+def known_names(names: tuple[str, ...], layers: CocoLayers) -> dict[int, int]:
+    """Which of these categories COCO has, as place -> place there: those whose names are the same."""
+    places = {name.casefold(): place for place, name in enumerate(layers.names)}
+    spelled = [name.strip().replace("_", " ").casefold() for name in names]
+    return {number: places[name] for number, name in enumerate(spelled) if name in places}
+
+
+def coco_weights(names: tuple[str, ...], layers: CocoLayers) -> dict[str, Floats]:
+    """The weights that a head for these categories takes over from the detector; 0 for what COCO has not."""
+    weights = {}
+    for level, (boxes, classes) in enumerate(zip(layers.boxes, layers.classes, strict=True)):
+        rows = np.zeros((len(names), CLASS), dtype=np.float32)
+        bias = np.zeros(len(names), dtype=np.float32)
+        for number, place in known_names(names, layers).items():
+            rows[number], bias[number] = classes.weight[place], classes.bias[place]
+        weights[f"coco_box{level}.weight"], weights[f"coco_box{level}.bias"] = boxes.weight, boxes.bias
+        weights[f"coco_category{level}.weight"], weights[f"coco_category{level}.bias"] = rows, bias
+    return weights
 
 
 def shapes_of(config: Config, categories: int) -> dict[str, tuple[int, ...]]:
     """The shape of every array of a head's weights, by its name."""
-    layers = {
-        "window": (config.width, WINDOW * config.dimensions),
-        "hidden": (config.width, config.width),
-        "box": (4, config.width),
-        "objectness": (1, config.width),
-        "category": (categories, config.width),
-    }
-    shapes: dict[str, tuple[int, ...]] = {"level": (len(LEVELS), config.width)}
-    for name, shape in layers.items():
-        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-    for name in ("first", "second"):
-        shapes |= {f"{name}.weight": (config.width,), f"{name}.bias": (config.width,)}
+    width = config.width
+    shapes: dict[str, tuple[int, ...]] = {}
+    for level in range(len(STRIDES)):
+        layers = {
+            f"input{level}": (width, SEEN),
+            f"box{level}": (4 * BINS, width),
+            f"category{level}": (categories, width),
+            f"coco_box{level}": (4 * BINS, BOX),
+            f"coco_category{level}": (categories, CLASS),
+        }
+        for name, shape in layers.items():
+            shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        shapes |= {f"norm{level}.weight": (width,), f"norm{level}.bias": (width,)}
     return shapes
 
 
 def save(head: Head, path: Path, title: str) -> None:
     """Write a head as a file that `load` and the app's models know. Raises OSError."""
-    arrays = {f"head.{name}": values for name, values in head.weights.items()}
-    arrays |= {"projection.mean": head.projection.mean, "projection.directions": head.projection.directions}
-    made.save(path, arrays, maker=ID, categories=head.names, config=head.config, title=title)
+    config = structs.replace(head.config, version=_VERSION)
+    made.save(path, head.weights, maker=ID, categories=head.names, config=config, title=title)
 
 
 def load(path: Path) -> Head:
     """The head in a file that `save` wrote. Raises ModelError with one sentence, and OSError."""
     about = made.read(path, ID)
     names, config = about.categories, about.config_as(Config)
+    if config.version != _VERSION:
+        age = "an older" if config.version < _VERSION else "a newer"
+        raise ModelError(f"“{path.name}” is of {age} version of Instant; train it again.")
     arrays = safetensors_file.load(path)
-    wanted = {f"head.{name}": shape for name, shape in shapes_of(config, len(names)).items()}
-    wanted |= {"projection.mean": (_FEATURES,), "projection.directions": (config.dimensions, _FEATURES)}
-    if {name: values.shape for name, values in arrays.items()} != wanted or not _are_sound(arrays):
+    if {name: values.shape for name, values in arrays.items()} != shapes_of(
+        config, len(names)
+    ) or not _are_sound(arrays):
         raise ModelError(f"“{path.name}” is damaged: its weights do not fit together; train it again.")
-    projection = Projection(arrays["projection.mean"], arrays["projection.directions"])
-    weights = {
-        name.removeprefix("head."): values for name, values in arrays.items() if name.startswith("head.")
-    }
-    return Head(projection, weights, names, config)
+    return Head(arrays, names, config)
 
 
 def _are_sound(arrays: Mapping[str, NDArray[Any]]) -> bool:

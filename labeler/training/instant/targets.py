@@ -1,140 +1,105 @@
-"""What the cells of a training image should say, and the other views of it that one embedding gives.
-
-A view is the embedding at another size and place. That is not what the encoder would make of the scaled
-image, but near enough to learn from; mirroring is not (its cosine to the mirrored photo's is 0.80).
-"""
-
-import math
+"""What the cells of a training image should say."""
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from labeler.core.boxes import Boxes
-from labeler.training.instant.cells import SIDE, Floats, Indices, cells, pooled
+from labeler.training.instant.cells import Cells, Floats, Indices
 
-_POSITIVES = 12
-"""Cells for each object, the best suited ones."""
-_FIT = 4.0
-"""Spans that an object is long, ideally."""
-_OCTAVES = 1.5
-"""How far from that it may be, as a logarithm to base 2."""
-_REACH = 0.35
-"""How far from the object's middle its cells may lie, in its own sides."""
-_FALL = 6.0
-"""How fast suitability falls with the square of that distance."""
-_SPARED = 0.25
-"""Suitability from which a cell that was not chosen is not told that nothing is there."""
-
-_ZOOMS = (0.5, 1.6)
-_AS_IT_IS = 0.25
-"""Share of views at the image's own size."""
-_LEFT = 0.4
-"""Share of an object that must be in the view."""
+_NEAR, _FAR = 4000, 1000
+"""Cells that are kept of an image: in objects, and outside."""
+_BEST = 10
+"""Cells that should find an object, of those asked (as in Ultralytics' own training)."""
+_SCORE, _OVERLAP = 0.5, 6.0
+"""Powers by which confidence and fit say how well a cell suits an object (Feng et al., ICCV 2021)."""
 
 
 class Example(Struct, frozen=True, eq=False):
-    """A training image."""
+    """A training image as it is seen once, in pixels of the detector's input."""
 
-    projected: NDArray[np.float16]
-    """(C, 64, 64)"""
-    extent: tuple[float, float]
-    """Width and height of the image, in the embedding's units."""
+    seen: NDArray[np.float16]
+    """(N, SEEN) of the cells that are kept of it."""
+    cells: Cells
     boxes: Boxes
-    """(N, 4) xyxy, likewise."""
+    """(M, 4) xyxy."""
     categories: Indices
-    """(N,) from 0."""
-    unclear: Boxes
-    """(M, 4) where nothing is learnt, as in crowds."""
+    """(M,) from 0."""
+    near: Indices
+    """Cells in some object."""
+    far: Indices
+    """Cells in no object, and in nothing unclear."""
 
 
-class Targets(Struct, frozen=True, eq=False):
-    """What is asked of the cells."""
+class Wanted(Struct, frozen=True, eq=False):
+    """What is asked of P of some cells; of the others, nothing."""
 
     positive: Indices
-    """(P,) cells that should find an object."""
+    """(P,) their places."""
     objects: Indices
-    """(P,) which one each."""
-    negative: Indices
-    """Cells at which no object is centred."""
+    """(P,) which object each should find."""
+    scores: Floats
+    """(P,) how sure each should be."""
 
 
-class TrainingView(Struct, frozen=True, eq=False):
-    """A training image as it is shown once."""
+class Objects(Struct, frozen=True, eq=False):
+    """What is on a training image, in pixels of the detector's input."""
 
-    maps: tuple[Floats, ...]
-    """As `pooled` gives them."""
     boxes: Boxes
+    """(M, 4) xyxy."""
     categories: Indices
-    targets: Targets
+    """(M,) from 0."""
+    unclear: Boxes
+    """(U, 4) where nothing is learnt, as in crowds."""
 
 
-def view(example: Example, random: np.random.Generator) -> TrainingView:
-    """The image at a size and place by chance."""
-    zoom, shift = 1.0, np.zeros(2)
-    projected = example.projected.astype(np.float32)
-    if random.random() >= _AS_IT_IS:
-        zoom = math.exp(random.uniform(math.log(_ZOOMS[0]), math.log(_ZOOMS[1])))
-        free = SIDE - np.array(example.extent) * zoom
-        shift = random.uniform(np.minimum(free, 0), np.maximum(free, 0) if zoom < 1 else 0.0)
-        rows, columns = (_taps(zoom, offset) for offset in (shift[1], shift[0]))
-        projected = np.asarray(rows @ projected @ columns.T, dtype=np.float32)
-    corner = np.tile(shift, 2)
-    moved = example.boxes * zoom + corner
-    boxes = moved.clip(0, SIDE)
-    kept = _areas(boxes) > _LEFT * _areas(moved)
-    boxes, categories = boxes[kept], example.categories[kept]
-    inside = np.concatenate([shift, shift + np.array(example.extent) * zoom])
-    targets = assigned(boxes, inside, np.concatenate([example.unclear * zoom + corner, moved[~kept]]))
-    return TrainingView(pooled(np.ascontiguousarray(projected)), boxes, categories, targets)
+def example(
+    seen: Floats, cells: Cells, inside: NDArray[np.bool_], objects: Objects, random: np.random.Generator
+) -> Example:
+    """A training image: `seen` (N, SEEN) of all cells, `inside` (N,) those on it.
 
-
-def _areas(boxes: Boxes) -> NDArray[np.float64]:
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-
-
-def _taps(zoom: float, shift: float) -> Floats:
-    """(64, 64) weights by which a row of features becomes the row at `x * zoom + shift`; 0 from outside."""
-    place = (np.arange(SIDE) + 0.5 - shift) / zoom - 0.5
-    weights = 1.0 - np.abs(place[:, None] - np.arange(SIDE))
-    return np.asarray(weights.clip(0, None), dtype=np.float32)
-
-
-def assigned(boxes: Boxes, inside: NDArray[np.float64], unclear: Boxes) -> Targets:
-    """Which cells find which of the boxes (N, 4), and which find nothing, in a view of an image.
-
-    The cells near an object's middle whose level suits its size are asked for it, the best dozen;
-    `inside` is the image's own box in the view, and cells in `unclear` boxes (M, 4) are asked nothing.
+    Of many cells some are kept, by chance: training looks at few, and many images must fit into memory.
     """
-    every = cells()
-    suited = _suitability(boxes)
-    chosen = np.zeros_like(suited)
-    best = np.argsort(-suited, axis=0, kind="stable")[:_POSITIVES]
-    np.put_along_axis(chosen, best, np.take_along_axis(suited, best, axis=0), axis=0)
-    is_positive = chosen.max(axis=1, initial=0) > 0
-    positive = np.flatnonzero(is_positive)
-    is_negative = ~is_positive & (suited.max(axis=1, initial=0) <= _SPARED) & _within(inside[None])
-    if len(unclear):
-        is_negative &= ~_within(unclear)
-    objects = chosen[positive].argmax(axis=1) if len(boxes) else np.zeros(0, dtype=np.intp)
-    assert len(is_positive) == len(every.spans), "every cell was judged"
-    return Targets(positive, objects, np.flatnonzero(is_negative))
+    boxes = objects.boxes
+    found_by = within(cells.centres, boxes) & inside[:, None]
+    is_unclear = within(cells.centres, objects.unclear).any(axis=1)
+    in_object = found_by.any(axis=1)
+    groups = ((in_object & ~is_unclear, _NEAR), (inside & ~in_object & ~is_unclear, _FAR))
+    near, far = (np.sort(random.permutation(np.flatnonzero(group))[:most]) for group, most in groups)
+    kept = np.union1d(near, far)
+    return Example(
+        seen[kept].astype(np.float16),
+        cells.at(kept),
+        boxes,
+        objects.categories,
+        np.searchsorted(kept, near),
+        np.searchsorted(kept, far),
+    )
 
 
-def _suitability(boxes: Boxes) -> Floats:
-    """(cells, N) from 0 to 1."""
-    every = cells()
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.3)
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    away = np.abs(every.centres[:, None] - middles) / np.maximum(sides, every.spans[:, None, None])
-    octaves = np.abs(np.log2(sides.max(axis=1) / (_FIT * every.spans[:, None])))
-    suited = np.exp(-octaves - _FALL * (away**2).sum(axis=2))
-    suited[(away >= _REACH).any(axis=2) | (octaves >= _OCTAVES)] = 0.0
-    return np.asarray(suited, dtype=np.float32)
+def within(centres: Floats, boxes: Boxes) -> NDArray[np.bool_]:
+    """(N, M) whether centres (N, 2) of cells are in boxes (M, 4)."""
+    at = centres[:, None]
+    return np.asarray(((at > boxes[:, :2]) & (at < boxes[:, 2:])).all(axis=2))
 
 
-def _within(boxes: Boxes) -> NDArray[np.bool_]:
-    """(cells,) whether a cell's centre is in one of the boxes."""
-    centres = cells().centres[:, None]
-    inside = (centres > boxes[:, :2]) & (centres < boxes[:, 2:])
-    return np.asarray(np.any(np.all(inside, axis=2), axis=1))
+def assigned(scores: Floats, overlaps: Floats, inside: NDArray[np.bool_]) -> Wanted:
+    """Which of N cells should find which of M objects, and how sure they should be.
+
+    `scores` (N, M): how sure each is of the object's category; `overlaps` (N, M): IoU of its box with the
+    object's. The best suited cells `inside` an object are asked for it, a cell of several for that which it
+    fits best; the best of them should be as sure as its box fits. After Feng et al., ICCV 2021 (TOOD).
+    """
+    suited = np.where(inside, scores**_SCORE * overlaps**_OVERLAP, 0.0)
+    chosen = np.zeros_like(inside)
+    best = np.argsort(-suited, axis=0, kind="stable")[:_BEST]
+    np.put_along_axis(chosen, best, np.take_along_axis(suited, best, axis=0) > 0, axis=0)
+    objects = np.where(chosen, overlaps, -1.0).argmax(axis=1)
+    positive = np.flatnonzero(chosen.any(axis=1))
+    objects = objects[positive]
+    mine = np.zeros_like(chosen)
+    mine[positive, objects] = True
+    most = np.where(mine, suited, 0.0).max(axis=0)
+    fit = np.where(mine, overlaps, 0.0).max(axis=0)
+    wanted = suited[positive, objects] / np.maximum(most[objects], 1e-12) * fit[objects]
+    return Wanted(positive, objects, wanted.astype(np.float32))
