@@ -66,7 +66,12 @@ _TRAINER = TrainerSpec(
     metric="AP50",
     options=(
         Option(
-            "steps", "Steps", 100, "More take longer, and pay with many images.", minimum=20, maximum=20_000
+            "steps",
+            "Steps at most",
+            240,
+            "Fewer are taken where little is labelled; more pay with many objects.",
+            minimum=20,
+            maximum=20_000,
         ),
     ),
 )

@@ -23,7 +23,7 @@ from tests.benchmarks.labelled_photos import read, run_of
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
-STEPS = 100
+STEPS = 240
 HALF = 37
 
 

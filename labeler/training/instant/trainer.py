@@ -24,7 +24,7 @@ from labeler.models.devices import cpu_name
 from labeler.models.protocols import Embedding
 from labeler.training.data import LabelledImage
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
-from labeler.training.instant import held_out
+from labeler.training.instant import head_check
 from labeler.training.instant.cells import cells_of, seen_in, shapes_in
 from labeler.training.instant.fit_reports import FitReporter
 from labeler.training.instant.head import Config, Head, coco_weights, known_names, save
@@ -39,6 +39,9 @@ from labeler.training.specs import StoppedError
 _JUDGED = 12
 """Validation images that it is measured on here; all of them are measured when the run is judged."""
 _SAMPLES = 3
+_FEWEST = 60
+"""Steps, to which an object each is added: with 20 objects AP50 is 0.86 after 80 steps and 0.81 after 220,
+with 140 it is 0.71 after 100 and 0.79 after 220."""
 _HELD_OUT = 8
 """Images of each part that are held out, on which it is judged."""
 _MIRRORED = 200
@@ -72,10 +75,12 @@ class _Training:
     ) -> None:
         self._folder = folder
         self._instant = instant
-        self._steps = steps
         self._report = report
         self._should_stop = should_stop
         self._labels = folder.train_set()
+        self._steps = min(
+            steps, _FEWEST + sum(len(_learnt(image.annotations)) for image in self._labels.images)
+        )
         self._names = self._labels.names
         self._known = frozenset(known_names(self._names, instant.eyes.layers))
         self._coco = coco_weights(self._names, instant.eyes.layers)
@@ -102,7 +107,7 @@ class _Training:
         others = [
             fitting(
                 [place for place in range(len(images)) if place not in part],
-                max(self._steps // held_out.PARTS, 1),
+                max(self._steps // head_check.PARTS, 1),
             )
             for part in parts
         ]
@@ -124,7 +129,7 @@ class _Training:
     def _parts(self) -> list[list[int]]:
         """Places of the images in each part that is held out, and whose rest has something to learn from."""
         is_able = [bool(_learnt(image.annotations)) for image in self._labels.images]
-        parts = held_out.parts_of(len(is_able), self._folder.spec.seed)
+        parts = head_check.parts_of(len(is_able), self._folder.spec.seed)
         return [part for part in parts if sum(is_able) > sum(is_able[place] for place in part)]
 
     def _judged(self, head: Head, places: Sequence[Sequence[int]], heads: Sequence[Head]) -> Head:
@@ -132,19 +137,19 @@ class _Training:
         images = self._labels.images
         chosen = [[images[place] for place in part[:_HELD_OUT]] for part in places]
         parts = [
-            held_out.Part(one, part, [self._seen(image) for image in part])
+            head_check.Part(one, part, [self._seen(image) for image in part])
             for one, part in zip(heads, chosen, strict=True)
         ]
         ids = {category.name: category.id for category in self._labels.categories}
-        found = held_out.learnt(parts, ids, self._known)
+        found = head_check.learnt(parts, ids, self._known)
         masks, why = self._masks(parts, found.trust)
         if found.figures:
             judged = sum(len(part) for part in chosen)
             self._report(Note(self._words(found, judged, len(parts), why)))
-        head = held_out.trusted(head, found.trust, self._known)
+        head = head_check.trusted(head, found.trust, self._known)
         return head.with_config(slope=found.slope, shift=found.shift, masks=masks)
 
-    def _words(self, found: held_out.Learnt, images: int, parts: int, why: str) -> str:
+    def _words(self, found: head_check.Learnt, images: int, parts: int, why: str) -> str:
         figures = ", ".join(
             f"{name} {found.figures[name]:.2f}" for name in ("AP50", "AP") if name in found.figures
         )
@@ -155,7 +160,7 @@ class _Training:
         )
         return f"On images held out ({images} in {parts} parts): {figures}{coco}; {why}."
 
-    def _masks(self, parts: Sequence[held_out.Part], trust: float) -> tuple[bool, str]:
+    def _masks(self, parts: Sequence[head_check.Part], trust: float) -> tuple[bool, str]:
         """Whether the segmenter draws what is found, and why."""
         labelled = [one.shape for image in self._labels.images for one in _learnt(image.annotations)]
         if not all(isinstance(shape, Box) for shape in labelled):
@@ -169,18 +174,18 @@ class _Training:
         ]
         for part, image, seen in pairs[:: max(len(pairs) // _COMPARED_IMAGES, 1)][:_COMPARED_IMAGES]:
             self._go_on()
-            found = boxes_found(held_out.trusted(part.head, trust, self._known), seen)
+            found = boxes_found(head_check.trusted(part.head, trust, self._known), seen)
             compared += self._drawn_beside(image, found)[: _COMPARED // _COMPARED_IMAGES]
         if not compared:
             return True, "masks by the segmenter"
-        gain = held_out.gain_of_masks(compared)
+        gain = head_check.gain_of_masks(compared)
         if gain > _WORTH_DRAWING:
             return True, f"masks, whose boxes fit better than its own (IoU {gain:+.2f})"
         return False, f"boxes, for masks fit what is labelled no better (IoU {gain:+.2f})"
 
     def _drawn_beside(self, image: LabelledImage, found: Sequence[Candidate]) -> list[tuple[Box, Box, Box]]:
         """Of objects that were found: the truth's box, the head's, and that around the mask in it."""
-        pairs = held_out.pairs_of(found, _learnt(image.annotations))[: _COMPARED // _COMPARED_IMAGES]
+        pairs = head_check.pairs_of(found, _learnt(image.annotations))[: _COMPARED // _COMPARED_IMAGES]
         if not pairs:
             return []
         embedding, segmenter = self._instant.embedding(image.path), self._instant.segmenter

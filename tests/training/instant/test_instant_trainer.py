@@ -26,7 +26,7 @@ from labeler.models.protocols import Embedding, FileDetector
 from labeler.registry import discover
 from labeler.training.events import Epoch, Note, Sample, Started, Step
 from labeler.training.instant import head as instant_head
-from labeler.training.instant import held_out, objects
+from labeler.training.instant import head_check, objects
 from labeler.training.instant.cells import boxes_of, cells_of, seen_in, shapes_in
 from labeler.training.instant.head import Config, Head
 from labeler.training.instant.targets import Example, Objects, assigned, example, within
@@ -216,21 +216,21 @@ def test_confidences_come_to_say_how_often_they_are_right() -> None:
     random = np.random.default_rng(4)
     said = random.uniform(0.02, 0.98, 4000)
     right = random.random(4000) < said**2
-    slope, shift = held_out.calibrated(said, right)
+    slope, shift = head_check.calibrated(said, right)
     corrected = 1 / (1 + np.exp(-(slope * np.log(said / (1 - said)) + shift)))
     for low, high in ((0.2, 0.4), (0.4, 0.6), (0.6, 0.8)):
         chosen = (corrected > low) & (corrected < high)
         assert right[chosen].mean() == pytest.approx(corrected[chosen].mean(), abs=0.06)
-    assert held_out.calibrated(np.zeros(0), np.zeros(0, dtype=np.bool_)) == (1.0, 0.0)
-    few = held_out.calibrated(np.array([0.9]), np.array([False]))
+    assert head_check.calibrated(np.zeros(0), np.zeros(0, dtype=np.bool_)) == (1.0, 0.0)
+    few = head_check.calibrated(np.array([0.9]), np.array([False]))
     assert few[0] == pytest.approx(1.0, abs=0.6)
     assert abs(few[1]) < 0.6
 
 
 def test_each_image_is_held_out_once() -> None:
-    assert sorted(place for part in held_out.parts_of(10, 1) for place in part) == list(range(10))
-    assert len(held_out.parts_of(10, 1)) == 3
-    assert held_out.parts_of(2, 1) == []
+    assert sorted(place for part in head_check.parts_of(10, 1) for place in part) == list(range(10))
+    assert len(head_check.parts_of(10, 1)) == 3
+    assert head_check.parts_of(2, 1) == []
 
 
 def drawn_image(path: Path, random: np.random.Generator) -> list[tuple[str, list[int]]]:
@@ -381,7 +381,7 @@ def test_boxes_come_back_as_boxes_where_masks_fit_no_better(run, monkeypatch) ->
         for one in labels["annotations"]:
             del one["segmentation"]
         file.write_bytes(msgspec.json.encode(labels))
-    monkeypatch.setattr(held_out, "gain_of_masks", lambda pairs: -0.1 if pairs else 1.0)
+    monkeypatch.setattr(head_check, "gain_of_masks", lambda pairs: -0.1 if pairs else 1.0)
     events: list = []
     model = load_detector(discover(safe_mode=True).open_file(trained(run, events)))
     notes = [event.sentence for event in events if isinstance(event, Note)]
@@ -470,7 +470,7 @@ def test_one_object_is_not_found_twice() -> None:
     found = objects.boxes_found(head, sight((200, 300)), floor=0.3)
     assert 0 < len(found) <= 100
     assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
-    corners = held_out.corners_of(found)
+    corners = head_check.corners_of(found)
     for name in head.names:
         own = corners[[one.label == name for one in found]]
         assert (box_iou(own, own) - np.eye(len(own))).max(initial=0) <= 0.6
