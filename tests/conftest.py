@@ -30,21 +30,27 @@ GARBAGE = 50_000
 
 
 LONG = (
+    "tests/models/test_portable.py",
     "tests/gui/children/test_client_faults.py",
     "tests/gui/test_two_at_once.py",
     "tests/e2e/test_training.py",
-    "tests/training/instant/test_instant_trainer.py",
     "tests/models/test_yolo_detectors.py",
+    "tests/training/instant/test_instant_trainer.py",
     "tests/e2e/test_predictions.py",
     "tests/training/test_no_validation_images.py",
     "tests/worker/test_training_job.py",
+    "tests/cli/test_effort_verb.py",
+    "tests/training/clicks/test_clicks_trainer.py",
     "tests/models/test_open_vocabulary.py",
     "tests/models/sam/test_ultralytics_sam.py",
     "tests/cli/test_dead_disk.py",
     "tests/cli/test_predict.py",
     "tests/cli/test_segment.py",
+    "tests/cli/test_lecture.py",
+    "tests/e2e/test_demo_tour.py",
     "tests/models/sam/test_concepts.py",
-    "tests/cli/test_console.py",
+    "tests/models/sam/test_segment_anything.py",
+    "tests/models/test_torchvision_detectors.py",
     "tests/training/yolo/test_yolo_trainer.py",
 )
 """Files that start children and load models again and again, the longest first.
