@@ -98,7 +98,7 @@ def test_a_file_of_another_kind_is_refused_in_a_sentence(start: Start, tmp_path:
     (tmp_path / "notes.txt").write_text("nothing to see")
     user.drop(tmp_path / "notes.txt")
     user.wait(user.said)
-    assert "notes.txt" in user.said()
+    assert "notes.txt” holds no labels in a format that is known." in user.said()
     assert user.window.frame.welcome.isVisible()
 
 

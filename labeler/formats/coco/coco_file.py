@@ -185,6 +185,9 @@ def open_document(
                         f"“{path}” is no COCO annotations file. It is {known.title}; without --from it is "
                         "read as what it is."
                     ) from None
+                if path.suffix.lower() != ".json" and data.lstrip()[:1] not in (b"{", b"["):
+                    # a note or a table that nobody knows: where its JSON is wrong helps no one
+                    raise FormatError(f"“{path}” holds no labels in a format that is known.") from None
                 raise
     stored = frame in ("stored", "turn")
     reading = read_by(spec, path, images=images, encoding=encoding, stored=stored, should_stop=should_stop)
