@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from labeler.models.sam.onnx_decoder import LEARNT, Tensors, mask_decoder
+from labeler.models.sam.onnx_decoder import LEARNT, MASKS, Tensors, mask_decoder
 from labeler.training.clicks.lessons import Lesson
 
 BATCH = 4
@@ -19,6 +19,7 @@ _FOCAL, _DICE, _IOU = 20.0, 1.0, 0.2
 """Weights of the losses; the first two are SAM's (Kirillov et al. 2023, appendix A)."""
 _FOCUS, _ALPHA = 2.0, 0.5
 _FINE = 4
+_WAY = 0.5
 _OTHERS = 0.5
 """Weight of the candidates after a second click: Tab steps to them."""
 
@@ -28,6 +29,7 @@ class Teaching:
 
     def __init__(self, tensors: Tensors, *, seed: int, threads: int = 1, rate: float = _RATE) -> None:
         torch.set_num_threads(threads)
+        self._begun = tensors
         self._module = mask_decoder(tensors)
         self._learning = [
             values.requires_grad_()
@@ -62,10 +64,18 @@ class Teaching:
             progress(step, {name: float(value.detach()) for name, value in losses.items()})
 
     def learnt(self) -> dict[str, NDArray[np.float32]]:
-        """The tensors of what learns, by the package's names in its MaskDecoder."""
-        state = self._module.state_dict()
+        """The tensors of what learns, by the package's names in its MaskDecoder: halfway to where they came.
+
+        All the way, clicks after the third, which no lesson has, got worse (Wortsman et al. 2022, WiSE-FT).
+        """
+        ends = {
+            name: values.detach().numpy()
+            for name, values in self._module.state_dict().items()
+            if name.startswith(LEARNT)
+        }
         return {
-            name: values.detach().numpy().copy() for name, values in state.items() if name.startswith(LEARNT)
+            name: (_WAY * values + (1 - _WAY) * self._begun[MASKS + name]).astype(np.float32)
+            for name, values in ends.items()
         }
 
     def _losses(self, batch: Sequence[Lesson]) -> dict[str, Tensor]:
