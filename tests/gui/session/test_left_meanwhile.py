@@ -193,6 +193,7 @@ def test_closed_while_the_same_project_opens_again(qtbot, few: Session) -> None:
     before = set(threading.enumerate())
     few.open(root)  # what is open already is only read anew
     for thread in set(threading.enumerate()) - before:
+        thread._started.wait(SOON / 1000)  # type: ignore[attr-defined] - listed before it can be waited for
         thread.join(SOON / 1000)  # it is read, and nobody has heard of it yet
     few.close()
     ended: list[bool] = []
