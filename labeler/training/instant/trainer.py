@@ -78,9 +78,8 @@ class _Training:
         self._report = report
         self._should_stop = should_stop
         self._labels = folder.train_set()
-        self._steps = min(
-            steps, _FEWEST + sum(len(_learnt(image.annotations)) for image in self._labels.images)
-        )
+        objects = sum(len(_learnt(image.annotations)) for image in self._labels.images)
+        self._steps = steps_for(objects, most=steps)
         self._names = self._labels.names
         self._known = frozenset(known_names(self._names, instant.eyes.layers))
         self._coco = coco_weights(self._names, instant.eyes.layers)
@@ -260,6 +259,11 @@ def _corners(annotations: Sequence[Annotation]) -> Boxes:
     """(N, 4) xyxy in image pixels."""
     boxes = [bounds(one.shape) for one in annotations]
     return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], dtype=np.float64).reshape(-1, 4)
+
+
+def steps_for(objects: int, *, most: int) -> int:
+    """How many steps are taken with so many objects to learn from."""
+    return min(most, _FEWEST + objects)
 
 
 def _mirrored(boxes: Boxes, width: int) -> Boxes:

@@ -27,6 +27,7 @@ from labeler.registry import discover
 from labeler.training.events import Epoch, Note, Sample, Started, Step
 from labeler.training.instant import head as instant_head
 from labeler.training.instant import head_check, objects
+from labeler.training.instant import trainer as instant_trainer
 from labeler.training.instant.cells import boxes_of, cells_of, seen_in, shapes_in
 from labeler.training.instant.head import Config, Head
 from labeler.training.instant.targets import Example, Objects, assigned, example, within
@@ -225,6 +226,13 @@ def test_confidences_come_to_say_how_often_they_are_right() -> None:
     few = head_check.calibrated(np.array([0.9]), np.array([False]))
     assert few[0] == pytest.approx(1.0, abs=0.6)
     assert abs(few[1]) < 0.6
+
+
+@pytest.mark.parametrize(
+    ("objects", "most", "steps"), [(1, 240, 61), (100, 240, 160), (999, 240, 240), (9, 20, 20)]
+)
+def test_few_objects_are_learnt_from_in_fewer_steps(objects, most, steps) -> None:
+    assert instant_trainer.steps_for(objects, most=most) == steps
 
 
 def test_each_image_is_held_out_once() -> None:
