@@ -285,6 +285,8 @@ def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:
     user.key("Ctrl+Shift+L")
     assert learner.is_on
     user.wait(lambda: "predicted" in learner.words and not learner.doing, LONG)
+    assert learner.why.startswith("On images held out (3 in 3 parts): AP50 ")
+    assert learner.why in user.window.panels[TrainingPanel].learning.toolTip()
     model = user.session.measure.model
     assert model is not None
     assert model.name == NAME

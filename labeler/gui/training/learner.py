@@ -26,7 +26,7 @@ from labeler.gui.toolkit.words import counted
 from labeler.gui.training import files
 from labeler.gui.training.desk import TrainingDesk
 from labeler.project.runs import Run, runs_folder
-from labeler.training.events import Event, Failed, Finished
+from labeler.training.events import Event, Failed, Finished, Note
 from labeler.training.run import RunFolder, RunSpec
 from labeler.wire.job_protocol import Predicted, PredictSpec, TrainSpec, unpack_candidates
 
@@ -83,6 +83,8 @@ class Learner(QObject):
         self.doing: Doing = ""
         self.words = ""
         """What it has come to, in a few words."""
+        self.why = ""
+        """What the last round found out of itself: how good it is, and which way it took."""
         self._settle = timer(self, self._consider, milliseconds=settle_ms)
         self._tasks.told.connect(self._on_told)
         self._tasks.done.connect(self._on_learnt)
@@ -233,13 +235,15 @@ class Learner(QObject):
         if turn != self._turn or self._tasks.is_running:
             self._discard()
             return
-        self._weights = None
+        self._weights, self.why = None, ""
         self._tasks.start(TrainSpec(str(folder.path)), title=NAME)
 
     def _on_told(self, event: Event) -> None:
         match event:
             case Finished(weights=weights) if self._folder is not None:
                 self._weights = self._folder.path / weights
+            case Note(sentence=sentence) if not self.why:
+                self.why = sentence
             case Failed(sentence=sentence):
                 self._say(sentence)
 

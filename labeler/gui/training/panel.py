@@ -204,7 +204,9 @@ class TrainingPanel(Card):
         self.learning.setEnabled(learner.is_available or learner.is_on)
         doing = {"": learner.words, "learning": "Learning", "predicting": "Predicting the next images"}
         self.learning.setToolTip(
-            f"{_LEARNING}.\n{doing[learner.doing]}".strip() if learner.is_available else _NO_LEARNER
+            f"{_LEARNING}.\n{doing[learner.doing]}\n{learner.why}".strip()
+            if learner.is_available
+            else _NO_LEARNER
         )
         self.set_note(self._note())
 
