@@ -113,8 +113,9 @@ def overlap(one: dict, other: dict) -> float:
 
 def pixels_apart(one: dict, other: dict) -> int:
     """How many pixels one of two masks has and the other has not."""
-    bits = [coco_mask.decode(packed(found)) for found in (one, other)]
-    return int(np.count_nonzero(bits[0] != bits[1]))
+    both = float(sum(coco_mask.area(packed(found)) for found in (one, other)))
+    iou = overlap(one, other)
+    return round(both - 2 * both * iou / (1 + iou))
 
 
 def packed(found: dict) -> object:

@@ -90,7 +90,9 @@ def options(trainer: str, yolo: Path) -> list[str]:
 
 
 def test_every_trainer_is_tried_here() -> None:
-    assert {one.id for one in discover(safe_mode=True).trainers} == set(QUICK)
+    # what teaches the SAM tools holds out objects itself, and has its own tests of that
+    trainers = discover(safe_mode=True).trainers
+    assert {one.id for one in trainers if one.task != "segmenter"} == set(QUICK)
 
 
 _LARGE = pytest.mark.slow  # the same loop as the others, in a large network
