@@ -185,6 +185,12 @@ class LabelsDesk(QObject):
         if self._session.root.resolve() == folder.resolve():
             self.take(path)
 
+    def _ask(self, box: QMessageBox) -> None:
+        """Have it answered; a question about one project is none in another, and goes with it."""
+        self.question = box
+        self._session.project_changed.connect(box.reject)
+        box.open()
+
     def _ask_where(self, few: Few) -> None:
         """Few of the images are there: ask where they are, or go on without them."""
         layout, path = few.layout, self._path
@@ -202,8 +208,7 @@ class LabelsDesk(QObject):
         box.setDefaultButton(choose)
         choose.clicked.connect(lambda: self._choose(few, path))
         without.clicked.connect(few.go_on)
-        self.question = box
-        box.open()
+        self._ask(box)
 
     def _choose(self, few: Few, path: Path) -> None:
         chosen = QFileDialog.getExistingDirectory(
@@ -231,8 +236,7 @@ class LabelsDesk(QObject):
         box.setDefaultButton(leave)
         turn.clicked.connect(lambda: self.take(path, images=images, asking=False, frame="turn"))
         leave.clicked.connect(doubt.go_on)
-        self.question = box
-        box.open()
+        self._ask(box)
 
     def _ask_whose(self, sentence: str) -> None:
         """The ids of results may be those of two labels files: ask for the one, never take the first."""
@@ -246,8 +250,7 @@ class LabelsDesk(QObject):
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(choose)
         choose.clicked.connect(lambda: self._choose_labels(path, model))
-        self.question = box
-        box.open()
+        self._ask(box)
 
     def _choose_labels(self, path: Path, model: str) -> None:
         chosen, _ = QFileDialog.getOpenFileName(
@@ -260,10 +263,11 @@ class LabelsDesk(QObject):
         is_last = not self.importer.is_busy
         if is_last:  # the report of an overtaken file comes while the next one is read
             self._notifier.take_back(KEY)
-        path, images, frame = self._path, self._images, self._frame
+        path, images, frame, project = self._path, self._images, self._frame, self._session.project
 
         def keep_areas() -> None:
-            self.take(path, images=images, asking=False, frame=frame, area="file")
+            if self._session.project == project:  # its report may still be read when another one is open
+                self.take(path, images=images, asking=False, frame=frame, area="file")
 
         said = _said(report)
         tell = self._notifier.error if report.refused or report.missing else self._notifier.info

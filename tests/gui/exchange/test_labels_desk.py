@@ -334,3 +334,41 @@ def test_the_report_of_an_overtaken_file_leaves_the_message_of_the_next(
     assert any(text == "Importing next.json…" for text in toast.texts)
     qtbot.waitUntil(lambda: not desk.importer.is_busy, timeout=20_000)
     assert [text.split()[0] for text in toast.texts] == ["overtaken.json:", "next.json"]
+
+
+def test_a_question_about_one_project_goes_as_another_one_opens(
+    qtbot: QtBot, desk: LabelsDesk, opened: MainWindow, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(desk.importer.few_found, timeout=20_000):
+        desk.take(labels(tmp_path / "one" / "two" / "l.json", ["y1.png", "y2.png"]))
+    question = desk.question
+    assert question is not None
+    asked = []
+    question.finished.connect(asked.append)
+    other = tmp_path / "other"
+    other.mkdir()
+    PilImage.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(other / "z.png")
+    opened.session.open(other)
+    qtbot.waitUntil(lambda: opened.session.root == other and bool(asked))
+    assert not desk.importer.is_busy
+    assert all_annotations(qtbot, opened.session) == []
+
+
+def test_the_areas_of_a_report_are_kept_in_its_own_project_alone(
+    qtbot: QtBot, desk: LabelsDesk, opened: MainWindow, tmp_path: Path
+) -> None:
+    here = opened.session.root
+    name = next(here.glob("*.jpg")).name
+    messages = told(desk)
+    with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+        desk.take(labels(tmp_path / "l.json", [name], segmentation=[[5, 5, 25, 5, 25, 25]]), images=here)
+    assert messages[-1].action == "Reasons…"
+    messages[-1].run()
+    dialog = opened.frame.findChild(ImportReportDialog)
+    other = tmp_path / "other"
+    other.mkdir()
+    PilImage.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(other / "z.png")
+    opened.session.open(other)
+    qtbot.waitUntil(lambda: opened.session.root == other)
+    dialog.areas_wanted.emit()
+    assert not desk.importer.is_busy
