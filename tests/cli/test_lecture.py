@@ -33,7 +33,7 @@ def test_the_lecture_is_one_file_with_both_parts(
     assert cli.run(["demo", "--lecture", "--folder", str(tmp_path / "photos")]) == 0
     said = capsys.readouterr().out.splitlines()
     assert any(
-        re.fullmatch(r"yolo11n, bus\.jpg: 719 candidates, 47 from .*, 5 after NMS .*", line) for line in said
+        re.fullmatch(r"YOLO11n, bus\.jpg: 719 candidates, 47 from .*, 5 after NMS .*", line) for line in said
     )
     assert [line.split(":")[0] for line in said if line.startswith("U-Net")] == [
         "U-Net, disc",

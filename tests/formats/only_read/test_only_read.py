@@ -559,9 +559,18 @@ def test_lvis_with_addresses_only(tmp_path: Path) -> None:
     assert b"synset" in dataset.categories[0].extra
 
 
-@pytest.mark.parametrize("known", ["via", "supervisely", "sa-1b", "createml", "superannotate"])
-def test_what_is_taken_for_coco_is_said_to_be_another(known: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("known", "title"),
+    [
+        ("via", "VGG Image Annotator"),
+        ("supervisely", "Supervisely"),
+        ("sa-1b", "SA-1B"),
+        ("createml", "CreateML"),
+        ("superannotate", "SuperAnnotate"),
+    ],
+)
+def test_what_is_taken_for_coco_is_said_to_be_another(known: str, title: str, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(ONE_OF_EACH[known]))
-    with pytest.raises(FormatError, match=f"read it as “{known}”"):
+    with pytest.raises(FormatError, match=f"It is {title}; without --from it is read as what it is"):
         open_document(path, format_id="coco")
