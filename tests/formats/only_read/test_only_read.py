@@ -564,8 +564,8 @@ def test_lvis_with_addresses_only(tmp_path: Path) -> None:
     [
         ("via", "VGG Image Annotator"),
         ("supervisely", "Supervisely"),
-        ("sa-1b", "SA-1B"),
-        ("createml", "CreateML"),
+        ("sa-1b", r"Segment Anything \(SA-1B\)"),
+        ("createml", "Create ML"),
         ("superannotate", "SuperAnnotate"),
     ],
 )
