@@ -86,7 +86,11 @@ def _add_helpers(parser: argparse.ArgumentParser) -> None:
         help="teach SAM's decoder by the masks that are done; used where it does better on held-out ones",
     )
     parser.add_argument(
-        "--every", type=_count, default=EVERY, metavar="N", help="learn after N images (default: %(default)s)"
+        "--every",
+        type=_count,
+        default=EVERY,
+        metavar="N",
+        help="learn after N images more, or a quarter more (default: %(default)s)",
     )
 
 
