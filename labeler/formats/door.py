@@ -54,11 +54,13 @@ def labels_of(path: Path) -> Path:
 
     So `data.yaml` stands for the data set that it describes. Raises as `format_of`.
     """
-    if is_a_folder(path) or path.suffix.lower() == ".json" or format_of(path) is not None:
+    suffix = path.suffix.lower()
+    if is_a_folder(path) or suffix == ".json" or format_of(path) is not None:
         return path
+    # the other formats are not asked: some of them look at everything below a folder
+    asked = [spec for spec in formats() if spec.folder and spec.id != COCO and suffix in spec.suffixes]
     for folder in (path.parent, path.parent.parent):
-        spec = format_of(folder)
-        if spec is not None and path.suffix.lower() in spec.suffixes:
+        if any(_knows(spec, folder) for spec in asked):
             return folder
     return path
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler.formats.door import format_of
+from labeler.formats.door import format_of, labels_of
 
 BOX = {"x": 1, "y": 2, "width": 3, "height": 4, "rotation": 0, "rectanglelabels": ["a"]}
 SIZE = {"original_width": 20, "original_height": 10}
@@ -32,3 +32,14 @@ def test_a_file_is_of_its_own_format(name: str, tmp_path: Path) -> None:
     found = format_of(path)
     assert found is not None
     assert found.id == name.partition(" ")[0]
+
+
+def test_a_text_is_no_reason_to_look_at_everything_around_it(tmp_path, monkeypatch) -> None:
+    def walked(*_: object) -> None:
+        raise AssertionError("it walks")
+
+    monkeypatch.setattr("labeler.formats.masks.masks_format.photos_below", walked)
+    note = tmp_path / "downloads" / "notes.txt"
+    note.parent.mkdir()
+    note.write_text("nothing to see")
+    assert labels_of(note) == note

@@ -172,8 +172,8 @@ class _ScrollFrame(QWidget):
             return
         free = central.geometry().bottom() - dock.geometry().bottom()
         if 0 < self.maximumHeight() - self.height() <= free:
-            dock.setMinimumHeight(dock.maximumHeight())
-            QTimer.singleShot(HEARD_MS, dock, lambda: _give_way(dock))
+            self.setMinimumHeight(self.maximumHeight())
+            QTimer.singleShot(HEARD_MS, self, self._fit)  # its least height is what it was again
 
     def sizeHint(self) -> QSize:
         """All of the panel."""
@@ -193,13 +193,6 @@ class _ScrollFrame(QWidget):
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._fit()
         return handled
-
-
-def _give_way(dock: QDockWidget) -> None:
-    """Its least height is its layout's own again."""
-    dock.setMinimumHeight(0)
-    if (layout := dock.layout()) is not None:
-        layout.activate()
 
 
 class LatePanel(QWidget, Generic[P]):

@@ -66,7 +66,7 @@ def test_however_many_cards_are_open_each_is_readable_or_folded(
     for name in (*bench, *(LEFT[:4] if bench else LEFT)):
         opened.panels.open(name)
         settle(qtbot, opened)
-        all_readable(opened)
+        qtbot.waitUntil(lambda: all_readable(opened))  # a card that needs more takes it a moment later
         if name in LEFT:
             assert not card(opened, name).is_folded()  # what was asked for is seen
     assert (opened.frame.width(), opened.frame.height()) == size
