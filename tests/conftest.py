@@ -52,6 +52,11 @@ LONG = (
     "tests/models/sam/test_segment_anything.py",
     "tests/models/test_torchvision_detectors.py",
     "tests/training/yolo/test_yolo_trainer.py",
+    "tests/core/photos/test_bombs.py",
+    "tests/gui/training/test_training_kills.py",
+    "tests/cli/test_train.py",
+    "tests/training/test_detection.py",
+    "tests/models/files/test_weights.py",
 )
 """Files that start children and load models again and again, the longest first.
 
