@@ -140,16 +140,21 @@ class Stage(QObject):
         annotation = self.session.document.annotations.get(annotation_id)
         return None if annotation is None or self.is_held_back(annotation) else annotation
 
-    def accept_to_edit(self, candidate_id: int, by: str) -> Annotation | None:
-        """Accept a prediction because a stroke on it begins, and select it; None where that may not be."""
-        taken = self.take_over(candidate_id)
-        if taken is None:
-            return None
-        label = f"Accept {self.name_of(taken.annotation)}"
-        if not self.session.edits.commit(label, [taken.verdict, Change(None, taken.annotation)], by=by):
-            return None
-        self.session.focus.select([taken.annotation.id])
-        return taken.annotation
+    def accept_changed(self, taken: TakenOver, changed: Annotation, verb: str) -> None:
+        """One edit: a prediction is accepted in the shape that a hand gave it, and selected.
+
+        `verb` says what the hand did: "move".
+        """
+        session, name = self.session, self.name_of(changed)
+        known = session.document.annotations.values()
+        there = next((one for one in known if one.prediction_id == changed.prediction_id), None)
+        if there is not None:  # something has accepted it while the hand was at work
+            session.edits.replace(there, changed.shape, label=f"{verb.capitalize()} {name}", by=BY)
+            session.focus.select([there.id])
+            return
+        changes = [taken.verdict, Change(None, changed)]
+        if session.edits.commit(f"Accept and {verb} {name}", changes, by=BY):
+            session.focus.select([changed.id])
 
     def is_held_back(self, annotation: Annotation) -> bool:
         """Whether its category is locked or hidden."""

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from labeler.core.geometry import area
 from labeler.core.records import Box, Candidate, Change, Mask
 from labeler.gui.canvas.view import Canvas
+from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.decisions import Reviewing
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -161,11 +162,11 @@ def test_a_proposal_that_goes_in_mid_stroke_takes_no_work_along(canvas, hand, se
 @pytest.fixture
 def canvas(qtbot, session, host):
     """As elsewhere, with a person's word on predictions at hand."""
-    canvas = Canvas(session, host)
-    reviewing = Reviewing(session, canvas.predictions, canvas)
-    canvas.hide()
-    made = Canvas(session, host, canvas.predictions, take_over=reviewing.take_over)
-    qtbot.addWidget(canvas)
+    predictions = Predictions(session)
+    reviewing = Reviewing(session, predictions)
+    made = Canvas(session, host, predictions, take_over=reviewing.take_over)
+    for part in (predictions, reviewing):
+        part.setParent(made)
     qtbot.addWidget(made)
     made.resize(1000, 700)
     made.show()
@@ -187,9 +188,44 @@ def test_a_stroke_on_a_prediction_accepts_it(canvas, hand, session, predict, qtb
     assert has(made.shape, 415, 340)
     assert session.document.candidates[made.prediction_id].shape == predicted_disc().shape
     session.history.undo()
-    assert now(session, made).shape == predicted_disc().shape
-    session.history.undo()
     assert not session.document.annotations
+
+
+def test_a_stroke_on_a_prediction_that_is_taken_back_accepts_nothing(
+    canvas, hand, session, predict, qtbot, tool
+):
+    predict({1: [predicted_disc()]})
+    qtbot.waitUntil(lambda: len(canvas.predictions.kept) == 1)
+    hand.press(340, 340, held=CTRL)
+    hand.move(420, 340)
+    hand.key(Qt.Key.Key_Escape)
+    hand.release(420, 340, held=CTRL)
+    assert not session.document.annotations
+    assert [one.verdict for one in session.document.candidates.values()] == [""]
+
+
+def test_a_prediction_that_is_accepted_in_mid_stroke_is_painted_on_and_there_once(
+    canvas, hand, session, predict, qtbot, tool
+):
+    predict({1: [predicted_disc()]})
+    qtbot.waitUntil(lambda: len(canvas.predictions.kept) == 1)
+    hand.press(340, 340, held=CTRL)
+    hand.move(420, 340)
+    canvas.findChild(Reviewing).accept(list(session.document.candidates))
+    hand.release(420, 340, held=CTRL)
+    (made,) = session.document.annotations.values()
+    assert has(made.shape, 415, 340)
+
+
+def test_a_prediction_that_is_rubbed_out_wholly_is_not_accepted(canvas, hand, session, predict, qtbot, tool):
+    told = []
+    canvas.told.connect(told.append)
+    canvas.set_options(brush_size=400.0)
+    predict({1: [predicted_disc()]})
+    qtbot.waitUntil(lambda: len(canvas.predictions.kept) == 1)
+    hand.drag((340, 340), (345, 340), held=CTRL, button=RIGHT)
+    assert not session.document.annotations
+    assert told == ["Nothing was accepted: all of the prediction was rubbed out."]
 
 
 # --- two things at once ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from labeler.gui.canvas.layers.ink import paint_brush
 from labeler.gui.canvas.layers.stroke_picture import StrokePicture
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage
 from labeler.gui.canvas.stroke import Stroke
+from labeler.gui.review.decisions import TakenOver
 
 _NOT_YET = -1
 """The id of a draft that is no annotation before the stroke ends."""
@@ -52,6 +53,19 @@ class Brushwork:
                 edits.replace(target, mask, label=f"{'Paint' if value else 'Erase from'} {name}", by=BY)
 
         return self._stroke(start, target.shape, target, finish, value=value)
+
+    def on_prediction(self, start: Pointer, taken: TakenOver, *, value: bool) -> Drag:
+        """A stroke on a prediction, which is accepted at its end as the stroke leaves it: one edit."""
+        stage = self._stage
+
+        def finish(mask: Mask) -> None:
+            changed = structs.replace(taken.annotation, shape=mask)
+            if mask.bits.size:
+                stage.accept_changed(taken, changed, "paint" if value else "erase from")
+            else:
+                stage.told.emit("Nothing was accepted: all of the prediction was rubbed out.")
+
+        return self._stroke(start, taken.annotation.shape, taken.annotation, finish, value=value)
 
     def on_shape(
         self, start: Pointer, shape: Shape | None, finish: Callable[[Mask], None], *, value: bool = True

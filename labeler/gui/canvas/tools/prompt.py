@@ -12,6 +12,7 @@ from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage, box_between
 from labeler.gui.canvas.tools.base import Tool
 from labeler.gui.canvas.tools.brushwork import Brushwork
+from labeler.gui.review.decisions import TakenOver
 
 _STILL = 6.0
 """Widget pixels: a shorter drag is a click."""
@@ -21,8 +22,8 @@ class PromptTool(Tool):
     """Clicks for "this" (left) and "not this" (right, or Shift); a drag is a box.
 
     With Ctrl a drag is a stroke of the brush: with the left button over what is missing, with the right one
-    over what is too much. On a proposal it accepts what comes of it; else it mends the object that it begins
-    on, or the prediction, which it accepts.
+    over what is too much. On a proposal or a prediction it accepts what comes of it; else it mends the object
+    that it begins on.
     """
 
     name = "sam-point"
@@ -58,28 +59,29 @@ class PromptTool(Tool):
             self.stage.told.emit("There is no mask to paint on yet; the model has not answered.")
             return None
         target = self._under(start)
-        if target is None:
-            return None
-        self.stage.session.focus.select([target.id])
-        return self.brushwork.on_annotation(start, target, value=value)
+        if target is not None:
+            self.stage.session.focus.select([target.id])
+            return self.brushwork.on_annotation(start, target, value=value)
+        taken = self._predicted_under(start)
+        return None if taken is None else self.brushwork.on_prediction(start, taken, value=value)
 
     def _under(self, start: Pointer) -> Annotation | None:
-        """What a stroke that begins here is for: an annotation, or a prediction, which is accepted now.
-
-        The selected one where it is under the pointer, else the smallest that is. Tells where there is none.
-        """
+        """The object that a stroke is for that begins here: the selected one if it is, else the smallest."""
         stage, reach = self.stage, self.stage.options.brush_size / 2
         ids = [entry.id for entry in stage.scene.pick(start.x, start.y, reach=reach)]
         ids.sort(key=lambda one: one not in stage.session.focus.selection)
-        found = next((one for key in ids if (one := stage.editable(key)) is not None), None)
-        if found is not None:
-            return found
+        return next((one for key in ids if (one := stage.editable(key)) is not None), None)
+
+    def _predicted_under(self, start: Pointer) -> TakenOver | None:
+        """The prediction that a stroke is for that begins here; tells where there is none."""
+        stage, reach = self.stage, self.stage.options.brush_size / 2
         kept = stage.predictions.kept
         predicted = [one.id for one in stage.layer.pick(start.x, start.y, reach=reach) if one.id in kept]
         if not predicted:
             stage.told.emit("Nothing was painted: begin the stroke on the object that it is for.")
             return None
-        return stage.accept_to_edit(predicted[0], BY)
+        taken = stage.take_over(predicted[0])
+        return None if taken is None or stage.is_held_back(taken.annotation) else taken
 
     def _accept_painted(self, mask: Mask) -> None:
         if not mask.bits.size:

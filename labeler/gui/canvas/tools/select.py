@@ -273,25 +273,12 @@ class SelectTool(Tool):
                 moved = structs.replace(taken.annotation, shape=translated(shape, dx, dy))
                 stage.show_drafts([moved])
             if taken is not None and moved is not None:
-                self._accept_moved(taken, moved)
+                stage.accept_changed(taken, moved, "move")
             else:
                 stage.predictions.select([clicked])
         finally:
             if taken is not None:
                 stage.show_drafts([])
-
-    def _accept_moved(self, taken: TakenOver, moved: Annotation) -> None:
-        """One edit: the prediction is accepted, in its new place."""
-        session, name = self.stage.session, self.stage.name_of(moved)
-        known = session.document.annotations.values()
-        there = next((one for one in known if one.prediction_id == moved.prediction_id), None)
-        if there is not None:  # something has accepted it while it was dragged
-            session.edits.replace(there, moved.shape, label=f"Move {name}", by=BY)
-            session.focus.select([there.id])
-            return
-        changes = [taken.verdict, Change(None, moved)]
-        if session.edits.commit(f"Accept and move {name}", changes, by=BY):
-            session.focus.select([moved.id])
 
     def _move(self, start: Pointer, clicked: int | None) -> Drag:
         """Move the whole selection; where the hand stays still, select `clicked` alone."""
