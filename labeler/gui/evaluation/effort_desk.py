@@ -31,6 +31,8 @@ class EffortDesk(QObject):
 
     changed = Signal()
     """How far it is, or what came out."""
+    found = Signal()
+    """A study has come to its end, and `answer` is what it found."""
     failed = Signal(str)
     """One sentence: the study could not be made."""
 
@@ -138,6 +140,7 @@ class EffortDesk(QObject):
             if folder is self._folder:
                 self.answer = answer
                 self.stop()
+                self.found.emit()
 
         def fail(error: Exception) -> None:
             if folder is self._folder:

@@ -122,6 +122,18 @@ class Commands(QObject):
 
         EffortDialog(self._bench.effort, self._window).open()
 
+    def tell_effort(self, sentence: str = "") -> None:
+        """What became of a study whose dialog was closed: why it failed, or that there is an answer."""
+        from labeler.gui.evaluation.effort_dialog import EffortDialog  # noqa: PLC0415
+
+        if any(dialog.isVisible() for dialog in self._window.findChildren(EffortDialog)):
+            return  # which shows it
+        if sentence:
+            self._notifier.error(sentence, key="effort")
+        else:
+            told = "It is found out what models would save you here."
+            self._notifier.info(told, action="Show", run=self.show_effort, key="effort")
+
     # --- help -------------------------------------------------------------------------------------
 
     def show_keys(self) -> None:

@@ -143,6 +143,8 @@ class MainWindow(QObject):
         self.frame.top.all_wanted.connect(images.clear_filter)
         bench.opened.connect(self._tell_opened)
         bench.follow_up.judges.connect(self._judge)
+        for ended in (bench.effort.found, bench.effort.failed):
+            ended.connect(self.commands.tell_effort)
         bench.wants_models.connect(menu.show_models)
         bench.model_made.connect(menu.look_up)
         menu.found.connect(bench.set_registry)

@@ -3,9 +3,11 @@
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from labeler.core.records import Box
-from labeler.gui.evaluation.effort_desk import EffortDesk
+from labeler.core.records import Annotation, Box, Category, Image
+from labeler.errors import FormatError
+from labeler.gui.evaluation.effort_desk import EffortDesk, _write_labels
 from labeler.gui.evaluation.effort_dialog import EffortDialog
+from labeler.gui.evaluation.files import Material
 from tests.child_processes import workers
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -152,6 +154,32 @@ def test_the_answer_is_a_table_a_sentence_and_a_curve(desk, dialog):
     )
     assert [curve.name for curve in dialog.plot.curves] == ["By hand", "By SAM", "With predictions"]
     assert dialog.plot.curves[2].y.tolist() == [5.0]
+
+
+def test_with_the_dialog_closed_the_window_tells_what_became_of_it(opened, qtbot):
+    told = []
+    opened.bench.notifier.told.connect(told.append)
+    opened.bench.effort.answer = ANSWER
+    opened.bench.effort.found.emit()
+    opened.bench.effort.failed.emit("The study crashed. Ask again.")
+    assert [one.text for one in told] == [
+        "It is found out what models would save you here.",
+        "The study crashed. Ask again.",
+    ]
+    told[0].run()
+    dialog = opened.frame.findChild(EffortDialog)
+    assert dialog.costs["sam", "actions_per_object"].text() == "4.0"
+    opened.bench.effort.failed.emit("It crashed once more.")
+    assert dialog.note.text() == "It crashed once more."
+    assert len(told) == 2, "the dialog says it"
+    dialog.close()
+
+
+def test_a_full_disk_is_a_sentence(tmp_path):
+    image = Image(1, "one.jpg", 60, 40)
+    box = Annotation(1, 1, 1, Box(1.0, 2.0, 30.0, 40.0))
+    with pytest.raises(FormatError, match=r"cannot be written to \(.*and ask again"):
+        _write_labels(tmp_path / "gone" / "labels.json", [Material(image, (box,), {})], (Category(1, "a", "#ff0000"),))
 
 
 def test_closed_in_the_middle_the_study_goes_on(desk, reviewed, qtbot):
