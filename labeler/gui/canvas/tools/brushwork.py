@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import structs
 from PySide6.QtGui import QPainter
 
+from labeler.core.colors import rgb
 from labeler.core.geometry import rasterise
 from labeler.core.records import Annotation, Mask, Shape
 from labeler.gui.canvas.layers.ink import paint_brush
@@ -12,6 +13,7 @@ from labeler.gui.canvas.layers.stroke_picture import StrokePicture
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage
 from labeler.gui.canvas.stroke import Stroke
 from labeler.gui.review.decisions import TakenOver
+from labeler.gui.toolkit import theme
 
 _NOT_YET = -1
 """The id of a draft that is no annotation before the stroke ends."""
@@ -105,8 +107,9 @@ class Brushwork:
             reference=rasterise(reference.shape, size=size) if reference is not None else None,
         )
         category = stage.session.focus.category
-        category_id = target.category_id if target is not None else category.id if category else -1
-        self.picture = StrokePicture(stroke.bits, stage.scene.color(category_id))
+        category_id = target.category_id if target is not None else category.id if category else None
+        color = stage.scene.color(category_id) if category_id is not None else rgb(theme.PROPOSAL)
+        self.picture = StrokePicture(stroke.bits, color)
         self.target_id = target.id if target is not None else _NOT_YET
         return stroke
 
