@@ -178,8 +178,9 @@ def test_with_the_dialog_closed_the_window_tells_what_became_of_it(opened, qtbot
 def test_a_full_disk_is_a_sentence(tmp_path):
     image = Image(1, "one.jpg", 60, 40)
     box = Annotation(1, 1, 1, Box(1.0, 2.0, 30.0, 40.0))
+    categories = (Category(1, "a", "#ff0000"),)
     with pytest.raises(FormatError, match=r"cannot be written to \(.*and ask again"):
-        _write_labels(tmp_path / "gone" / "labels.json", [Material(image, (box,), {})], (Category(1, "a", "#ff0000"),))
+        _write_labels(tmp_path / "gone" / "labels.json", [Material(image, (box,), {})], categories)
 
 
 def test_closed_in_the_middle_the_study_goes_on(desk, reviewed, qtbot):
