@@ -3,7 +3,7 @@
 `Project` is what is needed of `project.store.Store`: formats and project know nothing of each other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from labeler.formats.coco.coco_file import CocoDocument, open_document, open_lis
 from labeler.formats.coco.coco_reading import Area, dataset_of
 from labeler.formats.coco.frames import IN_DOUBT, Choice
 from labeler.formats.coco.image_names import file_names
-from labeler.formats.coco.results import results_of
+from labeler.formats.coco.results import ResultsReading
 from labeler.formats.folder_layouts import Layout, layout_of
 from labeler.formats.gates import packed, unpacked
 from labeler.formats.image_paths import Folder
@@ -39,13 +39,17 @@ class KnownPhotos(Protocol):
     def known(self) -> dict[int, Fingerprint]: ...
 
 
+class Replacing(Protocol):
+    """What takes a model's candidates in portions: see `labeler.project.candidates.Replacement`."""
+
+    def add_present(self, candidates: Sequence[Candidate]) -> None: ...
+
+
 class StoredPredictions(Protocol):
     """What models said in a project: see `labeler.project.candidates.StoredCandidates`."""
 
     def ensure_model(self, name: str, version: str) -> Model: ...
-    def add(
-        self, model_id: int, candidates: Iterable[Candidate], *, replacing: Iterable[int] = ()
-    ) -> tuple[Candidate, ...]: ...
+    def replacement(self, model_id: int) -> Replacing: ...
 
 
 class Project(Protocol):
@@ -238,7 +242,7 @@ class ImportingResults:
         self._model, self._version = model, version
         self._images: list[Image] = []
         self._categories: list[Category] = []
-        self._found: tuple[tuple[Candidate, ...], Report] | None = None
+        self._reading: ResultsReading | None = None
 
     def look(self, project: Project) -> None:
         """Take down what the project has; quick."""
@@ -246,14 +250,14 @@ class ImportingResults:
 
     @no_collection()
     def read(self, should_stop: Callable[[], bool] = lambda: False) -> None:
-        """Read the file.
+        """Open the file and find out whose ids it has; its items are looked at as they are written.
 
         Raises FormatError when it is no JSON list, UnclearIdsError when its ids may mean this or that, and
         ImportStoppedError when stopped.
         """
         items, notes = open_list(self.labels, encoding=self._encoding)
         meant = self._meant_in(self._of) if self._of else meant_by(items, self._images, self._categories)
-        self._found = results_of(
+        self._reading = ResultsReading(
             self.labels.name,
             items,
             notes,
@@ -270,23 +274,36 @@ class ImportingResults:
         placing = Placing(self._images, root=self._root, folder=folder, names=names)
         return meant_in(dataset_of(document)[0], placing.known, self._categories)
 
+    def portions(self, project: Project) -> Iterator[None]:
+        """Write the candidates portion by portion inside a transaction that is running; see `finish`."""
+        reading = self._reading
+        assert reading is not None, "the file was read"
+        into: Replacing | None = None
+        for candidates in reading.portions():
+            if candidates:
+                if into is None:
+                    into = project.predictions.replacement(
+                        project.predictions.ensure_model(self._model, self._version).id
+                    )
+                into.add_present(candidates)
+            yield
+
+    def report(self) -> Report:
+        """What became of each item that was written so far."""
+        assert self._reading is not None, "the file was read"
+        return self._reading.report()
+
+    @no_collection()
     def finish(self, project: Project) -> Report:
         """Write the candidates in one transaction; earlier ones on the same images are replaced.
 
-        Those on images or of categories that were deleted since `look` are left out.
+        Those on images or of categories that were deleted since `look` are left out. Raises
+        ImportStoppedError when stopped, and nothing is written.
         """
-        assert self._found is not None, "the file was read"
-        images = {image.id for image in project.images()}
-        categories = {category.id for category in project.categories()}
-        candidates = [
-            one for one in self._found[0] if one.image_id in images and one.category_id in categories
-        ]
-        if candidates:
-            with project.transaction():
-                maker = project.predictions.ensure_model(self._model, self._version)
-                touched = sorted({candidate.image_id for candidate in candidates})
-                project.predictions.add(maker.id, candidates, replacing=touched)
-        return self._found[1]
+        with project.transaction():
+            for _ in self.portions(project):
+                pass
+        return self.report()
 
 
 def import_results(

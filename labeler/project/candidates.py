@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_iou
 from labeler.core.records import Candidate, Model
+from labeler.project.keeping import seals
 from labeler.project.open_file import OpenFile
 from labeler.project.table_rows import CANDIDATE
 
@@ -106,13 +107,13 @@ class StoredCandidates:
         IoU of at least `SAME`) is left out. Categories are taken as they are.
         """
         with self._file.transaction():
-            added = list(candidates)
-            for image_id in replacing:
-                known = self._clear(model_id, image_id)
-                here = [c for c in added if c.image_id == image_id]
-                repeated = {id(c) for c in here} - {id(c) for c in _fresh(here, known)}
-                added = [c for c in added if id(c) not in repeated]
-            return self._insert(model_id, added)
+            into = self.replacement(model_id)
+            into.clear(replacing)
+            return into.add(list(candidates))
+
+    def replacement(self, model_id: int) -> "Replacement":
+        """What takes raw outputs of a model in portions, inside a transaction that is running."""
+        return Replacement(self._file, model_id)
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -126,13 +127,17 @@ class StoredCandidates:
         gets the category that its label is mapped to. Gives those that were stored.
         """
         with self._file.transaction():
-            known = self._clear(model_id, image_id)
+            into = self.replacement(model_id)
+            into.clear((image_id,))
             category_of = self._categories_of(model_id)
-            placed = [
-                replace(c, image_id=image_id, category_id=category_of(c.label) if c.label else c.category_id)
-                for c in _fresh(list(candidates), known)
-            ]
-            added = self._insert(model_id, placed)
+            added = into.add(
+                [
+                    replace(
+                        c, image_id=image_id, category_id=category_of(c.label) if c.label else c.category_id
+                    )
+                    for c in candidates
+                ]
+            )
             self._file.db.execute(
                 "INSERT OR REPLACE INTO predicted (model_id, image_id, time) VALUES (?, ?, ?)",
                 (model_id, image_id, time.time()),
@@ -245,16 +250,54 @@ class StoredCandidates:
     def _read(self, where: str, values: Sequence[float]) -> tuple[Candidate, ...]:
         return tuple(map(CANDIDATE.from_row, self._file.db.execute(f"{CANDIDATE.select} {where}", values)))  # type: ignore[arg-type]
 
-    def _clear(self, model_id: int, image_id: int) -> tuple[Candidate, ...]:
-        """Delete what nothing refers to; gives what stays."""
-        self._file.db.execute(f"DELETE {_LOOSE}", {"image": image_id, "model": model_id})
-        return self.candidates(image_id, model_id)
 
-    def _insert(self, model_id: int, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        first = self._file.ids.take("candidate", len(candidates))
-        added = tuple(replace(c, id=first + n, model_id=model_id) for n, c in enumerate(candidates))
-        self._file.db.executemany(CANDIDATE.insert, map(CANDIDATE.to_row, added))
+class Replacement:
+    """New candidates of a model in the place of its earlier ones, in portions within one transaction."""
+
+    def __init__(self, file: OpenFile, model_id: int) -> None:
+        self._file = file
+        self._model = model_id
+        self._cleared: set[int] = set()
+        self._known: dict[int, tuple[Candidate, ...]] = {}
+        """What has stayed on images that were cleared."""
+
+    def clear(self, images: Iterable[int]) -> None:
+        """Take the model's earlier candidates on these images away, but for what anything refers to."""
+        for image_id in set(images) - self._cleared:
+            values = {"image": image_id, "model": self._model}
+            self._file.db.execute(f"DELETE {_LOOSE}", values)
+            where = "WHERE image_id = :image AND model_id = :model ORDER BY id"
+            stayed = self._file.db.execute(f"{CANDIDATE.select} {where}", values).fetchall()
+            if stayed:
+                self._known[image_id] = tuple(map(CANDIDATE.from_row, stayed))  # type: ignore[arg-type]
+            self._cleared.add(image_id)
+
+    def add(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """Keep these, but for those that repeat what has stayed; gives them with their ids."""
+        fresh: Sequence[Candidate] = candidates
+        if self._known:
+            here: dict[int, list[Candidate]] = {}
+            for one in candidates:
+                if one.image_id in self._known:
+                    here.setdefault(one.image_id, []).append(one)
+            kept = {id(one) for key, found in here.items() for one in _fresh(found, self._known[key])}
+            fresh = [one for one in candidates if one.image_id not in self._known or id(one) in kept]
+        first = self._file.ids.take("candidate", len(fresh))
+        added = tuple(replace(c, id=first + n, model_id=self._model) for n, c in enumerate(fresh))
+        seals.insert(self._file.db, CANDIDATE.name, [CANDIDATE.to_row(one) for one in added])
         return added
+
+    def add_present(self, candidates: Sequence[Candidate]) -> None:
+        """`add` in the place of earlier ones, but for what is on images or of categories that are gone."""
+        images = self._there("image", {one.image_id for one in candidates})
+        categories = self._there("category", {one.category_id for one in candidates})
+        present = [one for one in candidates if one.image_id in images and one.category_id in categories]
+        self.clear(one.image_id for one in present)
+        self.add(present)
+
+    def _there(self, table: str, ids: set[int]) -> set[int]:
+        marks = ",".join(str(int(one)) for one in ids)
+        return {key for (key,) in self._file.db.execute(f"SELECT id FROM {table} WHERE id IN ({marks})")}
 
 
 def forget_image(db: sqlite3.Connection, image_id: int) -> int:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Edit
 from labeler.errors import ProjectError
+from labeler.project import schema
 from labeler.project.category_merge import merged
 from labeler.project.store import Store
 
@@ -202,3 +203,37 @@ def test_a_model_that_is_spelled_otherwise_now_is_the_same(store: Store) -> None
     ]
     assert boxes(store, old)
     assert store.predictions.ensure_model("YOLO11n", "other").id != old
+
+
+def test_results_in_portions_replace_once_repeat_nothing_that_was_judged_and_are_sealed(
+    store: Store, model: int
+) -> None:
+    kept, *_ = store.predictions.record_run(model, 1, [found(0), found(100)])
+    judge(store, kept, "rejected")
+    # an image in two portions, with others between
+    portions = [[(1, 0), (2, 30)], [(1, 60), (9, 5)], [(2, 90)]]
+    with store.transaction():
+        into = store.predictions.replacement(model)
+        for portion in portions:
+            rows = (replace(found(x), image_id=image, category_id=1) for image, x in portion)
+            into.add_present(list(rows))
+        # of a category that was deleted while the file was read
+        into.add_present([replace(found(200, ""), image_id=2, category_id=7)])
+    assert boxes(store, model) == [(0, "rejected"), (60, "")], "what a person rejected stays so"
+    assert boxes(store, model, 2) == [(30, ""), (90, "")]
+    store.close()
+    assert schema.damage(store.path) == "", "each row has its seal, and each table"
+
+
+def test_rows_that_are_written_by_the_many_have_the_seals_that_a_trigger_makes(store: Store) -> None:
+    model = store.predictions.ensure_model("m", "1").id
+    # a whole number where SQLite keeps a real one, and a zero with a sign
+    one = Candidate(0, 1, 0, 0, Box(-0.0, 1, 2, 3), 1, "a")
+    store.predictions.add(model, [one, one], replacing=[1])
+    rows = list(store.file.db.execute("SELECT id, seal FROM candidate"))
+    with store.transaction():
+        store.file.db.execute("UPDATE candidate SET label = 'b'")
+        store.file.db.execute("UPDATE candidate SET label = 'a'")
+    assert list(store.file.db.execute("SELECT id, seal FROM candidate")) == rows
+    store.close()
+    assert schema.damage(store.path) == ""

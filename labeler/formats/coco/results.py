@@ -4,7 +4,7 @@ Format: https://cocodataset.org/#format-results: image_id, category_id, score, a
 (run-length mask or polygons). Other keys are left aside.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Raw
@@ -20,6 +20,8 @@ from labeler.formats.gates import NUMBER, Fields, RefusalError, Repairs, fields_
 from labeler.formats.report import FieldNote, Ledger, Report
 
 KIND = "results"
+PORTION = 512
+"""Items that are made into candidates at once."""
 _SCORE_SLACK = 1e-6
 
 
@@ -59,29 +61,65 @@ def results_of(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[tuple[Candidate, ...], Report]:
     """The candidates of the opened results file of that name; see `read_results`."""
-    ledger = Ledger()
-    ledger.extend(notes)
-    candidates: list[Candidate] = []
-    budget = MaskBudget()
-    image_ids, category_ids = FileIds.of("image", images), FileIds.of("category", categories)
-    for index, raw in enumerate(items):
-        if index % 256 == 0 and should_stop():
-            raise ImportStoppedError("Nothing was imported: it was stopped.")
+    reading = ResultsReading(
+        name, items, notes, images=images, categories=categories, model_id=model_id, should_stop=should_stop
+    )
+    return tuple(one for portion in reading.portions() for one in portion), reading.report()
+
+
+class ResultsReading:
+    """An opened results file, whose candidates are made as they are taken: all at once are gigabytes."""
+
+    def __init__(
+        self,
+        name: str,
+        items: Sequence[Raw],
+        notes: tuple[FieldNote, ...],
+        *,
+        images: Mapping[int, Image] | Mapping[Key, Image],
+        categories: Mapping[int, Category] | Mapping[Key, Category],
+        model_id: int = 0,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._name = name
+        self._items = items
+        self._model = model_id
+        self._should_stop = should_stop
+        self._budget = MaskBudget()
+        self._images, self._categories = FileIds.of("image", images), FileIds.of("category", categories)
+        self._ledger = Ledger()
+        self._ledger.extend(notes)
+
+    def portions(self) -> Iterator[list[Candidate]]:
+        """The candidates, their ids being places in the file from 1; ImportStoppedError when stopped."""
+        for start in range(0, len(self._items), PORTION):
+            if self._should_stop():
+                raise ImportStoppedError("Nothing was imported: it was stopped.")
+            found = (
+                self._candidate(index, raw)
+                for index, raw in enumerate(self._items[start : start + PORTION], start)
+            )
+            yield [one for one in found if one is not None]
+
+    def report(self) -> Report:
+        """What became of each item that was taken so far."""
+        return self._ledger.report(self._name, {KIND: len(self._items)})
+
+    def _candidate(self, index: int, raw: Raw) -> Candidate | None:
         repairs: Repairs = []
         try:
             fields = fields_of(raw, repairs)
-            image = image_ids.find(fields, "image_id", repairs)
-            category = category_ids.find(fields, "category_id", repairs)
+            image = self._images.find(fields, "image_id", repairs)
+            category = self._categories.find(fields, "category_id", repairs)
             confidence = _confidence(fields, repairs)
             size = (image.width, image.height) if image.width else None
-            shape, _ = read_placed(budget, fields, CoordinateFrame(size), repairs)
+            shape, _ = read_placed(self._budget, fields, CoordinateFrame(size), repairs)
         except RefusalError as refusal:
-            ledger.note("refused", KIND, index, refusal.field, refusal.sentence)
-            continue
+            self._ledger.note("refused", KIND, index, refusal.field, refusal.sentence)
+            return None
         for field, sentence in repairs:
-            ledger.note("repaired", KIND, index, field, sentence)
-        candidates.append(Candidate(index + 1, image.id, model_id, category.id, shape, confidence))
-    return tuple(candidates), ledger.report(name, {KIND: len(items)})
+            self._ledger.note("repaired", KIND, index, field, sentence)
+        return Candidate(index + 1, image.id, self._model, category.id, shape, confidence)
 
 
 def _confidence(fields: Fields, repairs: Repairs) -> float:

@@ -26,6 +26,9 @@ class _Table(Struct, frozen=True):
     columns: tuple[str, ...]
     """All but the seal, in the order of the file."""
     key: tuple[str, ...]
+    whole: tuple[int, ...]
+    """Places of the columns that keep whole numbers."""
+    real: tuple[int, ...]
 
     def listed(self, prefix: str = "") -> str:
         return ", ".join(f"{prefix}{column}" for column in self.columns)
@@ -66,6 +69,45 @@ def keep_sealed(db: sqlite3.Connection) -> None:
     for table in _tables(db):
         for statement in _triggers(table):
             db.execute(statement)
+
+
+def insert(db: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Many new rows of a table inside a running transaction, each with its seal, made without the triggers.
+
+    A row has all columns but the seal, in the order of the file. It takes a quarter of the time: the
+    triggers write each row twice, and the seal of the table once for each.
+    """
+    table = _table(db, name)
+    columns, marks = table.listed(), ", ".join("?" * len(table.columns))
+    if not is_sealed(db):
+        db.executemany(f"INSERT INTO {name}({columns}) VALUES ({marks})", rows)
+        return
+    kept = [_as_kept(table, row) for row in rows]
+    seals = [seal_of(row) for row in kept]
+    db.execute(f"DROP TRIGGER temp.{name}_insert")
+    try:
+        db.executemany(
+            f"INSERT INTO {name}({columns}, {COLUMN}) VALUES ({marks}, ?)",
+            ((*row, seal) for row, seal in zip(kept, seals, strict=True)),
+        )
+        total = 0
+        for seal in seals:
+            total ^= seal
+        db.execute("UPDATE seals SET total = mixed(total, NULL, ?) WHERE name = ?", (total, name))
+    finally:
+        db.execute(_triggers(table)[0].replace("TRIGGER", "TRIGGER IF NOT EXISTS", 1))
+
+
+def _as_kept(table: _Table, row: Sequence[Any]) -> list[Any]:
+    """The values as SQLite keeps them, which is what is sealed: a bool is a whole number there."""
+    values = list(row)
+    for place in table.whole:
+        if values[place].__class__ is bool:
+            values[place] = int(values[place])
+    for place in table.real:
+        if values[place].__class__ is int:
+            values[place] = float(values[place])
+    return values
 
 
 def _seal(*values: Any) -> int:
@@ -139,8 +181,12 @@ def _tables(db: sqlite3.Connection) -> list[_Table]:
 
 def _table(db: sqlite3.Connection, name: str) -> _Table:
     found = db.execute(f"PRAGMA table_info({name})").fetchall()
-    columns = tuple(row[1] for row in found if row[1] != COLUMN)
-    return _Table(name, columns, tuple(row[1] for row in found if row[5]))
+    plain = [row for row in found if row[1] != COLUMN]
+    whole, real = (
+        tuple(place for place, row in enumerate(plain) if row[2] == kind) for kind in ("INTEGER", "REAL")
+    )
+    keys = tuple(row[1] for row in found if row[5])
+    return _Table(name, tuple(row[1] for row in plain), keys, whole, real)
 
 
 @cache
