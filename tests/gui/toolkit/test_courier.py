@@ -1,5 +1,8 @@
+import subprocess
+import sys
 import threading
 
+import shiboken6
 from PySide6.QtCore import QCoreApplication, QObject, QThread
 from pytestqt.qtbot import QtBot
 
@@ -74,3 +77,53 @@ def test_what_only_a_closure_keeps_alive_dies_on_its_own_thread(qtbot: QtBot) ->
     qtbot.waitUntil(lambda: bool(died))
     thread.join()
     assert died == [True]
+
+
+def test_what_comes_for_a_courier_that_is_gone_is_let_go_of_on_its_thread(qtbot: QtBot) -> None:
+    owner, died = QObject(), list[bool]()
+    courier, heard = Courier(owner), list[str]()
+
+    def send(guest: Guest) -> threading.Thread:
+        take = courier.bring(lambda value: heard.append(f"{guest}{value}"))
+        thread = threading.Thread(target=lambda: take("late"))
+        thread.start()
+        return thread
+
+    thread = send(Guest(died))
+    thread.join()
+    shiboken6.delete(owner)
+    qtbot.waitUntil(lambda: bool(died))
+    assert (heard, died) == ([], [True])
+
+
+DYING = """
+import faulthandler, threading
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QObject
+from labeler.gui.toolkit.courier import Courier
+
+faulthandler.enable()
+application, ended, now = QCoreApplication([]), threading.Event(), [Courier()]
+
+def keep_handing():
+    while not ended.is_set():
+        now[0].held(now.clear)  # is let go of at once
+
+
+threads = [threading.Thread(target=keep_handing) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for _ in range(150):
+    owner = QObject()
+    now[0] = Courier(owner)
+    QCoreApplication.processEvents()
+    ended.wait(0.0003)  # the others are in the middle of it
+    shiboken6.delete(owner)
+ended.set()
+"""
+
+
+def test_couriers_die_while_other_threads_hand_to_them() -> None:
+    """In a process of its own: what goes wrong here is a crash of Qt."""
+    ended = subprocess.run([sys.executable, "-c", DYING], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -1,17 +1,19 @@
 """The photo: shared memory at full size, a pyramid of halved copies for looking from afar."""
 
+import logging
 import math
-from collections.abc import Callable
-from contextlib import suppress
 
 import cv2
 import numpy as np
 from msgspec import Struct
-from PySide6.QtCore import QObject, QRectF, QRunnable, Qt, QThreadPool, Signal
+from PySide6.QtCore import QObject, QRectF, Signal
 from PySide6.QtGui import QImage, QPainter
 
 from labeler.gui.canvas.layers.qimages import Bytes, display_table, shared_bgrx, shared_rgb
 from labeler.gui.canvas.viewport import CRISP, Rect, Viewport
+from labeler.gui.toolkit.courier import Courier, run_in_pool
+
+_log = logging.getLogger(__name__)
 
 _LARGEST_TILE = 3_000_000
 """Pixels; a larger part of the image is drawn from its own memory."""
@@ -44,25 +46,11 @@ def _within(inner: Rect, outer: Rect) -> bool:
     return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
-class _Halving(QRunnable):
-    """Builds a pyramid on a pool thread; `done` is called there."""
-
-    def __init__(self, rgb: Bytes, done: Callable[[Bytes, tuple[Bytes, ...]], None]) -> None:
-        super().__init__()
-        self._rgb, self._done = rgb, done
-
-    def run(self) -> None:
-        levels = halved(self._rgb)
-        with suppress(RuntimeError):  # the canvas is gone by now
-            self._done(self._rgb, levels)
-
-
 class ImageLayer(QObject):
     """Paints the open image for any view."""
 
     sharpened = Signal()
     """The pyramid of the image is there: it paints faster and cleaner now."""
-    _halved = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +60,7 @@ class ImageLayer(QObject):
         self._table: Bytes | None = None
         self._tile: _Tile | None = None
         self._asked = False
-        self._halved.connect(self._take_levels, Qt.ConnectionType.QueuedConnection)
+        self._courier = Courier(self)
 
     @property
     def image(self) -> QImage | None:
@@ -173,7 +161,13 @@ class ImageLayer(QObject):
         if self._asked or self._rgb is None or max(self._rgb.shape[:2]) <= _WORTH_HALVING:
             return
         self._asked = True
-        QThreadPool.globalInstance().start(_Halving(self._rgb, self._halved.emit))
+        rgb = self._rgb
+        run_in_pool(
+            lambda: halved(rgb),
+            courier=self._courier,
+            done=lambda levels: self._take_levels(rgb, levels),
+            failed=lambda error: _log.info("the photo is drawn without its halved copies: %s", error),
+        )
 
     def _take_levels(self, rgb: Bytes, levels: tuple[Bytes, ...]) -> None:
         if rgb is not self._rgb:
