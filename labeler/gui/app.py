@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QThreadPool, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -36,6 +36,9 @@ _QT_LEVELS = {
     QtMsgType.QtCriticalMsg: logging.ERROR,
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
+
+_LAST_MS = 10_000
+"""So long a job that is still at work may take when the window is closed."""
 
 
 def has_display() -> bool:
@@ -90,9 +93,19 @@ def run(path: Path | None, *, read_only: bool = False, is_demo: bool = False) ->
     frame.appeared.connect(begin)
     frame.show()
     try:
-        return QApplication.exec()
+        code = QApplication.exec()
     finally:
         flush_settings()
+    _leave_what_hangs(code)
+    return code
+
+
+def _leave_what_hangs(code: int) -> None:
+    """End the program without a job of the pool that a silent disk holds: Qt would wait for it for ever."""
+    if not QThreadPool.globalInstance().waitForDone(_LAST_MS):
+        _log.warning("the program ends without a job that has not come back for %s s", _LAST_MS / 1000)
+        logging.shutdown()
+        os._exit(code)
 
 
 @contextmanager

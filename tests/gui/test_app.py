@@ -95,3 +95,33 @@ def test_a_folder_is_opened_once_the_window_is_furnished(
     assert "OPENBLAS_NUM_THREADS" not in os.environ
     gc.unfreeze()
     frames[0].deleteLater()
+
+
+STUCK = """
+import sys, threading
+from PySide6.QtCore import QTimer
+from labeler.gui import app
+from labeler.gui.toolkit.courier import Courier, run_in_pool
+
+app._LAST_MS = 100
+started = threading.Event()
+
+def hang():
+    started.set()
+    threading.Event().wait()
+
+def close():
+    run_in_pool(hang, courier=Courier(), done=print, failed=print)
+    started.wait()
+    app.QApplication.closeAllWindows()
+
+app.make_application()
+QTimer.singleShot(200, close)
+sys.exit(app.run(None))
+"""
+
+
+def test_a_job_that_never_comes_back_does_not_hold_up_the_end() -> None:
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    ended = subprocess.run([sys.executable, "-c", STUCK], env=environment, timeout=120, check=False)
+    assert ended.returncode == 0

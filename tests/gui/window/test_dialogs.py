@@ -1,20 +1,25 @@
 import os
+import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
 from labeler import paths
 from labeler.core.records import Box
+from labeler.errors import ImageError
 from labeler.formats.write_options import Writing
 from labeler.gui.exchange.export_dialog import ExportDialog
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.settings import ExportHabits, Settings, load_settings
+from labeler.gui.window import dialogs
 from labeler.gui.window.dialogs.about_dialog import AboutDialog
 from labeler.gui.window.dialogs.settings_dialog import SettingsDialog
 from labeler.gui.window.dialogs.shortcuts_dialog import KeyCaps, ShortcutsDialog, _parts
-from labeler.gui.window.dialogs.welcome import WelcomePage
+from labeler.gui.window.dialogs.welcome import WelcomePage, look_at
 from labeler.gui.window.key_table import key_table
 from labeler.training.labels_out import Order
 
@@ -54,6 +59,32 @@ def test_the_three_ways_to_begin(qtbot, welcome):
     ):
         with qtbot.waitSignal(signal):
             qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_a_recent_folder_on_a_silent_disk_holds_up_neither_the_others_nor_the_end(
+    qtbot, tmp_path, monkeypatch
+):
+    answers = threading.Event()
+    silent = tmp_path / "silent"
+
+    def look(path):
+        if path == silent:
+            answers.wait(60)
+        return look_at(path)
+
+    monkeypatch.setattr(dialogs.welcome, "look_at", look)
+    page = WelcomePage([str(silent), "/nowhere/street"])
+    qtbot.waitUntil(lambda: not page.rows[1].is_there())
+    shiboken6.delete(page)
+    answers.set()
+
+
+def test_a_disk_that_gives_no_answer_is_told_so(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(dialogs.welcome, "patiently", Mock(side_effect=ImageError("no answer")))
+    page = WelcomePage([str(tmp_path)])
+    qtbot.addWidget(page)
+    qtbot.waitUntil(lambda: not page.rows[0].is_there())
+    assert "no answer" in {label.text() for label in page.rows[0].findChildren(QLabel)}
 
 
 def test_a_recent_folder_opens_by_click_and_by_enter(qtbot, welcome, tmp_path):

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
-from PySide6.QtCore import QEvent, Qt, QThreadPool, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from labeler.core.photos.patience import patiently
+from labeler.errors import ImageError
 from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.cards import ElidedLabel, tool_button
-from labeler.gui.toolkit.courier import Courier, run_in_pool
+from labeler.gui.toolkit.courier import Courier
 from labeler.gui.toolkit.words import ago
 
 _WIDTH = 560
@@ -24,15 +27,19 @@ class RecentState(Struct, frozen=True):
     there: bool
     changed: float
     """When it was last changed, seconds since 1970; 0 when it is not there."""
+    answers: bool = True
+    """False where its disk says nothing."""
 
 
 def look_at(path: Path) -> RecentState:
     """Whether a recent project or folder is still there; asks the disk, so it is called on a thread."""
     for candidate in (path / "labels.labeler", path):
         try:
-            return RecentState(path, True, candidate.stat().st_mtime)
+            return RecentState(path, True, patiently(candidate, candidate.stat).st_mtime)
         except OSError:
             continue
+        except ImageError:  # what `patiently` says of a disk that does not answer
+            return RecentState(path, False, 0.0, answers=False)
     return RecentState(path, False, 0.0)
 
 
@@ -49,8 +56,6 @@ class WelcomePage(QWidget):
     def __init__(self, recent: Sequence[str | Path] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._courier = Courier(self)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
         self.rows: list[RecentRow] = []
         self.setAutoFillBackground(True)
         column = QWidget(self)
@@ -104,12 +109,12 @@ class WelcomePage(QWidget):
 
     def _look(self, row: "RecentRow") -> None:
         path = row.path
-        run_in_pool(
+        run_aside(  # a pool would hold up the others, and the program's end, for a disk that does not answer
             lambda: look_at(path),
             courier=self._courier,
             done=self._show_state,
             failed=lambda _: self._show_state(RecentState(path, False, 0.0)),
-            pool=self._pool,
+            name="recent",
         )
 
     def _show_state(self, state: RecentState) -> None:
@@ -182,7 +187,7 @@ class RecentRow(QFrame):
         self._when.setObjectName("quiet")
         self._when.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # what it will say fits without a new layout, so that the first paint shows all of it
-        self._when.setMinimumWidth(self._when.fontMetrics().horizontalAdvance("not there"))
+        self._when.setMinimumWidth(self._when.fontMetrics().horizontalAdvance("no answer"))
         self.remove_button = tool_button("close", f"Remove {path.name} from the list", self)
         self.remove_button.hide()
         self.remove_button.clicked.connect(lambda: self.removed.emit(self.path))
@@ -200,7 +205,8 @@ class RecentRow(QFrame):
     def show_state(self, state: RecentState) -> None:
         """Say when it was changed, or that it is gone."""
         self._there = state.there
-        self._when.setText(f"{ago(time.time() - state.changed)}" if state.there else "not there")
+        gone = "not there" if state.answers else "no answer"
+        self._when.setText(ago(time.time() - state.changed) if state.there else gone)
         self.remove_button.setVisible(not state.there)
         self._name.setObjectName("" if state.there else "quiet")
         self._name.style().unpolish(self._name)
