@@ -136,18 +136,24 @@ class User:
         """Move the mouse with no button down."""
         self._mouse(QEvent.Type.MouseMove, x, y, Qt.MouseButton.NoButton, held)
 
-    def press(self, x: float, y: float, *, held: Qt.KeyboardModifier = NONE) -> None:
-        """The left button goes down."""
+    def press(
+        self, x: float, y: float, *, button: Qt.MouseButton = LEFT, held: Qt.KeyboardModifier = NONE
+    ) -> None:
+        """A button goes down."""
         self.move_to(x, y, held=held)
-        self._mouse(QEvent.Type.MouseButtonPress, x, y, LEFT, held)
+        self._mouse(QEvent.Type.MouseButtonPress, x, y, button, held)
 
-    def move_held(self, x: float, y: float, *, held: Qt.KeyboardModifier = NONE) -> None:
-        """Move with the left button down."""
-        self._mouse(QEvent.Type.MouseMove, x, y, LEFT, held)
+    def move_held(
+        self, x: float, y: float, *, button: Qt.MouseButton = LEFT, held: Qt.KeyboardModifier = NONE
+    ) -> None:
+        """Move with that button down."""
+        self._mouse(QEvent.Type.MouseMove, x, y, button, held)
 
-    def release(self, x: float, y: float, *, held: Qt.KeyboardModifier = NONE) -> None:
-        """The left button comes up."""
-        self._mouse(QEvent.Type.MouseButtonRelease, x, y, LEFT, held)
+    def release(
+        self, x: float, y: float, *, button: Qt.MouseButton = LEFT, held: Qt.KeyboardModifier = NONE
+    ) -> None:
+        """The button comes up."""
+        self._mouse(QEvent.Type.MouseButtonRelease, x, y, button, held)
 
     def click_at(
         self, x: float, y: float, *, button: Qt.MouseButton = LEFT, held: Qt.KeyboardModifier = NONE

@@ -24,6 +24,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMainWindow
 
+from labeler.core.geometry import bounds
 from labeler.core.rebase import rebased
 from labeler.core.records import Annotation, Box, Candidate, Category, Change, Image, Mask, Record
 from labeler.gui.canvas.view import Canvas
@@ -39,7 +40,8 @@ from tests.in_one_go import import_coco
 
 SIZE = (200, 150)
 NO_KEY = Qt.KeyboardModifier.NoModifier
-LEFT, NO_BUTTON = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+NO_BUTTON = Qt.MouseButton.NoButton
 KEYS = ("Return", "Escape", "Backspace", "Delete", "Left", "Down", "Tab")
 FAIR = (
     "is kept.",
@@ -196,12 +198,20 @@ class TwoAtOnce(RuleBasedStateMachine):
         )
         queue = ReviewQueue(session, predictions, reviewing, agreements, window)
         self.verdicts = Verdicts(session, predictions, reviewing, queue, window)
-        self.canvas = Canvas(session, None, predictions, take_over=reviewing.take_over)
+        self.canvas = Canvas(
+            session,
+            None,
+            predictions,
+            take_over=reviewing.take_over,
+            reject=self.verdicts.reject_at,
+        )
         self.canvas.resize(420, 320)
         self.canvas.show()
         self.canvas.sight.fit()
         notifier = Notifier(self.window)
-        self.keys = Keys(self.window, session=self.session, canvas=self.canvas, notifier=notifier)
+        self.keys = Keys(
+            self.window, session=session, canvas=self.canvas, notifier=notifier, verdicts=self.verdicts
+        )
 
     def take_down(self) -> None:
         """Close what `build` has made."""
@@ -362,10 +372,10 @@ class TwoAtOnce(RuleBasedStateMachine):
 
     # --- the hand ---------------------------------------------------------------------------------
 
-    def mouse(self, kind: QEvent.Type, place: tuple[int, int]) -> None:
+    def mouse(self, kind: QEvent.Type, place: tuple[int, int], held: Qt.MouseButton = LEFT) -> None:
         at = QPointF(*self.canvas.sight.view.point_on_screen(*place))
-        button = NO_BUTTON if kind == QEvent.Type.MouseMove else LEFT
-        event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, LEFT, NO_KEY)
+        button = NO_BUTTON if kind == QEvent.Type.MouseMove else held
+        event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, held, NO_KEY)
         QApplication.sendEvent(self.canvas, event)
 
     @rule(place=places)
@@ -453,6 +463,62 @@ class TwoAtOnce(RuleBasedStateMachine):
         if kept:
             self.predictions.select([kept[which % len(kept)]])
             (self.verdicts.accept if accepts else self.verdicts.reject)()
+
+    @rule(place=places, on_one=st.booleans(), far=st.booleans())
+    def right_click(self, place, on_one, far) -> None:
+        """A right click, which rejects at most the prediction under it; away from there none."""
+        canvas, kept = self.canvas, self.predictions.kept
+        if canvas.progress.is_dragging:
+            return
+        if on_one and kept:
+            box = bounds(self.predictions.candidates[kept[0]].shape)
+            place = int((box.x0 + box.x1) / 2), int((box.y0 + box.y1) / 2)
+        self.pressed = None
+        acts, before = self.model.acts, dict(self.session.document.candidates)
+        shows = self.session.place.pixels is not None
+        mends = canvas.hand.name in ("select", "box")
+        self.mouse(QEvent.Type.MouseMove, place, NO_BUTTON)
+        aimed = canvas.aimed if shows and mends else None
+        self.mouse(QEvent.Type.MouseButtonPress, place, RIGHT)
+        if far:
+            self.mouse(QEvent.Type.MouseMove, (place[0] + 9, place[1] + 9), RIGHT)
+        self.mouse(QEvent.Type.MouseButtonRelease, place, RIGHT)
+        assert not canvas.progress.is_dragging
+        rejected = aimed is not None and not far
+        if mends:
+            assert self.model.acts == acts + rejected, "a right click did something else"
+        if rejected and self.session.place.image.id == before[aimed].image_id:
+            now = self.session.document.candidates.get(aimed)
+            assert now is None or now.verdict == "rejected"
+
+    @rule(digit=st.sampled_from("12"), which=st.integers(0, 9))
+    def name_what_the_mouse_is_on(self, digit, which) -> None:
+        """A digit with Select over a prediction accepts it as that category."""
+        canvas, kept = self.canvas, self.predictions.kept
+        if canvas.progress.is_on or not kept or canvas.hand.name != "select":
+            return
+        box = bounds(self.predictions.candidates[kept[which % len(kept)]].shape)
+        self.mouse(QEvent.Type.MouseMove, (int((box.x0 + box.x1) / 2), int((box.y0 + box.y1) / 2)), NO_BUTTON)
+        aimed, chosen = canvas.aimed, self.predictions.selection
+        known = next((c for c in self.session.document.categories.values() if c.key == digit), None)
+        acts = self.model.acts
+        self.keys.pick_category(digit)
+        if aimed is not None and not chosen and known is not None:
+            assert self.model.acts == acts + 1, "the digit was lost"
+
+    @rule(which=st.integers(0, 9), by=st.tuples(st.integers(-30, 30), st.integers(-30, 30)))
+    def correct_a_prediction(self, which, by) -> None:
+        """Begin to drag a corner of a prediction; other rules go on with it, and let go."""
+        canvas, kept = self.canvas, self.predictions.kept
+        if canvas.progress.is_dragging or not kept or canvas.hand.name != "select":
+            return
+        box = bounds(self.predictions.candidates[kept[which % len(kept)]].shape)
+        corner = int(box.x1), int(box.y1)
+        self.pressed = None
+        self.mouse(QEvent.Type.MouseButtonPress, corner)
+        if canvas.progress.is_dragging:
+            self.pressed = canvas.hand.name, corner, self.model.acts
+            self.mouse(QEvent.Type.MouseMove, (corner[0] + by[0], corner[1] + by[1]))
 
     @rule()
     def reviewed(self) -> None:

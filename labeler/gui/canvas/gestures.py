@@ -95,6 +95,7 @@ class Gestures:
         pointer = self.pointer(event.position(), event.modifiers())
         self._stage.pointer = pointer
         if self._drag is None:
+            self._stage.aim(tool.aims_at(pointer))
             return tool.hover(pointer)
         self._send(pointer)
         return None

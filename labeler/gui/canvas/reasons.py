@@ -12,7 +12,7 @@ from labeler.core.colors import rgb
 from labeler.core.filtering import SuppressionStep
 from labeler.core.records import Candidate
 from labeler.gui.canvas.layers import ink
-from labeler.gui.canvas.layers.drawing import CHOSEN, DROPPED, OUTLINE, REASON, Rgb
+from labeler.gui.canvas.layers.drawing import AIMED, CHOSEN, DROPPED, OUTLINE, REASON, Rgb
 from labeler.gui.canvas.layers.layer import PredictionLayer
 from labeler.gui.canvas.layers.sprite import Sprite, SpriteJob, rough_bounds
 from labeler.gui.canvas.layers.tags import Tag, TagPictures
@@ -34,7 +34,7 @@ class _Link(Struct, frozen=True):
 
 
 class Reasons:
-    """Paints the selected predictions, the hovered one with its reason, and the step of the walk."""
+    """Paints the selected predictions, what the mouse is on, a hovered one's reason, the step of the walk."""
 
     def __init__(self, stage: Stage, predictions: Predictions, layer: PredictionLayer) -> None:
         self._stage, self._predictions, self._layer = stage, predictions, layer
@@ -45,7 +45,7 @@ class Reasons:
 
     def paint(self, painter: QPainter, size: tuple[int, int], ratio: float) -> None:
         """Paint for a widget of this size (width, height) with `ratio` device pixels to a pixel."""
-        jobs = [*self._selected(), *self._hovered(), *self._stepped()]
+        jobs = [*self._aimed(), *self._selected(), *self._hovered(), *self._stepped()]
         self._sprite.paint(painter, jobs, self._stage.view, size, ratio)
         for candidate in self._chosen():
             ink.paint_frame(painter, self._frame(candidate))
@@ -57,6 +57,13 @@ class Reasons:
     def _chosen(self) -> list[Candidate]:
         found = self._predictions.candidates
         return [found[key] for key in sorted(self._predictions.selection) if key in found]
+
+    def _aimed(self) -> Iterator[SpriteJob]:
+        """What a right click would reject, lest another one is meant."""
+        key, predictions = self._stage.aimed, self._predictions
+        if key in predictions.kept and key not in predictions.selection and not self._stage.drafts:
+            found = predictions.candidates[key]
+            yield SpriteJob(found.shape, self._color(found), AIMED)
 
     def _selected(self) -> Iterator[SpriteJob]:
         look = OUTLINE if self._stage.comparison.is_shown else CHOSEN

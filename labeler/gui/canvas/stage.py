@@ -70,6 +70,10 @@ TakeOver: TypeAlias = Callable[[int], TakenOver | None]
 """Gives what a prediction (its candidate's id) becomes when its shape is changed; None where it may not."""
 
 
+Reject: TypeAlias = Callable[[int], None]
+"""A person says that a prediction (its candidate's id) is wrong."""
+
+
 def takes_nothing(candidate_id: int) -> None:
     """Predictions are only looked at."""
 
@@ -91,6 +95,7 @@ class Stage(QObject):
         parent: QObject | None = None,
         *,
         take_over: TakeOver = takes_nothing,
+        reject: Reject = takes_nothing,
     ) -> None:
         super().__init__(parent)
         self.session = session
@@ -98,6 +103,7 @@ class Stage(QObject):
         self.layer = PredictionLayer(session, predictions, self)
         """The predictions on the open image."""
         self.take_over = take_over
+        self._reject = reject
         self.options = Options()
         self.view = Viewport()
         self.scene = Scene()
@@ -107,6 +113,8 @@ class Stage(QObject):
         self.comparison = Comparison(session, predictions, self, drafts=lambda: self.drafts)
         self.pointer: Pointer | None = None
         """Where the mouse is over the canvas."""
+        self.aimed: int | None = None
+        """The prediction that the mouse is on, by its candidate's id."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -155,6 +163,17 @@ class Stage(QObject):
         changes = [taken.verdict, Change(None, changed)]
         if session.edits.commit(f"Accept and {verb} {name}", changes, by=BY):
             session.focus.select([changed.id])
+
+    def aim(self, candidate_id: int | None) -> None:
+        """The mouse is on this prediction now; None for none."""
+        if candidate_id != self.aimed:
+            self.aimed = candidate_id
+            self.repaint.emit()
+
+    def reject(self, candidate_id: int) -> None:
+        """A person rejects a prediction; nothing where it is none any more, as after a run."""
+        if candidate_id in self.predictions.kept:
+            self._reject(candidate_id)
 
     def is_held_back(self, annotation: Annotation) -> bool:
         """Whether its category is locked or hidden."""

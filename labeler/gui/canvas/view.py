@@ -27,7 +27,7 @@ from labeler.gui.canvas.key_acts import KeyActs
 from labeler.gui.canvas.picture import Picture
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.sight import Sight
-from labeler.gui.canvas.stage import Options, Stage, TakeOver, takes_nothing
+from labeler.gui.canvas.stage import Options, Reject, Stage, TakeOver, takes_nothing
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
@@ -57,10 +57,11 @@ class Canvas(QWidget):
         parent: QWidget | None = None,
         *,
         take_over: TakeOver = takes_nothing,
+        reject: Reject = takes_nothing,
         step_elsewhere: Callable[[int], bool] = lambda _: False,
         leave_elsewhere: Callable[[], bool] = lambda: False,
     ) -> None:
-        """The last three are what else a press on a prediction, Tab and Esc mean: `Stage`, `KeyActs`."""
+        """The last four are what else a press on a prediction, Tab and Esc mean: `Stage`, `KeyActs`."""
         super().__init__(parent)
         self.setObjectName("canvas")
         self.setAccessibleName("Image")
@@ -70,7 +71,7 @@ class Canvas(QWidget):
         self.setMinimumSize(240, 180)
         self._place = session.place
         self.predictions = predictions if predictions is not None else Predictions(session, self)
-        self._stage = stage = Stage(session, self.predictions, self, take_over=take_over)
+        self._stage = stage = Stage(session, self.predictions, self, take_over=take_over, reject=reject)
         self.comparison = stage.comparison
         self.sight = Sight(stage, self)
         """What part of the photo is looked at."""
@@ -109,6 +110,8 @@ class Canvas(QWidget):
         self.sight.moved.connect(self._take_sight)
         self.prompt_desk.changed.connect(self._take_proposal)
         self._chooser.chosen.connect(self.prompt_desk.choose)
+        self.predictions.changed.connect(self._aim_anew)
+        self._stage.session.focus.selection_changed.connect(self._aim_at_none)
 
     @property
     def options(self) -> Options:
@@ -128,6 +131,17 @@ class Canvas(QWidget):
         if not self.progress.is_dragging:
             self.sight.look_at(box)
 
+    @property
+    def aimed(self) -> int | None:
+        """The prediction that the mouse was moved onto, by its candidate's id."""
+        return self._stage.aimed if self._stage.aimed in self.predictions.kept else None
+
+    @property
+    def offers_predictions(self) -> bool:
+        """Whether predictions are in sight, and no object is selected that comes before them."""
+        shown = self.options.annotations and self.options.predictions
+        return shown and bool(self.predictions.kept) and not self._stage.session.focus.selection
+
     # --- following the parts ----------------------------------------------------------------------
 
     def _take_image(self) -> None:
@@ -140,7 +154,18 @@ class Canvas(QWidget):
         if self._place.pixels is not None:
             self.sight.take_photo()
 
+    def _aim_anew(self) -> None:
+        """Other predictions may be under the mouse, which stands still."""
+        pointer = self._stage.pointer
+        if pointer is not None and not self._gestures.dragging:
+            self._stage.aim(self.hand.tool.aims_at(pointer))
+
+    def _aim_at_none(self) -> None:
+        """An object was selected since the mouse was moved: the keys are for that."""
+        self._stage.aim(None)
+
     def _take_tool(self) -> None:
+        self._aim_anew()
         self.setCursor(self.hand.tool.cursor)
         self._place_chooser()
         self.update()
@@ -249,12 +274,14 @@ class Canvas(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._gestures.release(event)
+        self._aim_anew()
         self.progress.look()
         self._show_cursor(None)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._stage.pointer = None
+        self._stage.aim(None)
         self.hand.tool.leave()
         self.update()
 

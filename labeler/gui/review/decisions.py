@@ -66,9 +66,12 @@ class Reviewing(QObject):
         self._changed_meanwhile: set[int] = set()
         session.document.changed.connect(self._note_changes)
 
-    def accept(self, candidate_ids: Iterable[int]) -> None:
-        """Make annotations of candidates, which remember them; one edit. Also on other images."""
-        self._with(candidate_ids, self._accept_found)
+    def accept(self, candidate_ids: Iterable[int], category_id: int | None = None) -> None:
+        """Make annotations of candidates, which remember them; one edit. Also on other images.
+
+        They get that category, or by default the one that each candidate means.
+        """
+        self._with(candidate_ids, lambda found: self._accept_found(found, category_id))
 
     def reject(self, candidate_ids: Iterable[int]) -> None:
         """Say that candidates are wrong, which later runs of their model remember; one edit."""
@@ -146,16 +149,21 @@ class Reviewing(QObject):
         else:
             self._session.ask(lambda store: list(store.predictions.by_id(wanted)), work)
 
-    def _accept_found(self, candidates: Sequence[Candidate]) -> None:
-        self._accept(candidates)
+    def _accept_found(self, candidates: Sequence[Candidate], category_id: int | None) -> None:
+        self._accept(candidates, category_id)
 
     def _accept(
-        self, candidates: Sequence[Candidate], *, label: str = "", selects: bool = True
+        self,
+        candidates: Sequence[Candidate],
+        category_id: int | None = None,
+        *,
+        label: str = "",
+        selects: bool = True,
     ) -> list[Annotation]:
         session = self._session
         if self._is_read_only():
             return []
-        placed = self._made(candidates)
+        placed = self._made(candidates, category_id)
         if not placed:
             return []
         made = [annotation for _, annotation in placed]
@@ -170,9 +178,12 @@ class Reviewing(QObject):
             session.focus.select([a.id for a in made if a.image_id == here])
         return made
 
-    def _made(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, Annotation]]:
+    def _made(
+        self, candidates: Sequence[Candidate], category_id: int | None = None
+    ) -> list[tuple[Candidate, Annotation]]:
         """The annotations that candidates become, of those that are none yet; says where none has a category.
 
+        They get the category that is given, else the one that each means.
         What a model without classes found in a project without categories is an "object", as what is drawn.
         """
         session = self._session
@@ -185,7 +196,7 @@ class Reviewing(QObject):
         if not session.document.categories and any(not c.label for c in open_ones):
             session.edits.add_category("object", by=BY)
         categories = self._categories()
-        placed = [(c, category) for c in open_ones if (category := categories.meant(c))]
+        placed = [(c, category) for c in open_ones if (category := category_id or categories.meant(c))]
         if not placed:
             self._tell_unmapped(open_ones)
         now = time.time()
@@ -195,7 +206,7 @@ class Reviewing(QObject):
                 Annotation(
                     id=session.edits.new_annotation_id(),
                     image_id=candidate.image_id,
-                    category_id=category_id,
+                    category_id=becomes,
                     shape=candidate.shape,
                     source="model",
                     prediction_id=candidate.id,
@@ -203,7 +214,7 @@ class Reviewing(QObject):
                     edited=now,
                 ),
             )
-            for candidate, category_id in placed
+            for candidate, becomes in placed
         ]
 
     def _find(

@@ -180,9 +180,9 @@ class ReviewQueue(QObject):
         """Reject the current item, and go on; one that cannot be seen is only brought into sight."""
         self._decide_current(self._reviewing.reject)
 
-    def accept(self, candidate_ids: Iterable[int]) -> None:
-        """Accept these of the open image, and go on where the current item is among them."""
-        self._decide(candidate_ids, self._reviewing.accept)
+    def accept(self, candidate_ids: Iterable[int], category_id: int | None = None) -> None:
+        """Accept these of the open image, as this category, and go on where the current item is one."""
+        self._decide(candidate_ids, lambda ids: self._reviewing.accept(ids, category_id))
 
     def reject(self, candidate_ids: Iterable[int]) -> None:
         """Reject these of the open image, and go on where the current item is among them."""

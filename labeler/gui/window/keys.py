@@ -11,14 +11,24 @@ from labeler.gui.canvas.view import Canvas
 from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
+from labeler.gui.window.verdicts import Verdicts
 
 
 class Keys(QObject):
     """Stands between the window's keys and the session: the canvas is asked first."""
 
-    def __init__(self, window: QMainWindow, *, session: Session, canvas: Canvas, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        window: QMainWindow,
+        *,
+        session: Session,
+        canvas: Canvas,
+        notifier: Notifier,
+        verdicts: Verdicts,
+    ) -> None:
         super().__init__(window)
         self._window, self._session, self._canvas, self._notifier = window, session, canvas, notifier
+        self._verdicts = verdicts
         self._loses_begun = False
         for digit in "1234567890":
             QShortcut(QKeySequence(digit), window, partial(self.pick_category, digit))
@@ -26,6 +36,7 @@ class Keys(QObject):
         canvas.progress.kept.connect(self._tell_kept)
         canvas.progress.changed.connect(self._take_progress)
         session.document.changed.connect(self._take_back_offer)
+        verdicts.decided.connect(self._tell_decided)
         # it was said of an object of the image before
         session.place.image_changed.connect(lambda: notifier.take_back("category"))
 
@@ -66,7 +77,9 @@ class Keys(QObject):
         """A digit: that category for what is in progress, else for the selection or for what comes next.
 
         With Select in hand a digit renames what is selected. With a tool that draws it never does: there it
-        is pressed for the next object, while the last one is still selected. A line says which it was.
+        is pressed for the next object, while the last one is still selected. A prediction that is selected in
+        a review or with Select, or that Select is over, is accepted as that category. A line says which it
+        was.
         """
         session, canvas = self._session, self._canvas
         found = next((c for c in session.document.categories.values() if c.key == digit), None)
@@ -74,6 +87,9 @@ class Keys(QObject):
             return
         if canvas.progress.name(found.id):
             self._notifier.info(f"This one: {found.name}.", key="category")
+        elif predicted := self._predicted():
+            self._verdicts.accept_as(predicted, found)
+            session.focus.choose_category(found.id)
         elif session.focus.selection and canvas.hand.name == "select":
             self._rename_selection(found)
         else:
@@ -81,6 +97,16 @@ class Keys(QObject):
                 session.focus.select(())  # the next stroke would go on with the object before
             session.focus.choose_category(found.id)
             self._notifier.info(f"Next object: {found.name}.", key="category")
+
+    def _predicted(self) -> frozenset[int]:
+        """The predictions that a digit is for now."""
+        with_select = self._canvas.hand.name == "select"
+        asked = self._verdicts.asked() if with_select or self._verdicts.is_reviewing else frozenset()
+        aimed = self._canvas.aimed if with_select else None
+        return asked or (frozenset() if aimed is None else frozenset({aimed}))
+
+    def _tell_decided(self, sentence: str) -> None:
+        self._notifier.info(sentence, action="Undo", run=self._session.history.undo, key="decided")
 
     def _rename_selection(self, category: Category) -> None:
         session = self._session
@@ -119,7 +145,8 @@ class Keys(QObject):
     def _take_back_offer(self, changed: Changed) -> None:
         """What it offers to undo is the last edit no longer."""
         if changed.changes:
-            self._notifier.take_back("category")
+            for key in ("category", "decided"):
+                self._notifier.take_back(key)
 
     # --- leaving ----------------------------------------------------------------------------------
 

@@ -67,7 +67,9 @@ class MainWindow(QObject):
         self.session, self.canvas = session, canvas
         self.display = DisplayCard(canvas)
         self.commands = Commands(frame, bench)
-        self.keys = Keys(frame, session=session, canvas=canvas, notifier=self.notifier)
+        self.keys = Keys(
+            frame, session=session, canvas=canvas, notifier=self.notifier, verdicts=bench.verdicts
+        )
         self.panels = PanelDocks(frame, bench)
         self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
         self.actions = ActionSet(self)

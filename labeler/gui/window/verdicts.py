@@ -1,11 +1,11 @@
-"""What a person's keys decide about predictions: accept, reject, go on, in a review and outside one."""
+"""What a person decides about predictions by keys and mouse: accept, reject, go on, also in a review."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import bounds
-from labeler.core.records import Candidate
+from labeler.core.records import Candidate, Category
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.decisions import Reviewing
 from labeler.gui.review.queue import ReviewQueue
@@ -17,6 +17,8 @@ class Verdicts(QObject):
 
     look_at = Signal(object)
     """A `Box` of the open image to bring into sight."""
+    decided = Signal(str)
+    """What became of predictions that were pointed at, a sentence that names them; undo takes it back."""
 
     def __init__(
         self,
@@ -57,6 +59,39 @@ class Verdicts(QObject):
         else:
             return False
         return True
+
+    def accept_as(self, candidate_ids: Collection[int], category: Category) -> None:
+        """Accept predictions of the open image as this category, whatever they were predicted as."""
+        before = [self._predictions.candidates[key] for key in candidate_ids]
+        if self._queue.active:
+            self._queue.accept(candidate_ids, category.id)
+        else:
+            self._reviewing.accept(candidate_ids, category.id)
+        if self._session.read_only:
+            return  # which is told
+        what = self._told(before) if len(before) == 1 else f"{len(before)} predictions"
+        self.decided.emit(f"Accepted as {category.name}: {what}. Undo takes it back.")
+
+    def reject_at(self, candidate_id: int) -> None:
+        """Reject the prediction of the open image that a person has pointed at."""
+        before = [self._predictions.candidates[candidate_id]]
+        (self._queue if self._queue.active else self._reviewing).reject([candidate_id])
+        if not self._session.read_only:
+            self.decided.emit(f"Rejected: {self._told(before)}. Undo brings it back.")
+
+    def asked(self) -> frozenset[int]:
+        """The selected predictions, as far as a digit is for them: they alone are, and were seen."""
+        return frozenset() if self._session.focus.selection else self._in_sight()
+
+    @property
+    def is_reviewing(self) -> bool:
+        """Whether a review is on."""
+        return self._queue.active
+
+    def _told(self, candidates: Sequence[Candidate]) -> str:
+        predictions, one = self._predictions, candidates[0]
+        confidence = predictions.filtered.confidences.get(one.id, one.confidence)
+        return f"{predictions.name_of(one)} {confidence:.2f}"
 
     def _in_sight(self) -> frozenset[int]:
         """The selected predictions; none before their photo is on the screen: nobody has seen them on it."""

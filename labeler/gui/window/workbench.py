@@ -77,6 +77,7 @@ class Workbench(QObject):
             self.host,
             self.predictions,
             take_over=self.reviewing.take_over,
+            reject=self.verdicts.reject_at,
             step_elsewhere=self.verdicts.next_item,
             leave_elsewhere=self.verdicts.end_review,
         )

@@ -10,10 +10,11 @@ from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication
 
 from labeler.core.geometry import bounds, contains
-from labeler.core.records import Box, Polygons
+from labeler.core.records import Box, Candidate, Model, Polygons
 from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.labelling.categories_panel import CategoriesPanel
 from labeler.gui.window.dialogs.shortcuts_dialog import ShortcutsDialog
+from labeler.project.store import Store
 from tests.e2e.x11.conftest import RIGHT, Outsider, keysym, xdotool
 
 SitDown = Callable[..., Outsider]
@@ -250,6 +251,47 @@ def test_click_to_mask_with_a_click_taken_back(sit_down: SitDown, photos: Path) 
     person.key("Return")
     person.wait(lambda: len(person.annotations()) == 1)
     assert contains(person.selected().shape, *PERSON)
+    person.wait_saved()
+
+
+def test_one_act_for_one_prediction(person: Outsider) -> None:
+    """A right click rejects, a digit accepts as that category, a drag of a corner corrects and accepts."""
+    session, predictions = person.session, person.canvas.predictions
+    assert session.place.image is not None
+    image_id = session.place.image.id
+    boxes = [Box(100, 300, 300, 500), Box(400, 300, 600, 500), Box(400, 600, 600, 800)]
+    found = [Candidate(0, image_id, 0, 1, box, 0.9 - 0.1 * n, "broccoli") for n, box in enumerate(boxes)]
+    stored: list[Model] = []
+
+    def work(store: Store) -> Model:
+        model = store.predictions.ensure_model("detector", "1")
+        store.predictions.record_run(model.id, image_id, found)
+        return model
+
+    session.ask(work, stored.append)
+    person.wait(lambda: stored)
+    session.measure.add_model(stored[0])
+    session.measure.choose_model(stored[0])
+    session.refresh_candidates(image_id)
+    person.wait(lambda: len(predictions.kept) == 3)
+    person.key("V")
+    person.click_at(200, 400, button=RIGHT)
+    person.wait(lambda: len(predictions.kept) == 2)
+    assert person.said() == "Rejected: broccoli 0.90. Undo brings it back."
+    person.move_to(500, 400)
+    person.wait(lambda: person.canvas.aimed is not None)
+    person.key("2")
+    person.wait(lambda: len(person.annotations()) == 1)
+    assert person.category_of(person.annotations()[0]) == "almond"
+    person.drag((600, 800), (640, 840))
+    person.wait(lambda: len(person.annotations()) == 2)
+    corrected = bounds(person.annotations()[1].shape)
+    assert (corrected.x0, corrected.y0) == (400, 600)
+    assert abs(corrected.x1 - 640) < 3
+    for kept in (1, 2, 3):
+        person.key("Ctrl+Z")
+        person.wait(lambda kept=kept: len(predictions.kept) == kept)
+    assert not person.annotations()
     person.wait_saved()
 
 

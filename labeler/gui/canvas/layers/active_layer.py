@@ -8,7 +8,8 @@ from PySide6.QtGui import QPainter
 
 from labeler.core.colors import rgb
 from labeler.core.measures.overlap import Agreement
-from labeler.core.records import Annotation, Candidate, Polygons
+from labeler.core.records import Annotation, Box, Candidate, Polygons
+from labeler.gui.canvas.handles import handle_points
 from labeler.gui.canvas.layers import ink
 from labeler.gui.canvas.layers.drawing import AMONG, COMPARED, PREVIEW, PROPOSAL, REFERENCE, SELECTED, Rgb
 from labeler.gui.canvas.layers.sprite import Sprite, SpriteJob, rough_bounds
@@ -17,7 +18,7 @@ from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.scene import Scene
 from labeler.gui.canvas.stage import Stage
 from labeler.gui.canvas.tools.base import Tool
-from labeler.gui.canvas.tools.select import SelectTool, handle_points
+from labeler.gui.canvas.tools.select import SelectTool
 from labeler.gui.canvas.viewport import Viewport
 from labeler.gui.toolkit import theme
 
@@ -140,11 +141,27 @@ class ActiveLayer(QObject):
             if len(active) <= CROWDED:
                 ink.paint_frame(painter, rect)
             if tool.shows_handles and len(active) == 1 and stage.editable(annotation.id):
-                centers = [stage.view.point_on_screen(*point) for point in handle_points(box)]
-                ink.paint_handles(painter, centers)
-                half = ink.HANDLE / 2 + 1
-                taken += [QRectF(x - half, y - half, 2 * half, 2 * half) for x, y in centers]
+                taken += self._paint_eight(painter, box)
+        predicted = self._predicted_box() if tool.shows_handles else None
+        if predicted is not None:
+            taken += self._paint_eight(painter, predicted)
         return taken
+
+    def _paint_eight(self, painter: QPainter, box: Box) -> list[QRectF]:
+        centers = [self._stage.view.point_on_screen(*point) for point in handle_points(box)]
+        ink.paint_handles(painter, centers)
+        half = ink.HANDLE / 2 + 1
+        return [QRectF(x - half, y - half, 2 * half, 2 * half) for x, y in centers]
+
+    def _predicted_box(self) -> Box | None:
+        """Of the one prediction that the mouse is on, else that is selected, where that is a box."""
+        stage, predictions = self._stage, self._stage.predictions
+        if stage.drafts or not stage.options.predictions or predictions.walk is not None:
+            return None
+        chosen = predictions.selection if len(predictions.selection) == 1 else ()
+        key = stage.aimed if stage.aimed is not None else next(iter(chosen), None)
+        found = predictions.candidates.get(key) if key in predictions.kept else None
+        return found.shape if found is not None and isinstance(found.shape, Box) else None
 
     def _paint_vertices(
         self, painter: QPainter, annotation: Annotation, shape: Polygons, tool: SelectTool

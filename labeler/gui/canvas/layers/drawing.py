@@ -55,6 +55,8 @@ SUPPRESSED = Look(0.0, width=1.5, dash=(2, 5), line=0.45)
 WAITING = Look(0.0, width=1.0, dash=(4, 4), line=0.8)
 COMPARED = Look(0.0)
 CHOSEN = Look(0.24, width=2.0, dash=(9, 5))
+AIMED = Look(0.14, width=2.0, dash=(9, 5))
+"""The prediction that the mouse is on."""
 REASON = Look(0.10, width=2.0)
 DROPPED = Look(0.0, width=2.0, dash=(3, 4))
 REFERENCE = Look(0.0, width=1.25, dash=(6, 4))

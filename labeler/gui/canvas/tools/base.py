@@ -1,12 +1,18 @@
 """What a tool is: the answers to a mouse and a few keys, with one generator for each drag."""
 
+import math
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 
+from labeler.gui.canvas.aim import prediction_at
 from labeler.gui.canvas.begun import Work
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import Drag, Pointer, Stage
 from labeler.gui.canvas.tools.brushwork import Brushwork
+
+SLIP = 3.0
+"""Widget pixels that the hand may slip in a click."""
 
 
 class Tool:
@@ -18,6 +24,8 @@ class Tool:
     shows_handles = False
     """Whether the selected annotation shows handles to drag."""
     cursor = Qt.CursorShape.CrossCursor
+    rejects = False
+    """Whether a right click on a prediction rejects it, while nothing is half done."""
 
     brushwork: Brushwork | None = None
     """The strokes of a tool that paints."""
@@ -45,6 +53,24 @@ class Tool:
         """The mouse moves with no button down: the cursor to show."""
         del pointer
         return self.cursor
+
+    def aims_at(self, pointer: Pointer) -> int | None:
+        """The prediction that a right click or a digit here is for, by its candidate's id; None for none."""
+        return prediction_at(self.stage, pointer) if self.rejects and not self.pending else None
+
+    def reject(self, start: Pointer) -> Drag | None:
+        """A plain right click on a prediction rejects it; None where it is on none."""
+        held = start.shift or start.ctrl or start.alt
+        key = self.aims_at(start) if start.button == "right" and not held else None
+        return None if key is None else self._rejected(start, key)
+
+    def _rejected(self, start: Pointer, key: int) -> Drag:
+        """At the release, unless the hand went away from it."""
+        far = False
+        while not (pointer := (yield)).released:
+            far = far or is_far(start, pointer)
+        if not far and not is_far(start, pointer):
+            self.stage.reject(key)
 
     def leave(self) -> None:
         """The mouse leaves the canvas, or another tool is taken."""
@@ -98,3 +124,8 @@ class Tool:
 
     def paint(self, painter: QPainter) -> None:
         """Paint what the tool shows, in widget pixels."""
+
+
+def is_far(start: Pointer, pointer: Pointer) -> bool:
+    """Whether the hand has moved since, more than it slips in a click."""
+    return math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) >= SLIP

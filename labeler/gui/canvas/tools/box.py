@@ -18,11 +18,12 @@ class BoxTool(Tool):
     name = "box"
     makes = "box"
     crosshair = True
+    rejects = True
 
     _drawn: Box | None = None
 
     def press(self, pointer: Pointer) -> Drag | None:
-        return self._draw(pointer) if pointer.button == "left" else None
+        return self._draw(pointer) if pointer.button == "left" else self.reject(pointer)
 
     def _draw(self, start: Pointer) -> Drag:
         stage, corner = self.stage, self.stage.clamped(start.x, start.y)

@@ -21,6 +21,8 @@ _STILL = 6.0
 class PromptTool(Tool):
     """Clicks for "this" (left) and "not this" (right, or Shift); a drag is a box.
 
+    With nothing asked yet a right click on a prediction rejects that.
+
     With Ctrl a drag is a stroke of the brush: with the left button over what is missing, with the right one
     over what is too much. On a proposal or a prediction it accepts what comes of it; else it mends the object
     that it begins on.
@@ -29,6 +31,7 @@ class PromptTool(Tool):
     name = "sam-point"
     makes = "proposal"
     box_only = False
+    rejects = True
 
     def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
         super().__init__(stage, prompt_desk)
@@ -44,7 +47,9 @@ class PromptTool(Tool):
         inside = 0 <= pointer.x < width and 0 <= pointer.y < height
         if not inside or self.stage.session.place.pixels is None:
             return None
-        return self._mend(pointer) if pointer.ctrl else self._click_or_drag(pointer)
+        if pointer.ctrl:
+            return self._mend(pointer)
+        return self.reject(pointer) or self._click_or_drag(pointer)
 
     # --- strokes ----------------------------------------------------------------------------------
 

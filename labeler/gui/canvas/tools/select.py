@@ -1,6 +1,6 @@
 """V: select, move, resize, and edit the vertices of polygons."""
 
-import math
+from collections.abc import Callable
 
 from msgspec import structs
 from PySide6.QtCore import QRectF, Qt
@@ -17,25 +17,13 @@ from labeler.core.geometry import (
     translated,
 )
 from labeler.core.records import Annotation, Box, Change, Mask, Polygons, Shape
+from labeler.gui.canvas.aim import predicted_edge_at
+from labeler.gui.canvas.handles import CURSORS, HANDLES, handle_at, handle_points, stretched
 from labeler.gui.canvas.layers.ink import paint_band
 from labeler.gui.canvas.prompt_desk import PromptDesk
-from labeler.gui.canvas.stage import BY, REACH, Drag, Pointer, Stage, box_between, frame_of
-from labeler.gui.canvas.tools.base import Tool
+from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage, box_between, frame_of
+from labeler.gui.canvas.tools.base import Tool, is_far
 from labeler.gui.review.decisions import TakenOver
-
-_STILL = 3.0
-"""Widget pixels that the hand may slip without moving anything."""
-
-HANDLES = ((0, 0), (0.5, 0), (1, 0), (1, 0.5), (1, 1), (0.5, 1), (0, 1), (0, 0.5))
-"""Where the eight handles sit on a frame, as parts of its width and height."""
-_DIAGONAL_DOWN, _DIAGONAL_UP = Qt.CursorShape.SizeFDiagCursor, Qt.CursorShape.SizeBDiagCursor
-_UPRIGHT, _LEVEL = Qt.CursorShape.SizeVerCursor, Qt.CursorShape.SizeHorCursor
-_CURSORS = (_DIAGONAL_DOWN, _UPRIGHT, _DIAGONAL_UP, _LEVEL) * 2
-
-
-def handle_points(frame: Box) -> list[tuple[float, float]]:
-    """The eight handles of a frame, image coordinates, clockwise from the top left."""
-    return [(frame.x0 + u * frame.width, frame.y0 + v * frame.height) for u, v in HANDLES]
 
 
 def vertex_count(shape: Polygons, part: int, ring: int) -> int:
@@ -49,6 +37,7 @@ class SelectTool(Tool):
 
     name = "select"
     shows_handles = True
+    rejects = True
     cursor = Qt.CursorShape.ArrowCursor
 
     def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:
@@ -56,6 +45,8 @@ class SelectTool(Tool):
         self.hovered: Corner | None = None
         """The vertex under the mouse."""
         self._band: Box | None = None
+        self._on_prediction = False
+        """Whether the drag under way began on a prediction."""
 
     # --- what is under the pointer ----------------------------------------------------------------
 
@@ -81,16 +72,20 @@ class SelectTool(Tool):
         target = self.stage.sole()
         if target is None or isinstance(target.shape, Polygons):
             return None
-        points = handle_points(frame_of([target.shape]))
-        near = [math.hypot(x - pointer.x, y - pointer.y) * self.stage.view.scale for x, y in points]
-        best = min(range(len(near)), key=near.__getitem__)
-        return (target, best) if near[best] <= REACH + 1 else None
+        handle = handle_at(frame_of([target.shape]), pointer.x, pointer.y, scale=self.stage.view.scale)
+        return None if handle is None else (target, handle)
+
+    def aims_at(self, pointer: Pointer) -> int | None:
+        if self._handle_at(pointer) or self._vertex_at(pointer):
+            return None
+        edge = predicted_edge_at(self.stage, pointer)
+        return edge[0] if edge is not None else super().aims_at(pointer)
 
     # --- the mouse --------------------------------------------------------------------------------
 
     def press(self, pointer: Pointer) -> Drag | None:
         if pointer.button != "left":
-            return None
+            return self.reject(pointer)
         vertex, edge = self._vertex_at(pointer), self._edge_at(pointer)
         if pointer.alt and pointer.shift and vertex:
             self._delete_vertex(*vertex)
@@ -106,7 +101,9 @@ class SelectTool(Tool):
         handle = self._handle_at(pointer)
         if handle and not pointer.shift:
             return self._resize(*handle)
-        return self._press_on_objects(pointer)
+        held = pointer.shift or pointer.ctrl or pointer.alt
+        predicted = None if held else predicted_edge_at(self.stage, pointer)
+        return self._take_by_edge(pointer, *predicted) if predicted else self._press_on_objects(pointer)
 
     def _press_on_objects(self, pointer: Pointer) -> Drag:
         session, reach = self.stage.session, self.stage.reach() / 2
@@ -141,7 +138,7 @@ class SelectTool(Tool):
             if pointer.shift:
                 predictions.select(predictions.selection ^ {candidates[0]}, keep=True)
             elif len(predictions.selection) == 1 and held:
-                return self._take_over(pointer, held[0], candidates[0])
+                return self._take_whole(pointer, held[0], candidates[0])
             else:
                 predictions.select([candidates[0]])
             return self._draw_band(pointer, clears=False)
@@ -179,14 +176,16 @@ class SelectTool(Tool):
             None if handle else layer.suppressed_at(pointer.x, pointer.y, reach=reach)
         )
         if handle:
-            return _CURSORS[handle[1]]
+            return CURSORS[handle[1]]
         if pointer.alt and self._edge_at(pointer):
             return Qt.CursorShape.CrossCursor
-        return self.cursor
+        predicted = predicted_edge_at(self.stage, pointer)
+        return CURSORS[predicted[1]] if predicted else self.cursor
 
     def changes(self) -> frozenset[int]:
         moved = frozenset(self.stage.drafts)
-        return moved or (frozenset() if self._band else self.stage.session.focus.selection)
+        beside = self._band is not None or self._on_prediction
+        return moved or (frozenset() if beside else self.stage.session.focus.selection)
 
     def leave(self) -> None:
         self.hovered = None
@@ -242,7 +241,7 @@ class SelectTool(Tool):
         try:
             while not (pointer := (yield)).released:
                 x, y = stage.clamped(pointer.x, pointer.y)
-                frame = _stretched(start, u, v, x, y)
+                frame = stretched(start, u, v, x, y)
                 if min(frame.width, frame.height) >= 1:
                     shape = resized(target.shape, start, frame)
                     stage.show_draft_shape(target, shape)
@@ -252,31 +251,76 @@ class SelectTool(Tool):
         finally:
             stage.show_drafts([])
 
-    def _take_over(self, start: Pointer, held: int, clicked: int) -> Drag:
-        """Dragging the selected prediction accepts it where it is let go, as one edit; a click selects."""
+    def _take_whole(self, start: Pointer, held: int, clicked: int) -> Drag:
+        """Dragging the selected prediction accepts it where it is let go; a click selects."""
+
+        def moved(shape: Shape, pointer: Pointer) -> Shape:
+            frame, whole = frame_of([shape]), isinstance(shape, Mask)
+            dx, dy = self._allowed(frame, pointer.x - start.x, pointer.y - start.y, whole=whole)
+            return translated(shape, dx, dy)
+
+        return self._take_over(
+            start, held, moved, verb="move", clicked=lambda: self.stage.predictions.select([clicked])
+        )
+
+    def _take_by_edge(self, start: Pointer, key: int, handle: int) -> Drag:
+        """Dragging the edge or corner of a predicted box accepts it as it is then; a click selects."""
+        u, v = HANDLES[handle]
+
+        def stretched_by(shape: Shape, pointer: Pointer) -> Box | None:
+            frame = frame_of([shape])
+            x, y = handle_points(frame)[handle]
+            # the edge goes as far as the hand, which need not have been right on it
+            x, y = self.stage.clamped(x + pointer.x - start.x, y + pointer.y - start.y)
+            wanted = stretched(frame, u, v, round(x, 2), round(y, 2))
+            return wanted if min(wanted.width, wanted.height) >= 1 else None
+
+        return self._take_over(
+            start, key, stretched_by, verb="resize", clicked=lambda: self._click(start, key)
+        )
+
+    def _click(self, pointer: Pointer, key: int) -> None:
+        """Select the object under a click, else this prediction."""
+        session = self.stage.session
+        under = self.stage.scene.pick(pointer.x, pointer.y, reach=self.stage.reach() / 2)
+        if under:
+            self.stage.predictions.select(())
+            session.focus.select([under[0].id])
+        else:
+            self.stage.predictions.select([key])
+
+    def _take_over(
+        self,
+        start: Pointer,
+        key: int,
+        change: Callable[[Shape, Pointer], Shape | None],
+        *,
+        verb: str,
+        clicked: Callable[[], None],
+    ) -> Drag:
+        """A drag of a prediction accepts it in the shape that `change` gives at its end, as one edit."""
         stage = self.stage
         taken: TakenOver | None = None
-        moved: Annotation | None = None
+        changed: Annotation | None = None
+        self._on_prediction = True
         try:
             while not (pointer := (yield)).released:
                 if taken is None:
-                    if math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) < _STILL:
+                    if not is_far(start, pointer):
                         continue
-                    taken = stage.take_over(held)
+                    taken = stage.take_over(key)
                     if taken is None or stage.is_held_back(taken.annotation):
                         return
-                shape = taken.annotation.shape
-                whole = isinstance(shape, Mask)
-                dx, dy = self._allowed(
-                    frame_of([shape]), pointer.x - start.x, pointer.y - start.y, whole=whole
-                )
-                moved = structs.replace(taken.annotation, shape=translated(shape, dx, dy))
-                stage.show_drafts([moved])
-            if taken is not None and moved is not None:
-                stage.accept_changed(taken, moved, "move")
-            else:
-                stage.predictions.select([clicked])
+                shape = change(taken.annotation.shape, pointer)
+                if shape is not None:
+                    changed = structs.replace(taken.annotation, shape=shape)
+                    stage.show_drafts([changed])
+            if taken is not None and changed is not None:
+                stage.accept_changed(taken, changed, verb)
+            elif taken is None:
+                clicked()
         finally:
+            self._on_prediction = False
             if taken is not None:
                 stage.show_drafts([])
 
@@ -289,7 +333,7 @@ class SelectTool(Tool):
         moved: list[Annotation] = []
         try:
             while not (pointer := (yield)).released:
-                if not moved and math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) < _STILL:
+                if not moved and not is_far(start, pointer):
                     continue
                 dx, dy = self._allowed(frame, pointer.x - start.x, pointer.y - start.y, whole=whole)
                 moved = [structs.replace(one, shape=translated(one.shape, dx, dy)) for one in movers]
@@ -319,7 +363,7 @@ class SelectTool(Tool):
                 self._band = box_between((start.x, start.y), (pointer.x, pointer.y))
                 stage.repaint.emit()
             band = self._band
-            far = math.hypot(pointer.sx - start.sx, pointer.sy - start.sy) >= _STILL
+            far = is_far(start, pointer)
             inside = stage.scene.inside(band.x0, band.y0, band.x1, band.y1) if band and far else []
             if far or clears:
                 stage.predictions.select(())
@@ -333,13 +377,3 @@ class SelectTool(Tool):
             view, band = self.stage.view, self._band
             corner = view.point_on_screen(band.x0, band.y0)
             paint_band(painter, QRectF(*corner, band.width * view.scale, band.height * view.scale))
-
-
-def _stretched(start: Box, u: float, v: float, x: float, y: float) -> Box:
-    """The frame with the handle at (u, v) of it dragged to (x, y); never inverted."""
-    xs, ys = [start.x0, start.x1], [start.y0, start.y1]
-    if u != 0.5:
-        xs[round(u)] = x
-    if v != 0.5:
-        ys[round(v)] = y
-    return Box(min(xs), min(ys), max(xs), max(ys))

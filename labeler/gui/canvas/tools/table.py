@@ -21,6 +21,8 @@ class ToolSpec(Struct, frozen=True):
     icon: str
     hint: str = ""
     """What its mouse and keys do, in the bar over the photo; "" where the tool says it itself."""
+    predicted: str = ""
+    """The same while predictions are shown and no object is selected; "" where that changes nothing."""
     options: Literal["", "size", "sign"] = ""
     """What can be set beside its name: how wide it paints, or whether a click means "this" or "not this"."""
 
@@ -37,8 +39,16 @@ TOOLS = (
         "V",
         "cursor-default-outline",
         "drag to move · handles resize · double click an edge: a corner · Del over a corner deletes it",
+        "predictions: drag an edge to correct it · right click rejects · a digit accepts as that category",
     ),
-    ToolSpec(BoxTool, "Box", "R", "vector-square", "drag from corner to corner"),
+    ToolSpec(
+        BoxTool,
+        "Box",
+        "R",
+        "vector-square",
+        "drag from corner to corner",
+        "drag from corner to corner · right click rejects a prediction",
+    ),
     ToolSpec(
         PolygonTool,
         "Polygon",
@@ -54,6 +64,7 @@ TOOLS = (
         "Q",
         "crosshairs",
         "click the object, then right click what is not it · drag a box · Ctrl+drag paints",
+        "click the object or drag a box · Ctrl+drag mends a prediction · right click rejects it",
         options="sign",
     ),
     ToolSpec(
@@ -62,5 +73,6 @@ TOOLS = (
         "W",
         "select-drag",
         "drag a box around the object · Ctrl+drag paints, Ctrl+right drag rubs out",
+        "drag a box around the object · Ctrl+drag mends a prediction · right click rejects it",
     ),
 )

@@ -52,6 +52,8 @@ class OptionsBar(QFrame):
             canvas.hand.outlook_changed,
         ):
             signal.connect(self.refresh)
+        self._offers_predictions = False
+        canvas.predictions.changed.connect(self._look_at_predictions)
         canvas.installEventFilter(self)
         self.refresh()
 
@@ -82,7 +84,8 @@ class OptionsBar(QFrame):
         pending = bool(canvas.prompt_desk.proposals) and canvas.progress.is_on
         paints, points = tool.options == "size", tool.options == "sign"
         self._title.setText(tool.title)
-        hint = canvas.hand.outlook() or tool.hint
+        self._offers_predictions = canvas.offers_predictions
+        hint = canvas.hand.outlook() or (tool.predicted if self._offers_predictions else "") or tool.hint
         self._hint.setText(hint)
         self._hint.setVisible(bool(hint) and not pending)
         self._positive.setVisible(points)
@@ -105,6 +108,11 @@ class OptionsBar(QFrame):
         self._accept.setVisible(pending)
         self._drop.setVisible(pending)
         self._fit()
+
+    def _look_at_predictions(self) -> None:
+        """They change at every step of a slider; what the mouse does only with the first and the last."""
+        if self._canvas.offers_predictions != self._offers_predictions:
+            self.refresh()
 
     def _fit(self) -> None:
         """As wide as what it shows; on a narrow canvas the least needed goes first."""
