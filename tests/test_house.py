@@ -371,3 +371,19 @@ def test_the_longest_test_files_are_there() -> None:
 def test_local_files_stay_out() -> None:
     ignored = (ROOT / ".gitignore").read_text("utf-8").split()
     assert {"uv.lock", ".venv/", "*.labeler-wal"} <= set(ignored)
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    """A project that a trial made in the checkout was committed once."""
+    known = {
+        ".ci",
+        ".gitignore",
+        "LICENSE",
+        "NOTICE",
+        "README.md",
+        "docs",
+        "pyproject.toml",
+        "requirements.lock",
+    }
+    tops = {path.relative_to(ROOT).parts[0] for path in tracked()}
+    assert tops - known == {"labeler", "plugins", "resources", "tests"}
