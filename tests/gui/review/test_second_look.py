@@ -4,6 +4,7 @@ import pytest
 import shiboken6
 from msgspec import structs
 from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from labeler.core.records import Annotation, Box, Candidate, Change
 from labeler.gui.predictions.predictions import Predictions
@@ -151,9 +152,11 @@ def test_another_project_and_a_read_only_one(qtbot, few, looks, held):
 
 
 def test_the_card_is_there_while_something_is_doubtful(qtbot, few, looks, shown):
+    panel = QWidget()
     card = SecondLookCard(few, looks)
-    shown(card)
-    qtbot.waitUntil(lambda: not card.isVisible(), timeout=SOON)
+    QVBoxLayout(panel).addWidget(card)
+    shown(panel)
+    assert not card.isVisible()
     review(few, 1, (HERE, 2), (THERE, 1))
     qtbot.waitUntil(card.isVisible, timeout=SOON)
     assert (
