@@ -1,7 +1,6 @@
 """Everything on an image, as objects without a class: the embedded MobileSAM over a grid of points.
 
-It needs no download. Its decoder takes one prompt at a time: batched over points it was not faster on a
-CPU (69 to 76 ms a point in batches of 4 and 16, 64 ms one by one), so points go side by side, a thread each.
+It needs no download.
 """
 
 from functools import partial

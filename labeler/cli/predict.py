@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -171,18 +171,25 @@ class _Job(Struct, frozen=True):
         raw = 0
         images = [(number, path) for number, (path, _) in self.images.items()]
         with ProgressLine("Images", total=len(images)) as progress:
-            for one in predict(self.model, self.spec, images, text=text, masks=masks, as_evaluated=True):
+            for one in predict(
+                self.model,
+                self.spec,
+                images,
+                text=text,
+                keep=partial(_kept, wanted=wanted, spec=self.spec),
+                masks=masks,
+                as_evaluated=True,
+            ):
                 path, file_id = self.images[one.image_id]
                 if one.failure:
                     failures.append((path, one.failure))
-                raw += len(one.candidates)
-                kept = _kept(one.candidates, wanted, self.spec)
-                masked = any(isinstance(candidate.shape, Mask) for candidate, _ in kept)
+                raw += one.raw
+                masked = any(isinstance(candidate.shape, Mask) for candidate in one.candidates)
                 size = _size(path) if masked else (0, 0)
-                for candidate, confidence in kept:
+                for candidate in one.candidates:
                     category = self.categories.of(candidate.label)
                     if category is not None:
-                        results.append(_result(candidate, confidence, file_id, category, size))
+                        results.append(_result(candidate, file_id, category, size))
                 progress.advance()
         seen = len(images) - len(failures)
         left_out = said_together(failures) + self.categories.complaints()
@@ -190,11 +197,14 @@ class _Job(Struct, frozen=True):
         return RunSummary(self.spec.title, seen, len(results), raw, seconds, left_out), results
 
 
-def _kept(candidates: Sequence[Candidate], wanted: Filter, spec: ModelSpec) -> list[tuple[Candidate, float]]:
+def _kept(candidates: tuple[Candidate, ...], *, wanted: Filter, spec: ModelSpec) -> tuple[Candidate, ...]:
     """The candidates that the filter leaves, with their confidence after suppression, best first."""
     numbered = {number: msgspec.structs.replace(one, id=number) for number, one in enumerate(candidates)}
     filtered = CandidateFilter(numbered.values(), suppressed=not spec.needs_suppression).apply(wanted)
-    return [(numbered[number], filtered.confidences[number]) for number in filtered.kept]
+    return tuple(
+        msgspec.structs.replace(numbered[number], id=0, confidence=filtered.confidences[number])
+        for number in filtered.kept
+    )
 
 
 class _Categories:
@@ -302,20 +312,17 @@ def _masks() -> Masks:
     segmenter = spec.load()
     if not isinstance(segmenter, Segmenter):
         raise ModelError(f"{spec.title} is no promptable model; install Labeler again to restore it.")
-    step: Callable[..., tuple[Candidate, ...]] = partial(boxes_to_masks, segmenter)
-    return step
+    return lambda rgb, candidates: boxes_to_masks(segmenter, rgb, candidates)
 
 
-def _result(
-    candidate: Candidate, confidence: float, image: int, category: int, size: tuple[int, int]
-) -> dict[str, Any]:
+def _result(candidate: Candidate, image: int, category: int, size: tuple[int, int]) -> dict[str, Any]:
     """A COCO result; a mask is written run-length encoded beside its box."""
     box = bounds(candidate.shape)
     result: dict[str, Any] = {
         "image_id": image,
         "category_id": category,
         "bbox": [box.x0, box.y0, box.width, box.height],
-        "score": confidence,
+        "score": candidate.confidence,
     }
     if isinstance(candidate.shape, Mask):
         counts = compress(mask_to_rle(candidate.shape, size)).decode()

@@ -4,9 +4,6 @@ After the automatic mask generator of Kirillov et al. 2023 (facebookresearch/seg
 NMS: what it would have dropped stays a candidate, for the live filter to decide.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 from msgspec import Struct
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 from labeler.core.geometry import bounds, translated
 from labeler.core.records import Box, Candidate, Mask, Points, Prompt, Proposal
 from labeler.models.protocols import Embedding, Rgb, Segmenter
+from labeler.models.sam.many_prompts import proposals_for
 
 LABEL = "object"
 """The class of every candidate: a grid of points says where things are, not what."""
@@ -66,19 +64,24 @@ def everything(
 
     Shapes are masks in image pixels, the label is "object", and the confidence is the predicted IoU times
     the stability; best first, ids 0. With a `region` only that part is looked at, as if it were the image,
-    and what its edge cuts through is left out. `together`: how many points are asked at the same time, a
+    and what its edge cuts through is left out. `together`: how many points are asked at the same time, on a
     thread each; more than 1 only for a model whose `segment` may be called so.
     """
     x0, y0, x1, y1 = _pixels_of(region, (image.shape[0], image.shape[1]))
     embedding = segmenter.embed(np.ascontiguousarray(image[y0:y1, x0:x1]))
     points = grid_points(grid.side, embedding.size)
 
-    def ask(point: Points) -> list[Candidate]:
-        prompt = Prompt(points=point[None], positive=np.ones(1, dtype=np.bool_))
-        return _candidates(segmenter.segment(embedding, prompt, threads=1), embedding, grid)
-
-    with ThreadPoolExecutor(together) as pool:
-        found = [candidate for answers in pool.map(ask, points) for candidate in answers]
+    prompts = [Prompt(points=point[None], positive=np.ones(1, dtype=np.bool_)) for point in points]
+    answers = proposals_for(
+        segmenter,
+        embedding,
+        prompts,
+        threads=together,
+        least=grid.predicted_iou,
+        keep=lambda logits: stability_of(logits, embedding.size, offset=grid.offset) >= grid.stability,
+        together=together,
+    )
+    found = [_candidate(one, embedding, grid) for each in answers for one in each if one.mask.bits.size]
     if region is not None:
         whole = (x0, y0, x1, y1), (image.shape[0], image.shape[1])
         found = [_moved(one, x0, y0) for one in found if not _is_cut(one, *whole)]
@@ -95,15 +98,9 @@ def _pixels_of(region: Box | None, size: tuple[int, int]) -> tuple[int, int, int
     return x0, y0, min(max(x1, x0 + 1), width), min(max(y1, y0 + 1), height)
 
 
-def _candidates(proposals: Sequence[Proposal], embedding: Embedding, grid: Grid) -> list[Candidate]:
-    kept = []
-    for proposal in proposals:
-        if proposal.confidence < grid.predicted_iou or not proposal.mask.bits.size:
-            continue
-        stability = stability_of(proposal.logits, embedding.size, offset=grid.offset)
-        if stability >= grid.stability:
-            kept.append(Candidate(0, 0, 0, 0, proposal.mask, proposal.confidence * stability, LABEL))
-    return kept
+def _candidate(proposal: Proposal, embedding: Embedding, grid: Grid) -> Candidate:
+    stability = stability_of(proposal.logits, embedding.size, offset=grid.offset)
+    return Candidate(0, 0, 0, 0, proposal.mask, proposal.confidence * stability, LABEL)
 
 
 def _is_cut(candidate: Candidate, region: tuple[int, int, int, int], size: tuple[int, int]) -> bool:

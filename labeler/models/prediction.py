@@ -31,13 +31,18 @@ _DETECTING: frozenset[Task] = frozenset({"detector", "semantic"})
 Masks = Callable[[Rgb, tuple[Candidate, ...]], tuple[Candidate, ...]]
 """Gives an image's candidates masks in place of their boxes."""
 
+Keep = Callable[[tuple[Candidate, ...]], tuple[Candidate, ...]]
+"""Chooses among an image's candidates."""
+
 
 class ImagePrediction(Struct, frozen=True):
     """What became of one image."""
 
     image_id: int
     candidates: tuple[Candidate, ...] = ()
-    """Raw, the most confident first, with the image's id; their own ids are 0."""
+    """Raw or those kept, the most confident first, with the image's id; their own ids are 0."""
+    raw: int = 0
+    """How many there were before any choice."""
     milliseconds: float = 0.0
     """What the model took, without decoding the image."""
     failure: str = ""
@@ -77,15 +82,17 @@ def predict(
     images: Iterable[tuple[int, Path]],
     *,
     text: str | None = None,
+    keep: Keep | None = None,
     masks: Masks | None = None,
     as_evaluated: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[ImagePrediction]:
     """Run `model` over the images, given by id and file, in their order; the next ones are decoded meanwhile.
 
-    `text` names what to look for, where the model reads. `masks` turns boxes into masks. `as_evaluated` has
-    a model predict as its makers evaluate it, where that differs. `stop` is asked before each image: when it
-    says yes, nothing more comes. MemoryError is passed on, since the process has to be made anew.
+    `text` names what to look for, where the model reads. `keep` chooses what is given back, before `masks`
+    turns boxes into masks. `as_evaluated` has a model predict as its makers evaluate it, where that differs.
+    `stop` is asked before each image: when it says yes, nothing more comes. MemoryError is passed on, since
+    the process has to be made anew.
     """
     detect = _detecting(model, spec, text, as_evaluated=as_evaluated)
     remaining = iter(images)
@@ -94,7 +101,7 @@ def predict(
         while waiting and not stop():
             first = waiting.pop(0)
             waiting += [_Waiting(image_id, decoder, path) for image_id, path in islice(remaining, 1)]
-            yield _predicted(first, detect, masks)
+            yield _predicted(first, detect, keep, masks)
         for one in waiting:
             one.pixels.cancel()
 
@@ -121,13 +128,19 @@ def _detecting(
 
 
 def _predicted(
-    waiting: _Waiting, detect: Callable[[Path, Rgb], tuple[Candidate, ...]], masks: Masks | None
+    waiting: _Waiting,
+    detect: Callable[[Path, Rgb], tuple[Candidate, ...]],
+    keep: Keep | None,
+    masks: Masks | None,
 ) -> ImagePrediction:
     """Whatever is raised for one image, but for a lack of memory, is told as a sentence."""
     try:
         image = waiting.pixels.result()
         begun = time.perf_counter()
         candidates = detect(waiting.path, image)
+        raw = len(candidates)
+        if keep is not None:
+            candidates = keep(candidates)
         if masks is not None:
             candidates = masks(image, candidates)
         taken = (time.perf_counter() - begun) * 1000.0
@@ -141,7 +154,8 @@ def _predicted(
         return ImagePrediction(
             waiting.image_id, failure=f"The model failed on {waiting.path.name} ({reason}); it was left out."
         )
-    return ImagePrediction(waiting.image_id, tuple(_of(waiting.image_id, one) for one in candidates), taken)
+    found = tuple(_of(waiting.image_id, one) for one in candidates)
+    return ImagePrediction(waiting.image_id, found, raw, taken)
 
 
 def _of(image_id: int, candidate: Candidate) -> Candidate:

@@ -5,7 +5,7 @@ pixels. Models are loaded and called in child processes only (or by the command 
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -89,6 +89,28 @@ class Segmenter(Protocol):
         """The masks offered for `prompt`, at most `limit`, the one that the model itself would choose first.
 
         Safe to call from one thread while another one is in `embed`.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchSegmenter(Segmenter, Protocol):
+    """A promptable model that answers many prompts on one image in less time than one by one."""
+
+    def segment_all(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        *,
+        threads: int = 0,
+        limit: int = 3,
+        least: float = 0.0,
+        keep: Callable[[NDArray[np.float32]], bool] | None = None,
+    ) -> tuple[tuple[Proposal, ...], ...]:
+        """What `segment` gives for each prompt, in their order.
+
+        Of these `limit` masks those of a confidence under `least` are left out, and so are those whose
+        logits `keep` refuses; neither are they worked out at the image's size.
         """
         ...
 

@@ -8,7 +8,7 @@ import pytest
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_overlap
 from labeler.core.photos.images import read_pixels
-from labeler.core.records import Box, Candidate, Mask
+from labeler.core.records import Box, Candidate, Mask, Prompt, Proposal
 from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.registry import discover
@@ -52,6 +52,38 @@ def test_what_is_under_the_floor_or_empty_stays_as_it_is(segmenter, photo_pixels
     low, asked, flat = boxes_to_masks(segmenter, photo_pixels, given, floor=0.5, threads=1)
     assert (low, flat) == (given[0], given[2])
     assert isinstance(asked.shape, Mask)
+
+
+class Counting:
+    """Finds the upper left pixel of each box; made of one row, or of nothing in small boxes."""
+
+    def __init__(self) -> None:
+        self.asked: list[Prompt] = []
+
+    def embed(self, image: np.ndarray, **_: object) -> Embedding:
+        return Embedding({}, image.shape[:2])
+
+    def segment(self, embedding: Embedding, prompt: Prompt, **_: object) -> tuple[Proposal, ...]:
+        self.asked.append(prompt)
+        box = prompt.box
+        assert box is not None
+        bits = np.ones((1, 1 if box.area > 100 else 0), dtype=np.bool_)
+        return (Proposal(Mask(int(box.x0), int(box.y0), bits), 0.9, np.zeros((1, 1), np.float32)),)
+
+
+def test_a_box_that_repeats_a_better_one_of_its_class_shares_its_mask() -> None:
+    model = Counting()
+    image = np.zeros((100, 100, 3), np.uint8)
+    again = candidate(Box(1, 0, 40, 40), 0.5)
+    other = candidate(Box(1, 0, 40, 40), 0.4, "bus")
+    small, smaller = candidate(Box(60, 60, 69, 69), 0.8), candidate(Box(60, 60, 69, 68.5), 0.3)
+    given = [again, small, candidate(Box(0, 0, 40, 40), 0.9), other, smaller, candidate(Box(20, 0, 60, 40))]
+    found = boxes_to_masks(model, image, given)
+    places = [one.shape.x for one in found if isinstance(one.shape, Mask)]
+    assert places == [0, 0, 1, 20], "the less confident has the mask of the better one, another class its own"
+    assert len(model.asked) == 4
+    assert (found[1], found[4]) == (small, smaller), "nothing is in it"
+    assert [(one.confidence, one.label) for one in found] == [(one.confidence, one.label) for one in given]
 
 
 def test_nothing_to_ask_costs_nothing(photo_pixels) -> None:

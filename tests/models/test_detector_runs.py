@@ -55,6 +55,23 @@ def test_each_image_comes_in_its_order_with_its_candidates(images) -> None:
     assert list(predict(model, spec(model), [])) == []
 
 
+def test_only_what_is_kept_becomes_a_mask(images) -> None:
+    asked: list[int] = []
+
+    def masks(rgb, found):
+        asked.append(len(found))
+        return found
+
+    class Twice(Brightest):
+        def detect(self, image, text=None):
+            return super().detect(image, text) * 2
+
+    model = Twice()
+    found = list(predict(model, spec(model), images, keep=lambda found: found[:1], masks=masks))
+    assert asked == [1] * 4
+    assert [(one.raw, len(one.candidates)) for one in found] == [(2, 1)] * 4
+
+
 def test_an_image_that_fails_is_told_and_the_others_come(images, tmp_path) -> None:
     import cv2
     import numpy as np

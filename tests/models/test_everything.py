@@ -31,10 +31,12 @@ class Remembering:
             self._embedded[key] = self._model.embed(image)
         return self._embedded[key]
 
-    def segment(self, embedding: Embedding, prompt: Prompt, *, threads: int = 0) -> tuple[Proposal, ...]:
+    def segment(
+        self, embedding: Embedding, prompt: Prompt, *, threads: int = 0, limit: int = 3
+    ) -> tuple[Proposal, ...]:
         key = (id(embedding), prompt.points.tobytes())
         if key not in self._answers:
-            self._answers[key] = self._model.segment(embedding, prompt, threads=threads)
+            self._answers[key] = self._model.segment(embedding, prompt, threads=threads, limit=limit)
         return self._answers[key]
 
 

@@ -1,20 +1,20 @@
 """From what the instant head's cells say to objects: suppressed, then drawn by the segmenter.
 
-Only what survives suppression and is likely enough is drawn, for a mask costs some 30 ms; the others stay
+Only what survives suppression and is likely enough is drawn, for a mask costs some 20 ms; the others stay
 boxes, for whoever lowers the threshold.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import structs
 
 from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_overlap
-from labeler.core.records import Box, Candidate, Prompt, Shape
+from labeler.core.records import Box, Candidate, Prompt, Proposal, Shape
 from labeler.core.suppression import suppress
 from labeler.models.protocols import Embedding, Segmenter
-from labeler.models.threads import all_threads
+from labeler.models.sam.many_prompts import proposals_for
 from labeler.training.instant.head import Head
 
 FLOOR = 0.02
@@ -62,15 +62,18 @@ def drawn(
 ) -> tuple[Candidate, ...]:
     """The candidates, the likely of them as masks. Raises what the segmenter does."""
     likely = [one for one in candidates if one.confidence >= _DRAWN_FROM][:_MOST_DRAWN]
-    with ThreadPoolExecutor(all_threads()) as side_by_side:
-        shapes = side_by_side.map(lambda one: mask_in(segmenter, embedding, bounds(one.shape)), likely)
-        masks = [structs.replace(one, shape=shape) for one, shape in zip(likely, shapes, strict=True)]
+    shapes = drawn_in(segmenter, embedding, [bounds(one.shape) for one in likely])
+    masks = [structs.replace(one, shape=shape) for one, shape in zip(likely, shapes, strict=True)]
     return (*masks, *candidates[len(masks) :])
 
 
-def mask_in(segmenter: Segmenter, embedding: Embedding, box: Box) -> Shape:
-    """The mask of what is in a box; the box where there is none, or where it is of something else."""
-    proposals = segmenter.segment(embedding, Prompt(box=box), threads=1, limit=1)
+def drawn_in(segmenter: Segmenter, embedding: Embedding, boxes: Sequence[Box]) -> list[Shape]:
+    """The mask of what is in each box; the box where there is none, or where it is of something else."""
+    answers = proposals_for(segmenter, embedding, [Prompt(box=box) for box in boxes], limit=1)
+    return [_shape(proposals, box) for proposals, box in zip(answers, boxes, strict=True)]
+
+
+def _shape(proposals: Sequence[Proposal], box: Box) -> Shape:
     if not proposals or not proposals[0].mask.bits.any():
         return box
     mask = proposals[0].mask

@@ -29,7 +29,7 @@ from labeler.training.instant.cells import cells_of, seen_in, shapes_in
 from labeler.training.instant.fit_reports import FitReporter
 from labeler.training.instant.head import Config, Head, coco_weights, known_names, save
 from labeler.training.instant.instant_models import Instant
-from labeler.training.instant.objects import boxes_found, mask_in
+from labeler.training.instant.objects import boxes_found, drawn_in
 from labeler.training.instant.targets import Example, Objects, example
 from labeler.training.precision import JudgedImage, precision
 from labeler.training.run import RunFolder
@@ -188,7 +188,8 @@ class _Training:
         if not pairs:
             return []
         embedding, segmenter = self._instant.embedding(image.path), self._instant.segmenter
-        return [(truth, box, bounds(mask_in(segmenter, embedding, box))) for truth, box in pairs]
+        shapes = drawn_in(segmenter, embedding, [box for _, box in pairs])
+        return [(truth, box, bounds(shape)) for (truth, box), shape in zip(pairs, shapes, strict=True)]
 
     def _progress(self, reporter: FitReporter, step: int, losses: dict[str, float]) -> None:
         reporter.add(step, losses)
