@@ -5,13 +5,15 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from labeler import __version__, paths
 from labeler.cli.console import open_console
 from labeler.errors import LabelerError
+from labeler.models.threads import THREADS_VARIABLE, rest_while_waiting, spare_threads
 
 VERBS = {
     "open": "labeler.cli.open_window",
@@ -32,6 +34,9 @@ VERBS = {
     "desktop-entry": "labeler.cli.desktop_entry",
 }
 """Verb to the module that does it; only the one asked for is imported, so that the window is up at once."""
+
+_AT_WORK = ("predict", "train", "segment", "effort")
+"""Verbs that run models for long, on as many threads as other work leaves."""
 
 _HELP = """\
 labeler [PATH]     open the window, on a folder of images, an image, a project or a COCO file
@@ -72,9 +77,11 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"labeler: {said}\n")
     try:
         _choose_plugins(options)
+        rest_while_waiting()
         if words[0] != "open":  # the window has its own way, once it is there
             _offer_formats()
-        code = int(options.run(options))
+        with _spare_threads(words[0]):
+            code = int(options.run(options))
         sys.stdout.flush()
     except LabelerError as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
@@ -111,6 +118,19 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         )
         one.add_argument("--safe-mode", action="store_true", help="use the shipped plugins only")
     return parser
+
+
+@contextmanager
+def _spare_threads(verb: str) -> Iterator[None]:
+    """The threads that other work leaves are all there are, for a verb that keeps at work for long."""
+    is_ours = verb in _AT_WORK and THREADS_VARIABLE not in os.environ
+    if is_ours:
+        os.environ[THREADS_VARIABLE] = str(spare_threads())
+    try:
+        yield
+    finally:
+        if is_ours:
+            os.environ.pop(THREADS_VARIABLE, None)
 
 
 def _choose_plugins(options: argparse.Namespace) -> None:

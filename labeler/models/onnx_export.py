@@ -79,7 +79,7 @@ class OnnxNetwork:
         options.intra_op_num_threads = all_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.facts = facts
         self._session = ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]

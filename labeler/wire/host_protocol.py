@@ -5,7 +5,7 @@ so there is no negotiation beyond `Hello.version`.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -19,6 +19,8 @@ from labeler.errors import LabelerError
 VERSION = 2
 LIMIT = 64 << 20
 """Bytes of the largest message that is believed; a mask of 16k x 16k pixels takes 32 MiB."""
+MASKS_LIMIT = 32 << 20
+"""Bytes of an answer's masks from which on no further one is sent; the window unpacks eight times that."""
 
 EXIT_TOLD = 4
 """A child's exit status when it cannot do what it was asked for, and has sent the reason before."""
@@ -224,6 +226,18 @@ def pack(proposal: Proposal) -> PackedProposal:
     mask = proposal.mask
     bits = np.packbits(mask.bits).tobytes()
     return PackedProposal(mask.x, mask.y, mask.width, mask.height, bits, float(proposal.confidence))
+
+
+def pack_all(proposals: Iterable[Proposal]) -> tuple[PackedProposal, ...]:
+    """The proposals for the wire; of masks that are too large together only the first ones, at least one."""
+    taken: list[PackedProposal] = []
+    total = 0
+    for proposal in proposals:
+        total += proposal.mask.bits.size // 8
+        if taken and total > MASKS_LIMIT:
+            break
+        taken.append(pack(proposal))
+    return tuple(taken)
 
 
 def unpack(packed: PackedProposal) -> Proposal:

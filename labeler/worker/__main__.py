@@ -2,12 +2,14 @@
 
 import argparse
 
+from labeler.models.threads import rest_while_waiting
 from labeler.worker.child import settle, take_channel
 
 
 def main() -> None:
     """Take the channel before anything that might print is imported, then serve."""
     channel = take_channel()
+    rest_while_waiting()
     parser = argparse.ArgumentParser(prog="labeler.worker")
     kinds = parser.add_subparsers(dest="kind", required=True)
     host, job = kinds.add_parser("host"), kinds.add_parser("job")

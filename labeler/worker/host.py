@@ -32,7 +32,7 @@ from labeler.wire.host_protocol import (
     Ready,
     Stop,
     decode_to_host,
-    pack,
+    pack_all,
 )
 from labeler.worker.child import Channel, beating, guarded, lower_priority, started
 from labeler.worker.inbox import AheadItem, Inbox
@@ -115,11 +115,11 @@ class Host:
             proposals = guarded(
                 "answer", lambda: self._model.segment(embedding, prompt, threads=threads, limit=limit)
             )
-            packed = tuple(pack(proposal) for proposal in proposals)
-        except LabelerError as error:
+            packed = pack_all(proposals)
+            self._send(Answered(ask.id, ask.key, ask.hover, packed, _since(begun)))
+        except LabelerError as error:  # also a mask that no message takes
             self._send(AskFailed(str(error), ask.id, ask.key))
             return
-        self._send(Answered(ask.id, ask.key, ask.hover, packed, _since(begun)))
         if not ask.hover:
             self._answers[ask.id] = tuple(proposal.logits for proposal in proposals)
             while len(self._answers) > _KEPT_ANSWERS:

@@ -15,7 +15,7 @@ from labeler.models import prediction
 from labeler.models.boxes_to_masks import boxes_to_masks
 from labeler.models.prediction import Masks, load_detector, predict
 from labeler.models.protocols import Detector, FileDetector, ModelSpec, Rgb, Segmenter
-from labeler.models.threads import THREADS_VARIABLE, all_threads
+from labeler.models.threads import THREADS_VARIABLE, all_threads, spare_threads
 from labeler.registry import discover
 from labeler.training.events import Event
 from labeler.training.run import RunFolder
@@ -83,21 +83,26 @@ def serve(channel: Channel) -> None:
                 # there is nothing to finish: what was done was sent as a whole, and the window keeps it
                 break
             case PredictSpec():
-                bound_threads(message.threads or max(1, all_threads() // 2))
+                bound_threads(message.threads or _in_background())
                 started("predict", partial(_run, message, channel, advance))
             case TrainSpec():
                 is_training = True
-                bound_threads(message.threads or max(1, all_threads() // 2))
+                bound_threads(message.threads or _in_background())
                 started("train", partial(_train, message, channel, advance, stopped.is_set))
             case EvaluateSpec():
                 started("evaluate", partial(_evaluate, message, channel))
             case ExportSpec():
-                bound_threads(max(1, all_threads() // 2))
+                bound_threads(_in_background())
                 started("export", partial(_export, message, channel))
             case EffortSpec():
-                bound_threads(max(1, all_threads() // 2))
+                bound_threads(_in_background())
                 started("effort", partial(_study_effort, message, channel, advance))
     os._exit(0)
+
+
+def _in_background() -> int:
+    """Half of the threads, so that the window's models have room; fewer where others are at work."""
+    return max(1, min(all_threads() // 2, spare_threads()))
 
 
 def bound_threads(number: int) -> None:

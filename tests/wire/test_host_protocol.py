@@ -24,6 +24,7 @@ from labeler.wire.host_protocol import (
     decode_to_host,
     frame,
     pack,
+    pack_all,
     unpack,
 )
 
@@ -100,6 +101,18 @@ def test_a_mask_comes_back_bit_for_bit(height, width, seed) -> None:
     assert again.mask == proposal.mask
     assert again.confidence == 0.75
     assert again.logits.shape == (0, 0)
+
+
+def test_of_masks_too_large_for_one_message_the_first_ones_go(monkeypatch) -> None:
+    monkeypatch.setattr(host_protocol, "MASKS_LIMIT", 100)
+    rows = [
+        Proposal(Mask(0, 0, np.ones((10, width), np.bool_)), 0.5, np.zeros((1, 1))) for width in (40, 40, 8)
+    ]
+    assert [one.width for one in pack_all(rows)] == [40, 40]
+    assert [one.width for one in pack_all(rows[2:])] == [8]
+    huge = Proposal(Mask(0, 0, np.ones((10, 400), np.bool_)), 0.5, np.zeros((1, 1)))
+    assert [one.width for one in pack_all([huge, *rows])] == [400], "one in any case"
+    assert pack_all([]) == ()
 
 
 def test_bits_that_do_not_fill_their_box_are_refused() -> None:

@@ -185,15 +185,15 @@ class OpenDecoder:
 
 
 def session_options(threads: int) -> Any:
-    """Of ONNX Runtime, for so many threads that rest as soon as they have answered."""
+    """Of ONNX Runtime, for so many threads that rest while they have nothing to do."""
     import onnxruntime as ort  # noqa: PLC0415  # heavy: in a child only
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # else its threads keep cores busy after an answer, while the window draws it
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # else its threads keep cores busy while they wait for each other, and while the window draws an answer
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 

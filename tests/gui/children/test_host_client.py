@@ -6,6 +6,7 @@ Its faults are in the table of `test_client_faults`.
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -56,6 +57,25 @@ def answer(qtbot, client: HostClient, prompt: Prompt, **options):
         request = client.segment(prompt, **options)
     assert signal.args[0].request_id == request
     return signal.args[0]
+
+
+@pytest.mark.slow
+def test_a_click_on_270_megapixels_is_answered_by_the_same_process(qtbot, clients, photos, tmp_path) -> None:
+    photo = tmp_path / "huge.jpg"
+    small = cv2.imread(str(photos / "bus.jpg"))
+    assert cv2.imwrite(str(photo), cv2.resize(small, (13_500, 20_000), interpolation=cv2.INTER_LINEAR))
+    client = clients()
+    client.start()
+    client.open_image("huge", photo)
+    qtbot.waitUntil(lambda: client.state.encoded, timeout=120_000)
+    process = workers("host")[0]
+    found = answer(qtbot, client, Prompt(box=Box(0, 0, 13_500, 20_000)))
+    assert 1 <= len(found.proposals) <= 2, "more would be half a gigabyte in the window"
+    assert found.proposals[0].mask.bits.size > 100_000_000
+    person = answer(qtbot, client, click(2500, 12_000))
+    assert len(person.proposals) >= 1
+    assert process.is_running()
+    assert workers("host")[0].pid == process.pid
 
 
 # --- MobileSAM itself ---------------------------------------------------------------------------
