@@ -1,6 +1,7 @@
 """The arithmetic of the simulated person: acts, seconds, ways through predictions, the confidence."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,14 @@ from labeler.core.records import Box, Mask, Part, Polygons, Prompt, Proposal
 from labeler.evaluation.effort.act_counts import NOTHING, Acts, Pace
 from labeler.evaluation.effort.effort_curve import ImageEffort, each, table, told
 from labeler.evaluation.effort.prediction_review import Scene, reviewed, without_predictions
-from labeler.evaluation.effort.simulated_person import Goal, Person, by_hand, category_acts, overlaps
+from labeler.evaluation.effort.simulated_person import (
+    Goal,
+    Person,
+    by_hand,
+    category_acts,
+    corrected,
+    overlaps,
+)
 from labeler.evaluation.effort.threshold_habit import Choice, change_acts, chosen
 from labeler.models.protocols import Embedding
 
@@ -49,6 +57,7 @@ def scenes(draw) -> Scene:
         names=tuple(draw(names) for _ in range(objects)),
         targets=(0.85,) * objects,
         by_sam=tuple(draw(st.builds(Acts, clicks=st.integers(2, 20))) for _ in range(objects)),
+        are_boxes=tuple(draw(st.booleans()) for _ in range(objects)),
         overlaps=np.array(table, dtype=np.float64).reshape(predictions, objects),
         confidences=tuple(draw(st.floats(0, 1)) for _ in range(predictions)),
         labels=tuple(draw(names) for _ in range(predictions)),
@@ -68,13 +77,14 @@ def test_predictions_cost_at_most_a_look(scene, least, pace):
         assert review.acts == alone
 
 
-def scene_of(overlap, labels=None, correction=None) -> Scene:
+def scene_of(overlap, labels=None, correction=None, *, is_box=False) -> Scene:
     """Objects of one category that cost five clicks each, and predictions of it."""
     matrix = np.array(overlap, dtype=np.float64)
     return Scene(
         names=("cat",) * matrix.shape[1],
         targets=(0.85,) * matrix.shape[1],
         by_sam=(Acts(clicks=5, looks=1),) * matrix.shape[1],
+        are_boxes=(is_box,) * matrix.shape[1],
         overlaps=matrix,
         confidences=(0.9,) * len(matrix),
         labels=labels or ("cat",) * len(matrix),
@@ -93,7 +103,14 @@ def test_few_right_ones_among_wrong_ones_are_picked_out():
     matrix[0] = 0.9
     pace = Pace(look=0.0)
     review = reviewed(scene_of(matrix), 0.5, pace)
-    assert (review.acts, review.way) == (Acts(clicks=1, keys=1, looks=30), "picked out")
+    # a digit over it, between V and back
+    assert (review.acts, review.way) == (Acts(clicks=1, keys=2, looks=30), "picked out")
+
+
+def test_few_wrong_ones_among_right_ones_are_rejected_by_a_click_each():
+    matrix = np.vstack([np.eye(9) * 0.9, np.zeros((1, 9))])
+    review = reviewed(scene_of(matrix), 0.5, PACE)
+    assert (review.acts, review.way) == (Acts(clicks=1, keys=1, looks=10), "all at once")
 
 
 def test_wrong_predictions_are_left_alone():
@@ -101,7 +118,7 @@ def test_wrong_predictions_are_left_alone():
     assert (review.acts, review.way) == (Acts(clicks=5, looks=2), "")
 
 
-def test_a_fair_one_is_corrected_where_that_is_quicker_and_a_wrong_name_is_a_click_and_a_key():
+def test_a_fair_one_is_corrected_where_that_is_quicker_and_a_wrong_name_costs_a_digit_at_most():
     brushed = Acts(clicks=1, keys=2, strokes=1, looks=1)
     assert reviewed(scene_of([[0.7]], correction=brushed), 0.5, PACE).corrected == 1
     many = Acts(clicks=1, keys=2, strokes=9, looks=1)
@@ -109,7 +126,18 @@ def test_a_fair_one_is_corrected_where_that_is_quicker_and_a_wrong_name_is_a_cli
     right = reviewed(scene_of([[0.9]]), 0.5, PACE)
     wrong = reviewed(scene_of([[0.9]], labels=("dog",)), 0.5, PACE)
     assert wrong.unchanged == right.unchanged == 1
-    assert wrong.acts.actions == right.acts.actions + 2
+    # in the review a digit takes the place of Enter
+    assert (wrong.acts, wrong.way) == (Acts(keys=1, looks=1), "one by one")
+    assert right.acts == wrong.acts
+    many = np.eye(30) * 0.9
+    one_wrong = reviewed(scene_of(many, labels=("dog", *["cat"] * 29)), 0.5, PACE)
+    assert (one_wrong.acts, one_wrong.way) == (Acts(clicks=1, keys=3, looks=30), "all at once")
+
+
+def test_a_box_is_corrected_by_its_edge_which_accepts_it_between_select_and_back():
+    dragged = Acts(strokes=1, looks=1)
+    review = reviewed(scene_of([[0.7]], correction=dragged, is_box=True), 0.5, PACE)
+    assert (review.acts, review.corrected) == (Acts(keys=2, strokes=1, looks=2), 1)
 
 
 def test_the_choice_is_what_saved_most_before_and_stays_where_nothing_is_better():
@@ -192,10 +220,25 @@ def test_a_part_that_lies_apart_takes_the_brush_for_a_stroke_of_ones_own():
     near, far = square(10, 10, 20), square(10, 40, 20)
     goal = Goal("cat", from_bits(to_bits(near, SIZE) | to_bits(far, SIZE)))
     person = Person(Offers(near), Embedding({}, SIZE))
-    # a click selects it, B, W
-    assert person.correction(near, goal) == Acts(clicks=1, keys=2, strokes=1, looks=1)
+    # V, a click selects it, Enter, B, W
+    assert person.correction(near, goal) == Acts(clicks=1, keys=4, strokes=1, looks=1)
     # three clicks that change nothing; Enter, B, W
     assert person.by_sam(goal) == Acts(clicks=5, keys=3, strokes=1, looks=6)
+
+
+@pytest.mark.parametrize(
+    ("shown", "strokes"),
+    [
+        ((10, 10, 50, 40), 1),  # an edge is off
+        ((14, 14, 50, 50), 1),  # a corner
+        ((16, 10, 56, 50), 1),  # two edges across, of which one is enough
+        ((20, 20, 60, 60), 2),
+    ],
+)
+def test_a_predicted_box_takes_a_drag_or_two(shown, strokes):
+    found = corrected(Box(*shown), Goal("cat", Box(10, 10, 50, 50)), SIZE, box_target=0.8)
+    assert found == Acts(strokes=strokes, looks=1)
+    assert corrected(square(12, 12, 30), Goal("cat", Box(10, 10, 50, 50)), SIZE) is None, "it has no edges"
 
 
 def test_numbers_and_table_of_a_curve():

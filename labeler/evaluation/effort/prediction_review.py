@@ -1,9 +1,14 @@
 """What a person makes of the predictions that are shown on an image, by the quickest of the window's ways.
 
 They see at a glance how good each one is. Those that are good enough become labels, fair ones where
-brushing them costs less than drawing the object, all others do not. `WAYS` says what that costs; besides,
+correcting them costs less than drawing the object, all others do not. `WAYS` says what that costs; besides,
 all predictions may be left alone, and everything drawn. What is not accepted is no label and has to be
 neither rejected nor looked at again.
+
+The window rejects by a right click with any tool but the brushes. A digit with Select over a prediction
+accepts it as that category, a drag of its edge accepts a box corrected: to take Select and then again what
+draws are two keys, which are counted on every image where Select is needed. To point and press a digit is
+counted as a click, which takes as long.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +21,7 @@ from labeler.core.measures.matching import match
 from labeler.evaluation.effort.act_counts import NOTHING, Acts, Pace
 from labeler.evaluation.effort.simulated_person import category_acts
 
-FAIR = 0.6
+FAIR = 0.5
 """IoU from which a prediction is looked at as one to correct."""
 
 
@@ -27,22 +32,34 @@ class Way(Struct, frozen=True):
     begun: Acts
     """Once an image."""
     kept: Acts
-    """For each that becomes a label."""
-    dropped: Acts
-    """For each that does not."""
-    renamed: Acts
+    """For each that becomes a label as it is."""
+    named: Acts
     """For each that becomes one of another category than it was predicted as."""
+    dropped: Acts
+    """For each that does not become one."""
+    keeps_with_select: bool = False
+    names_with_select: bool = False
 
 
-_PICKED = Acts(clicks=1, keys=1)
-"""A click selects, and a key says what becomes of it: Enter, Del, or the digit of a category."""
+_POINTED = Acts(clicks=1)
+"""A right click on it, or a digit over it."""
+_SELECT = Acts(keys=2)
+"""V, and back to the tool that draws."""
 WAYS = (
-    # accept all (Ctrl+Shift+Enter); what is wrong is deleted
-    Way("all at once", Acts(keys=1), NOTHING, _PICKED, _PICKED),
-    # the review asks: Enter, or Backspace
-    Way("one by one", NOTHING, Acts(keys=1), Acts(keys=1), _PICKED),
-    # what was just accepted is still selected
-    Way("picked out", NOTHING, _PICKED, NOTHING, Acts(keys=1)),
+    # what is wrong is rejected, what is misnamed accepted by a digit, the rest accepted (Ctrl+Shift+Enter)
+    Way("all at once", Acts(keys=1), NOTHING, _POINTED, _POINTED, names_with_select=True),
+    # the review asks: Enter, a digit, or Backspace
+    Way("one by one", NOTHING, Acts(keys=1), Acts(keys=1), Acts(keys=1)),
+    # the digit of its category over each that is right
+    Way(
+        "picked out",
+        NOTHING,
+        _POINTED,
+        _POINTED,
+        NOTHING,
+        keeps_with_select=True,
+        names_with_select=True,
+    ),
 )
 
 
@@ -55,6 +72,8 @@ class Scene(Struct, frozen=True, eq=False):
     """(T,) IoU from which each is labelled well enough."""
     by_sam: tuple[Acts, ...]
     """(T,) What each costs without predictions."""
+    are_boxes: tuple[bool, ...]
+    """(T,) Whether each is only a box, which Select corrects."""
     overlaps: NDArray[np.float64]
     """(P, T) IoU."""
     confidences: tuple[float, ...]
@@ -62,7 +81,7 @@ class Scene(Struct, frozen=True, eq=False):
     labels: tuple[str, ...]
     """(P,) The categories that are predicted."""
     correction: Callable[[int, int], Acts | None]
-    """What it costs to correct prediction p, once accepted, into object t; None where that cannot be."""
+    """What it costs to make prediction p, as shown, the label of object t; None where that cannot be."""
 
 
 class Reviewed(Struct, frozen=True):
@@ -95,28 +114,34 @@ def reviewed(scene: Scene, least: float, pace: Pace) -> Reviewed:
 
 
 def _by(way: Way, scene: Scene, shown: Sequence[int], pace: Pace) -> Reviewed:
-    pairs = match(scene.overlaps[shown], threshold=FAIR)
     acts = way.begun + Acts(looks=len(shown))
     labelled: set[int] = set()
     unchanged = corrected = 0
-    for row, truth in pairs:
+    with_select = False
+    for row, truth in match(scene.overlaps[shown], threshold=FAIR):
         prediction = shown[row]
         is_right = scene.labels[prediction].casefold() == scene.names[truth].casefold()
-        kept = way.kept if is_right else way.kept + way.renamed
+        kept = way.kept if is_right else way.named
+        takes_select = way.keeps_with_select if is_right else way.names_with_select
         if scene.overlaps[prediction, truth] >= scene.targets[truth]:
             unchanged += 1
         else:
-            brushed = scene.correction(prediction, truth)
-            if brushed is None:
+            by_hand = scene.correction(prediction, truth)
+            if by_hand is None:
                 continue
-            kept += brushed
+            # a correction accepts what it corrects
+            kept = by_hand if is_right else way.named + by_hand
+            takes_select = scene.are_boxes[truth] or (not is_right and way.names_with_select)
             if pace.seconds(kept) >= pace.seconds(way.dropped + scene.by_sam[truth]):
                 continue
             corrected += 1
         acts += kept
+        with_select |= takes_select
         labelled.add(truth)
     for _ in range(len(shown) - len(labelled)):
         acts += way.dropped
+    if with_select:
+        acts += _SELECT
     left = [truth for truth in range(len(scene.names)) if truth not in labelled]
     return Reviewed(acts + _drawn(scene, left), way.name, len(shown), unchanged, corrected)
 

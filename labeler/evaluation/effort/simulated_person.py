@@ -11,7 +11,7 @@ Where an object is only a box, two clicks draw one: no other tool is quicker.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
@@ -100,6 +100,26 @@ def category_acts(names: Sequence[str]) -> Acts:
     return Acts(keys=sum(one != other for one, other in pairwise(names)))
 
 
+def corrected(
+    shown: Shape, goal: Goal, size: tuple[int, int], target: float = TARGET, box_target: float = BOX_TARGET
+) -> Acts | None:
+    """What it costs to make a prediction that is shown a good enough label; None where that cannot be.
+
+    A drag of a predicted box's corner or edge corrects and accepts it. So does a stroke with Ctrl held on a
+    mask that it begins on. Where one has to begin elsewhere, the mask is selected (V and a click) and
+    accepted, B takes the brush, and one takes up again what was in the hand before. `size` is (H, W).
+    """
+    if isinstance(goal.shape, Box):
+        drags = _edge_drags(shown, goal.shape, box_target) if isinstance(shown, Box) else None
+        return None if drags is None else Acts(strokes=drags, looks=1)
+    bits = to_bits(rasterise(shown, size=size), size)
+    strokes = _strokes(to_bits(goal.shape, size), bits, target)
+    if strokes is None:
+        return None
+    held = Acts(keys=1) if strokes.on_it else Acts(clicks=1, keys=4)
+    return held + Acts(strokes=strokes.count, looks=1)
+
+
 class Person:
     """Someone who labels one image with a promptable model at hand."""
 
@@ -140,19 +160,8 @@ class Person:
         return acts + self._ended(goal, known, best)
 
     def correction(self, shown: Shape, goal: Goal) -> Acts | None:
-        """What it costs to brush an accepted mask until it is good enough; None where a brush cannot.
-
-        A stroke with Ctrl held mends what it begins on. Where one has to begin elsewhere, a click selects the
-        mask, a key takes the brush, and one takes up again what was in the hand before.
-        """
-        if isinstance(goal.shape, Box):
-            return None
-        bits = to_bits(rasterise(shown, size=self.size), self.size)
-        strokes = _strokes(to_bits(goal.shape, self.size), bits, self._target)
-        if strokes is None:
-            return None
-        held = Acts(keys=1) if strokes.on_it else Acts(clicks=1, keys=2)
-        return held + Acts(strokes=strokes.count, looks=1)
+        """`corrected`, for this image."""
+        return corrected(shown, goal, self.size, self._target)
 
     def _takes_a_stroke(self, known: Bits, shown: Proposal | None) -> bool:
         """Whether a single stroke makes the mask good enough, which is surer than a click."""
@@ -201,6 +210,17 @@ def _simplified(ring: Points, tolerance: float) -> Points:
 
 def _iou(shape: Mask, truth: Mask) -> float:
     return mask_overlap(shape, truth).iou if shape.bits.size else 0.0
+
+
+def _edge_drags(shown: Box, truth: Box, target: float) -> int:
+    """Drags of a corner or edge to where it belongs until a box has IoU `target`; two make any box right."""
+    sides = [*product((shown.x0, truth.x0), (shown.y0, truth.y0), (shown.x1, truth.x1), (shown.y1, truth.y1))]
+    found = box_iou(np.array(sides), corners([truth]))[:, 0]
+    # which sides were moved: a corner moves one across and one down, an edge one
+    moved = np.array([*product((False, True), repeat=4)])
+    by_one = moved[:, [0, 2]].sum(axis=1) <= 1
+    by_one &= moved[:, [1, 3]].sum(axis=1) <= 1
+    return 1 if bool((found[by_one] >= target).any()) else 2
 
 
 def _worst(known: Bits, shown: Bits) -> tuple[float, float, bool]:

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from labeler.evaluation.effort.act_counts import NOTHING, Acts
+from labeler.evaluation.effort.act_counts import NOTHING, Acts, Pace
+from labeler.evaluation.effort.prediction_review import Scene, reviewed, without_predictions
 
 REMEMBERED = 10
 """Images before."""
@@ -32,6 +33,19 @@ class Choice(Struct, frozen=True):
 
 Savings: TypeAlias = Mapping[Choice, float]
 """Seconds that each choice would have saved on an image; of models that had predictions there."""
+
+
+def saved(scenes: Mapping[int, Scene], pace: Pace) -> Savings:
+    """What showing each model from each confidence would have saved on an image that is labelled.
+
+    `scenes` are its objects beside the predictions of each model, by the model's place.
+    """
+    seconds: dict[Choice, float] = {}
+    for place, scene in scenes.items():
+        alone = pace.seconds(without_predictions(scene))
+        for least in CONFIDENCES:
+            seconds[Choice(place, least)] = alone - pace.seconds(reviewed(scene, least, pace).acts)
+    return seconds
 
 
 def chosen(before: Sequence[Savings], now: Choice, models: Sequence[int]) -> Choice:

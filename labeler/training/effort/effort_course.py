@@ -20,7 +20,7 @@ from labeler.core.records import Annotation, Box, Candidate, Category, Mask, Sha
 from labeler.errors import LabelerError
 from labeler.evaluation.effort.act_counts import NOTHING, Acts, Pace
 from labeler.evaluation.effort.effort_curve import ImageEffort
-from labeler.evaluation.effort.prediction_review import Scene, reviewed, without_predictions
+from labeler.evaluation.effort.prediction_review import Scene, reviewed
 from labeler.evaluation.effort.simulated_person import (
     BOX_TARGET,
     PACE,
@@ -32,13 +32,13 @@ from labeler.evaluation.effort.simulated_person import (
     overlaps,
 )
 from labeler.evaluation.effort.threshold_habit import (
-    CONFIDENCES,
     LEAST,
     NONE,
     Choice,
     Savings,
     change_acts,
     chosen,
+    saved,
 )
 from labeler.models.boxes_to_masks import masks_in_boxes
 from labeler.models.prediction import load_detector, predict
@@ -143,7 +143,7 @@ class EffortCourse:
         if scenes:
             review = reviewed(scenes[self._choice.model], self._choice.confidence, self._pace)
             acts = review.acts + change_acts(before, self._choice)
-            self._before.append(self._savings(scenes))
+            self._before.append(saved(scenes, self._pace))
         is_shown = model is not None and self._choice.confidence < NONE
         return ImageEffort(
             photo.image.path,
@@ -213,21 +213,12 @@ class EffortCourse:
             names=tuple(goal.name for goal in goals),
             targets=tuple(BOX_TARGET if isinstance(goal.shape, Box) else self._target for goal in goals),
             by_sam=costs,
+            are_boxes=tuple(isinstance(goal.shape, Box) for goal in goals),
             overlaps=overlaps(shapes, goals, person.size),
             confidences=tuple(one.confidence for one in found),
             labels=tuple(self._name(one) for one in found),
             correction=cache(lambda place, truth: person.correction(shapes[place], goals[truth])),
         )
-
-    def _savings(self, scenes: Mapping[int, Scene]) -> Savings:
-        """What showing each model from each confidence would have saved."""
-        saved: dict[Choice, float] = {}
-        for place, scene in scenes.items():
-            alone = self._pace.seconds(without_predictions(scene))
-            for least in CONFIDENCES:
-                acts = reviewed(scene, least, self._pace).acts
-                saved[Choice(place, least)] = alone - self._pace.seconds(acts)
-        return saved
 
     def _learn(self) -> None:
         """Learn from the images that are done, where enough have come since the last time."""
