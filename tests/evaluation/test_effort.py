@@ -149,7 +149,8 @@ def test_the_choice_is_what_saved_most_before_and_stays_where_nothing_is_better(
     assert chosen([better], now, [0, 1]) == Choice(1, 0.5)
     assert chosen([better], now, [0]) == now, "a model that predicted nothing here cannot be chosen"
     assert chosen([{Choice(0, 0.25): 2.0, Choice(1, 0.5): 2.0}], now, [0, 1]) == now
-    assert change_acts(now, Choice(1, 0.5)) == Acts(clicks=2, strokes=1)
+    assert change_acts(now, Choice(1, 0.5)) == Acts(clicks=2)
+    assert change_acts(now, Choice(0, 0.5)) == NOTHING, "the window moves the threshold by itself"
     assert change_acts(now, now) == NOTHING
 
 

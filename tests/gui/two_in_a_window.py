@@ -309,6 +309,12 @@ class TwoInAWindow(TwoAtOnce):
         self.all_images = True
         self.window.actions["accept-set" if whole_set else "accept-image"].trigger()
 
+    @rule()
+    def auto_confidence(self) -> None:
+        """The threshold moves by itself after each reviewed image, or no longer."""
+        with self.undisturbed():
+            self.window.actions["auto-confidence"].trigger()
+
     # --- files that come and go -----------------------------------------------------------------------
 
     @rule()

@@ -8,6 +8,7 @@ from labeler.core.filtering import FilterKind
 from labeler.core.model_titles import full_title
 from labeler.gui.labelling.agreement_panel import ACCEPTED
 from labeler.gui.models.model_choice import ModelChoice
+from labeler.gui.predictions.auto_confidence import AutoConfidence
 from labeler.gui.predictions.histogram import BINS, Histogram
 from labeler.gui.predictions.predictions import LEAST, MOST, Faint, Predictions
 from labeler.gui.session.session import Session
@@ -39,6 +40,11 @@ _EXPLAINED = {
     "none": "Everything from the confidence threshold up is kept.",
 }
 
+_AUTO = (
+    "After each image that you mark as reviewed, the threshold goes where it would have saved most on the "
+    "last ones. Off once you move it yourself."
+)
+
 
 class PredictionsPanel(Card):
     """Sliders that act at once on the canvas, with what they come to on the image and the set."""
@@ -46,10 +52,18 @@ class PredictionsPanel(Card):
     run_asked = Signal()
     """The person wants a model to be run, since there is nothing to show."""
 
-    def __init__(self, session: Session, predictions: Predictions, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        predictions: Predictions,
+        parent: QWidget | None = None,
+        *,
+        auto: AutoConfidence | None = None,
+    ) -> None:
+        """`auto` moves the threshold by itself, where there is such a thing."""
         super().__init__("Predictions", parent)
         self.unfolded.connect(self.refresh)
-        self._session, self._predictions = session, predictions
+        self._session, self._predictions, self._auto = session, predictions, auto
         self.model = ModelChoice(session, "Model whose predictions are shown", self, none=ACCEPTED)
         self._make_sliders()
         self._make_steps()
@@ -72,6 +86,13 @@ class PredictionsPanel(Card):
         self.confidence = _Slider("confidence", "Candidates from this confidence up  (, and .)", self)
         self.iou = _Slider("NMS IoU", "", self)
         self.confidence.moved.connect(lambda value: predictions.set_filter(confidence=value))
+        self.auto_button = tool_button("auto-fix", _AUTO, self)
+        self.auto_button.setCheckable(True)
+        self.auto_button.setVisible(self._auto is not None)
+        if self._auto is not None:
+            self.auto_button.toggled.connect(self._auto.set_on)
+            self._auto.changed.connect(self._show_auto)
+            self._show_auto()
         self.iou.moved.connect(lambda value: predictions.set_filter(iou=value))
         self.kind = Choice("Kind of suppression", KINDS, self)
         self.kind.currentIndexChanged.connect(self._choose_kind)
@@ -87,6 +108,10 @@ class PredictionsPanel(Card):
         self.faint.currentIndexChanged.connect(lambda _: predictions.set_faint(self.faint.currentData()))
         self.counts = QLabel(self, wordWrap=True)
         self.counts.setObjectName("quiet")
+
+    def _show_auto(self) -> None:
+        with QSignalBlocker(self.auto_button):
+            self.auto_button.setChecked(self._auto is not None and self._auto.is_on)
 
     def _make_steps(self) -> None:
         walk = self._predictions.step_walk
@@ -126,6 +151,7 @@ class PredictionsPanel(Card):
             grid.addWidget(slider.name, row, 0)
             grid.addWidget(slider.slider, row, 1)
             grid.addWidget(slider.value, row, 2)
+        grid.addWidget(self.auto_button, 0, 3)
         grid.setColumnStretch(1, 1)
         kinds = QHBoxLayout()
         kinds.setSpacing(4)

@@ -82,6 +82,8 @@ class Settings(msgspec.Struct):
     export: ExportHabits = ExportHabits()
     filters: dict[str, dict[str, Any]] = {}
     """What was last set of confidence, IoU, kind and top-k, by the name of the model."""
+    auto_confidence: bool = False
+    """Whether the confidence threshold is moved to where it would have saved most."""
     detectors: dict[str, str] = {}
     """The detector that was chosen last to run in a project, by the project's file."""
     clicks: dict[str, str] = {}

@@ -55,6 +55,8 @@ class Learner(QObject):
 
     changed = Signal()
     """It does something else, or says something else."""
+    switched = Signal(bool)
+    """A person switched it on or off."""
     predicted = Signal(tuple)
     """Ids of images that have other predictions now."""
 
@@ -121,6 +123,7 @@ class Learner(QObject):
         else:
             self._settle.stop()
             self._stop()
+        self.switched.emit(on)
         self.changed.emit()
 
     def close(self) -> None:

@@ -301,6 +301,15 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             heading="Predictions",
         ),
         Action(
+            "auto-confidence",
+            "Confidence that saves most",
+            (),
+            switch=lambda w, on: w.bench.auto_confidence.set_on(on),
+            ticked=lambda w: w.bench.auto_confidence.is_on,
+            while_dragging=True,
+            heading="Predictions",
+        ),
+        Action(
             "accept-image",
             "Accept all on this image",
             ("Ctrl+Shift+Return",),

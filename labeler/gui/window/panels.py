@@ -78,7 +78,7 @@ def _agreement(bench: Workbench) -> AgreementPanel:
 
 
 def _predictions(bench: Workbench) -> PredictionsPanel:
-    panel = PredictionsPanel(bench.session, bench.predictions)
+    panel = PredictionsPanel(bench.session, bench.predictions, auto=bench.auto_confidence)
     panel.run_asked.connect(lambda: bench.shows.emit("Pre-annotate"))
     return panel
 

@@ -21,6 +21,7 @@ from labeler.gui.exchange.labelme_keeper import LabelmeKeeper
 from labeler.gui.exchange.undecided import UndecidedOffers
 from labeler.gui.images.photo_desk import PhotoDesk
 from labeler.gui.labelling.clipboard import Clipboard
+from labeler.gui.predictions.auto_confidence import AutoConfidence
 from labeler.gui.predictions.batch import Batch
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.agreements import SetAgreements
@@ -89,6 +90,8 @@ class Workbench(QObject):
     def _build_predictions(self) -> None:
         session = self.session
         self.predictions = Predictions(session, self, remembered=self.settings.filters)
+        self.auto_confidence = AutoConfidence(session, self.predictions, self)
+        self.auto_confidence.set_on(self.settings.auto_confidence)
         self.reviewing = Reviewing(session, self.predictions, self)
         self.agreements = SetAgreements(session, self.predictions, self)
         self.queue = ReviewQueue(session, self.predictions, self.reviewing, self.agreements, self)
@@ -145,6 +148,9 @@ class Workbench(QObject):
         self.training.finished.connect(lambda _: self.model_made.emit())
         self.training.list.changed.connect(self.evaluation.plan.look)
         self.follow_up.shows.connect(self.shows)
+        self.auto_confidence.changed.connect(self._keep_auto)
+        self.auto_confidence.told.connect(lambda text: notifier.info(text, key="threshold"))
+        self.learner.switched.connect(lambda on: self.auto_confidence.set_on(True) if on else None)
         self.reviewing.told.connect(lambda text: notifier.info(text, key="accepted"))
         self.guarantees.drawn.connect(self.opened)
         for teller in (self.training, self.follow_up):
@@ -169,6 +175,10 @@ class Workbench(QObject):
     def _mark_doubts(self) -> None:
         """A quiet dot on each label of the open image that is worth a second look."""
         self.canvas.picture.mark(self.second_look.on_open_image())
+
+    def _keep_auto(self) -> None:
+        self.settings.auto_confidence = self.auto_confidence.is_on
+        self.settings.save()
 
     def take_mapping(self) -> None:
         """Candidates have other categories now: filter, measure and queue them anew."""
