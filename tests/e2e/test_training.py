@@ -287,6 +287,7 @@ def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:
     user.wait(lambda: "predicted" in learner.words and not learner.doing, LONG)
     assert learner.why.startswith("On images held out (3 in 3 parts): AP50 ")
     assert learner.why in user.window.panels[TrainingPanel].learning.toolTip()
+    assert user.window.status_line.learning.text() == f"Learns while you label · {learner.words}"
     model = user.session.measure.model
     assert model is not None
     assert model.name == NAME

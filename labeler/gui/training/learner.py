@@ -113,6 +113,15 @@ class Learner(QObject):
         """Whether there is a model that learns in seconds."""
         return self._desk.trainer(TRAINER) is not None
 
+    @property
+    def told(self) -> str:
+        """What it is at, or has come to, in a few words; "" while it is off."""
+        if not self._is_on:
+            return ""
+        return {"": self.words, "learning": "Learning", "predicting": "Predicting the next images"}[
+            self.doing
+        ]
+
     def set_on(self, on: bool) -> None:
         """Learn from now on, with what is labelled already; or no longer."""
         if on == self._is_on:

@@ -202,19 +202,15 @@ class TrainingPanel(Card):
         with QSignalBlocker(self.learning):
             self.learning.setChecked(learner.is_on)
         self.learning.setEnabled(learner.is_available or learner.is_on)
-        doing = {"": learner.words, "learning": "Learning", "predicting": "Predicting the next images"}
         self.learning.setToolTip(
-            f"{_LEARNING}.\n{doing[learner.doing]}\n{learner.why}".strip()
-            if learner.is_available
-            else _NO_LEARNER
+            f"{_LEARNING}.\n{learner.told}\n{learner.why}".strip() if learner.is_available else _NO_LEARNER
         )
         self.set_note(self._note())
 
     def _note(self) -> str:
         learner = self._learner
         if learner is not None and learner.is_on and not self._desk.is_busy:
-            doing = {"": learner.words, "learning": "Learning", "predicting": "Predicting"}
-            return doing[learner.doing]
+            return learner.told
         live, course = self._desk.live, self._desk.course
         if live is None or course is None or course.now is None:
             return ""

@@ -133,6 +133,10 @@ class MainWindow(QObject):
         session.saved_changed.connect(self._show_saved)
         host.state_changed.connect(self.status_line.show_host)
         self.status_line.checkup_wanted.connect(self.commands.show_checkup)
+        learner = self.bench.learner
+        learner.changed.connect(
+            lambda: self.status_line.show_learning(learner.told, learner.why, is_on=learner.is_on)
+        )
         canvas.pointer_moved.connect(self.status_line.show_pointer)
         canvas.sight.zoom_changed.connect(self.status_line.show_zoom)
 

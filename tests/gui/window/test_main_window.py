@@ -222,6 +222,21 @@ def test_the_pixel_under_the_pointer_is_read_out(opened: MainWindow) -> None:
     assert not any(label.text().startswith("rgb") for label in opened.frame.statusBar().findChildren(QLabel))
 
 
+def test_that_it_learns_is_said_at_the_foot_of_the_window(opened: MainWindow) -> None:
+    line = opened.status_line.learning
+    action = opened.actions["learn"]
+    assert line.text() == ""
+    action.trigger()
+    assert line.text() == "Learns while you label"
+    learner = opened.bench.learner
+    learner.words, learner.why = "Learnt; predicted 3 images", "AP50 0.70"
+    learner.changed.emit()
+    assert line.text() == "Learns while you label · Learnt; predicted 3 images"
+    assert line.toolTip() == "AP50 0.70"
+    action.trigger()
+    assert (line.text(), line.toolTip()) == ("", "")
+
+
 def test_reviewed_is_ticked_for_the_image_that_is(qtbot: QtBot, opened: MainWindow) -> None:
     opened.actions["reviewed"].trigger()
     assert opened.session.place.image is not None

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 from labeler.gui.children.host_client import HostState
 from labeler.gui.session.project_link import READ_ONLY, SAVED, SAVING
 from labeler.gui.toolkit import theme
+from labeler.gui.toolkit.cards import ElidedLabel
 
 
 class _Clickable(QLabel):
@@ -33,10 +34,11 @@ class StatusLine(QStatusBar):
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self._pixel, self._color, self._zoom = QLabel(), QLabel(), QLabel()
-        self._note = QLabel()
+        self._note, self.learning = QLabel(), ElidedLabel()
         self._model, self._learnt, self._device = QLabel(), _Clickable(), _Clickable()
         for label in (self._zoom, self._pixel, self._color, self._note):
             self.addWidget(label)
+        self.addWidget(self.learning, 1)  # which gives way where the window is narrow
         for label in (self._model, self._learnt, self._device):
             self.addPermanentWidget(label)
         for clickable in (self._learnt, self._device):
@@ -58,6 +60,11 @@ class StatusLine(QStatusBar):
     def show_note(self, note: str) -> None:
         """What a person must know about the open image, such as that it is damaged."""
         self._note.setText(note)
+
+    def show_learning(self, words: str, why: str, *, is_on: bool) -> None:
+        """That "Learn while I label" is on, what it is at, and what its last round found out of itself."""
+        self.learning.setText(" · ".join(filter(None, ["Learns while you label", words])) if is_on else "")
+        self.learning.setToolTip(why if is_on else "")
 
     def show_learnt(self, gain: str, *, is_used: bool) -> None:
         """What the SAM tools have gained by learning, and whether that is used; "" for nothing."""
