@@ -3,17 +3,18 @@
 `Project` is what is needed of `project.store.Store`: formats and project know nothing of each other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from labeler.core.photos.images import Header
 from labeler.core.photos.photo_files import Fingerprint
-from labeler.core.records import Annotation, Candidate, Category, Edit, Image, Model
+from labeler.core.records import Annotation, Candidate, Category, Change, Edit, Image, Model
+from labeler.errors import ImportStoppedError
 from labeler.formats.coco.coco_file import CocoDocument, open_document, open_list
 from labeler.formats.coco.coco_reading import Area, dataset_of
 from labeler.formats.coco.frames import IN_DOUBT, Choice
@@ -29,6 +30,9 @@ from labeler.formats.report import Ledger, Report
 from labeler.formats.spec import Dataset
 from labeler.formats.whose_ids import Meant, meant_by, meant_in
 
+T = TypeVar("T")
+PORTION = 256
+"""Changes that are written at once."""
 TOP_LEVEL = "coco"
 """The project's setting that keeps the other top-level keys (info, licenses) of imported files."""
 
@@ -72,7 +76,14 @@ class Project(Protocol):
     def meta(self, key: str) -> str: ...
     def set_meta(self, key: str, value: str) -> None: ...
     def transaction(self) -> AbstractContextManager[None]: ...
-    def apply(self, edit: Edit) -> int: ...
+    def long_edit(self, label: str) -> "EditInPortions": ...
+
+
+class EditInPortions(Protocol):
+    """An edit that is written in portions: see `labeler.project.long_edit.LongEdit`."""
+
+    def add(self, changes: Sequence[Change]) -> None: ...
+    def finish(self) -> int: ...
 
 
 class ImportPlan(Struct, frozen=True):
@@ -108,6 +119,7 @@ class Importing:
         self._edited: Edited = edited
         self._area: Area = area
         self._document = document
+        self._should_stop: Callable[[], bool] = lambda: False
         self._revision = -1
         self._root = Path()
         self._images: list[Image] = []
@@ -132,6 +144,7 @@ class Importing:
     @no_collection()
     def read(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """Read the file and look at the photos. Raises FormatError; ImportStoppedError when stopped."""
+        self._should_stop = should_stop
         document = self._document or open_document(
             self.labels, images=self._images_in or self._root, frame=self._frame, should_stop=should_stop
         )
@@ -187,22 +200,43 @@ class Importing:
         made = replace(ledger.report(report.source, totals), format=report.format)
         return ImportPlan(edit, extra, made, self._revision)
 
-    def carry_out(self, project: Project, plan: ImportPlan) -> bool:
-        """Write the plan in one transaction; False where the project was written to since `look`."""
+    def carry_out(self, project: Project, plan: ImportPlan) -> Generator[None, None, bool]:
+        """Write the plan inside a transaction, in portions, what it changes before what it adds.
+
+        Gives False where the project was written to since `look`. Raises ImportStoppedError when stopped.
+        """
         if project.revision != plan.revision:
             return False
-        if plan.edit.changes or plan.extra != project.meta(TOP_LEVEL).encode():
-            with project.transaction():
-                if plan.edit.changes:
-                    project.apply(plan.edit)
-                project.set_meta(TOP_LEVEL, plan.extra.decode())
+        if plan.edit.changes:
+            edit = project.long_edit(plan.edit.label)
+            changed = [one for one in plan.edit.changes if one.before is not None]
+            added = [one for one in plan.edit.changes if one.before is None]
+            for changes in (changed, added):
+                for start in range(0, len(changes), PORTION):
+                    if self._should_stop():
+                        raise ImportStoppedError("Nothing was imported: it was stopped.")
+                    with no_collection():
+                        edit.add(changes[start : start + PORTION])
+                    yield
+            edit.finish()
+        if plan.extra != project.meta(TOP_LEVEL).encode():
+            project.set_meta(TOP_LEVEL, plan.extra.decode())
         return True
 
-    def finish(self, project: Project) -> Report:
-        """Match what was read with the project as it is now, and write it at once."""
+    def portions(self, project: Project) -> Generator[None, None, Report]:
+        """Match what was read with the project as it is now, and write it inside a transaction."""
         self.look(project)
         plan = self.plan(project.annotations)
-        self.carry_out(project, plan)
+        yield from self.carry_out(project, plan)
+        return plan.report
+
+    def finish(self, project: Project) -> Report:
+        """`portions`, one after the other, in one transaction; none where there is nothing to write."""
+        self.look(project)
+        plan = self.plan(project.annotations)
+        if plan.edit.changes or plan.extra != self._meta.encode():
+            with project.transaction():
+                finished(self.carry_out(project, plan))
         return plan.report
 
 
@@ -274,36 +308,42 @@ class ImportingResults:
         placing = Placing(self._images, root=self._root, folder=folder, names=names)
         return meant_in(dataset_of(document)[0], placing.known, self._categories)
 
-    def portions(self, project: Project) -> Iterator[None]:
-        """Write the candidates portion by portion inside a transaction that is running; see `finish`."""
+    def portions(self, project: Project) -> Generator[None, None, Report]:
+        """Write the candidates portion by portion inside a transaction; earlier ones there are replaced.
+
+        Those on images or of categories that were deleted since `look` are left out. Raises
+        ImportStoppedError when stopped. Gives what became of each item.
+        """
         reading = self._reading
         assert reading is not None, "the file was read"
         into: Replacing | None = None
-        for candidates in reading.portions():
-            if candidates:
-                if into is None:
-                    into = project.predictions.replacement(
-                        project.predictions.ensure_model(self._model, self._version).id
-                    )
-                into.add_present(candidates)
+        candidates = reading.portions()
+        while True:
+            with no_collection():
+                portion = next(candidates, None)
+                if portion is None:
+                    return reading.report()
+                if portion and into is None:
+                    maker = project.predictions.ensure_model(self._model, self._version)
+                    into = project.predictions.replacement(maker.id)
+                if into is not None:
+                    into.add_present(portion)
             yield
 
-    def report(self) -> Report:
-        """What became of each item that was written so far."""
-        assert self._reading is not None, "the file was read"
-        return self._reading.report()
-
-    @no_collection()
     def finish(self, project: Project) -> Report:
-        """Write the candidates in one transaction; earlier ones on the same images are replaced.
-
-        Those on images or of categories that were deleted since `look` are left out. Raises
-        ImportStoppedError when stopped, and nothing is written.
-        """
+        """`portions`, one after the other, in one transaction."""
         with project.transaction():
-            for _ in self.portions(project):
-                pass
-        return self.report()
+            return finished(self.portions(project))
+
+
+def finished(portions: Generator[None, None, T]) -> T:
+    """What work in portions gives, where nothing else has to come in between."""
+    while True:
+        try:
+            next(portions)
+        except StopIteration as end:
+            made: T = end.value
+            return made
 
 
 def import_results(

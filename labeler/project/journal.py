@@ -20,6 +20,8 @@ from labeler.project.table_rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row,
 
 State: TypeAlias = Literal["done", "undone", "abandoned"]
 _Delta: TypeAlias = dict[str, Any]
+JournalRow: TypeAlias = tuple[str, int, int | None, bytes | None, bytes | None]
+"""Kind, record id, image id, and both sides of a change."""
 
 
 class MisfitError(ProjectError):
@@ -55,7 +57,7 @@ def record(db: sqlite3.Connection, edit: Edit, *, midway: Callable[[], None]) ->
     for index, change in enumerate(edit.changes):
         if index == len(edit.changes) // 2:
             midway()
-        rows.append(_write(db, change))
+        rows.append(write(db, change))
     images = {image_id for _, _, image_id, _, _ in rows if image_id is not None}
     cursor = db.execute(
         "INSERT INTO edit(parent, label, time, state, images, image_id) VALUES (?, ?, ?, 'done', ?, ?)",
@@ -69,7 +71,13 @@ def record(db: sqlite3.Connection, edit: Edit, *, midway: Callable[[], None]) ->
     return edit_id
 
 
-def _write(db: sqlite3.Connection, change: Change) -> tuple[str, int, int | None, bytes | None, bytes | None]:
+def made(table: Table, row: Row, image_id: int | None) -> JournalRow:
+    """What the journal keeps of a new row."""
+    return table.name, row[0], image_id, None, _pack(table, row, range(len(table.columns)))
+
+
+def write(db: sqlite3.Connection, change: Change) -> JournalRow:
+    """Do one change inside a running transaction; gives what the journal keeps of it."""
     table, key = table_of(change.record), change.record.id
     before, after = _rows(table, change)
     stored = _stored(db, table, key)

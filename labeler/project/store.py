@@ -15,6 +15,7 @@ from labeler.project.agreement_history import Agreements
 from labeler.project.candidates import StoredCandidates
 from labeler.project.edit_history import History
 from labeler.project.keeping.securing import Securing
+from labeler.project.long_edit import LongEdit
 from labeler.project.open_file import OpenFile, Probe, no_probe
 from labeler.project.photos.fingerprints import Photos
 from labeler.project.runs import Runs
@@ -171,6 +172,10 @@ class Store:
             edit_id = journal.record(self.file.db, edit, midway=self.file.at_mid_action)
             self.ids.note(edit.changes)
             return edit_id
+
+    def long_edit(self, label: str) -> LongEdit:
+        """An edit that is written in portions, inside a transaction that is running."""
+        return LongEdit(self.file.db, self.ids, label, midway=self.file.at_mid_action)
 
     def settle(self, edit: Edit) -> tuple[int, Edit]:
         """`apply` what a person did to what they saw; gives its journal id, and the edit as it was applied.

@@ -6,52 +6,29 @@ import queue
 import sqlite3
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from labeler.core.records import Edit
 from labeler.errors import LabelerError, ProjectError
 from labeler.project.keeping import snapshots, trouble
 from labeler.project.keeping.kept import place_for, sentence
-from labeler.project.keeping.replay import Replay, TakingUp, refusal
+from labeler.project.keeping.replay import Since, TakingUp
 from labeler.project.keeping.rescue_file import RescueFile, Step
 from labeler.project.keeping.upkeep import Upkeep
 from labeler.project.keeping.whereabouts import AwayError
 from labeler.project.open_file import Probe, no_probe
+from labeler.project.portions import LettingIn, Portions, WriterJob
 from labeler.project.store import Store
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class _Job(Generic[T]):
-    """A piece of work in the queue."""
-
-    def __init__(
-        self,
-        work: Callable[[Store], T],
-        done: Callable[[T], None],
-        failed: Callable[[Exception], None],
-        step: Step | None,
-        rescued: str = "",
-    ) -> None:
-        self.work = work
-        self.done = done
-        self.failed = failed
-        self.step = step
-        self.token = uuid.uuid4().hex if step is not None else ""
-        """What the project notes with a step, so that a commit which only seemed to fail is known."""
-        self.rescued = rescued
-        """Its token in the rescue file; "" while it is only in memory."""
-        self.result: list[T] = []
-        """What the last try gave, whether it reached the disk or not."""
-
-
-_Message: TypeAlias = "_Job[Any] | Literal['close']"
+_Message: TypeAlias = WriterJob[Any] | Literal["close"]
 
 
 class Writer:
@@ -85,7 +62,7 @@ class Writer:
         self._on_away = on_away
         self._on_damage = on_damage
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
-        self._waiting: deque[_Job[Any]] = deque()
+        self._waiting: deque[WriterJob[Any]] = deque()
         """Work taken from the inbox while earlier work waited for the disk."""
         self._pending = 0
         self._count = threading.Lock()
@@ -97,8 +74,7 @@ class Writer:
         self._given_up = False
         """Closing, and the disk still does not take it: what can be rescued is not tried any more."""
         self._rescue = RescueFile(path)
-        self._recent: deque[tuple[int, Step]] = deque()
-        """The steps that no snapshot has yet, each with its revision."""
+        self._since = Since()
 
     @classmethod
     def open(
@@ -147,20 +123,20 @@ class Writer:
 
     def post(
         self,
-        work: Callable[[Store], T],
+        work: Callable[[Store], T | Portions[T]],
         done: Callable[[T], None] = lambda _: None,
         failed: Callable[[Exception], None] = lambda _: None,
         *,
         step: Step | None = None,
     ) -> None:
-        """Have work done; returns at once.
+        """Have work done; returns at once. Work that is a generator is one transaction, see `LettingIn`.
 
         `step` says what the work is in a form that can be rescued; see `apply`, `undo`, `redo`.
         """
         if self._closing:
             raise ProjectError(f"{self.path.name} is closed.")
         self._count_pending(1)
-        self._inbox.put(_Job(work, done, failed, step))
+        self._inbox.put(WriterJob(work, done, failed, step))
 
     def call(self, work: Callable[[Store], T]) -> T:
         """Have work done and wait for what it gives; raises what it raises. Not for callbacks."""
@@ -228,16 +204,16 @@ class Writer:
             if not self.read_only:
                 store.file.tells_of_away = True
                 self._take_up_rescued(store)
-            upkeep = Upkeep(store, self._on_damage)
+            upkeep = Upkeep(store, self._on_damage, self._on_told)
             while (job := self._next(store, upkeep)) is not None:
                 self._finish(store, job)
-                self._forget_kept(upkeep.kept_revision)
+                self._since.forget(upkeep.kept_revision)
                 upkeep.worked()
             self._look(store)
             upkeep.last()
         self._let_go(self.trouble)
 
-    def _next(self, store: Store, upkeep: Upkeep) -> _Job[Any] | None:
+    def _next(self, store: Store, upkeep: Upkeep) -> WriterJob[Any] | None:
         """The next job; None when it is time to close. Does the upkeep while there is nothing else."""
         while not self._waiting:
             try:
@@ -248,11 +224,11 @@ class Writer:
                 continue
             if message == "close":
                 return None
-            if isinstance(message, _Job):
+            if isinstance(message, WriterJob):
                 return message
         return self._waiting.popleft()
 
-    def _finish(self, store: Store, job: _Job[Any]) -> None:
+    def _finish(self, store: Store, job: WriterJob[Any]) -> None:
         """Do a job, however often it takes, and tell its owner."""
         while not (self._given_up and job.step is not None):
             try:
@@ -271,12 +247,13 @@ class Writer:
         self._rescue_steps(job)
         self._tell(job.failed, ProjectError(self.trouble))
 
-    def _attempt(self, store: Store, job: _Job[T]) -> T:
+    def _attempt(self, store: Store, job: WriterJob[T]) -> T:
         """Do a job once. Where it is saved, it is so in the file that is at the project's path."""
         if not self.read_only and (away := self._whether_away(store)):
             self._move(store, away)
         if job.step is None:
-            result = job.work(store)
+            made = job.work(store)
+            result: T = self._in_portions(store, made) if isinstance(made, Generator) else made
         elif job.result and store.meta("step") == job.token:
             # the commit that seemed to fail did not
             result = job.result[0]
@@ -286,23 +263,64 @@ class Writer:
             self._move(store, store.file.away)
         return result
 
-    def _commit(self, store: Store, job: _Job[T]) -> T:
+    def _in_portions(self, store: Store, portions: Portions[T]) -> T:
+        between = LettingIn(store, self._rescue, tell=self._tell)
+        try:
+            result = between.do(portions, self._take_short)
+        except BaseException:
+            self._do_again_after(between)
+            raise
+        finally:
+            self._waiting.extend(between.put_off)
+        for job in between.told():
+            assert job.step is not None, "it is a step"
+            self._since.note(store.revision, job.step)
+        between.tell_all()
+        if between.told() and not any(waiting.rescued for waiting in self._waiting):
+            self._rescue.discard()
+        return result
+
+    def _take_short(self) -> WriterJob[Any] | None:
+        """What waits and may come in between; None for nothing."""
+        if self._waiting:
+            return self._waiting.popleft()
+        try:
+            message = self._inbox.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(message, WriterJob):
+            return message
+        self._inbox.put(message)
+        return None
+
+    def _do_again_after(self, between: LettingIn) -> None:
+        """Queue what came between the portions of work that was taken back, before anything else."""
+        told = between.told()
+        taking = TakingUp(self.path, self._rescue, self._on_told, number=len(told))
+        again = [
+            self._taken_up(taking, job.step, job.rescued) if job in told else job for job in between.came
+        ]
+        self._waiting.extendleft(reversed(again))
+
+    def _taken_up(self, taking: TakingUp, step: Step | None, token: str) -> WriterJob[Any]:
+        assert step is not None, "it is a step"
+        self._count_pending(1)
+        took, refused = partial(taking.took, step), partial(self._refused, taking, step)
+        return WriterJob(taking.replay.work(step, token), took, refused, step, token)
+
+    def _commit(self, store: Store, job: WriterJob[T]) -> T:
         if isinstance(job.step, Edit):
             store.securing.secure_before(job.step)
         with store.transaction():
-            result = job.work(store)
+            result: T = job.work(store)
             job.result = [result]
             store.set_meta("step", job.token)
             if job.rescued:
                 store.set_meta("rescued", job.rescued)
             revision = store.revision + 1
         assert job.step is not None, "it is a step"
-        self._recent.append((revision, job.step))
+        self._since.note(revision, job.step)
         return result
-
-    def _forget_kept(self, revision: int) -> None:
-        while self._recent and self._recent[0][0] <= revision:
-            self._recent.popleft()
 
     def _tell(self, callback: Callable[[Any], None], value: object) -> None:
         self._count_pending(-1)
@@ -322,7 +340,7 @@ class Writer:
 
     # --- while the disk does not take it ------------------------------------------------------
 
-    def _sit_out(self, store: Store, job: _Job[Any], error: Exception) -> None:
+    def _sit_out(self, store: Store, job: WriterJob[Any], error: Exception) -> None:
         """Wait until it is worth trying again, and rescue meanwhile what is posted."""
         until = time.monotonic() + self.retry_seconds
         while True:
@@ -337,7 +355,7 @@ class Writer:
             except queue.Empty:
                 trouble.reconnect(store, error)
                 return
-            if isinstance(message, _Job):
+            if isinstance(message, WriterJob):
                 self._waiting.append(message)
             else:
                 self._inbox.put("close")
@@ -345,7 +363,7 @@ class Writer:
                 self._given_up = trouble.is_damage(error)
                 return
 
-    def _rescue_steps(self, first: _Job[Any]) -> bool:
+    def _rescue_steps(self, first: WriterJob[Any]) -> bool:
         """Write down, in order, all edits that wait and are not written down; False if that fails too."""
         try:
             for job in (first, *self._waiting):
@@ -356,7 +374,7 @@ class Writer:
             return False
         return True
 
-    def _settle(self, job: _Job[Any]) -> None:
+    def _settle(self, job: WriterJob[Any]) -> None:
         """The disk took a job, or there was a better reason than the disk to refuse it."""
         if self._given_up:
             return
@@ -394,33 +412,17 @@ class Writer:
         except (LabelerError, OSError, sqlite3.Error) as error:
             logger.warning("%s cannot go on in %s: %s", self.path, target, error)
             raise away from error
-        if source is not None:
-            self._do_again(store)
+        if source is not None and (dropped := self._since.do_again(store)):
+            self._rescue.keep_aside(dropped)
         self.path = target
         self._rescue = RescueFile(target)
         self._say("")
         self._on_away(sentence(away, target), target)
 
-    def _do_again(self, store: Store) -> None:
-        """Bring a snapshot up to what was saved since."""
-        replay, reached = Replay(), store.revision
-        for revision, step in [one for one in self._recent if one[0] > reached]:
-            try:
-                outcome = replay.work(step)(store)
-            except LabelerError as error:
-                logger.warning("A step of revision %d was refused: %s", revision, error)
-                outcome = refusal(step)
-            replay.note(step, outcome)
-        if replay.dropped:
-            self._rescue.keep_aside(replay.dropped)
-
     def _take_up_rescued(self, store: Store) -> None:
         """Queue what an earlier session could not write, before anything else."""
         taking = TakingUp(self.path, self._rescue, self._on_told)
-        for step, token in taking.steps(store):
-            took, refused = partial(taking.took, step), partial(self._refused, taking, step)
-            self._waiting.append(_Job(taking.replay.work(step), took, refused, step, token))
-            self._count_pending(1)
+        self._waiting.extend(self._taken_up(taking, step, token) for step, token in taking.steps(store))
 
     def _assert_room(self, store: Store) -> None:
         """Raises `CannotWriteError` where rescued edits cannot be taken up: all reads would wait for them."""

@@ -19,6 +19,7 @@ from labeler.paths import data_dir
 from labeler.project import schema, shape_bytes
 from labeler.project.keeping import copying, snapshots
 from labeler.project.keeping.snapshots import DamagedProjectError
+from labeler.project.keeping.upkeep import Upkeep
 from labeler.project.store import Store
 
 
@@ -124,6 +125,40 @@ def at_the_time(monkeypatch, when: datetime) -> None:
             return when
 
     monkeypatch.setattr(copying, "datetime", Clock)
+
+
+def test_they_take_no_more_than_a_share_of_the_disk_and_it_is_told(path: Path, monkeypatch) -> None:
+    usage = shutil.disk_usage(path.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    folder = snapshots.folder_to_write(path)
+    now, made = datetime(2026, 5, 20, 12, tzinfo=UTC), []
+    for number in range(20):  # ten of today, one a day before
+        ago = timedelta(seconds=number) if number < 10 else timedelta(days=number - 9)
+        file = folder / f"labels-{(now - ago).strftime(snapshots.STAMP)}.labeler"
+        file.write_bytes(bytes(1000))
+        made.append(file)
+    monkeypatch.setattr(snapshots, "ALWAYS", 0)
+    monkeypatch.setattr(snapshots, "SHARE", 0.25)
+    told = snapshots.rotate(folder, "labels", keeping=made[0])
+    left = [file for file in made if file.exists()]
+    assert len(left) == 5
+    assert left == [*made[:2], *made[10:13]], "the two newest, then one a day"
+    assert told.startswith("5 earlier copies are kept of labels, 0.0 GB: more would take over a tenth")
+    monkeypatch.setattr(snapshots, "SHARE", 0.01)
+    snapshots.rotate(folder, "labels", keeping=made[0])
+    assert [file for file in made if file.exists()] == made[:2], "never fewer than two"
+
+
+def test_the_window_is_told_once_that_few_snapshots_are_kept(path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "rotate", lambda *_, **__: "few")
+    said: list[str] = []
+    with Store.open(path) as store:
+        upkeep = Upkeep(store, lambda _: None, said.append)
+        for name in ("a", "b"):
+            store.apply(Edit("Add", (Change(None, Category(ord(name), name, "#ff0000")),)))
+            assert upkeep._secure(1)
+        upkeep.last()
+    assert said == ["few"]
 
 
 def test_a_clock_put_back_loses_no_snapshot_and_makes_none_look_newer(path: Path, monkeypatch) -> None:

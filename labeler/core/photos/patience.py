@@ -7,10 +7,12 @@ their disk is left alone: it is named, and what lies on it is left out at once, 
 """
 
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -135,48 +137,84 @@ def _stuck(path: Path) -> ImageError:
 # --- a thread that is not waited for --------------------------------------------------------------
 
 
-class _Look(threading.Thread):
+class _Look:
+    """One look, on whichever thread."""
+
     def __init__(self, work: Callable[[], object]) -> None:
-        super().__init__(name="looking", daemon=True)
         self.done = threading.Event()
         self.error: BaseException | None = None
-        self.clock: int | None = None
         self._work = work
 
     def run(self) -> None:
-        _here.unhurried = True  # a look within a look is part of it
-        if hasattr(time, "pthread_getcpuclockid"):
-            self.clock = time.pthread_getcpuclockid(threading.get_ident())
         try:
             self._work()
         except BaseException as error:  # raised where it is waited for
             self.error = error
         self.done.set()
 
+
+class _Looker:
+    """A thread that looks for another one, look after look: to start one each time costs more than a look."""
+
+    def __init__(self) -> None:
+        self._due: queue.SimpleQueue[_Look | None] = queue.SimpleQueue()
+        self._clock: list[int] = []
+        # nothing but what it needs: it ends when nobody can give it anything to do any more
+        work = partial(_look_on, self._due, self._clock)
+        threading.Thread(target=work, name="looking", daemon=True).start()
+
+    def __del__(self) -> None:
+        self._due.put(None)
+
+    def give(self, look: _Look) -> None:
+        self._due.put(look)
+
     def worked(self) -> float | None:
         """Seconds of work so far; None where that is not known."""
         try:
-            return None if self.clock is None else time.clock_gettime(self.clock)
-        except OSError:  # it has just ended
+            return time.clock_gettime(self._clock[0]) if self._clock else None
+        except OSError:
             return None
+
+
+def _look_on(due: "queue.SimpleQueue[_Look | None]", clock: list[int]) -> None:
+    _here.unhurried = True  # a look within a look is part of it
+    if hasattr(time, "pthread_getcpuclockid"):
+        clock.append(time.pthread_getcpuclockid(threading.get_ident()))
+    while (look := due.get()) is not None:
+        look.run()
+        del look  # what it holds goes when it is done, not when the next one comes
 
 
 def _run(work: Callable[[], object], patience: float) -> bool:
     """Do it on a thread, raising what that raises; False where it was given up."""
+    looker: _Looker | None = getattr(_here, "looker", None)
+    if looker is None:
+        looker = _here.looker = _Looker()
     look = _Look(work)
-    look.start()
+    looker.give(look)
     idle, last = 0, -1.0
     while not look.done.wait(_STEP):
-        worked = look.worked()
+        worked = looker.worked()
         if worked is not None and worked > last + _MOVED:
             idle, last = 0, worked
             continue
         idle += 1  # steps, not time: a machine that slept has not waited
         if idle * _STEP > (LONGEST if worked is None else patience):
+            _here.looker = None  # this one is stuck, and ends when its disk answers after all
             return False
     if look.error is not None:
         raise look.error
     return True
+
+
+def _forget_looker() -> None:
+    """A forked process has no thread but its own."""
+    _here.looker = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_looker)
 
 
 # --- disks ----------------------------------------------------------------------------------------

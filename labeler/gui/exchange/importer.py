@@ -13,6 +13,8 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.records import Annotation
 from labeler.errors import ImportStoppedError, UnclearIdsError
+from labeler.project.keeping.copying import secure, secure_for_import
+from labeler.project.portions import Portions
 from labeler.project.store import Store
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ class LabelsFile(Protocol):
     def read(self, should_stop: Callable[[], bool]) -> None: ...
     def touched(self) -> list[int]: ...
     def plan(self, annotations: Callable[[int], Sequence[Annotation]]) -> ImportPlan: ...
-    def carry_out(self, project: Store, plan: ImportPlan) -> bool: ...
-    def finish(self, project: Store) -> Report: ...
+    def carry_out(self, project: Store, plan: ImportPlan) -> Portions[bool]: ...
+    def portions(self, project: Store) -> Portions[Report]: ...
 
 
 class Results(Protocol):
@@ -50,7 +52,7 @@ class Results(Protocol):
 
     def look(self, project: Store) -> None: ...
     def read(self, should_stop: Callable[[], bool]) -> None: ...
-    def finish(self, project: Store) -> Report: ...
+    def portions(self, project: Store) -> Portions[Report]: ...
 
 
 class Few(Struct, frozen=True, eq=False):
@@ -128,13 +130,16 @@ class Importer(QObject):
         """Take a results file in as the candidates of a model."""
         turn, stop = self._begin()
 
+        project = self._session.project
+
         def read(call: Ask) -> None:
             call(source.look)
             source.read(stop.is_set)
+            _secure(project)
 
         def write(_: object) -> None:
             if turn == self._turn:
-                self._write(turn, source.finish)
+                self._write(turn, source.portions)
 
         self._session.beside(read, write, failed=lambda error: self._fail(turn, error))
 
@@ -152,8 +157,11 @@ class Importer(QObject):
 
     def _match(self, source: LabelsFile, turn: int, stop: threading.Event, tries: int) -> None:
         """Match with what the project has, and have it written, unless edits came in between."""
+        project = self._session.project
 
         def plan(call: Ask) -> ImportPlan:
+            # it takes its time with a large project, in which the plan would get old
+            _secure(project)
             call(source.look)
             found: dict[int, tuple[Annotation, ...]] = {}
             wanted = source.touched()
@@ -168,10 +176,10 @@ class Importer(QObject):
             if turn != self._turn:
                 return
 
-            def carry_out(store: Store) -> Report | None:
-                if source.carry_out(store, made):
+            def carry_out(store: Store) -> Portions[Report | None]:
+                if (yield from source.carry_out(store, made)):
                     return made.report
-                return source.finish(store) if tries <= 1 else None
+                return (yield from source.portions(store)) if tries <= 1 else None
 
             self._write(turn, carry_out, again=lambda: self._match(source, turn, stop, tries - 1))
 
@@ -180,7 +188,7 @@ class Importer(QObject):
     def _write(
         self,
         turn: int,
-        work: Callable[[Store], Report | None],
+        work: Callable[[Store], Portions[Report] | Portions[Report | None]],
         *,
         again: Callable[[], None] = lambda: None,
     ) -> None:
@@ -191,7 +199,7 @@ class Importer(QObject):
             elif turn == self._turn:
                 again()
 
-        self._session.import_file(work, done, failed=lambda error: self._fail(turn, error))
+        self._session.import_file(work, done, secured=True, failed=lambda error: self._fail(turn, error))
 
     def _fail(self, turn: int, error: Exception) -> None:
         if turn != self._turn or isinstance(error, ImportStoppedError):
@@ -199,6 +207,12 @@ class Importer(QObject):
         self._is_busy = False
         unclear = isinstance(error, UnclearIdsError)
         (self.ids_unclear if unclear else self.failed).emit(str(error))
+
+
+def _secure(project: Path | None) -> None:
+    """Have the project as it is among the snapshots, beside the thread that saves."""
+    if project is not None:
+        secure_for_import(project, partial(secure, project))
 
 
 def _annotations(store: Store, *, ids: Sequence[int]) -> dict[int, tuple[Annotation, ...]]:

@@ -20,6 +20,7 @@ from labeler.gui.session.place import Place
 from labeler.gui.session.project_link import ProjectLink
 from labeler.project.journal import JournalEntry
 from labeler.project.keeping.rescue_file import Step
+from labeler.project.portions import Portions
 from labeler.project.settlement import Tail
 from labeler.project.store import Store
 
@@ -207,7 +208,11 @@ class History(QObject):
         self._link.write(compared, take, failed=refuse, step=step)
 
     def write_unseen(
-        self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]
+        self,
+        work: Callable[[Store], T | Portions[T]],
+        done: Callable[[T], None],
+        *,
+        failed: Callable[[Exception], None],
     ) -> None:
         """Have something written after which everything is read anew, such as an import; not after None."""
         self._acts.forget(older=True, newer=False)

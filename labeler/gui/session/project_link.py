@@ -340,7 +340,7 @@ class ProjectLink(QObject):
 
     def write(
         self,
-        work: Callable[[Store], T],
+        work: Callable[[Store], Any],
         done: Callable[[T], None],
         *,
         failed: Callable[[Exception], None],

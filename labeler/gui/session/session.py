@@ -22,6 +22,7 @@ from labeler.gui.session.project_link import Ask, ProjectLink, ProjectView
 from labeler.gui.session.strangers import Strangers
 from labeler.project.keeping.copying import secure_for_import
 from labeler.project.photos.folder import Sync, said_of
+from labeler.project.portions import Portions
 from labeler.project.settlement import Tail
 from labeler.project.store import Store
 
@@ -209,21 +210,29 @@ class Session(QObject):
 
     def import_file(
         self,
-        work: Callable[[Store], R],
+        work: Callable[[Store], R | Portions[R]],
         done: Callable[[R], None],
         *,
+        secured: bool = False,
         failed: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Have a file taken in by the writer, show the project anew, and hand the report to `done`."""
+        """Have a file taken in by the writer, show the project anew, and hand the report to `done`.
+
+        It is preceded by a snapshot, which whoever has `secured` the project already has seen to. What is
+        edited between portions of the work comes after it; see `labeler.project.portions`.
+        """
         if self.read_only:
             self.told.emit(f"Nothing was changed. {self.read_only}")
             return
 
-        def secured(store: Store) -> R:
-            secure_for_import(store.path, store.securing.secure)
+        def secure_first(store: Store) -> R | Portions[R]:
+            if not secured:
+                secure_for_import(store.path, store.securing.secure)
             return work(store)
 
-        self.history.write_unseen(secured, done, failed=failed or (lambda error: self.told.emit(str(error))))
+        self.history.write_unseen(
+            secure_first, done, failed=failed or (lambda error: self.told.emit(str(error)))
+        )
 
     def beside(
         self, work: Callable[[Ask], R], done: Callable[[R], None], *, failed: Callable[[Exception], None]

@@ -1,5 +1,6 @@
 """Snapshots are taken on a connection of their own, while whoever writes to the project goes on."""
 
+import logging
 import sqlite3
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from labeler.project.keeping import snapshots
 
 _PAGES = 2048
 """So many pages, 8 MiB, are copied between two looks at whether to stop."""
+
+logger = logging.getLogger(__name__)
 
 _underway: set[Path] = set()
 """The copies that threads of this process are writing: an import secures what upkeep may just be copying."""
@@ -78,11 +81,15 @@ def take(
 
 
 def secure(
-    project: Path, *, midway: Callable[[], None] = lambda: None, stop: Callable[[], bool] = never
+    project: Path,
+    *,
+    midway: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = never,
+    tell: Callable[[str], object] = logger.info,
 ) -> Path | None:
     """`take` where the newest snapshot is not the project as it is now; None where it is."""
     with closing(Pinned(project)) as pinned:
-        return None if is_kept(pinned) else keep(pinned, midway=midway, stop=stop)
+        return None if is_kept(pinned) else keep(pinned, midway=midway, stop=stop, tell=tell)
 
 
 def is_kept(pinned: Pinned) -> bool:
@@ -97,10 +104,12 @@ def keep(
     folder: Path | None = None,
     midway: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = never,
+    tell: Callable[[str], object] = logger.info,
 ) -> Path:
     """Write a snapshot, check it, publish it, and let old ones go; gives its path.
 
-    `midway` is called when the copy is written but not yet published. Raises `CopyStoppedError` once `stop`
+    `midway` is called when the copy is written but not yet published, `tell` with a sentence where fewer
+    are kept than usual. Raises `CopyStoppedError` once `stop`
     gives True, `DamagedProjectError` where what was copied is not whole, and what the disk raises.
     """
     project = pinned.project
@@ -122,7 +131,8 @@ def keep(
         temporary.unlink(missing_ok=True)
         _underway.discard(temporary)
     sync_folder(folder)
-    snapshots.rotate(folder, project.stem, keeping=target)
+    if few := snapshots.rotate(folder, project.stem, keeping=target):
+        tell(few)
     return target
 
 

@@ -6,6 +6,7 @@ already is left alone.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from labeler.core.records import Edit
-from labeler.project.keeping.rescue_file import RescueFile, Step
+from labeler.errors import LabelerError
+from labeler.project.keeping.rescue_file import RescueFile, Step, covers
 from labeler.project.store import Store
 
 logger = logging.getLogger(__name__)
@@ -50,9 +52,15 @@ class Replay:
                 return bool(self._undone) and not self._undone[-1]
         return False
 
-    def work(self, step: Step) -> Callable[[Store], StepOutcome]:
-        """What does the step."""
-        return lambda store: StepOutcome(did=False) if self.is_void(step) else _do(store, step)
+    def work(self, step: Step, token: str = "") -> Callable[[Store], StepOutcome]:
+        """What does the step, unless the project notes that it has the one of that token."""
+
+        def work(store: Store) -> StepOutcome:
+            if token and covers(store.meta("rescued"), token):
+                return StepOutcome(did=True)
+            return StepOutcome(did=False) if self.is_void(step) else _do(store, step)
+
+        return work
 
     def note(self, step: Step, outcome: StepOutcome) -> None:
         """A step was taken up, in whole or in part, or refused for good."""
@@ -71,14 +79,22 @@ class Replay:
 class TakingUp:
     """What an earlier session could not write is taken up in this one: all that fits.
 
-    `tell` is told, in a sentence, what could not be.
+    `tell` is told, in a sentence, what could not be. `number` says how many steps there are where they are
+    of this session: they came between portions of work that was stopped.
     """
 
-    def __init__(self, project: Path, rescue: RescueFile, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, project: Path, rescue: RescueFile, tell: Callable[[str], None], *, number: int = 0
+    ) -> None:
         self._project = project
         self._rescue = rescue
         self._tell = tell
-        self._left = 0
+        self._left = number
+        self._of = (
+            "made while labels were taken in that were stopped"
+            if number
+            else "of an earlier session, not saved then"
+        )
         self.replay = Replay()
 
     def steps(self, store: Store) -> list[tuple[Step, str]]:
@@ -121,9 +137,37 @@ class TakingUp:
             logger.warning("Edits of %s could not be put aside: %s", self._project, error)
         number = "1 edit" if len(dropped) == 1 else f"{len(dropped)} edits"
         self._tell(
-            f"{number} of an earlier session, not saved then, do not fit {self._project.name} any more; what "
+            f"{number} {self._of}, do not fit {self._project.name} any more; what "
             f"fits was taken up. They are kept: “labeler rescue {self._project}” shows them."
         )
+
+
+class Since:
+    """The steps that no snapshot has yet, each with its revision."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[int, Step]] = deque()
+
+    def note(self, revision: int, step: Step) -> None:
+        """A step was committed as that revision, or as part of it."""
+        self._steps.append((revision, step))
+
+    def forget(self, revision: int) -> None:
+        """A snapshot has all up to that revision."""
+        while self._steps and self._steps[0][0] <= revision:
+            self._steps.popleft()
+
+    def do_again(self, store: Store) -> list[Edit]:
+        """Bring a snapshot up to what was saved since; gives what did not fit."""
+        replay, reached = Replay(), store.revision
+        for _, step in [one for one in self._steps if one[0] > reached]:
+            try:
+                outcome = replay.work(step)(store)
+            except LabelerError as error:
+                logger.warning("A step after revision %d was refused: %s", reached, error)
+                outcome = refusal(step)
+            replay.note(step, outcome)
+        return replay.dropped
 
 
 def refusal(step: Step) -> StepOutcome:

@@ -121,6 +121,12 @@ class RescueFile:
         return [(_step(line), f"{head}:{line.number}") for line in due.values()]
 
 
+def covers(done: str, token: str) -> bool:
+    """Whether a project that notes `done` as the last step from a rescue file has the one of that token."""
+    (name, _, number), (other, _, later) = done.partition(":"), token.partition(":")
+    return bool(name) and name == other and int(later) <= int(number)
+
+
 def put_aside_files(project: Path) -> list[Path]:
     """The files of edits that did not fit a project, oldest first."""
     folder, stem = _folder(), f"{project.stem}-{_mark(project)}-"

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,12 @@ from labeler.project.keeping.noted import known_revision
 
 KEEP_NEWEST = 10
 KEEP_DAYS = 7
+KEEP_LEAST = 2
+"""So many are kept whatever room they take: one may turn out not to be whole."""
+SHARE = 0.1
+"""What snapshots of a project may take of the room that the disk has without them ..."""
+ALWAYS = 256 << 20
+"""... though never less than so many bytes."""
 STAMP = "%Y%m%d-%H%M%S-%f"
 TEMPORARY = ".tmp"
 
@@ -113,21 +119,50 @@ def is_good(snapshot: Path) -> bool:
         return False
 
 
-def rotate(folder: Path, stem: str, *, keeping: Path) -> None:
-    """Delete the snapshots in a folder that are superfluous, but never `keeping`, the one just taken."""
+def rotate(folder: Path, stem: str, *, keeping: Path) -> str:
+    """Delete the snapshots in a folder that are superfluous, but never `keeping`, the one just taken.
+
+    Gives a sentence to tell where fewer are kept than usual since they take too much of the disk, else "".
+    """
     newest_first = sorted(_snapshots(folder, stem), key=_order, reverse=True)
-    for old in _superfluous(newest_first):
-        if old != keeping:
+    sizes = {path: path.stat().st_size for path in newest_first}
+    wanted = _wanted(newest_first)
+    limit = max(SHARE * (shutil.disk_usage(folder).free + sum(sizes.values())), ALWAYS)
+    kept = _within(wanted, sizes, limit)
+    for old in newest_first:
+        if old != keeping and old not in kept:
             old.unlink(missing_ok=True)
+    if len(kept) == len(wanted):
+        return ""
+    taken_up = sum(sizes[one] for one in kept) / 1e9
+    return (
+        f"{len(kept)} earlier copies are kept of {stem}, {taken_up:.1f} GB: more would "
+        f"take over a tenth of the room on the disk ({limit / 1e9:.1f} GB). Make room there to keep more."
+    )
 
 
-def _superfluous(newest_first: Sequence[Path]) -> list[Path]:
-    """All but the newest ten and the newest of each of the last seven days that have any."""
+def _wanted(newest_first: Sequence[Path]) -> list[Path]:
+    """The newest ten and the newest of each of the last seven days that have any, the most wanted first.
+
+    That are the two newest, then one a day, then the others from new to old.
+    """
     days: dict[str, Path] = {}
     for path in newest_first:
         days.setdefault(datetime.fromtimestamp(taken(path), UTC).strftime("%Y%m%d"), path)
-    kept = {*newest_first[:KEEP_NEWEST], *list(days.values())[:KEEP_DAYS]}
-    return [path for path in newest_first if path not in kept]
+    daily = list(days.values())[:KEEP_DAYS]
+    return list(dict.fromkeys((*newest_first[:KEEP_LEAST], *daily, *newest_first[:KEEP_NEWEST])))
+
+
+def _within(wanted: Sequence[Path], sizes: Mapping[Path, int], limit: float) -> list[Path]:
+    """Those of the wanted ones that fit into so many bytes, but always the two newest."""
+    kept: list[Path] = []
+    taken_up = 0
+    for place, path in enumerate(wanted):
+        if place >= KEEP_LEAST and taken_up + sizes[path] > limit:
+            break
+        kept.append(path)
+        taken_up += sizes[path]
+    return kept
 
 
 def restore(project: Path, snapshot: Path, *, word: str = "damaged") -> Path:

@@ -30,8 +30,15 @@ class Upkeep:
     waits for only in `last`, and there not for long.
     """
 
-    def __init__(self, store: Store, on_damage: Callable[[DamagedProjectError], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        on_damage: Callable[[DamagedProjectError], None],
+        on_told: Callable[[str], None] = logger.info,
+    ) -> None:
         self._store = store
+        self._on_told: Callable[[str], None] | None = on_told
+        """Whom to tell that the disk holds few snapshots; None once it was said."""
         self._on_damage = on_damage
         self._paused = False
         self._news = 1
@@ -90,8 +97,13 @@ class Upkeep:
 
     def _take(self) -> None:
         path = self._store.path
-        copying.secure(path, midway=self._store.securing.midway, stop=self._must_stop)
+        copying.secure(path, midway=self._store.securing.midway, stop=self._must_stop, tell=self._tell)
         self.kept_revision = max(map(snapshots.revision, snapshots.listed(path)[:1]), default=-1)
+
+    def _tell(self, sentence: str) -> None:
+        if self._on_told is not None:
+            self._on_told(sentence)
+            self._on_told = None
 
     def _keep_pinned(self, pinned: copying.Pinned) -> None:
         """From the writer's thread: keep what was before a bulk edit, while that goes on."""
