@@ -5,6 +5,7 @@ so there is no negotiation beyond `Hello.version`.
 """
 
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -19,6 +20,8 @@ from labeler.errors import LabelerError
 VERSION = 2
 LIMIT = 64 << 20
 """Bytes of the largest message that is believed; a mask of 16k x 16k pixels takes 32 MiB."""
+_DEFLATED_FROM = 1 << 20
+"""Bytes of a mask's bits."""
 MASKS_LIMIT = 32 << 20
 """Bytes of an answer's masks from which on no further one is sent; the window unpacks eight times that."""
 
@@ -130,10 +133,18 @@ class PackedProposal(Struct, frozen=True, array_like=True):
     height: int
     bits: bytes
     confidence: float
+    is_deflated: bool = False
+    """Whether the bits are zlib's: those of a large mask would keep the pipe busy for seconds."""
 
     def __post_init__(self) -> None:
-        if min(self.width, self.height) < 0 or len(self.bits) != (self.width * self.height + 7) // 8:
+        fills = self.is_deflated or len(self.bits) == self.length
+        if min(self.width, self.height) < 0 or not fills or self.length > LIMIT:
             raise ValueError("a mask's bits fill its box")
+
+    @property
+    def length(self) -> int:
+        """Of the bits in bytes, as they are packed."""
+        return (self.width * self.height + 7) // 8
 
 
 class Answered(Struct, frozen=True, tag=True):
@@ -225,7 +236,16 @@ def pack(proposal: Proposal) -> PackedProposal:
     """A proposal for the wire; its logits stay."""
     mask = proposal.mask
     bits = np.packbits(mask.bits).tobytes()
-    return PackedProposal(mask.x, mask.y, mask.width, mask.height, bits, float(proposal.confidence))
+    is_deflated = len(bits) >= _DEFLATED_FROM
+    return PackedProposal(
+        mask.x,
+        mask.y,
+        mask.width,
+        mask.height,
+        zlib.compress(bits, 1) if is_deflated else bits,
+        float(proposal.confidence),
+        is_deflated,
+    )
 
 
 def pack_all(proposals: Iterable[Proposal]) -> tuple[PackedProposal, ...]:
@@ -241,8 +261,19 @@ def pack_all(proposals: Iterable[Proposal]) -> tuple[PackedProposal, ...]:
 
 
 def unpack(packed: PackedProposal) -> Proposal:
-    """The proposal as it was, except for its logits, which are (0, 0)."""
+    """The proposal as it was, except for its logits, which are (0, 0).
+
+    Raises ProtocolError where its bits do not fill its box.
+    """
     count = packed.width * packed.height
-    flat = np.unpackbits(np.frombuffer(packed.bits, np.uint8), count=count).view(np.bool_)
+    bits = packed.bits
+    if packed.is_deflated:
+        try:
+            bits = zlib.decompressobj().decompress(bits, packed.length)
+        except zlib.error as error:
+            raise ProtocolError(f"A mask could not be read ({error}).") from error
+        if len(bits) != packed.length:
+            raise ProtocolError("A mask could not be read (its bits do not fill its box).")
+    flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=count).view(np.bool_)
     mask = Mask(packed.x, packed.y, flat.reshape(packed.height, packed.width))
     return Proposal(mask, packed.confidence, np.zeros((0, 0), dtype=np.float32))

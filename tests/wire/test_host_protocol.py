@@ -1,4 +1,5 @@
 import contextlib
+import zlib
 
 import msgspec
 import numpy as np
@@ -101,6 +102,20 @@ def test_a_mask_comes_back_bit_for_bit(height, width, seed) -> None:
     assert again.mask == proposal.mask
     assert again.confidence == 0.75
     assert again.logits.shape == (0, 0)
+
+
+def test_a_large_mask_goes_deflated_and_comes_back_bit_for_bit() -> None:
+    bits = np.zeros((3001, 3003), np.bool_)
+    bits[500:2500, 700:2900] = True
+    packed = pack(Proposal(Mask(1, 2, bits), 0.5, np.zeros((1, 1))))
+    assert packed.is_deflated
+    assert len(packed.bits) < packed.length / 20
+    assert unpack(packed).mask == Mask(1, 2, bits)
+    for bad in (b"no zlib", zlib.compress(b"short")):
+        with pytest.raises(ProtocolError, match="could not be read"):
+            unpack(msgspec.structs.replace(packed, bits=bad))
+    with pytest.raises(ValueError, match="fill"):
+        msgspec.structs.replace(packed, width=1 << 20, height=1 << 20)
 
 
 def test_of_masks_too_large_for_one_message_the_first_ones_go(monkeypatch) -> None:

@@ -20,6 +20,7 @@ from labeler.wire.host_protocol import (
     AskFailed,
     Embedded,
     Open,
+    ProtocolError,
     Ready,
     ToHost,
     decode_from_host,
@@ -270,7 +271,11 @@ class HostClient(ChildClient):
         if not self._settle(message.id):
             return
         self._show(message="")
-        proposals = tuple(unpack(packed) for packed in message.proposals)
+        try:
+            proposals = tuple(unpack(packed) for packed in message.proposals)
+        except ProtocolError as error:
+            self.failed.emit(str(error))
+            return
         self.proposed.emit(Answer(message.id, message.key, message.hover, proposals, message.milliseconds))
 
     def _on_failed(self, message: AskFailed) -> None:

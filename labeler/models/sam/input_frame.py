@@ -26,6 +26,9 @@ _OUTSIDE, _BETWEEN, _INSIDE = 0, 1, 2
 _KINDS = np.array([_OUTSIDE, _BETWEEN, _BETWEEN, _BETWEEN, *[_INSIDE] * 252], dtype=np.uint8)
 """By the number of a cell's corners that are positive."""
 
+_AT_ONCE = 1 << 22
+"""Pixels of a mask that are worked out at once: those of a photo of 300 megapixels would take gigabytes."""
+
 _BACKGROUND_POINT, _OBJECT_POINT, _BOX_START, _BOX_END, _PADDING_POINT = 0, 1, 2, 3, -1
 
 
@@ -84,6 +87,12 @@ def mask_of(logits: NDArray[np.float32], size: tuple[int, int]) -> Mask:
     return tight(Mask(x.first, y.first, _signs(fine, y, x)))
 
 
+def pixels_of(logits: NDArray[np.float32], size: tuple[int, int]) -> int:
+    """About how many pixels the box around the mask of these logits has in an image of size (H, W)."""
+    rows, columns = (np.count_nonzero((logits > 0).any(axis=axis)) for axis in (1, 0))
+    return int(rows * columns * (max(size) / LOGITS) ** 2)
+
+
 def _empty() -> Mask:
     return Mask(0, 0, np.zeros((0, 0), dtype=np.bool_))
 
@@ -120,14 +129,19 @@ def _signs(fine: NDArray[np.float32], y: _Taps, x: _Taps) -> Bits:
     # rows are copied whole, so columns are picked as rows too: a third of the time
     kinds = cv2.transpose(cv2.transpose(cv2.LUT(corners, _KINDS))[x.low])
     bits: Bits = (kinds == _INSIDE)[y.low]
-    row, column = _spread(kinds == _BETWEEN, y.low)
-    upper_row, lower_row = y.low[row] * fine.shape[1], y.high[row] * fine.shape[1]
-    left, right = x.low[column], x.high[column]
-    across, down = x.weight[column], y.weight[row]
+    between = kinds == _BETWEEN
     values = fine.reshape(-1)
-    upper = values[upper_row + left] * (1 - across) + values[upper_row + right] * across
-    lower = values[lower_row + left] * (1 - across) + values[lower_row + right] * across
-    bits.reshape(-1)[row * bits.shape[1] + column] = upper * (1 - down) + lower * down > 0
+    rows = max(_AT_ONCE // max(len(x.low), 1), 1)
+    for start in range(0, len(y.low), rows):
+        low, high, weight = (part[start : start + rows] for part in (y.low, y.high, y.weight))
+        row, column = _spread(between[low[0] : low[-1] + 1], low - low[0])
+        upper_row, lower_row = low[row] * fine.shape[1], high[row] * fine.shape[1]
+        left, right = x.low[column], x.high[column]
+        across, down = x.weight[column], weight[row]
+        upper = values[upper_row + left] * (1 - across) + values[upper_row + right] * across
+        lower = values[lower_row + left] * (1 - across) + values[lower_row + right] * across
+        signs = upper * (1 - down) + lower * down > 0
+        bits.reshape(-1)[(start + row) * bits.shape[1] + column] = signs
     return bits
 
 

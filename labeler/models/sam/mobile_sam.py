@@ -23,7 +23,7 @@ from labeler.models.protocols import (
     verify,
 )
 from labeler.models.sam.batched_decoder import BatchedDecoder
-from labeler.models.sam.input_frame import FRAME, frame_size, mask_of, prompt_arrays
+from labeler.models.sam.input_frame import FRAME, frame_size, mask_of, pixels_of, prompt_arrays
 from labeler.models.sam.onnx_decoder import (
     MASKS,
     Decoder,
@@ -47,6 +47,8 @@ DECODER = Weights(
 # of ImageNet, in the order of RGB, as SAM was trained with
 _MEAN = np.array((123.675, 116.28, 103.53), dtype=np.float32)
 _DEVIATION = np.array((58.395, 57.12, 57.375), dtype=np.float32)
+_MOST_PIXELS = 1 << 27
+"""In all masks of an answer: each takes a second for 300 megapixels, and a byte a pixel at both ends."""
 _TOGETHER = 4
 """Prompts in one run of the decoder: 8 and 16 are 5 % faster, and take 16 MB more each."""
 _NORMALISED = (np.arange(256, dtype=np.float32)[:, None] - _MEAN) / _DEVIATION
@@ -100,7 +102,8 @@ class MobileSam:
         """Three masks. One lone point may mean part, object or whole: the three candidates, best first.
 
         Several points, a box or earlier logits say which is meant: then the decoder's single mask, which
-        SAM was trained to give for such prompts, comes first, before its two best candidates.
+        SAM was trained to give for such prompts, comes first, before its two best candidates. Of masks of
+        more than a hundred megapixels there are fewer.
         """
         decoder = self._decoder(threads, learns=self._learns(prompt))
         logits, predicted = decoder(embedding.arrays["image"], prompt, embedding.size)
@@ -109,7 +112,7 @@ class MobileSam:
             confidence = float(np.clip(predicted[index], 0.0, 1.0))
             return Proposal(mask_of(logits[index], embedding.size), confidence, logits[index].copy())
 
-        order = order_of(predicted, lone=is_lone(prompt))[:limit]
+        order = _affordable(order_of(predicted, lone=is_lone(prompt))[:limit], logits, embedding.size)
         return tuple(map(proposal, order) if threads == 1 else self._side_by_side.map(proposal, order))
 
     def segment_all(
@@ -178,6 +181,12 @@ class MobileSam:
             if key not in self._decoders:
                 self._decoders[key] = Decoder(DECODER.path, key[0], self._learnt if learns else None)
             return self._decoders[key]
+
+
+def _affordable(order: list[int], logits: NDArray[np.float32], size: tuple[int, int]) -> list[int]:
+    """The first of some masks, and those after it as long as all are no more pixels than are waited for."""
+    pixels = np.cumsum([pixels_of(logits[index], size) for index in order])
+    return [index for place, index in enumerate(order) if place == 0 or pixels[place] <= _MOST_PIXELS]
 
 
 class _Batch(Struct, frozen=True):

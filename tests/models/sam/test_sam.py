@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from labeler.core.geometry import to_bits
 from labeler.core.records import Box, Prompt
-from labeler.models.sam.input_frame import frame_size, mask_of, prompt_arrays
+from labeler.models.sam.input_frame import frame_size, mask_of, pixels_of, prompt_arrays
+from labeler.models.sam.mobile_sam import _affordable
 
 
 def reference(logits, size):
@@ -49,6 +50,18 @@ def test_a_smooth_outline_is_identical(size) -> None:
     angle = np.arctan2(y - 60, x - 110)
     logits = (45 * (1 + 0.2 * np.sin(7 * angle)) - np.hypot(y - 60, x - 110)).astype(np.float32)
     assert np.array_equal(to_bits(mask_of(logits, size), size), reference(logits, size))
+
+
+def test_of_huge_masks_only_as_many_are_worked_out_as_are_waited_for() -> None:
+    logits = np.full((4, 256, 256), -1, dtype=np.float32)
+    logits[:3] = 1  # all of the image; the last one is small
+    logits[3, 10:20, 10:20] = 1
+    assert pixels_of(logits[3], (1024, 1024)) == 40 * 40
+    assert abs(pixels_of(logits[3], (4000, 4000)) - mask_of(logits[3], (4000, 4000)).bits.size) < 2_000
+    assert _affordable([2, 0, 1], logits, (4000, 4000)) == [2, 0, 1]
+    assert _affordable([2, 0, 3], logits, (16_000, 16_000)) == [2]
+    assert _affordable([3, 0, 1], logits, (10_000, 10_000)) == [3, 0]
+    assert _affordable([], logits, (10, 10)) == []
 
 
 def test_nothing_and_what_lies_in_the_padding_are_empty_masks() -> None:
