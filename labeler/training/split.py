@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -41,7 +41,8 @@ _STEP = 2
 _TELLING = 16
 """Bits that are set, at least, in a fingerprint that says anything: a nearly flat picture has fewer."""
 _COPY = re.compile(r"([\s_-]+(\(copy( \d+)?\)|copy( \d+)?)|\.rf\.[0-9a-f]{8,})$")
-_ROWS = 256
+_AT_ONCE = 1 << 20
+"""Pairs that are compared in one go."""
 
 
 class Item(Struct, frozen=True):
@@ -178,16 +179,59 @@ def _groups(items: Sequence[Item]) -> list[list[int]]:
 
 
 def _near(fingerprints: Sequence[int]) -> NDArray[np.int64]:
-    """(N, 2) the places of the pairs that look alike."""
-    telling = np.array([place for place, bits in enumerate(fingerprints) if bits.bit_count() >= _TELLING])
-    data = b"".join(fingerprints[place].to_bytes(16, "big") for place in telling)
-    words = np.frombuffer(data, np.uint64).reshape(-1, 2).copy(order="F")
-    found = [np.zeros((0, 2), np.int64)]
-    for start in range(0, len(words), _ROWS):
-        rows, columns = words[start : start + _ROWS], words[start:]
-        differing = np.zeros((len(rows), len(columns)), np.uint8)
-        for word in range(words.shape[1]):
-            differing += np.bitwise_count(rows[:, None, word] ^ columns[None, :, word])
-        pairs = np.argwhere(differing <= NEAR)
-        found.append(telling[start + pairs[pairs[:, 0] < pairs[:, 1]]])
+    """(N, 2) places of pairs that look alike: enough to join all that do, and fewer than there are places.
+
+    Equal ones are joined by a dict, and then each to the next: a film of a camera that stands still is one
+    group by then. What is left is compared with everything that is in no group yet.
+    """
+    first_of: dict[int, int] = {}
+    pairs: list[tuple[int, int]] = []
+    for place, bits in enumerate(fingerprints):
+        if bits.bit_count() >= _TELLING and (first := first_of.setdefault(bits, place)) != place:
+            pairs.append((first, place))
+    places = np.fromiter(first_of.values(), np.int64, len(first_of))
+    data = b"".join(bits.to_bytes(16, "big") for bits in first_of)
+    words = np.frombuffer(data, np.uint64).reshape(-1, 2)
+    is_next = np.bitwise_count(words[:-1] ^ words[1:]).sum(axis=1) <= NEAR
+    following = np.flatnonzero(is_next)
+    runs = np.concatenate([[0], np.cumsum(~is_next)])[: len(words)]
+    found = [np.array(pairs, np.int64).reshape(-1, 2)]
+    found += [places[np.stack(pair, axis=1)] for pair in ((following, following + 1), *_joining(words, runs))]
     return np.concatenate(found)
+
+
+def _joining(
+    words: NDArray[np.uint64], runs: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs that look alike, of the fingerprints (N, 2) whose `runs` (N,), ascending, are joined already.
+
+    Each run takes along what looks like one of its own, and what looks like that, until nothing more does;
+    what was taken is not looked at again. Who differs from the run's first by more than another does, and
+    `NEAR`, does not look like that other, and is not compared with it.
+    """
+    first, second = np.ascontiguousarray(words.T)
+
+    def differing(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.asarray(
+            np.bitwise_count(first[one] ^ first[other]) + np.bitwise_count(second[one] ^ second[other])
+        )
+
+    waiting = np.arange(len(words))
+    while len(waiting):
+        away = differing(waiting[:1], waiting)
+        count = int(np.searchsorted(runs[waiting], runs[waiting[0]], side="right"))
+        looking = [(waiting[:count], away[:count])]
+        waiting, away = waiting[count:], away[count:]
+        while looking and len(waiting):
+            members, off = looking.pop()
+            within = np.flatnonzero(away <= NEAR + int(off.max()))
+            rows = max(_AT_ONCE // max(len(within), 1), 1)
+            if rows < len(members):
+                looking.append((members[rows:], off[rows:]))
+            row, column = np.nonzero(differing(members[:rows, None], waiting[within]) <= NEAR)
+            if len(row):
+                others, where = np.unique(waiting[within[column]], return_index=True)
+                yield members[row[where]], others
+                taken = np.isin(runs[waiting], runs[others])
+                looking.append((waiting[taken], away[taken]))
+                waiting, away = waiting[~taken], away[~taken]

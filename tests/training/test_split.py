@@ -5,7 +5,7 @@ import hashlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.core.photos.images import read_pixels
@@ -70,6 +70,46 @@ def test_copies_and_same_stems_stay_together() -> None:
         assert len({key in held for key in ("1.png", "other.png", "third.png")}) == 1
         assert ("0.png", "0.tif") in parts.groups
         assert len(parts.groups) == 20
+
+
+def by_all_pairs(fingerprints: list[int]) -> list[list[int]]:
+    """Groups by comparing each with each."""
+    groups: list[list[int]] = []
+    for place, bits in enumerate(fingerprints):
+        near = [group for group in groups if any(distance(bits, fingerprints[one]) <= NEAR for one in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append(sorted([place, *(one for group in near for one in group)]))
+    return sorted(groups)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(0, 80), st.integers(0, 14), st.booleans())
+def test_groups_are_those_of_all_pairs(seed: int, scenes: int, number: int, noise: int, drifts: bool) -> None:
+    chance = np.random.default_rng(seed)
+    now = [int.from_bytes(chance.bytes(16), "big") for _ in range(scenes)]
+    prints = []
+    for _ in range(number):
+        scene = int(chance.integers(scenes))
+        bits = now[scene]
+        for bit in chance.choice(128, int(chance.integers(noise + 1)), replace=False):
+            bits ^= 1 << int(bit)
+        now[scene] = bits if drifts else now[scene]
+        prints.append(bits)
+    chance.shuffle(prints)
+    assert all(bits.bit_count() >= 16 for bits in prints)
+    found = split([Item(str(n), str(n), bits) for n, bits in enumerate(prints)], share=0.2, seed=0).groups
+    assert [[int(key) for key in group] for group in found] == by_all_pairs(prints)
+
+
+def test_a_film_of_a_camera_that_stands_still_is_one_group() -> None:
+    """All pairs of these would be 200 million, and take gigabytes."""
+    chance = np.random.default_rng(0)
+    scene = int.from_bytes(chance.bytes(16), "big")
+    noise = chance.integers(0, 128, (20_000, 4)).tolist()
+    frames = [
+        Item(f"{n}.png", f"{n}", scene ^ sum(1 << bit for bit in set(bits))) for n, bits in enumerate(noise)
+    ]
+    assert len(split(frames, share=0.2, seed=0).groups) == 1
 
 
 def test_nearly_flat_pictures_are_not_taken_for_copies() -> None:

@@ -108,6 +108,7 @@ class Planner(QObject):
         self._watched = False
         self._turn = 0
         self._prints: dict[tuple[str, int, int], int] = {}
+        self._parted: tuple[tuple[list[Entry], bool, float, int], frozenset[int]] | None = None
         self.scope: Scope = "reviewed"
         self.needs_masks = False
         self.share = 0.2
@@ -195,8 +196,11 @@ class Planner(QObject):
             entries.extend(_entry(image, root, known, only_boxes=image.id in boxes) for image in now)
             if waiting:
                 return None
-            parts = parted(entries, needs_masks=masks, share=share, seed=seed)
-            return frozenset(int(key) for key in parts.validation)
+            asked = (entries, masks, share, seed)
+            if self._parted is None or self._parted[0] != asked:  # most edits change no photo
+                parts = parted(entries, needs_masks=masks, share=share, seed=seed)
+                self._parted = asked, frozenset(int(key) for key in parts.validation)
+            return self._parted[1]
 
         def done(validation: frozenset[int] | None) -> None:
             if validation is None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from labeler.core.records import Annotation, Box, Change, Part, Polygons
 from labeler.gui.session.session import Session
 from labeler.gui.training import files
+from labeler.gui.training import planner as planner_module
 from labeler.gui.training.planner import Planner
 from labeler.training.preparation import prepare
 from labeler.training.run import RunFolder, RunSpec
@@ -87,3 +88,20 @@ def test_prints_of_photos_that_are_gone_are_not_kept(qtbot, session, owner) -> N
     planner.use(seed=2)
     qtbot.waitUntil(lambda: planner.validation is not None, timeout=20_000)
     assert len(planner._prints) == IMAGES - 1
+
+
+def test_an_edit_that_changes_no_photo_compares_none(qtbot, session, owner, monkeypatch) -> None:
+    asked = []
+    real = planner_module.parted
+    monkeypatch.setattr(planner_module, "parted", lambda *a, **k: asked.append(1) or real(*a, **k))
+    planner = Planner(session, owner)
+    planner.use(scope="labelled")
+    planner.watch(on=True)
+    qtbot.waitUntil(lambda: planner.validation is not None, timeout=20_000)
+    before, told = len(asked), []
+    planner.changed.connect(lambda: told.append(1))
+    planner._plan_anew()
+    qtbot.waitUntil(lambda: len(told) >= 2, timeout=20_000)
+    assert len(asked) == before
+    planner.use(seed=planner.seed + 1)
+    qtbot.waitUntil(lambda: len(asked) == before + 1, timeout=20_000)
