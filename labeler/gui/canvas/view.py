@@ -1,12 +1,12 @@
 """The canvas: the open image, what is on it, and the tools that change that."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QKeyEvent,
@@ -27,7 +27,7 @@ from labeler.gui.canvas.key_acts import KeyActs
 from labeler.gui.canvas.picture import Picture
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.sight import Sight
-from labeler.gui.canvas.stage import Options, Reject, Stage, TakeOver, takes_nothing
+from labeler.gui.canvas.stage import Options, Reject, Stage, TakeOver, frame_of, takes_nothing
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.children.host_client import HostClient
 from labeler.gui.predictions.predictions import Predictions
@@ -141,6 +141,23 @@ class Canvas(QWidget):
         """Whether predictions are in sight, and no object is selected that comes before them."""
         shown = self.options.annotations and self.options.predictions
         return shown and bool(self.predictions.kept) and not self._stage.session.focus.selection
+
+    def spot_of(self, ids: Iterable[int]) -> QRect:
+        """Where annotations of the open image stand, in widget pixels, as far as they are in sight.
+
+        Without any of them, where the pointer is, or else the middle.
+        """
+        stage, room = self._stage, self.rect()
+        known = stage.session.document.annotations
+        shapes = [known[key].shape for key in ids if key in known]
+        if shapes:
+            frame = frame_of(shapes)
+            corners = stage.view.to_screen([(frame.x0, frame.y0), (frame.x1, frame.y1)]).tolist()
+            seen = QRectF(QPointF(*corners[0]), QPointF(*corners[1])).toAlignedRect().intersected(room)
+            if not seen.isEmpty():
+                return seen
+        pointer = stage.pointer
+        return QRect(QPoint(round(pointer.sx), round(pointer.sy)) if pointer else room.center(), QSize(1, 1))
 
     # --- following the parts ----------------------------------------------------------------------
 

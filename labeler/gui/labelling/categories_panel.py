@@ -1,16 +1,14 @@
 """The categories: choose, add, rename, recolour, merge, hide, lock; each change is one undo step."""
 
-from collections import Counter
 from typing import Literal, TypeAlias
 
 from PySide6.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QIcon, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QColorDialog, QLineEdit, QMessageBox, QStyle, QStyleOptionViewItem, QWidget
 
-from labeler.core.records import Annotation, Category
+from labeler.core.records import Category
 from labeler.gui.labelling import category_edits as edits
 from labeler.gui.labelling.category_menu import CategoryMenu
-from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import Card, EmptyState, tool_button
@@ -31,33 +29,10 @@ class CategoriesModel(RowsModel):
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
-        self._totals: Counter[int] | None = None
 
     def category(self, row: int) -> Category | None:
         """The category in that row."""
         return self._session.document.categories.get(self.ids[row]) if 0 <= row < len(self.ids) else None
-
-    def total(self, category_id: int) -> int:
-        """Objects of a category in the whole project."""
-        if self._totals is None:
-            self._totals = totals = Counter[int]()
-            for image in self._session.document.images:
-                for one, number in self._session.document.counts(image.id).items():
-                    totals[one] += number
-        return self._totals[category_id]
-
-    def forget_totals(self) -> None:
-        """Count anew when the counts are next shown."""
-        self._totals = None
-
-    def take(self, changed: Changed) -> None:
-        """Keep the totals up to date with an edit."""
-        if self._totals is None:
-            return
-        for change in changed.changes:
-            for record, by in ((change.before, -1), (change.after, +1)):
-                if isinstance(record, Annotation):
-                    self._totals[record.category_id] += by
 
     def row(self, item_id: int) -> Row:
         """The row of a category."""
@@ -66,7 +41,7 @@ class CategoriesModel(RowsModel):
             return Row("")
         image = self._session.place.image
         here = self._session.document.counts(image.id).get(item_id, 0) if image else 0
-        total = self.total(item_id)
+        total = self._session.document.total(item_id)
         current = self._session.focus.category
         told = [
             category.name,
@@ -120,7 +95,7 @@ class _CategoryDelegate(RowDelegate):
                 painter.restore()
         end = rect.right() - 2 * _ICON - 4
         if category.key:
-            _paint_key(painter, rect, end, category.key)
+            paint_key(painter, rect, end, category.key)
         inner = QRectF(rect.left(), rect.top(), end - _KEY - rect.left(), rect.height())
         return super().paint_trailing(painter, inner, row, option, index)
 
@@ -167,7 +142,7 @@ def _icon_name(which: str, is_set: bool) -> str:
     return "lock-outline" if is_set else "lock-open-variant-outline"
 
 
-def _paint_key(painter: QPainter, rect: QRectF, end: float, key: str) -> None:
+def paint_key(painter: QPainter, rect: QRectF, end: float, key: str) -> None:
     """The key as a small cap that ends at `end`."""
     colors = theme.colors()
     font = theme.ui_font(11, weight=QFont.Weight.Medium)
@@ -236,11 +211,11 @@ class CategoriesPanel(Card):
         self.add_button.clicked.connect(self._ask_name)
         self._model.renamed.connect(self._rename)
         session = self._session
-        session.project_changed.connect(self._recount)
+        session.project_changed.connect(self.refresh)
         session.document.images_changed.connect(self._on_images)
         session.place.image_changed.connect(self._model.refresh)
         session.focus.category_changed.connect(self.refresh)
-        session.document.changed.connect(self._on_changed)
+        session.document.changed.connect(self.refresh)
 
     def refresh(self) -> None:
         """Show the categories as they are now."""
@@ -255,9 +230,8 @@ class CategoriesPanel(Card):
 
     def menu(self, category: Category) -> CategoryMenu:
         """What can be done to a category."""
-        made = CategoryMenu(
-            category, self._session.document.categories, uses=self._model.total(category.id), parent=self
-        )
+        document = self._session.document
+        made = CategoryMenu(category, document.categories, uses=document.total(category.id), parent=self)
         made.edited.connect(self._commit)
         made.rename_asked.connect(lambda: self._edit_name(category.id))
         made.merge_asked.connect(self.ask_merge)
@@ -280,7 +254,7 @@ class CategoriesPanel(Card):
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Merge categories")
         box.setText(f"Merge {source.name} into {target.name}?")
-        moved = counted(self._model.total(source_id), "object")
+        moved = counted(self._session.document.total(source_id), "object")
         box.setInformativeText(
             f"{moved} become {target.name}, and {source.name} goes. One undo takes it back."
         )
@@ -353,17 +327,11 @@ class CategoriesPanel(Card):
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             menu.popup(self.view.viewport().mapToGlobal(at))
 
-    def _recount(self) -> None:
-        self._model.forget_totals()
-        self.refresh()
-
     def _on_images(self, image_ids: tuple[int, ...]) -> None:
-        if not image_ids:
-            self._recount()
-
-    def _on_changed(self, changed: Changed) -> None:
-        self._model.take(changed)
-        self.refresh()
+        if image_ids:
+            self._model.refresh()  # other counts
+        else:
+            self.refresh()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Esc in the name field puts it away."""

@@ -62,6 +62,8 @@ class Document(QObject):
         self._images: dict[int, Image] = {}
         self._categories: dict[int, Category] = {}
         self._counts: dict[int, Counter[int]] = {}
+        self._totals: Counter[int] | None = None
+        """Of the whole project by category id; None until somebody asks."""
         self._annotations: dict[int, Annotation] = {}
         self._candidates: dict[int, Candidate] = {}
         self._strangers = strangers
@@ -97,6 +99,15 @@ class Document(QObject):
         """Annotations of an image by category id."""
         return self._counts.get(image_id, {})
 
+    def total(self, category_id: int) -> int:
+        """Annotations of a category in the whole project."""
+        if self._totals is None:
+            self._totals = totals = Counter[int]()
+            for image_id in self._images:
+                for one, number in self.counts(image_id).items():
+                    totals[one] += number
+        return self._totals[category_id]
+
     def names(self, annotations: Sequence[Annotation]) -> str:
         """What a line about annotations calls them: one's name, else how many ("3 person", "4 objects")."""
         found = [self._categories.get(annotation.category_id) for annotation in annotations]
@@ -122,7 +133,7 @@ class Document(QObject):
         """Take in what the disk has of a project; what is on the open image stays until it is read."""
         self._images = {image.id: image for image in images}
         self._categories = {category.id: category for category in categories}
-        self._counts = dict(counts)
+        self._counts, self._totals = dict(counts), None
         self.models = list(models)
         self._is_behind = True
         self.revision += 1
@@ -198,6 +209,8 @@ class Document(QObject):
                 touched[record.image_id] = None
             elif isinstance(record, Image):
                 touched[record.id] = None
+                if change.before is None or change.after is None:
+                    self._totals = None  # it comes with its annotations, or goes with them
             self._put(change)
         self._sort()
         self.revision += 1
@@ -207,6 +220,7 @@ class Document(QObject):
         """Take over what was counted on these images; gives those on which it is another number."""
         others = [key for key in images if +self._counts.get(key, Counter()) != Counter(counts.get(key, {}))]
         self._counts.update((key, Counter(counts.get(key, {}))) for key in others)
+        self._totals = None
         return tuple(others)
 
     def _put(self, change: Change) -> None:
@@ -232,6 +246,8 @@ class Document(QObject):
     def _count(self, record: Record | None, by: int) -> None:
         if isinstance(record, Annotation):
             self._counts.setdefault(record.image_id, Counter())[record.category_id] += by
+            if self._totals is not None:
+                self._totals[record.category_id] += by
 
     def _table(self, record: Record) -> dict[int, Any]:
         """Where a record is kept; records of other images than the open one are not."""

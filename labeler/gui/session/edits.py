@@ -112,6 +112,23 @@ class Edits:
             changes = [Change(a, structs.replace(a, category_id=category_id, edited=now)) for a in moved]
             self.commit(f"{self._document.names(moved)} to {name}", changes, by=by)
 
+    def recategorise_anew(self, ids: Iterable[int], name: str, *, by: str) -> Category | None:
+        """Give annotations of the open image a new category of that name, in one edit; it is current then.
+
+        None where nothing can be changed.
+        """
+        moved = [one for one in self._chosen(ids) if not self._locked(one)]
+        made = self._new_category(name)
+        if made is None or not moved:
+            return None
+        now = time.time()
+        changes = [Change(a, structs.replace(a, category_id=made.id, edited=now)) for a in moved]
+        label = f"{self._document.names(moved)} to {made.name}, a new category"
+        if not self.commit(label, [Change(None, made), *changes], by=by):
+            return None
+        self._focus.choose_category(made.id)
+        return made
+
     # --- categories and images --------------------------------------------------------------------
 
     def add_category(self, name: str, *, by: str, color: str = "", key: str = "") -> Category | None:
@@ -124,15 +141,9 @@ class Edits:
             if known.name == name:
                 self._focus.choose_category(known.id)
                 return known
-        if not name or self._link.opened is None or self._link.read_only:
+        made = self._new_category(name, color=color, key=key)
+        if made is None:
             return None
-        known_ones = self._document.categories.values()
-        made = Category(
-            id=self._link.new_id("category"),
-            name=name,
-            color=color or next_color(c.color for c in known_ones),
-            key=key or next_key(c.key for c in known_ones),
-        )
         self.commit(f"Add category {name}", [Change(None, made)], by=by)
         self._focus.choose_category(made.id)
         return made
@@ -192,6 +203,17 @@ class Edits:
             source=source,
             created=now,
             edited=now,
+        )
+
+    def _new_category(self, name: str, *, color: str = "", key: str = "") -> Category | None:
+        if not name or self._link.opened is None or self._link.read_only:
+            return None
+        known_ones = self._document.categories.values()
+        return Category(
+            id=self._link.new_id("category"),
+            name=name,
+            color=color or next_color(c.color for c in known_ones),
+            key=key or next_key(c.key for c in known_ones),
         )
 
     def _chosen(self, ids: Iterable[int]) -> list[Annotation]:

@@ -25,6 +25,8 @@ class Focus(QObject):
         """Annotation ids of the open image."""
         self.category: Category | None = None
         """The current one, for new annotations."""
+        self.recent: tuple[int, ...] = ()
+        """Ids of the categories that were chosen in this project since it was opened, the last one first."""
         self.draft: Annotation | None = None
         self.draft_overlap: Overlap | None = None
         """That of the draft's mask with its reference's, where the tool keeps it up to date by itself."""
@@ -39,6 +41,8 @@ class Focus(QObject):
     def choose_category(self, category_id: int) -> None:
         """Make a category the current one."""
         self.category = self._document.categories.get(category_id)
+        if self.category is not None:
+            self.recent = (category_id, *(one for one in self.recent if one != category_id))
         self.category_changed.emit()
 
     def set_draft(self, annotation: Annotation | None, overlap: Overlap | None = None) -> None:
@@ -58,7 +62,7 @@ class Focus(QObject):
     def leave(self) -> None:
         """`clear`, and no category is the current one: another project is opened."""
         self.clear()
-        self.category = None
+        self.category, self.recent = None, ()
 
     def follow(self, changes: Sequence[Change]) -> None:
         """Let go of what these changes took away or made another. The caller tells of the selection."""

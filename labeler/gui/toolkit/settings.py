@@ -68,6 +68,8 @@ class Settings(msgspec.Struct):
     """Bound of the embedding cache on disk, in gigabytes."""
     look_ahead: int = 8
     """How many of the next images are encoded ahead."""
+    ask_category: Literal["always", "new", "never"] = "new"
+    """Whether a finished shape asks for its category: each, none, or only where there was no category yet."""
     keep_view: bool = False
     """Keep zoom and place when going to an image of the same size."""
     recent: list[str] = []

@@ -203,6 +203,7 @@ def _style_sheet(c: Colors) -> str:
     QStatusBar QLabel {{ color: {c.quiet}; padding: 0 8px; font-size: 12px; }}
     QToolTip {{ background: {c.card}; color: {c.text}; border: 1px solid {c.edge}; padding: 4px 8px; }}
     QDockWidget {{ titlebar-close-icon: none; titlebar-normal-icon: none; }}
+    QFrame#picker {{ background: {c.card}; border: 1px solid {c.edge}; border-radius: 10px; }}
     QFrame#card {{ background: {c.card}; border: 1px solid {c.edge}; border-radius: 10px; }}
     QLabel#heading, QLabel#quiet {{ color: {c.quiet}; }}
     QLabel#quiet {{ font-size: 12px; }}

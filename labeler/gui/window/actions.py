@@ -166,6 +166,13 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             ("Ctrl+A",),
             lambda w: w.session.focus.select(w.session.document.annotations),
         ),
+        Action(
+            "pick-category",
+            "Category…",
+            ("C",),
+            lambda w: w.naming.ask(),
+            heading="Categories",
+        ),
         LINE,
         Action("settings", "Settings…", ("Ctrl+,",), lambda w: w.commands.settings(), enabled=always),
         Action(

@@ -1,5 +1,6 @@
 """What keys do first: undo, redo, delete, Enter and digits belong to what is in progress."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from PySide6.QtCore import QObject
@@ -74,45 +75,58 @@ class Keys(QObject):
             session.edits.delete(session.focus.selection, by="window")
 
     def pick_category(self, digit: str) -> None:
-        """A digit: that category for what is in progress, else for the selection or for what comes next.
+        """A digit: the category with that key is given, if there is one."""
+        found = next((c for c in self._session.document.categories.values() if c.key == digit), None)
+        if found is not None:
+            self.give(found)
 
-        With Select in hand a digit renames what is selected. With a tool that draws it never does: there it
-        is pressed for the next object, while the last one is still selected. A prediction that is selected in
-        a review or with Select, or that Select is over, is accepted as that category. A line says which it
-        was.
+    def give(self, found: Category) -> None:
+        """That category for what is in progress, else for the selection or for what comes next.
+
+        With Select in hand a category renames what is selected. With a tool that draws it never does: there
+        it is chosen for the next object, while the last one is still selected. A prediction that is selected
+        in a review or with Select, or that Select is over, is accepted as that category. A line says which
+        it was.
         """
         session, canvas = self._session, self._canvas
-        found = next((c for c in session.document.categories.values() if c.key == digit), None)
-        if found is None:
-            return
         if canvas.progress.name(found.id):
             self._notifier.info(f"This one: {found.name}.", key="category")
-        elif predicted := self._predicted():
-            self._verdicts.accept_as(predicted, found)
-            session.focus.choose_category(found.id)
+        elif predicted := self.predicted():
+            self.accept_as(predicted, found)
         elif session.focus.selection and canvas.hand.name == "select":
-            self._rename_selection(found)
+            self.rename(session.focus.selection, found)
         else:
             if canvas.hand.name == "brush":
                 session.focus.select(())  # the next stroke would go on with the object before
             session.focus.choose_category(found.id)
             self._notifier.info(f"Next object: {found.name}.", key="category")
 
-    def _predicted(self) -> frozenset[int]:
-        """The predictions that a digit is for now."""
+    def predicted(self) -> frozenset[int]:
+        """The predictions that a digit, or a category that is picked, is for now."""
         with_select = self._canvas.hand.name == "select"
         asked = self._verdicts.asked() if with_select or self._verdicts.is_reviewing else frozenset()
         aimed = self._canvas.aimed if with_select else None
         return asked or (frozenset() if aimed is None else frozenset({aimed}))
 
+    def accept_as(self, predicted: frozenset[int], category: Category) -> None:
+        """Accept predictions as that category, which is the current one then; those that are there still."""
+        known = predicted & self._session.document.candidates.keys()
+        if known:
+            self._verdicts.accept_as(known, category)
+            self._session.focus.choose_category(category.id)
+        else:
+            self._notifier.info("Nothing was accepted: the model has predicted anew.", key="decided")
+
     def _tell_decided(self, sentence: str) -> None:
         self._notifier.info(sentence, action="Undo", run=self._session.history.undo, key="decided")
 
-    def _rename_selection(self, category: Category) -> None:
+    def rename(self, ids: Iterable[int], category: Category) -> None:
+        """Give annotations of the open image a category, which is the current one then; a line says so."""
         session = self._session
-        chosen = [session.document.annotations[key] for key in session.focus.selection]
+        known = session.document.annotations
+        chosen = [known[key] for key in ids if key in known]
         others = [one.id for one in chosen if one.category_id != category.id]
-        session.edits.recategorise(session.focus.selection, category.id, by="keys")
+        session.edits.recategorise(others, category.id, by="keys")
         session.focus.choose_category(category.id)
         renamed = sum(session.document.annotations[key].category_id == category.id for key in others)
         if renamed:

@@ -35,6 +35,7 @@ from labeler.gui.window.commands import Commands
 from labeler.gui.window.demo import demo_photos
 from labeler.gui.window.frame import Frame
 from labeler.gui.window.keys import Keys
+from labeler.gui.window.naming import Naming
 from labeler.gui.window.panel_docks import PanelDocks
 from labeler.gui.window.place_keeper import PlaceKeeper
 from labeler.gui.window.review_layout import ReviewLayout
@@ -55,6 +56,7 @@ class MainWindow(QObject):
     display: DisplayCard
     commands: Commands
     keys: Keys
+    naming: Naming
     panels: PanelDocks
     model_menu: ModelMenu
     """What the table of actions acts on."""
@@ -70,6 +72,7 @@ class MainWindow(QObject):
         self.keys = Keys(
             frame, session=session, canvas=canvas, notifier=self.notifier, verdicts=bench.verdicts
         )
+        self.naming = Naming(frame, session=session, canvas=canvas, keys=self.keys, settings=self.settings)
         self.panels = PanelDocks(frame, bench)
         self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
         self.actions = ActionSet(self)

@@ -23,6 +23,11 @@ from labeler.gui.toolkit.settings import Settings
 
 _THEMES = (("As the system", "system"), ("Dark", "dark"), ("Light", "light"))
 _WHEEL = (("Zooms at the pointer", True), ("Pans; Ctrl+wheel zooms (trackpads)", False))
+_FINISHED = (
+    ("Asks for its category", "always"),
+    ("Asks where there is no category yet", "new"),
+    ("Takes the current category", "never"),
+)
 _VIEW = (("Fits the window", False), ("Keeps zoom and place", True))
 _THREADS = (("One per core", 0), *((str(count), count) for count in (1, 2, 4, 6, 8, 12, 16)))
 _AHEAD = (("None", 0), *((f"The next {count} images", count) for count in (2, 4, 8, 16, 32)))
@@ -50,6 +55,7 @@ class SettingsDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("&Theme", self.theme)
         form.addRow("&Wheel", self.wheel)
+        form.addRow("&Finished shape", self.finished_shape)
         form.addRow("&Next image", self.view)
         form.addRow("Model t&hreads", self.threads)
         form.addRow("&Encode ahead", self.ahead)
@@ -78,6 +84,7 @@ class SettingsDialog(QDialog):
     def _make_fields(self) -> None:
         self.theme = self._choice("theme", "Theme", _THEMES)
         self.wheel = self._choice("wheel_zoom", "What the wheel does", _WHEEL)
+        self.finished_shape = self._choice("ask_category", "What a finished shape does", _FINISHED)
         self.view = self._choice("keep_view", "View of the next image", _VIEW)
         self.threads = self._choice("threads", "Threads of the model process", _THREADS)
         self.threads.setToolTip("Takes effect when the model process starts again")
