@@ -1,4 +1,4 @@
-"""The picker among 500 categories, from the key to its paint, against the menu of all that it took over from."""
+"""The picker among 500 categories, from the key to its paint, against the menu of all of them before it."""
 
 import pytest
 from msgspec import structs

@@ -27,6 +27,7 @@ def start(
 
     def begin(path: Path | None = None, *, host: bool = False) -> User:
         window = app.make_window()
+        window.settings.ask_category = "never"  # most tests draw before they name
         user = User(qtbot, window)
         users.append(user)
         window.frame.resize(1440, 900)

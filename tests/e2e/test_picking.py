@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from labeler.gui.labelling.category_picker import CategoryPicker, placed
 from labeler.gui.toolkit.rows import ROW_ROLE
+from labeler.gui.toolkit.settings import Settings
 from tests.e2e.user import User
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
@@ -125,6 +126,7 @@ def test_esc_and_a_press_beside_it_change_nothing(named: User) -> None:
 
 
 def test_the_first_shape_of_a_project_asks_what_it_is(user: User) -> None:
+    user.window.settings.ask_category = Settings().ask_category
     user.draw_box(100, 300, 300, 500)
     assert picker(user).title.text() == "What is it? Esc: object"
     typed(user, "cell")

@@ -47,6 +47,7 @@ class Picture(QObject):
         session.focus.selection_changed.connect(self._take_selection)
         session.focus.draft_changed.connect(self._active.forget_measure)
         session.focus.category_changed.connect(self.stale)
+        session.veil.changed.connect(self._take_veil)
         predictions.changed.connect(self._take_predictions)
         predictions.selection_changed.connect(self._show_predictions)
         predictions.walked.connect(self._show_predictions)
@@ -102,9 +103,22 @@ class Picture(QObject):
         document, scene = self._stage.session.document, self._stage.scene
         scene.load(document.annotations.values())
         scene.set_categories(document.categories)
+        self._veil_scene()
         self._overlay.invalidate()
         self._take_selection()
         self._take_predictions()
+
+    def _veil_scene(self) -> None:
+        """Leave out of the scene what is hidden by itself, and out of the mouse's way what is locked."""
+        document, veil = self._stage.session.document, self._stage.session.veil
+        self._stage.scene.locked_ids = veil.locked
+        self._stage.scene.show(key for key in document.annotations if not veil.hides(key))
+
+    def _take_veil(self) -> None:
+        self._veil_scene()
+        self._stage.scene.version += 1  # their tags say that they are locked
+        self._overlay.invalidate()
+        self._take_selection()
 
     def _take_predictions(self) -> None:
         """What the chosen model predicts, and what was suppressed."""

@@ -48,6 +48,8 @@ class Scene:
         self._colors: dict[int, tuple[int, int, int]] = {}
         self._hidden: frozenset[int] = frozenset()
         self._locked: frozenset[int] = frozenset()
+        self.locked_ids: frozenset[int] = frozenset()
+        """Entries that are painted, and neither picked nor inside anything."""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -162,13 +164,15 @@ class Scene:
         found = np.flatnonzero(near)
         sizes = (self.boxes[found, 2:] - self.boxes[found, :2]).prod(axis=1)
         places = found[np.argsort(sizes, kind="stable")].tolist()
-        return [self.entries[at] for at in places if _hit(self.entries[at].shape, x, y, reach)]
+        free = [at for at in places if self.entries[at].id not in self.locked_ids]
+        return [self.entries[at] for at in free if _hit(self.entries[at].shape, x, y, reach)]
 
     def inside(self, x0: float, y0: float, x1: float, y1: float) -> list[int]:
         """Ids of the entries that lie wholly within an image box, hidden and locked ones left out."""
         within = (self.boxes[:, :2] >= (x0, y0)).all(1) & (self.boxes[:, 2:] <= (x1, y1)).all(1)
-        within &= ~np.isin(self.category_ids, list(self._hidden | self._locked))
-        return [self.entries[at].id for at in np.flatnonzero(within).tolist()]
+        within &= self.shown & ~np.isin(self.category_ids, list(self._hidden | self._locked))
+        found = [self.entries[at].id for at in np.flatnonzero(within).tolist()]
+        return [key for key in found if key not in self.locked_ids]
 
     def outlines(self, level: int) -> Outlines:
         """The rings of everything shown that is not a box, kept until that changes."""

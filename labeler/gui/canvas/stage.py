@@ -141,7 +141,7 @@ class Stage(QObject):
         return min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))
 
     def editable(self, annotation_id: int) -> Annotation | None:
-        """An annotation of the open image whose category is neither locked nor hidden.
+        """An annotation of the open image that is neither locked nor hidden, nor its category.
 
         In a read-only project it is given too: the session refuses the edit, and says why.
         """
@@ -176,9 +176,8 @@ class Stage(QObject):
             self._reject(candidate_id)
 
     def is_held_back(self, annotation: Annotation) -> bool:
-        """Whether its category is locked or hidden."""
-        category = self.session.document.categories.get(annotation.category_id)
-        return category is not None and (category.locked or category.hidden)
+        """Whether it or its category is locked or hidden."""
+        return self.session.veil.holds_back(annotation)
 
     def sole(self) -> Annotation | None:
         """The selected annotation, where it is the only one and may be changed."""
@@ -190,7 +189,8 @@ class Stage(QObject):
         """What the active layer paints: the selected annotations, their drafts in place of them."""
         shown = sorted(self.session.focus.selection | self.drafts.keys())
         found = [self.drafts.get(key) or self.session.document.annotations[key] for key in shown]
-        return [annotation for annotation in found if not self.scene.is_hidden(annotation.category_id)]
+        hides = self.session.veil.hides
+        return [one for one in found if not (self.scene.is_hidden(one.category_id) or hides(one.id))]
 
     def show_drafts(self, drafts: Iterable[Annotation]) -> None:
         """Show uncommitted versions; the first one is measured in the same frame."""

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import structs
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
@@ -45,6 +46,8 @@ class Canvas(QWidget):
 
     pointer_moved = Signal(float, float, object)
     """x, y in the image, and its (R, G, B) there, None outside."""
+    menu_asked = Signal(QPoint, bool)
+    """A context menu at a place of the screen: of what is selected (True), or of the photo."""
     options_changed = Signal()
     told = Signal(str)
     """A line for the person: why nothing happened, what was kept."""
@@ -252,10 +255,34 @@ class Canvas(QWidget):
     # --- the mouse --------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        tool = self.hand.tool
+        right = event.button() == Qt.MouseButton.RightButton
+        # what is half done has its own use for a right click
+        is_free = right and tool.leaves_right and not tool.pending and not self._gestures.dragging
         if self._can_see(event):
-            self._gestures.press(event, self.hand.tool)
+            self._gestures.press(event, tool)
+            if is_free and not self._gestures.dragging:
+                self._offer_menu(event)
         self.progress.look()
         self._show_cursor(None)
+
+    def _offer_menu(self, event: QMouseEvent) -> None:
+        """Of the object under the mouse, which is selected with it if it was not; else of the photo."""
+        focus, place = self._stage.session.focus, event.position()
+        pointer = self._gestures.pointer(place, event.modifiers())
+        found = self._stage.scene.pick(pointer.x, pointer.y, reach=self._stage.reach() / 2)
+        under = [one.id for one in found] if self.options.annotations else []
+        if under and focus.selection.isdisjoint(under):
+            focus.select(under[:1])
+        self.menu_asked.emit(event.globalPosition().toPoint(), bool(under))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The key for the menu; a right click has done already what it means."""
+        event.accept()
+        focus = self._stage.session.focus
+        if event.reason() == QContextMenuEvent.Reason.Keyboard and not self.progress.is_on:
+            spot = self.spot_of(focus.selection).center()
+            self.menu_asked.emit(self.mapToGlobal(spot), bool(focus.selection))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         left = event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held

@@ -1,5 +1,7 @@
 """The objects of the open image: which, from whom, and how well each agrees with its prediction."""
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 from PySide6.QtCore import (
     QEvent,
@@ -22,7 +24,7 @@ from labeler.gui.session.document import Changed
 from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.cards import Card, EmptyState, swatch_icon
+from labeler.gui.toolkit.cards import Card, EmptyState
 from labeler.gui.toolkit.rows import Row, RowsModel, RowsView
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
@@ -69,23 +71,26 @@ class AnnotationsModel(RowsModel):
         category = self._session.document.categories.get(annotation.category_id) if annotation else None
         if annotation is None or category is None:
             return Row("")
-        iou = self.iou(item_id)
+        iou, veil = self.iou(item_id), self._session.veil
+        hidden = category.hidden or veil.hides(item_id)
+        locked = category.locked or item_id in veil.locked
+        notes = [word for word, is_set in (("crowd", annotation.crowd), ("locked", locked)) if is_set]
         origin = f"{kind_of(annotation.shape)} · {self._origin(annotation)}"
         words = [
             f"{category.name} · {origin}",
             "" if iou is None else f"IoU {iou:.2f} with its prediction",
-            "hidden" if category.hidden else "",
-            "locked" if category.locked else "",
+            "hidden" if hidden else "",
+            "locked" if locked else "",
             *(f"{key}: {value}" for key, value in annotation.attributes.items()),
         ]
         return Row(
             category.name,
-            quiet=f"{origin} · crowd" if annotation.crowd else origin,
+            quiet=" · ".join([origin, *notes]),
             right="" if iou is None else f"{iou:.2f}",
             right_color="" if iou is None else theme.agreement_color(iou),
-            mark="outline" if category.hidden else "swatch",
+            mark="outline" if hidden else "swatch",
             mark_color=category.color,
-            dimmed=category.hidden,
+            dimmed=hidden,
             tooltip="\n".join(word for word in words if word),
         )
 
@@ -105,6 +110,8 @@ class AnnotationsPanel(Card):
         super().__init__("Objects", parent)
         self._session, self._agreement = session, agreement
         self._syncing = False
+        self.fill_menu: Callable[[QMenu], None] = _adds_nothing
+        """Puts what the window does to selected objects into the menu of a row."""
         self._model = AnnotationsModel(session, agreement, self)
         self.view = RowsView("Objects of this image", self, most_rows=9)
         self.view.setModel(self._model)
@@ -131,6 +138,7 @@ class AnnotationsPanel(Card):
         session.place.pixels_changed.connect(self._start_over)
         self._agreement.kept_changed.connect(self._start_over)
         session.document.changed.connect(self._on_changed)
+        session.veil.changed.connect(self._model.refresh)
         session.focus.selection_changed.connect(self._show_selection)
         session.focus.draft_changed.connect(self._show_draft)
 
@@ -159,14 +167,10 @@ class AnnotationsPanel(Card):
         """What can be done to the selected annotations."""
         made = QMenu(self)
         chosen = [self._session.document.annotations[one] for one in sorted(self._session.focus.selection)]
-        change = made.addMenu("Change category")
-        for category in sorted(self._session.document.categories.values(), key=lambda one: one.id):
-            text = category.name.replace("&", "&&") + (f"\t{category.key}" if category.key else "")
-            action = change.addAction(swatch_icon(category.color), text)
-            action.triggered.connect(lambda _, target=category.id: self._recategorise(target))
+        self.fill_menu(made)
+        made.addSeparator()
         categories = {one.category_id for one in chosen}
         made.addAction("Edit attributes", self.attributes.unfold).setEnabled(len(chosen) == 1)
-        made.addSeparator()
         if len(categories) == 1:
             category = self._session.document.categories[categories.pop()]
             for text, is_set, edit in (
@@ -180,8 +184,6 @@ class AnnotationsPanel(Card):
                 action.triggered.connect(
                     lambda _, done=wanted: self._session.edits.commit(done.label, done.changes, by=_BY)
                 )
-            made.addSeparator()
-        made.addAction("Delete\tDel", self._delete)
         return made
 
     def _start_over(self) -> None:
@@ -224,9 +226,6 @@ class AnnotationsPanel(Card):
         elif draft is None:
             self.view.viewport().update()
 
-    def _recategorise(self, category_id: int) -> None:
-        self._session.edits.recategorise(self._session.focus.selection, category_id, by=_BY)
-
     def _delete(self) -> None:
         self._session.edits.delete(self._session.focus.selection, by=_BY)
 
@@ -256,6 +255,10 @@ class AnnotationsPanel(Card):
             self._delete()
             return True
         return super().eventFilter(watched, event)
+
+
+def _adds_nothing(_: QMenu) -> None:
+    """A list by itself has no more to offer."""
 
 
 def _as_selection(model: RowsModel, rows: list[int]) -> QItemSelection:

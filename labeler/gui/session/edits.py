@@ -21,17 +21,21 @@ from labeler.gui.session.document import Changed, Document
 from labeler.gui.session.focus import Focus
 from labeler.gui.session.history import History
 from labeler.gui.session.project_link import ProjectLink
+from labeler.gui.session.veil import Veil
 from labeler.project.category_merge import merged
 
 
 class Edits:
     """Makes edits of what a person does. All methods are called on the GUI thread and return at once."""
 
-    def __init__(self, document: Document, focus: Focus, link: ProjectLink, history: History) -> None:
+    def __init__(
+        self, document: Document, focus: Focus, link: ProjectLink, history: History, veil: Veil
+    ) -> None:
         self._document = document
         self._focus = focus
         self._link = link
         self._history = history
+        self._veil = veil
 
     def commit(self, label: str, changes: Iterable[Change], *, by: str) -> bool:
         """Show an edit, and have it written: the only way to change anything. Says whether it was taken.
@@ -95,7 +99,7 @@ class Edits:
         self.commit(label, [Change(annotation, edited)], by=by)
 
     def delete(self, ids: Iterable[int], *, by: str) -> None:
-        """Delete annotations of the open image; one edit. Locked categories are left alone."""
+        """Delete annotations of the open image; one edit. What is locked is left alone."""
         gone = [a for a in self._chosen(ids) if not self._locked(a)]
         if gone:
             self.commit(f"Delete {self._document.names(gone)}", [Change(a, None) for a in gone], by=by)
@@ -221,7 +225,7 @@ class Edits:
 
     def _locked(self, annotation: Annotation) -> bool:
         category = self._document.categories.get(annotation.category_id)
-        return category is not None and category.locked
+        return annotation.id in self._veil.locked or (category is not None and category.locked)
 
     def _carried(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """The changes with what is not shown of an object (keypoints and the like) taken along."""

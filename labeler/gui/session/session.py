@@ -20,6 +20,7 @@ from labeler.gui.session.measure import Measure
 from labeler.gui.session.place import Place
 from labeler.gui.session.project_link import Ask, ProjectLink, ProjectView
 from labeler.gui.session.strangers import Strangers
+from labeler.gui.session.veil import Veil
 from labeler.project.keeping.copying import secure_for_import
 from labeler.project.photos.folder import Sync, said_of
 from labeler.project.portions import Portions
@@ -54,6 +55,8 @@ class Session(QObject):
         """Labelled images in whose place another photo lies."""
         self.document = Document(self.strangers, self)
         """Images, categories, and what is on the open image."""
+        self.veil = Veil(self.document, self)
+        """Which single objects are hidden or locked."""
         self.focus = Focus(self.document, self)
         """What the next act is about."""
         self._labels = LabelReader(self.document, self.focus, link, self._acts)
@@ -73,8 +76,9 @@ class Session(QObject):
             parent=self,
         )
         """Undo, redo and the journal."""
-        self.edits = Edits(self.document, self.focus, link, self.history)
+        self.edits = Edits(self.document, self.focus, link, self.history, self.veil)
         """The one door by which labels change."""
+        self.place.image_changed.connect(lambda: self.veil.leave_alone(None))
         link.refused.connect(self.refused)
         link.saved_changed.connect(self.saved_changed)
         link.told.connect(self.told)
@@ -184,6 +188,7 @@ class Session(QObject):
     def _reset(self) -> None:
         self.document.open(None)
         self.strangers.clear()
+        self.veil.clear()
         self.place.clear()
         self.measure.model = None
         self.focus.leave()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QMenu
 
 from labeler.gui.canvas.key_acts import SIGNS
 from labeler.gui.toolkit import theme
-from labeler.gui.window.actions import ACTIONS, MENUS, TOOL_ACTIONS, Action
+from labeler.gui.window.action_kinds import Action, Line
+from labeler.gui.window.actions import ACTIONS, MENUS, TOOL_ACTIONS
 
 if TYPE_CHECKING:
     from labeler.gui.window.main_window import MainWindow
@@ -36,6 +37,8 @@ class ActionSet(QObject):
             session.document.images_changed,
             session.place.image_changed,
             session.document.changed,
+            session.focus.selection_changed,
+            session.veil.changed,
             canvas.progress.changed,
             canvas.hand.changed,
             canvas.hand.stayed,
@@ -86,6 +89,14 @@ class ActionSet(QObject):
         for action_id, action in self._table.items():
             if action.icon:
                 self.by_id[action_id].setIcon(theme.icon(action.icon))
+
+    def put(self, menu: QMenu, entries: Sequence[str | Line]) -> None:
+        """Put actions, by their ids, and lines into a menu."""
+        for entry in entries:
+            if isinstance(entry, Line):
+                menu.addSeparator()
+            else:
+                menu.addAction(self.by_id[entry])
 
     def fill(self, menus: Mapping[str, QMenu]) -> None:
         """Put the entries of the table into the menus of these names."""

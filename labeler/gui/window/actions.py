@@ -5,76 +5,11 @@ A new action is an entry here, at its place in its menu.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-from msgspec import Struct
+from collections.abc import Mapping
 
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.predictions.run_panel import RunPanel
-
-if TYPE_CHECKING:
-    from labeler.gui.window.main_window import MainWindow
-
-Heading: TypeAlias = Literal[
-    "Tools",
-    "Canvas",
-    "Categories",
-    "Predictions",
-    "Training",
-    "Images",
-    "Edit",
-    "View",
-    "Model",
-    "Project",
-    "Help",
-]
-"""Of the help page, in its order."""
-
-
-def is_open(window: MainWindow) -> bool:
-    """Whether there is a project to act on."""
-    return window.session.project is not None
-
-
-def always(_: MainWindow) -> bool:
-    """Whatever is open."""
-    return True
-
-
-class Action(Struct, frozen=True):
-    """One action: either `do` or, where it is switched on and off, `switch` and `ticked`."""
-
-    id: str
-    title: str
-    keys: tuple[str, ...] = ()
-    """The first one is shown at its entry and its button."""
-    do: Callable[[MainWindow], object] | None = None
-    icon: str = ""
-    switch: Callable[[MainWindow, bool], object] | None = None
-    ticked: Callable[[MainWindow], bool] | None = None
-    """Whether it is on now."""
-    enabled: Callable[[MainWindow], bool] = is_open
-    while_dragging: bool = False
-    """Whether it looks itself at what is under the hand, or only changes how the photo is shown.
-
-    Any other waits until the mouse button is up.
-    """
-    repeats: bool = False
-    """Whether it goes on while its key is held down.
-
-    All else is done once a press: a held Ctrl+Z that takes back the corners of a polygon does not go on with
-    the work before it, a held Ctrl+Enter calls one image reviewed.
-    """
-    heading: Heading | None = None
-    """Where the help page has it; under the name of its menu by default."""
-
-
-class Line(Struct, frozen=True):
-    """A line in a menu."""
-
-
-LINE = Line()
+from labeler.gui.window.action_kinds import LINE, Action, Line, always, has_selection, is_open
 
 
 def _tool(name: str, title: str, key: str, icon: str) -> Action:
@@ -160,12 +95,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             ("Ctrl+D",),
             lambda w: w.bench.clipboard.duplicate(w.session.focus.selection),
         ),
-        Action(
-            "select-all",
-            "Select all",
-            ("Ctrl+A",),
-            lambda w: w.session.focus.select(w.session.document.annotations),
-        ),
+        Action("select-all", "Select all", ("Ctrl+A",), lambda w: w.objects.select_all()),
         Action(
             "pick-category",
             "Category…",
@@ -256,6 +186,45 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             ticked=lambda w: not w.canvas.options.annotations,
             while_dragging=True,
         ),
+        Action(
+            "hide-objects",
+            "Hide the selected objects",
+            ("Shift+H",),
+            switch=lambda w, on: w.objects.hide(on),
+            ticked=lambda w: w.objects.are_hidden,
+            enabled=has_selection,
+        ),
+        Action(
+            "lock-objects",
+            "Lock the selected objects",
+            ("L",),
+            switch=lambda w, on: w.objects.lock(on),
+            ticked=lambda w: w.objects.are_locked,
+            enabled=has_selection,
+        ),
+        Action(
+            "alone",
+            "Show the selected objects alone",
+            ("Shift+S",),
+            switch=lambda w, on: w.objects.leave_alone(on),
+            ticked=lambda w: w.session.veil.alone is not None,
+            enabled=lambda w: has_selection(w) or w.session.veil.alone is not None,
+        ),
+        Action(
+            "show-objects",
+            "Show all objects",
+            ("Ctrl+Shift+H",),
+            lambda w: w.session.veil.lift(),
+            enabled=lambda w: bool(w.session.veil.hidden_here()),
+        ),
+        Action(
+            "unlock-objects",
+            "Unlock all objects",
+            (),
+            lambda w: w.objects.unlock_all(),
+            enabled=lambda w: bool(w.session.veil.locked_here()),
+        ),
+        LINE,
         Action(
             "display",
             "Brightness and contrast",
@@ -376,5 +345,44 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
 }
 """The entries of each menu, from the top down."""
 
-ACTIONS = tuple(entry for entries in MENUS.values() for entry in entries if isinstance(entry, Action))
+OBJECT_ACTIONS = (
+    Action("recategorise", "Change category…", (), lambda w: w.naming.ask_for(w.session.focus.selection)),
+    Action(
+        "delete-objects",
+        "Delete",
+        (),
+        lambda w: w.session.edits.delete(w.session.focus.selection, by="window"),
+    ),
+)
+"""What means the selection alone, where the entries of the menus and their keys mean more than that."""
+OBJECT_MENU: tuple[str | Line, ...] = (
+    "recategorise",
+    LINE,
+    "hide-objects",
+    "lock-objects",
+    "alone",
+    LINE,
+    "copy",
+    "duplicate",
+    LINE,
+    "delete-objects",
+)
+"""The context menu of objects, by the ids of its actions."""
+PHOTO_MENU: tuple[str | Line, ...] = (
+    "paste",
+    "select-all",
+    LINE,
+    "show-objects",
+    "unlock-objects",
+    "hide-annotations",
+    LINE,
+    "fit",
+    "reviewed",
+)
+"""The context menu of the photo where no object is."""
+
+ACTIONS = (
+    *(entry for entries in MENUS.values() for entry in entries if isinstance(entry, Action)),
+    *OBJECT_ACTIONS,
+)
 """All of the menus' actions."""

@@ -2,7 +2,8 @@
 
 from typing import get_args
 
-from labeler.gui.window.actions import MENUS, TOOL_ACTIONS, Action, Heading
+from labeler.gui.window.action_kinds import Action, Heading
+from labeler.gui.window.actions import MENUS, TOOL_ACTIONS
 
 CANVAS_KEYS: tuple[tuple[Heading, str, str], ...] = (
     ("Canvas", "Zoom at the pointer", "Wheel"),

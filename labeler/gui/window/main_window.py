@@ -17,6 +17,7 @@ from labeler.gui.evaluation.scopes import EvaluationRequest
 from labeler.gui.images.film_strip import FilmStrip
 from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.labelling.categories_panel import CategoriesPanel
+from labeler.gui.labelling.objects_panel import AnnotationsPanel
 from labeler.gui.models.menu import ModelMenu
 from labeler.gui.predictions.run_panel import RunPanel
 from labeler.gui.session.session import Session
@@ -25,6 +26,7 @@ from labeler.gui.toolkit.docks import dock_actions
 from labeler.gui.toolkit.notify import Toast
 from labeler.gui.toolkit.settings import flush_settings
 from labeler.gui.window.action_set import ActionSet
+from labeler.gui.window.actions import OBJECT_MENU
 from labeler.gui.window.bars.display_card import DisplayCard
 from labeler.gui.window.bars.drop_sign import DropSign
 from labeler.gui.window.bars.hidden_sign import HiddenSign
@@ -36,6 +38,7 @@ from labeler.gui.window.demo import demo_photos
 from labeler.gui.window.frame import Frame
 from labeler.gui.window.keys import Keys
 from labeler.gui.window.naming import Naming
+from labeler.gui.window.object_acts import ObjectActs
 from labeler.gui.window.panel_docks import PanelDocks
 from labeler.gui.window.place_keeper import PlaceKeeper
 from labeler.gui.window.review_layout import ReviewLayout
@@ -57,6 +60,7 @@ class MainWindow(QObject):
     commands: Commands
     keys: Keys
     naming: Naming
+    objects: ObjectActs
     panels: PanelDocks
     model_menu: ModelMenu
     """What the table of actions acts on."""
@@ -73,9 +77,12 @@ class MainWindow(QObject):
             frame, session=session, canvas=canvas, notifier=self.notifier, verdicts=bench.verdicts
         )
         self.naming = Naming(frame, session=session, canvas=canvas, keys=self.keys, settings=self.settings)
+        self.objects = ObjectActs(frame, session=session, canvas=canvas, notifier=self.notifier)
         self.panels = PanelDocks(frame, bench)
         self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
         self.actions = ActionSet(self)
+        canvas.menu_asked.connect(partial(self.objects.offer, self.actions))
+        self.panels[AnnotationsPanel].fill_menu = lambda menu: self.actions.put(menu, OBJECT_MENU)
         self.options_bar = OptionsBar(canvas)
         self.hidden_sign = HiddenSign(canvas, session)
         self.toast = Toast(canvas)

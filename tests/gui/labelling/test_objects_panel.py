@@ -105,15 +105,16 @@ def test_deleting_the_list_s_rows_does_not_deselect_what_stays(qtbot, session, s
     assert selected_rows(panel) == [0]
 
 
-def test_the_menu_changes_the_category_of_all_selected_in_one_step(qtbot, session, shown):
+def test_rows_say_what_is_hidden_or_locked_by_itself(qtbot, session, shown):
     panel = shown(AnnotationsPanel(session, OpenAgreement(session)))
-    made = [session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
-    bus = session.edits.add_category("bus", by="test")
-    session.focus.select([one.id for one in made])
-    action(action(panel.menu(), "Change category").menu(), "bus").trigger()
-    assert {one.category_id for one in session.document.annotations.values()} == {bus.id}
-    session.history.undo()
-    qtbot.waitUntil(lambda: bus.id not in {one.category_id for one in session.document.annotations.values()})
+    first, second = (session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50))
+    qtbot.waitUntil(lambda: len(rows(panel)) == 2)
+    session.veil.hide([first.id])
+    session.veil.lock([second.id])
+    assert [(row.dimmed, row.mark, row.quiet) for row in rows(panel)] == [
+        (True, "outline", "box · by hand"),
+        (False, "swatch", "box · by hand · locked"),
+    ]
 
 
 def test_the_menu_hides_and_locks_through_the_category(qtbot, session, shown):

@@ -1,7 +1,8 @@
 from collections import Counter
 from typing import get_args
 
-from labeler.gui.window.actions import ACTIONS, TOOL_ACTIONS, Heading
+from labeler.gui.window.action_kinds import Heading
+from labeler.gui.window.actions import ACTIONS, TOOL_ACTIONS
 from labeler.gui.window.key_table import key_table
 
 

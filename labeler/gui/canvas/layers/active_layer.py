@@ -222,7 +222,7 @@ class ActiveLayer(QObject):
         for annotation in active[:CROWDED]:
             measured = self._agreement() if len(active) == 1 else None
             yield Tag(
-                self._stage.name_of(annotation),
+                self._told(annotation),
                 _hex(self._stage.scene.color(annotation.category_id)),
                 self._frame(annotation),
                 note=f"IoU {measured.iou:.2f}" if measured else "",
@@ -266,8 +266,12 @@ class ActiveLayer(QObject):
                 continue
             x0, y0, x1, y1 = scene.boxes[place].tolist()
             frame = (*self._stage.view.point_on_screen(x0, y0), *self._stage.view.point_on_screen(x1, y1))
-            tags.append(Tag(self._stage.name_of(entry), _hex(scene.color(entry.category_id)), frame))
+            tags.append(Tag(self._told(entry), _hex(scene.color(entry.category_id)), frame))
         return tags
+
+    def _told(self, annotation: Annotation) -> str:
+        locked = annotation.id in self._stage.session.veil.locked
+        return f"{self._stage.name_of(annotation)} · locked" if locked else self._stage.name_of(annotation)
 
     def _frame(self, annotation: Annotation | Candidate) -> tuple[float, float, float, float]:
         box, view = rough_bounds(annotation.shape), self._stage.view

@@ -27,6 +27,9 @@ class Tool:
     rejects = False
     """Whether a right click on a prediction rejects it, while nothing is half done."""
 
+    leaves_right = False
+    """Whether a right click that rejects nothing is free for the menu of what is under it."""
+
     brushwork: Brushwork | None = None
     """The strokes of a tool that paints."""
     makes = "shape"

@@ -19,6 +19,7 @@ class BoxTool(Tool):
     makes = "box"
     crosshair = True
     rejects = True
+    leaves_right = True
 
     _drawn: Box | None = None
 

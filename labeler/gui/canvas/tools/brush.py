@@ -15,6 +15,7 @@ class BrushTool(Tool):
 
     name = "brush"
     makes = "stroke"
+    leaves_right = True
     cursor = Qt.CursorShape.BlankCursor
     erases = False
 

@@ -22,6 +22,7 @@ class PolygonTool(Tool):
 
     name = "polygon"
     makes = "polygon"
+    leaves_right = True
     crosshair = True
 
     def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:

@@ -38,6 +38,7 @@ class SelectTool(Tool):
     name = "select"
     shows_handles = True
     rejects = True
+    leaves_right = True
     cursor = Qt.CursorShape.ArrowCursor
 
     def __init__(self, stage: Stage, prompt_desk: PromptDesk) -> None:

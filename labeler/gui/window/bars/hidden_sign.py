@@ -1,4 +1,4 @@
-"""Says on the photo that its annotations are hidden, and shows them again when one is made."""
+"""Says on the photo that annotations are hidden, and shows them again when one is made."""
 
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QPushButton
@@ -12,19 +12,23 @@ _MARGIN = 12
 
 
 class HiddenSign(QPushButton):
-    """Stands at the foot of the canvas, at its left, for as long as nothing of the labels is seen."""
+    """Stands at the foot of the canvas, at its left, while all labels are hidden, or some by themselves."""
 
     def __init__(self, canvas: Canvas, session: Session) -> None:
-        super().__init__("Annotations are hidden: show them (H)", canvas)
-        self._canvas = canvas
+        super().__init__("", canvas)
+        self._canvas, self._session = canvas, session
         self.setDefault(True)
         self.hide()
         self.clicked.connect(self._show_all)
         canvas.options_changed.connect(self._follow)
         session.document.changed.connect(self._take)
+        for signal in (session.veil.changed, session.document.changed, session.place.image_changed):
+            signal.connect(self._follow)
         canvas.installEventFilter(self)
 
     def _show_all(self) -> None:
+        if self._canvas.options.annotations:
+            self._session.veil.lift()
         self._canvas.set_options(annotations=True)
         self._canvas.setFocus()
 
@@ -35,8 +39,13 @@ class HiddenSign(QPushButton):
             self._canvas.set_options(annotations=True)
 
     def _follow(self) -> None:
-        hidden = not self._canvas.options.annotations
-        self.setVisible(hidden)
+        some = len(self._session.veil.hidden_here())
+        if not self._canvas.options.annotations:
+            self.setText("Annotations are hidden: show them (H)")
+        else:
+            are = "object is" if some == 1 else "objects are"
+            self.setText(f"{some:,} {are} hidden: show all (Ctrl+Shift+H)")
+        self.setVisible(bool(some) or not self._canvas.options.annotations)
         self._place()
 
     def _place(self) -> None:
