@@ -299,3 +299,43 @@ def test_the_words_of_the_table_are_keys_of_the_server() -> None:
     assert keysym("Ctrl+Shift+Z") == "ctrl+shift+z"
     assert keysym("Ctrl++") == "ctrl+plus"
     assert QKeySequence("Ctrl++").toString() == "Ctrl++"
+
+
+def test_the_picker_takes_what_is_typed_and_gives_the_keys_back(person: Outsider) -> None:
+    person.key("R")
+    person.drag((100, 300), (300, 500))
+    person.wait(lambda: len(person.annotations()) == 1)
+    person.key("V")
+    person.key("C")
+    person.wait(person.window.naming.picker.isVisible)
+    person.type_text("al")
+    person.wait(lambda: person.window.naming.picker.field.text() == "al")
+    person.key("Return")
+    person.wait(lambda: person.category_of(person.annotations()[0]) == "almond")
+    person.key("C")
+    person.wait(person.window.naming.picker.isVisible)
+    person.type_text("stone")
+    person.key("ctrl+Return")
+    person.wait(lambda: person.category_of(person.annotations()[0]) == "stone")
+    assert not any(image.reviewed for image in person.session.document.images)
+    person.key("C")
+    person.wait(person.window.naming.picker.isVisible)
+    person.key("Esc")
+    person.wait(lambda: not person.window.naming.picker.isVisible())
+    person.key("Ctrl+Z")
+    person.wait(lambda: person.category_of(person.annotations()[0]) == "almond")
+
+
+def test_a_right_click_offers_a_menu_that_the_keys_walk(person: Outsider) -> None:
+    person.key("R")
+    person.drag((100, 300), (300, 500))
+    person.wait(lambda: len(person.annotations()) == 1)
+    person.key("V")
+    person.click_at(200, 400, button=RIGHT)
+    person.wait(lambda: person.window.objects.menu is not None and person.window.objects.menu.isVisible())
+    for _ in range(3):
+        person.key("Down")
+    person.key("Return")  # the third one locks
+    person.wait(lambda: len(person.session.veil.locked) == 1)
+    person.click_at(200, 400)
+    person.wait(lambda: not person.session.focus.selection)
