@@ -90,6 +90,18 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
         Action("copy", "Copy", ("Ctrl+C",), lambda w: w.bench.clipboard.copy(w.session.focus.selection)),
         Action("paste", "Paste", ("Ctrl+V",), lambda w: w.bench.clipboard.paste()),
         Action(
+            "paste-in-place",
+            "Paste in place",
+            ("Ctrl+Shift+V",),
+            lambda w: w.bench.clipboard.paste(in_place=True),
+        ),
+        Action(
+            "copy-to-next",
+            "Copy to the next image",
+            ("Ctrl+Shift+C",),
+            lambda w: w.bench.clipboard.copy_to_next(w.session.focus.selection),
+        ),
+        Action(
             "duplicate",
             "Duplicate",
             ("Ctrl+D",),
@@ -363,6 +375,7 @@ OBJECT_MENU: tuple[str | Line, ...] = (
     "alone",
     LINE,
     "copy",
+    "copy-to-next",
     "duplicate",
     LINE,
     "delete-objects",
@@ -370,6 +383,8 @@ OBJECT_MENU: tuple[str | Line, ...] = (
 """The context menu of objects, by the ids of its actions."""
 PHOTO_MENU: tuple[str | Line, ...] = (
     "paste",
+    "paste-in-place",
+    "copy-to-next",
     "select-all",
     LINE,
     "show-objects",

@@ -115,7 +115,7 @@ class Workbench(QObject):
 
     def _build_exchange(self) -> None:
         session, window, notifier, settings = self.session, self._window, self.notifier, self.settings
-        self.clipboard = Clipboard(session)
+        self.clipboard = Clipboard(session, self)
         self.opener = ProjectOpener(session, notifier, window)
         self.photo_desk = PhotoDesk(session, notifier, window)
         self.offers = UndecidedOffers(session, notifier, settings, window)
@@ -151,6 +151,7 @@ class Workbench(QObject):
         self.auto_confidence.changed.connect(self._keep_auto)
         self.auto_confidence.told.connect(lambda text: notifier.info(text, key="threshold"))
         self.learner.switched.connect(lambda on: self.auto_confidence.set_on(True) if on else None)
+        self.clipboard.told.connect(lambda text: notifier.info(text, key="copied"))
         self.reviewing.told.connect(lambda text: notifier.info(text, key="accepted"))
         self.guarantees.drawn.connect(self.opened)
         for teller in (self.training, self.follow_up):

@@ -132,3 +132,80 @@ def test_what_is_pasted_while_a_run_stores_is_on_the_disk_with_it(
     qtbot.waitUntil(lambda: bool(kept))
     assert {one.id: one for one in kept} == dict(session.document.annotations)
     assert len(kept) == 2
+
+
+def test_in_place_it_lies_on_its_original(session: Session) -> None:
+    clipboard = Clipboard(session)
+    made = session.edits.add(Box(10, 20, 110, 220), by="test")
+    assert made is not None
+    clipboard.copy([made.id])
+    assert clipboard.paste(in_place=True) == 1
+    (chosen,) = session.focus.selection
+    assert chosen != made.id
+    assert session.document.annotations[chosen].shape == made.shape
+
+
+def test_everything_goes_to_the_next_image_as_one_step(qtbot: QtBot, session: Session) -> None:
+    clipboard, told = Clipboard(session), list[str]()
+    clipboard.told.connect(told.append)
+    here = session.place.image
+    assert here is not None
+    made = [session.edits.add(Box(x, 20, x + 50, 220), by="test") for x in (10, 300)]
+    clipboard.copy_to_next([])
+    there = session.place.image
+    assert there is not None
+    assert there.id != here.id
+    qtbot.waitUntil(lambda: told == [f"Copied 2 objects to {there.path}."])
+    assert [one.shape for one in session.document.annotations.values()] == [one.shape for one in made if one]
+    assert session.focus.selection == session.document.annotations.keys()
+    qtbot.waitUntil(lambda: session.document.is_read and session.saved == "saved")
+    assert len(session.document.annotations) == 2
+    session.history.undo()
+    assert not session.document.annotations
+    assert session.place.image == there
+
+
+def test_the_selection_alone_goes_and_what_lies_beyond_the_edge_stays(qtbot: QtBot, few: Session) -> None:
+    clipboard, told = Clipboard(few), list[str]()
+    clipboard.told.connect(told.append)
+    first = few.edits.add(Box(1, 1, 20, 20), by="test")
+    few.edits.add(Box(30, 1, 50, 20), by="test")
+    assert first is not None
+    clipboard.copy_to_next([first.id])
+    qtbot.waitUntil(lambda: told == ["Copied 1 object to 2.bmp."])
+    assert [one.shape for one in few.document.annotations.values()] == [first.shape]
+
+
+def test_one_who_goes_on_before_the_image_is_read_gets_nothing_there(few: Session) -> None:
+    clipboard, told = Clipboard(few), list[str]()
+    clipboard.told.connect(told.append)
+    few.edits.add(Box(1, 1, 20, 20), by="test")
+    second = few.document.find_image(2)
+    assert second is not None
+    few.document.note(replace(second, width=0, height=0))
+    clipboard.copy_to_next([])
+    few.place.step(1)
+    assert told == ["Nothing was copied: the image was left before it could be read."]
+    assert [few.document.counts(key) for key in (2, 3)] == [{}, {}]
+
+
+def test_at_the_end_and_with_nothing_there_it_is_said(few: Session) -> None:
+    clipboard, told = Clipboard(few), list[str]()
+    clipboard.told.connect(told.append)
+    clipboard.copy_to_next([])
+    few.edits.add(Box(1, 1, 20, 20), by="test")
+    few.place.set_order([1])
+    clipboard.copy_to_next([])
+    assert told == [
+        "Nothing was copied: there is nothing on this image.",
+        "Nothing was copied: this is the last image.",
+    ]
+
+
+def test_another_project_has_nothing_to_paste(few: Session) -> None:
+    clipboard = Clipboard(few)
+    made = few.edits.add(Box(1, 1, 20, 20), by="test")
+    assert made is not None
+    clipboard.copy([made.id])
+    few.close()
+    assert clipboard.paste() == 0
