@@ -72,7 +72,7 @@ def test_a_right_click_selects_what_is_under_it_and_offers_its_acts(drawn) -> No
     user.key("Return")
     assert [user.category_of(one) for one in user.annotations()] == ["bus", "person"]
     user.click_at(500, 400, button=RIGHT)
-    choose(user, "Delete")
+    choose(user, "Delete the selected objects")
     assert [one.id for one in user.annotations()] == [first.id]
     user.undo()
     assert [one.id for one in user.annotations()] == [first.id, second.id]
@@ -91,7 +91,15 @@ def test_a_right_click_on_the_selection_is_for_all_of_it(drawn) -> None:
 def test_beside_objects_it_is_the_photo_s(drawn) -> None:
     user, first, second = drawn
     user.click_at(700, 900, button=RIGHT)
-    assert offered(user) == ["Paste", "Select all", "Hide annotations", "Fit image", "Reviewed"]
+    assert offered(user) == [
+        "Paste",
+        "Paste in place",
+        "Copy to the next image",
+        "Select all",
+        "Hide annotations",
+        "Fit image",
+        "Reviewed",
+    ]
     choose(user, "Select all")
     assert user.session.focus.selection == {first.id, second.id}
 
@@ -231,7 +239,7 @@ def test_the_list_offers_the_same_and_shows_hidden_ones(drawn) -> None:
         "Lock the selected objects",
         "Show the selected objects alone",
     ]
-    assert "Delete" in texts
+    assert "Delete the selected objects" in texts
     user.key("Shift+H")
     user.session.focus.select([first.id])  # as by a click on its row
     assert user.window.actions["hide-objects"].isChecked()

@@ -18,6 +18,7 @@ Heading: TypeAlias = Literal[
     "Training",
     "Images",
     "Edit",
+    "Objects",
     "View",
     "Model",
     "Project",

@@ -96,25 +96,12 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             lambda w: w.bench.clipboard.paste(in_place=True),
         ),
         Action(
-            "copy-to-next",
-            "Copy to the next image",
-            ("Ctrl+Shift+C",),
-            lambda w: w.bench.clipboard.copy_to_next(w.session.focus.selection),
-        ),
-        Action(
             "duplicate",
             "Duplicate",
             ("Ctrl+D",),
             lambda w: w.bench.clipboard.duplicate(w.session.focus.selection),
         ),
         Action("select-all", "Select all", ("Ctrl+A",), lambda w: w.objects.select_all()),
-        Action(
-            "pick-category",
-            "Category…",
-            ("C",),
-            lambda w: w.naming.ask(),
-            heading="Categories",
-        ),
         LINE,
         Action("settings", "Settings…", ("Ctrl+,",), lambda w: w.commands.settings(), enabled=always),
         Action(
@@ -134,6 +121,75 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             while_dragging=True,
             repeats=True,
             heading="Tools",
+        ),
+    ),
+    "Objects": (
+        Action(
+            "pick-category",
+            "Choose a category…",
+            ("C",),
+            lambda w: w.naming.ask(),
+            heading="Categories",
+        ),
+        # these mean the selection alone, where C and Del mean first what is in progress
+        Action(
+            "recategorise",
+            "Change category…",
+            (),
+            lambda w: w.naming.ask_for(w.session.focus.selection),
+            enabled=has_selection,
+        ),
+        Action(
+            "delete-objects",
+            "Delete the selected objects",
+            (),
+            lambda w: w.session.edits.delete(w.session.focus.selection, by="window"),
+            enabled=has_selection,
+        ),
+        Action(
+            "copy-to-next",
+            "Copy to the next image",
+            ("Ctrl+Shift+C",),
+            lambda w: w.bench.clipboard.copy_to_next(w.session.focus.selection),
+        ),
+        LINE,
+        Action(
+            "hide-objects",
+            "Hide the selected objects",
+            ("Shift+H",),
+            switch=lambda w, on: w.objects.hide(on),
+            ticked=lambda w: w.objects.are_hidden,
+            enabled=has_selection,
+        ),
+        Action(
+            "lock-objects",
+            "Lock the selected objects",
+            ("L",),
+            switch=lambda w, on: w.objects.lock(on),
+            ticked=lambda w: w.objects.are_locked,
+            enabled=has_selection,
+        ),
+        Action(
+            "alone",
+            "Show the selected objects alone",
+            ("Shift+S",),
+            switch=lambda w, on: w.objects.leave_alone(on),
+            ticked=lambda w: w.session.veil.alone is not None,
+            enabled=lambda w: has_selection(w) or w.session.veil.alone is not None,
+        ),
+        Action(
+            "show-objects",
+            "Show all objects",
+            ("Ctrl+Shift+H",),
+            lambda w: w.session.veil.lift(),
+            enabled=lambda w: bool(w.session.veil.hidden_here()),
+        ),
+        Action(
+            "unlock-objects",
+            "Unlock all objects",
+            (),
+            lambda w: w.objects.unlock_all(),
+            enabled=lambda w: bool(w.session.veil.locked_here()),
         ),
     ),
     "Images": (
@@ -198,45 +254,6 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             ticked=lambda w: not w.canvas.options.annotations,
             while_dragging=True,
         ),
-        Action(
-            "hide-objects",
-            "Hide the selected objects",
-            ("Shift+H",),
-            switch=lambda w, on: w.objects.hide(on),
-            ticked=lambda w: w.objects.are_hidden,
-            enabled=has_selection,
-        ),
-        Action(
-            "lock-objects",
-            "Lock the selected objects",
-            ("L",),
-            switch=lambda w, on: w.objects.lock(on),
-            ticked=lambda w: w.objects.are_locked,
-            enabled=has_selection,
-        ),
-        Action(
-            "alone",
-            "Show the selected objects alone",
-            ("Shift+S",),
-            switch=lambda w, on: w.objects.leave_alone(on),
-            ticked=lambda w: w.session.veil.alone is not None,
-            enabled=lambda w: has_selection(w) or w.session.veil.alone is not None,
-        ),
-        Action(
-            "show-objects",
-            "Show all objects",
-            ("Ctrl+Shift+H",),
-            lambda w: w.session.veil.lift(),
-            enabled=lambda w: bool(w.session.veil.hidden_here()),
-        ),
-        Action(
-            "unlock-objects",
-            "Unlock all objects",
-            (),
-            lambda w: w.objects.unlock_all(),
-            enabled=lambda w: bool(w.session.veil.locked_here()),
-        ),
-        LINE,
         Action(
             "display",
             "Brightness and contrast",
@@ -357,16 +374,6 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
 }
 """The entries of each menu, from the top down."""
 
-OBJECT_ACTIONS = (
-    Action("recategorise", "Change category…", (), lambda w: w.naming.ask_for(w.session.focus.selection)),
-    Action(
-        "delete-objects",
-        "Delete",
-        (),
-        lambda w: w.session.edits.delete(w.session.focus.selection, by="window"),
-    ),
-)
-"""What means the selection alone, where the entries of the menus and their keys mean more than that."""
 OBJECT_MENU: tuple[str | Line, ...] = (
     "recategorise",
     LINE,
@@ -396,8 +403,5 @@ PHOTO_MENU: tuple[str | Line, ...] = (
 )
 """The context menu of the photo where no object is."""
 
-ACTIONS = (
-    *(entry for entries in MENUS.values() for entry in entries if isinstance(entry, Action)),
-    *OBJECT_ACTIONS,
-)
+ACTIONS = tuple(entry for entries in MENUS.values() for entry in entries if isinstance(entry, Action))
 """All of the menus' actions."""
