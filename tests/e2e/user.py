@@ -192,7 +192,7 @@ class User:
     def key(self, keys: str) -> None:
         """Press and release keys such as "Q" or "Ctrl+Z" where the focus is, shortcuts first."""
         combination = QKeySequence(keys)[0]
-        target = QApplication.focusWidget() or self.window
+        target = QApplication.activePopupWidget() or QApplication.focusWidget() or self.window
         QTest.keyClick(target, combination.key(), combination.keyboardModifiers())
 
     def type(self, text: str, into: QWidget) -> None:

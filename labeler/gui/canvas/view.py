@@ -142,8 +142,12 @@ class Canvas(QWidget):
     @property
     def offers_predictions(self) -> bool:
         """Whether predictions are in sight, and no object is selected that comes before them."""
+        return self._shows_predictions and not self._stage.session.focus.selection
+
+    @property
+    def _shows_predictions(self) -> bool:
         shown = self.options.annotations and self.options.predictions
-        return shown and bool(self.predictions.kept) and not self._stage.session.focus.selection
+        return shown and bool(self.predictions.kept)
 
     def spot_of(self, ids: Iterable[int]) -> QRect:
         """Where annotations of the open image stand, in widget pixels, as far as they are in sight.
@@ -256,7 +260,7 @@ class Canvas(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         tool = self.hand.tool
-        right = event.button() == Qt.MouseButton.RightButton
+        right = event.button() == Qt.MouseButton.RightButton and not event.modifiers()
         # what is half done has its own use for a right click
         is_free = right and tool.leaves_right and not tool.pending and not self._gestures.dragging
         if self._can_see(event):
@@ -267,14 +271,18 @@ class Canvas(QWidget):
         self._show_cursor(None)
 
     def _offer_menu(self, event: QMouseEvent) -> None:
-        """Of the object under the mouse, which is selected with it if it was not; else of the photo."""
+        """Of the object under the mouse, which is selected with it if it was not; else of the photo.
+
+        Not of the photo where predictions are in sight: a right click that misses one does nothing.
+        """
         focus, place = self._stage.session.focus, event.position()
         pointer = self._gestures.pointer(place, event.modifiers())
         found = self._stage.scene.pick(pointer.x, pointer.y, reach=self._stage.reach() / 2)
         under = [one.id for one in found] if self.options.annotations else []
         if under and focus.selection.isdisjoint(under):
             focus.select(under[:1])
-        self.menu_asked.emit(event.globalPosition().toPoint(), bool(under))
+        if under or not self._shows_predictions:
+            self.menu_asked.emit(event.globalPosition().toPoint(), bool(under))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """The key for the menu; a right click has done already what it means."""
