@@ -162,6 +162,8 @@ def _converted(args: argparse.Namespace, source: Path, spec: FormatSpec | None, 
         index = note.index
         if index is not None and note.kind == "annotations":
             index = places.annotations[index]
+        elif index is not None and note.kind == "categories":
+            index = places.categories[index]
         elif index is not None and note.kind == "images":
             index = places.images[sized[index].id - 1]
         ledger.note(note.verdict, note.kind, index, note.field, note.sentence)

@@ -69,8 +69,8 @@ def suppress(
 
     `overlaps` is what `overlapping` gave for these boxes with a floor of at most `threshold` (0 for
     "soft-gaussian"); then the boxes' coordinates are not looked at. Raises ValueError for lengths that
-    differ, numbers that are not finite, an unknown kind, and soft kinds on boxes for which `overlapping`
-    gives None.
+    differ, numbers that are not finite, a threshold under 0 or over 1, an unknown kind, and soft kinds on
+    boxes for which `overlapping` gives None.
     """
     corners, scores = as_boxes(boxes), np.asarray(confidences, dtype=np.float64)
     classes = np.asarray(categories)
@@ -80,6 +80,8 @@ def suppress(
         raise ValueError(
             f"{len(corners)} boxes, {len(scores)} confidences and {len(classes)} categories do not match."
         )
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"The threshold is an IoU, a number from 0 to 1, not {threshold}.")
     if not np.isfinite(scores).all():
         raise ValueError("Confidences must be finite numbers.")
     groups = None if kind == "agnostic" else classes

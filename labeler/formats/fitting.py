@@ -13,10 +13,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from labeler.core.geometry import bounds, outline, rasterise
-from labeler.core.records import Annotation, Box, Image, Mask, Part, Polygons, Shape
+from labeler.core.records import Annotation, Box, Category, Image, Mask, Part, Polygons, Shape
 from labeler.core.seams import linked, seamed
 from labeler.formats.coco.shape_writing import CUT, shown_part
 from labeler.formats.gates import RefusalError, packed
+from labeler.formats.image_paths import folded
 from labeler.formats.report import FieldNote, Ledger
 from labeler.formats.spec import Dataset, Holds, ShapeKind
 from labeler.formats.write_options import Writing
@@ -39,6 +40,9 @@ SEAMED = "Has holes, so it is one ring through a seam."
 JOINED = "Has several parts, which are joined by seams to one ring."
 CROWD = "Is a crowd, which is written as one object."
 EMPTY = "Has no objects, which the format has no place for; left out."
+ONE_NAME = "“{}” has the name of “{}” in this format: the two are one category where it is read; rename one."
+SKELETON = "“{}” has a skeleton, the lines between its keypoints, which is left out."
+NOTHING = "“{}” means “nothing” in this format: its objects are gone where it is read; rename it."
 REVIEWED = "Which images are reviewed is not written: the format has no place for it."
 
 _NO_LOSS = re.compile(r"^(?:id|area|iscrowd|segmentation|bbox|image_id|category_id|labeler.*|score)$")
@@ -54,6 +58,10 @@ def fitted(
     the places in the lists of `dataset`.
     """
     ledger = Ledger()
+    _note_names(dataset.categories, holds, ledger)
+    for index, category in enumerate(dataset.categories):
+        if b'"skeleton"' in category.extra and not holds.skeleton(category):
+            ledger.note("told", "categories", index, "skeleton", SKELETON.format(category.name))
     sizes = {image.id: (image.height, image.width) for image in dataset.images}
     kept: list[Annotation] = []
     for index, annotation in enumerate(dataset.annotations):
@@ -75,6 +83,19 @@ def fitted(
         ledger.note("told", "file", None, "", REVIEWED)
     totals = {name: len(getattr(dataset, name)) for name in ("images", "categories", "annotations")}
     return replace(dataset, images=images, annotations=tuple(kept)), ledger.notes, totals
+
+
+def _note_names(categories: Sequence[Category], holds: Holds, ledger: Ledger) -> None:
+    """Tell of the categories that will be one with another where the format is read, or nothing."""
+    first: dict[str, str] = {}
+    for index, category in enumerate(categories):
+        name = folded(holds.spelled(category.name))
+        if not name:
+            ledger.note("told", "categories", index, "name", NOTHING.format(category.name))
+        elif name in first:
+            sentence = ONE_NAME.format(category.name, first[name])
+            ledger.note("told", "categories", index, "name", sentence)
+        first.setdefault(name, category.name)
 
 
 def _labelled(images: Sequence[Image], kept: Sequence[Annotation], ledger: Ledger) -> tuple[Image, ...]:

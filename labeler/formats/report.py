@@ -161,6 +161,31 @@ class Report(Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
 
+class Spellings:
+    """The ways in which files write the names of categories: with blanks around them, and without."""
+
+    def __init__(self) -> None:
+        self._ways: dict[str, dict[str, None]] = {}
+
+    def plain(self, text: str) -> str:
+        """The name without blanks around it."""
+        name = text.strip()
+        if name:
+            self._ways.setdefault(name, {})[text] = None
+        return name
+
+    def notes(self) -> tuple[FieldNote, ...]:
+        """What is to be told: each name that is written in several ways, which became one category."""
+        return tuple(
+            FieldNote("repaired", "categories", None, "name", ONE_OF_BLANKS.format(name, len(ways)), name)
+            for name, ways in self._ways.items()
+            if len(ways) > 1
+        )
+
+
+ONE_OF_BLANKS = "“{}” is written in {} ways, with and without blanks around it, which became one category."
+
+
 class Ledger:
     """Collects notes while a file is read; `report` closes it."""
 

@@ -95,6 +95,10 @@ class Holds(Struct, frozen=True):
     """Those of these keys that stay where the others do not."""
     reviewed: bool = False
     """Whether which images are reviewed has a place."""
+    skeleton: Callable[[Category], bool] = lambda _: False
+    """Whether the lines between a category's keypoints have a place."""
+    spelled: Callable[[str], str] = str
+    """The name of a category as it is read again; "" for one that means "nothing" there."""
     empty_images: bool = True
     """Whether an image without objects can be said to be there."""
 

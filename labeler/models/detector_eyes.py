@@ -28,10 +28,10 @@ SEEN = BOX + CLASS + COLOUR
 BINS = 16
 """Of the distribution by which a side's distance is said, in strides (Li et al., NeurIPS 2020)."""
 
-_SIDE = 640
-_SURROUNDINGS = (1, 3, 7)
+SIDE = 640
+SURROUNDINGS = (1, 3, 7)
 """Cells along each axis that a colour is the mean of."""
-_LAB = 50.0
+COLOUR_SCALE = 50.0
 """What Lab values are divided by, to be about as large as the others."""
 _VERSION = 1
 """Of what is kept in the cache."""
@@ -80,22 +80,24 @@ class DetectorEyes:
         """Arrays "8", "16" and "32" (rows, columns, `SEEN`) float32, by the level's stride."""
         if self._flipped:
             image = np.ascontiguousarray(image[:, ::-1])
-        frame, _ = letterbox(image, side=_SIDE, stride=STRIDES[-1])
+        frame, _ = letterbox(image, side=SIDE, stride=STRIDES[-1])
         outputs = self._network(frame)
-        lab = cv2.cvtColor(np.ascontiguousarray(frame[0].transpose(1, 2, 0)), cv2.COLOR_RGB2LAB) / _LAB
+        lab = (
+            cv2.cvtColor(np.ascontiguousarray(frame[0].transpose(1, 2, 0)), cv2.COLOR_RGB2LAB) / COLOUR_SCALE
+        )
         levels = {}
         for number, stride in enumerate(STRIDES):
             branches = [values[0].transpose(1, 2, 0) for values in outputs[2 * number : 2 * number + 2]]
             rows, columns = branches[0].shape[:2]
             cell = cv2.resize(lab, (columns, rows), interpolation=cv2.INTER_AREA)
-            colours = [cv2.blur(cell, (side, side)) for side in _SURROUNDINGS]
+            colours = [cv2.blur(cell, (side, side)) for side in SURROUNDINGS]
             levels[str(stride)] = np.concatenate([*branches, *colours], axis=2).astype(np.float32)
         return Embedding(levels, (image.shape[0], image.shape[1]))
 
 
 def place_of(size: tuple[int, int]) -> Letterbox:
     """How an image of size (H, W) lies in the network's input."""
-    return placed(size, side=_SIDE, stride=STRIDES[-1])[1]
+    return placed(size, side=SIDE, stride=STRIDES[-1])[1]
 
 
 @cache

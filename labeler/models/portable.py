@@ -1,6 +1,7 @@
 """A model leaves the app: its network in a form that others run, what it finds, and a program that runs it.
 
     model.onnx       the network (or model.torchscript, or model.xml and model.bin of OpenVINO)
+    encoder.onnx ... those of a SAM, where it answers prompts or draws the masks
     labels.json      title, classes and settings, the thresholds by which objects are kept among them
     run.py           beside an ONNX network: what the app does around it, by numpy, onnxruntime and Pillow
 
@@ -35,7 +36,7 @@ def export_model(spec: ModelSpec, form: Form, out: Path) -> tuple[Path, ...]:
     if spec.portable is None:
         raise ModelError(
             f"{spec.title} cannot be exported: of it only the app itself knows how it is run; export a model "
-            "of YOLO, U-Net, Faster R-CNN, Mask R-CNN or the localizer."
+            "of YOLO, U-Net, Faster R-CNN, Mask R-CNN, the localizer, instant, clicks or MobileSAM."
         )
     if form == "openvino" and importlib.util.find_spec("openvino") is None:
         raise ModelError("OpenVINO is not installed: `uv sync --extra openvino` installs it.")
@@ -83,7 +84,16 @@ def _made(spec: ModelSpec, portable: Callable[[], Portable], form: Form) -> dict
 
 def _contents(portable: Portable, spec: ModelSpec, form: Form) -> dict[str, bytes]:
     """The files by their names; nothing is written where they go, for this takes a while."""
+    if portable.beside and form != "onnx":
+        raise ModelError(
+            f"{spec.title} can be exported as ONNX only, since MobileSAM's networks in it are ONNX files."
+        )
     found = {"labels.json": msgspec.json.format(msgspec.json.encode(_labels(portable, spec))) + b"\n"}
+    if form == "onnx":
+        runner = paths.resources() / "runners" / portable.runner
+        found |= {"run.py": runner.read_bytes(), **portable.beside}
+    if portable.module is None or portable.example is None:
+        return found
     if form == "torchscript":
         return found | {"model.torchscript": _torchscript(portable)}
     about = {name: str(value) for name, value in portable.metadata.items()} | {"title": spec.title}
@@ -92,8 +102,7 @@ def _contents(portable: Portable, spec: ModelSpec, form: Form) -> dict[str, byte
     )
     if form == "openvino":
         return found | _openvino(network)
-    runner = paths.resources() / "runners" / portable.runner
-    return found | {"model.onnx": network, "run.py": runner.read_bytes()}
+    return found | {"model.onnx": network}
 
 
 def _labels(portable: Portable, spec: ModelSpec) -> dict[str, Any]:

@@ -171,17 +171,20 @@ class Weights(Struct, frozen=True):
 class Portable(Struct, frozen=True, eq=False):
     """What a model is outside of the app: its network, and what must be known to run it."""
 
-    module: Any
-    """A torch module in evaluation mode on the CPU; it takes one array and gives one or several."""
-    example: NDArray[Any]
-    """What it is traced on."""
-    outputs: tuple[str, ...]
-    """Names of what it gives; what it takes is called "images"."""
     runner: str
     """The program of `resources/runners` that does what the app does around it."""
     classes: tuple[str, ...]
     settings: Mapping[str, Any]
     """What the runner must know beside the classes, as plain JSON."""
+    module: Any = None
+    """A torch module in evaluation mode on the CPU; it takes one array and gives one or several. None where
+    all that leaves is `beside`."""
+    example: NDArray[Any] | None = None
+    """What it is traced on."""
+    outputs: tuple[str, ...] = ()
+    """Names of what it gives; what it takes is called "images"."""
+    beside: Mapping[str, bytes] = {}
+    """Files of a SAM that leave with it, by their names: ONNX, and the program that runs them."""
     free: Mapping[int, str] = {}
     """Axes of what it takes whose length is free, with a name for each."""
     metadata: Mapping[str, Any] = {}

@@ -223,3 +223,10 @@ def test_boxes_all_in_one_place_need_no_pairs():
 def test_what_makes_no_sense_is_refused(boxes, confidences, kind, what):
     with pytest.raises(ValueError, match=what):
         suppress(boxes, confidences, [0] * len(boxes), threshold=0.5, kind=kind)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, np.nan])
+@pytest.mark.parametrize("kind", ["class-wise", "agnostic", "soft-linear"])
+def test_a_threshold_that_is_no_iou_is_refused_in_a_sentence(threshold, kind):
+    with pytest.raises(ValueError, match="The threshold is an IoU, a number from 0 to 1, not"):
+        suppress(np.array([[0, 0, 1, 1], [0, 0, 1, 1]]), [0.5, 0.4], [0, 0], threshold=threshold, kind=kind)

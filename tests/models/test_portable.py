@@ -30,6 +30,7 @@ class Refused:
 
 sys.meta_path.insert(0, Refused())
 sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])  # as Python does for a program
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 COUNT = 20
@@ -283,6 +284,41 @@ def two_stages(builder: str, photos: list[Path], path: Path) -> Path:
     return path
 
 
+def test_instant_finds_the_same_outside(lossless, tmp_path) -> None:
+    """With masks and without: a head that knows COCO's classes, and one of weights by chance."""
+    for masks, photos in ((True, lossless[: COUNT // 2]), (False, lossless)):
+        model, out = (
+            instant_head_of(tmp_path / f"{masks}.safetensors", masks=masks),
+            tmp_path / f"left-{masks}",
+        )
+        export_model(opened(model), "onnx", out)
+        names = {"labels.json", "model.onnx", "run.py"}
+        drawing = {"encoder.onnx", "decoder.onnx", "sam.py"} if masks else set()
+        assert {path.name for path in out.iterdir()} == names | drawing
+        ours = found_by(model, photos)
+        assert same(run_alone(out, photos, within=tmp_path), ours, photos) > COUNT
+        assert any("segmentation" in one for one in ours) == masks
+
+
+def instant_head_of(path: Path, *, masks: bool) -> Path:
+    """A head that has learnt a little beside what it has from the detector."""
+    from labeler.models.detector_eyes import DetectorEyes
+    from labeler.training.instant import head as instant_head
+
+    eyes, random = DetectorEyes(), np.random.default_rng(2)
+    names = (*eyes.layers.names, "thing")
+    config = instant_head.Config(width=8, eyes=eyes.fingerprint, masks=masks, slope=0.9, shift=0.2)
+    chance = {
+        name: random.normal(size=shape, scale=0.02).astype(np.float32)
+        for name, shape in instant_head.shapes_of(config, len(names)).items()
+    }
+    for level in range(3):
+        chance[f"category{level}.bias"][-1] = -4
+    weights = chance | instant_head.coco_weights(names, eyes.layers)
+    instant_head.save(instant_head.Head(weights, names, config), path, "My things")
+    return path
+
+
 # --- other forms --------------------------------------------------------------------------------------
 # torch says that there will be another form; what this one gives is checked as long as it is offered
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is:FutureWarning")
@@ -318,8 +354,17 @@ def test_without_openvino_the_command_that_installs_it_is_told(tmp_path, monkeyp
 
 def test_a_model_that_stays_says_so(tmp_path, capsys) -> None:
     out = tmp_path / "left"
-    assert cli.run(["models", "export", "mobilesam", "--out", str(out)]) == 1
-    assert "MobileSAM cannot be exported: " in capsys.readouterr().err
+    assert cli.run(["models", "export", "everything", "--out", str(out)]) == 1
+    assert "cannot be exported: of it only the app itself knows how it is run" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("form", ["torchscript", "openvino"])
+def test_what_has_a_sam_in_it_leaves_as_onnx_alone(form, tmp_path, capsys) -> None:
+    pytest.importorskip("openvino" if form == "openvino" else "torch")
+    out = tmp_path / "left"
+    assert cli.run(["models", "export", "mobilesam", "--to", form, "--out", str(out)]) == 1
+    assert "MobileSAM can be exported as ONNX only, since " in capsys.readouterr().err
     assert not out.exists()
 
 

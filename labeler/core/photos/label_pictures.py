@@ -21,6 +21,8 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 """What a mask's name has behind that of its photo; several of them may stand there."""
+_BESIDE = re.compile(r"(.+\.\w+)___(?:save|fuse)\.png", re.IGNORECASE)
+"""SuperAnnotate's masks, and their pictures to look at, beside the photo whose whole name they begin with."""
 _MOST = 0.9
 """So many of a folder's pictures must have a photo of their name elsewhere."""
 
@@ -30,23 +32,29 @@ def label_pictures(paths: Iterable[str], known: Collection[str] = ()) -> dict[st
 
     `paths` are relative to one folder, POSIX style. A folder is one of labels if it is called so
     ("masks", "SegmentationClass", "panoptic_val2017") and nearly all of its pictures are named like photos
-    that lie elsewhere, as they are or with something like "_mask" behind. Those in `known` stay photos:
-    somebody has them in a project already.
+    that lie elsewhere, as they are or with something like "_mask" behind. SuperAnnotate's `a.jpg___save.png`
+    lies beside its photo ("" is the folder itself). Those in `known` stay photos: somebody has them in a
+    project already.
     """
+    paths = tuple(paths)
+    there, known = {text.lower() for text in paths}, frozenset(known)
+    beside: dict[str, list[str]] = defaultdict(list)
     inside: dict[str, list[PurePosixPath]] = defaultdict(list)
     stems: set[str] = set()
     for text in paths:
         path = PurePosixPath(text)
         folder = labels_folder(path)
-        if folder:
+        of = _BESIDE.fullmatch(path.name)
+        if of and text not in known and str(path.with_name(of[1])).lower() in there:
+            beside["" if path.parent == PurePosixPath() else str(path.parent)].append(text)
+        elif folder:
             inside[folder].append(path)
         else:
             stems.add(path.stem.lower())
-    known = frozenset(known)
-    found = {}
+    found = {folder: tuple(pictures) for folder, pictures in beside.items()}
     for folder, pictures in inside.items():
         if not any(str(path) in known for path in pictures) and _are_labels(folder, pictures, stems):
-            found[folder] = tuple(str(path) for path in pictures)
+            found[folder] = (*found.get(folder, ()), *map(str, pictures))
     return found
 
 
@@ -55,8 +63,9 @@ def said_label_pictures(found: Mapping[str, Collection[str]]) -> str:
     if not found:
         return ""
     count = sum(map(len, found.values()))
-    folders = sorted(found)
-    where = f"“{folders[0]}”" if len(folders) == 1 else f"{len(folders)} folders such as “{folders[0]}”"
+    folders = sorted(found, key=lambda name: (not name, name))
+    some = f"“{folders[0]}”" if folders[0] else "the folder"
+    where = some if len(folders) == 1 else f"{len(folders)} folders such as {some}"
     if count == 1:
         return f"1 picture in {where} is the mask of a photo here and is left out."
     return f"{count:,} pictures in {where} are masks of the photos here and are left out."

@@ -68,6 +68,7 @@ coco = FormatSpec(
         attributes=True,
         extra=True,
         reviewed=True,
+        skeleton=lambda _: True,
     ),
     inside=lambda part: f"annotations/instances_{part or 'default'}.json",
     summary="boxes, outlines, masks, attributes; what most programs read",

@@ -14,6 +14,8 @@ from labeler.formats.voc.xml_text import text_of as element_text
 KEY = "cvat"
 """The key in `extra` under which stands what only CVAT's XML says."""
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_TAG = re.compile(r"<(line|circle)\b([^>]*)>")
+_GIVEN = re.compile(r"""([\w-]+)\s*=\s*["']([^"']*)["']""")
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 
 
@@ -101,12 +103,30 @@ class LabelTable:
             extra["labeler"] = msgspec.json.encode({"color": spec.color.lower()})
         if names := self.points.get(spec.name):
             extra["keypoints"] = msgspec.json.encode(names)
+            if lines := _skeleton(spec.svg, names):
+                extra["skeleton"] = msgspec.json.encode(lines)
         kept = msgspec.json.encode(msgspec.structs.replace(spec, name="", color=""))
         if kept != b"{}":
             extra[KEY] = kept
         return Category(
             number, spec.name, spec.color.lower() if "labeler" in extra else "", extra=packed(extra)
         )
+
+
+def _skeleton(svg: str, names: Sequence[str]) -> list[list[int]]:
+    """The lines between the points of these names as COCO has them, counted from 1, of CVAT's picture."""
+    tags = [(tag, dict(_GIVEN.findall(given))) for tag, given in _TAG.findall(svg)]
+    nodes = {
+        given["data-node-id"]: names.index(given["data-label-name"]) + 1
+        for tag, given in tags
+        if tag == "circle" and "data-node-id" in given and given.get("data-label-name") in names
+    }
+    lines = (
+        (nodes.get(given.get("data-node-from", "")), nodes.get(given.get("data-node-to", "")))
+        for tag, given in tags
+        if tag == "line"
+    )
+    return [[start, end] for start, end in lines if start and end]
 
 
 def _label(element: Element) -> LabelSpec:
@@ -169,6 +189,11 @@ def specs_of(categories: Sequence[Category], annotations: Iterable[Annotation]) 
 
 def _type_of(value: object) -> str:
     return "checkbox" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "text"
+
+
+def has_svg(category: Category) -> bool:
+    """Whether the picture of a skeleton came with a category, and is written with it."""
+    return bool(_kept(category).svg)
 
 
 def _kept(category: Category) -> LabelSpec:

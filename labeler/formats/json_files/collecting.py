@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from labeler.core.records import Annotation, Category, Image, Shape
 from labeler.formats.gates import RefusalError
 from labeler.formats.json_files.plain_geometry import object_in
-from labeler.formats.report import FieldNote, Verdict
+from labeler.formats.report import FieldNote, Spellings, Verdict
 from labeler.formats.spec import Dataset, Reading
 
 UNLABELLED = "unlabelled"
@@ -25,6 +25,7 @@ class Collecting:
         self._annotations: list[Annotation] = []
         self._places: list[str] = []
         self._notes: list[FieldNote] = []
+        self._spellings = Spellings()
 
     def image(
         self, path: str, size: tuple[int, int] = (0, 0), *, file_id: int | None = None, extra: bytes = b""
@@ -44,6 +45,10 @@ class Collecting:
         if name not in self._categories:
             self._categories[name] = Category(len(self._categories) + 1, name, "", file_id=file_id)
         return self._categories[name].id
+
+    def spelled(self, text: str) -> int:
+        """The id of the category whose name this is, without the blanks around it."""
+        return self.category(self._spellings.plain(text))
 
     def add(
         self,
@@ -107,4 +112,4 @@ class Collecting:
         dataset = Dataset(
             tuple(self._images.values()), tuple(self._categories.values()), tuple(self._annotations)
         )
-        return Reading(dataset, tuple(self._notes), lambda place: self._places[place])
+        return Reading(dataset, (*self._notes, *self._spellings.notes()), lambda place: self._places[place])

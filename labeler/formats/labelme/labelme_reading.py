@@ -86,7 +86,7 @@ def _take(document: _Document, source: Source, found: Collecting, masks: PngMask
     for item in result.items:
         found.add(
             image,
-            found.category(item.label),
+            found.spelled(item.spelled) if item.spelled else found.category(item.label),
             item.shape,
             f"{document.place}:shapes[{item.places[0]}]",
             attributes=item.attributes,

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from labeler.core.geometry import bounds, from_bits, paste, rasterise
 from labeler.core.records import Box, Mask, Part, Points, Polygons, Shape
@@ -72,9 +73,12 @@ class LabelmeObject(Struct, frozen=True, eq=False):
     places: tuple[int, ...]
     """Which of the file's shapes."""
     label: str
+    """As the category is called."""
     shape: Shape
     attributes: dict[str, Any] = {}
     extra: bytes = b""
+    spelled: str = ""
+    """The label with the blanks around it; "" where it has none."""
 
 
 class ShapeRemark(Struct, frozen=True):
@@ -111,15 +115,17 @@ def found_in(shapes: Sequence[Raw], size: tuple[int, int], masks: PngMasks) -> L
                 sentence = f"Is a “{kind}”, which has no area: it is kept for labelme, and not shown."
                 remarks.append(ShapeRemark(place, "told", "shape_type", sentence))
                 continue
-            label = _label_of(fields)
+            spelled = _label_of(fields)
+            label = spelled.strip()
         except RefusalError as refusal:
             remarks.append(ShapeRemark(place, "refused", refusal.field, refusal.sentence))
             continue
         if not label:
             remarks.append(ShapeRemark(place, "repaired", "label", NO_NAME))
         attributes = plain_object(fields["attributes"]) if "attributes" in fields else None
+        extra = _extra_of(fields, kind, bool(attributes))
         item = LabelmeObject(
-            (place,), label or UNLABELLED, shape, attributes or {}, _extra_of(fields, kind, bool(attributes))
+            (place,), label or UNLABELLED, shape, attributes or {}, extra, spelled if label else ""
         )
         if "group_id" in fields and bytes(fields["group_id"]) not in _SAYS_NOTHING["group_id"]:
             groups.setdefault((item.label, bytes(fields["group_id"])), []).append(len(items))
@@ -139,7 +145,7 @@ def _label_of(fields: Fields) -> str:
     """The label; numbers as texts, "" where there is none."""
     raw = fields.get("label", _NULL)
     if TEXT.matches(raw):
-        return TEXT.read(raw, "label").strip()
+        return TEXT.read(raw, "label")
     written = bytes(raw).strip()
     if written[:1] in (b"[", b"{"):
         raise RefusalError("label", "Is no text.")
@@ -270,7 +276,7 @@ def _join(
         for place in group[1:]:
             items[place] = LabelmeObject((), "", first.shape)
         extra = packed({k: v for k, v in OBJECT.read(Raw(first.extra), "").items() if k != ROTATION})
-        items[group[0]] = LabelmeObject(places, first.label, shape, first.attributes, extra)
+        items[group[0]] = replace(first, places=places, shape=shape, extra=extra)
 
 
 def _united(shapes: Sequence[Shape], size: tuple[int, int]) -> Shape:

@@ -20,7 +20,7 @@ from labeler.formats.spec import Holds, Part, Target
 
 VERSION = "5.5.0"
 """The version whose files these are."""
-HOLDS = Holds(("box", "polygons", "mask"), parts=True, attributes=True, extra=True)
+HOLDS = Holds(("box", "polygons", "mask"), parts=True, attributes=True, extra=True, spelled=str.strip)
 ROTATED = "Is a rotated rectangle, as X-AnyLabeling has it; labelme's own window shows none."
 FOUR_CORNERS = "Is a quadrilateral, as X-AnyLabeling has it; labelme's own window shows none."
 _ENCODE = msgspec.json.Encoder().encode

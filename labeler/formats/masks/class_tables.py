@@ -22,12 +22,14 @@ from labeler.formats.json_text import read_bytes
 from labeler.formats.masks.label_map import NAME as LABEL_MAP
 from labeler.formats.masks.label_map import read_label_map
 from labeler.formats.masks.palettes import VOID, Rgb3, hex_of
+from labeler.formats.report import FieldNote
 
 CLASSES = "classes.txt"
 NOTHING = frozenset({"background", "_background_", "__background__", "bg", "back_ground"})
 IGNORED = frozenset({"void", "__ignore__", "ignore", "_ignore_", "unlabeled", "ignored"})
 _MOST = 16 << 20
 """Bytes of a table."""
+SEVERAL = "“{}” stands on several lines of the table of classes, which became one category."
 Row = tuple[str, int | None, Rgb3 | None]
 """A name with its number and its colour, None where the table says none."""
 
@@ -39,6 +41,8 @@ class ClassTable(Struct, frozen=True):
     """The categories in the table's order."""
     numbers: Mapping[int, str | None] = {}
     colors: Mapping[Rgb3, str | None] = {}
+    notes: tuple[FieldNote, ...] = ()
+    """Of names that several of its lines have."""
 
     def categories(self) -> list[Category]:
         """The table's categories, with ids from 1 and its colours."""
@@ -75,11 +79,14 @@ def _table(rows: Sequence[Row]) -> ClassTable:
     numbers: dict[int, str | None] = {}
     colors: dict[Rgb3, str | None] = {}
     names: dict[str, None] = {}
+    several: dict[str, None] = {}
     for name, number, color in rows:
         low = name.strip().lower()
         is_nothing = low in IGNORED or (low in NOTHING and (number in (None, 0) or color == (0, 0, 0)))
         meant = None if is_nothing else name.strip()
         if meant is not None:
+            if meant in names:
+                several.setdefault(meant)
             names.setdefault(meant)
         if number is not None:
             numbers.setdefault(number, meant)
@@ -89,7 +96,10 @@ def _table(rows: Sequence[Row]) -> ClassTable:
     if colors:
         colors.setdefault((0, 0, 0), None)
         colors.setdefault(VOID, None)
-    return ClassTable(tuple(names), numbers, colors)
+    notes = (
+        FieldNote("repaired", "categories", None, "name", SEVERAL.format(name), name) for name in several
+    )
+    return ClassTable(tuple(names), numbers, colors, tuple(notes))
 
 
 def _label_map_rows(text: str) -> Iterator[Row]:

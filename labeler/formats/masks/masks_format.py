@@ -59,7 +59,7 @@ masks = FormatSpec(
     sniff_masks,
     semantic_reading.read,
     semantic_writing.write,
-    Holds(("mask",)),
+    Holds(("mask",), spelled=semantic_writing.spelled),
     folder=True,
     photo=semantic_writing.photo_place,
     order=20,

@@ -142,7 +142,7 @@ class _Reader:
                         )
                     )
                     places.append(picture.file.mask)
-        notes = self._ledger.notes
+        notes = (*self._ledger.notes, *(self._table.notes if self._table else ()))
         if self._by_pieces:
             notes = (FieldNote("told", "file", None, "", PIECES), *notes)
         dataset = Dataset(tuple(images.values()), tuple(categories.values()), tuple(annotations))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from labeler.errors import FormatError
-from labeler.formats.masks.class_tables import CLASSES
+from labeler.formats.masks.class_tables import CLASSES, IGNORED
 from labeler.formats.masks.label_map import BACKGROUND, on_one_line, write_label_map
 from labeler.formats.masks.label_map import NAME as LABEL_MAP
 from labeler.formats.masks.mask_writing import (
@@ -52,6 +52,12 @@ def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
         text = write_label_map(names, colors)
         (target.path / LABEL_MAP).write_text(text, encoding="utf-8", newline="\n")
     return notes
+
+
+def spelled(name: str) -> str:
+    """The name of a category as the tables give it back; "" where they say by it that pixels mean nothing."""
+    line = " ".join(name.splitlines()).strip()
+    return "" if line.lower() in IGNORED else line or name
 
 
 def photo_place(part: str, name: str) -> str:

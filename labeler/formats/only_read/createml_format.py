@@ -84,7 +84,7 @@ def _object(image: int, one: Any, at: str, found: Collecting) -> None:
     if label is None or isinstance(label, dict | list) or not str(label).strip():
         found.note("repaired", NO_NAME, field="label", at=at)
         label = UNLABELLED
-    found.add(image, found.category(str(label).strip()), box, at)
+    found.add(image, found.spelled(str(label)), box, at)
 
 
 def _box(one: Any) -> Box:

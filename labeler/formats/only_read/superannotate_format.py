@@ -169,7 +169,7 @@ def _take(document: _Document, source: Source, found: Collecting, names: Mapping
             )
         kept = {key: one[key] for key in _KEPT if one.get(key)}
         extra = packed({"superannotate": msgspec.json.encode(kept)}) if kept else b""
-        found.add(image, found.category(label.strip()), shape, at, attributes=_attributes(one), extra=extra)
+        found.add(image, found.spelled(label), shape, at, attributes=_attributes(one), extra=extra)
 
 
 def _size_of(about: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -82,7 +82,7 @@ def _take(name: str, fields: Fields, source: Source, found: Collecting, masks: P
             label = UNLABELLED
         found.add(
             image,
-            found.category(label.strip()),
+            found.spelled(label),
             shape,
             at,
             attributes=_tags(one.get("tags")),

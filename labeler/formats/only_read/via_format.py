@@ -81,13 +81,14 @@ def read(source: Source) -> Reading:
             found.note("refused", refusal.sentence, field=refusal.field, at=region.at)
             continue
         label, choices = _label_of(region.said.get(named))
-        if not label:
+        if not label.strip():
             found.note("repaired", NO_NAME, at=region.at)
         if choices > 1:
             found.note("told", MORE_NAMES, at=region.at)
         rest = {key: value for key, value in region.said.items() if key != named or choices > 1}
+        kind = found.spelled(label) if label.strip() else found.category(UNLABELLED)
         image = found.image(region.photo)
-        found.add(image, found.category(label or UNLABELLED), shape, region.at, attributes=rest)
+        found.add(image, kind, shape, region.at, attributes=rest)
     return found.reading()
 
 
@@ -218,7 +219,8 @@ def shape_of(fields: Mapping[str, Any]) -> Shape:
 
 def _naming(regions: list[_Region]) -> str:
     """The attribute that says what regions are: one of a usual name, else the one that most have."""
-    counts = Counter(key for region in regions for key, value in region.said.items() if _label_of(value)[0])
+    said = ((key, _label_of(value)[0]) for region in regions for key, value in region.said.items())
+    counts = Counter(key for key, label in said if label.strip())
     usual = {key: _NAMES.index(key.lower()) for key in counts if key.lower() in _NAMES}
     if usual:
         return min(usual, key=lambda key: (-counts[key], usual[key]))
@@ -229,9 +231,9 @@ def _label_of(value: Any) -> tuple[str, int]:
     """The text of an attribute, the first choice of a list of them, and how many there are."""
     if isinstance(value, dict):
         chosen = [key for key, is_chosen in value.items() if is_chosen in (True, "true", 1)]
-        return (chosen[0].strip() if chosen else ""), len(chosen)
+        return (chosen[0] if chosen else ""), len(chosen)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value).strip(), 1
+        return str(value), 1
     return "", 0
 
 

@@ -11,7 +11,7 @@ panoptic = FormatSpec(
     sniff,
     read,
     write,
-    Holds(("mask",), crowds=True, attributes=True, extra=True),
+    Holds(("mask",), crowds=True, attributes=True, extra=True, skeleton=lambda _: True),
     folder=True,
     photo=photo_place,
     order=-1,

@@ -18,7 +18,7 @@ from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import FormatError, ImportStoppedError
 from labeler.formats.gates import packed
 from labeler.formats.json_text import no_collection
-from labeler.formats.report import FieldNote, Verdict
+from labeler.formats.report import FieldNote, Spellings, Verdict
 from labeler.formats.spec import Dataset, FormatSpec, Holds, Part, Reading, Source, Target
 from labeler.formats.tables.open_images import is_open_images
 from labeler.formats.tables.table_text import (
@@ -76,6 +76,7 @@ class _Boxes:
         self._annotations: list[Annotation] = []
         self._at: list[str] = []
         self._notes = list(table.notes)
+        self._spellings = Spellings()
 
     def reading(self) -> Reading:
         """All of it."""
@@ -87,7 +88,7 @@ class _Boxes:
         found = Dataset(
             tuple(self._images.values()), tuple(self._categories.values()), tuple(self._annotations)
         )
-        return Reading(found, tuple(self._notes), self._at.__getitem__)
+        return Reading(found, (*self._notes, *self._spellings.notes()), self._at.__getitem__)
 
     def _note(self, verdict: Verdict, sentence: str, at: str) -> None:
         self._notes.append(FieldNote(verdict, "annotations", None, "", sentence, at=at))
@@ -110,7 +111,7 @@ class _Boxes:
         if x1 < x0 or y1 < y0:
             self._note("repaired", SWAPPED, at)
             x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-        label = _field(row, columns.category)
+        label = self._spellings.plain(_raw_field(row, columns.category))
         if not label:
             self._note("told", NO_CLASS.format(UNNAMED), at)
         number = len(self._annotations) + 1
@@ -145,7 +146,11 @@ class _Boxes:
 
 
 def _field(row: list[str], place: int | None) -> str:
-    return row[place].strip() if place is not None and place < len(row) else ""
+    return _raw_field(row, place).strip()
+
+
+def _raw_field(row: list[str], place: int | None) -> str:
+    return row[place] if place is not None and place < len(row) else ""
 
 
 def write(parts: Sequence[Part], target: Target) -> Iterable[FieldNote]:
@@ -181,7 +186,7 @@ csv_boxes = FormatSpec(
     sniff,
     read,
     write,
-    Holds(("box",), empty_images=False),
+    Holds(("box",), empty_images=False, spelled=str.strip),
     summary="filename,width,height,class,xmin,ymin,xmax,ymax; TensorFlow's, keras-retinanet's",
 )
 """In and out."""

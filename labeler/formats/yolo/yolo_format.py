@@ -132,6 +132,11 @@ def _write_labels(
     return notes
 
 
+def _spelled(name: str) -> str:
+    """As `data.yaml` has a name and gives it back: on one line, with single blanks."""
+    return " ".join(name.split())
+
+
 def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
@@ -165,7 +170,7 @@ yolo = FormatSpec(
     sniff,
     read,
     write,
-    Holds(("box",)),
+    Holds(("box",), spelled=_spelled),
     folder=True,
     photo=_photo,
     summary="boxes; ultralytics, darknet, Roboflow and most trainers of detectors",
@@ -180,7 +185,7 @@ yolo_seg = FormatSpec(
     lambda _: False,  # `yolo` reads it too
     read,
     write,
-    Holds(("polygons",)),
+    Holds(("polygons",), spelled=_spelled),
     folder=True,
     photo=_photo,
     summary="outlines of one ring; ultralytics' segmentation",
@@ -193,7 +198,7 @@ yolo_pose = replace(
     id="yolo-pose",
     title="YOLO poses",
     write=write_poses,
-    holds=Holds(("box",), keys=KEYS),
+    holds=Holds(("box",), keys=KEYS, spelled=_spelled),
     summary="boxes with their keypoints; ultralytics' poses",
 )
 """Poses."""

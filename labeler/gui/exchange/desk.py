@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from labeler.gui.exchange.importer import Doubt, Few, Importer
@@ -50,7 +50,9 @@ class LabelsDesk(QObject):
         self._frame: Choice = "auto"
         self._model = ""
         self.question: QMessageBox | None = None
-        """What was asked last."""
+        """What was asked last, or is to be asked once the hand is off the photo."""
+        self._is_held = False
+        self._unasked: QMessageBox | None = None
         self.importer = Importer(session, self)
         self.importer.finished.connect(self._tell)
         self.importer.failed.connect(self._tell_failure)
@@ -189,7 +191,26 @@ class LabelsDesk(QObject):
         """Have it answered; a question about one project is none in another, and goes with it."""
         self.question = box
         self._session.project_changed.connect(box.reject)
-        box.open()
+        if not self._is_held:
+            box.open()
+            return
+        self._unasked = box
+        box.finished.connect(self._drop_unasked)
+
+    def _drop_unasked(self) -> None:
+        self._unasked = None
+
+    def hold(self, is_held: bool) -> None:
+        """Whether something is dragged: a question would end that, so it waits for the end of it."""
+        self._is_held = is_held
+        if not is_held:
+            # what was dragged is settled first
+            QTimer.singleShot(0, self, self._ask_now)
+
+    def _ask_now(self) -> None:
+        if self._unasked is not None and not self._is_held:
+            box, self._unasked = self._unasked, None
+            box.open()
 
     def _ask_where(self, few: Few) -> None:
         """Few of the images are there: ask where they are, or go on without them."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSpinBox,
     QVBoxLayout,
@@ -42,6 +44,13 @@ _PARTS = [
     ("As the images came, by folders or lists", "folders"),
     ("As a run was trained", "run"),
 ]
+
+
+_MARGIN, _SPACING = 16, 12
+_TITLE_BAR = 32
+"""What the frame of a window may take of the screen."""
+_LOWEST = 480
+_BESIDE_BAR = 8
 
 
 class ExportDialog(QDialog):
@@ -137,11 +146,17 @@ class ExportDialog(QDialog):
             form.addRow(text, widget)
         self._order_tabs()
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
-        layout.addLayout(form)
+        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        layout.setSpacing(_SPACING)
+        self._rows = QWidget()
+        self._rows.setLayout(form)
+        form.setContentsMargins(0, 0, 0, 0)
+        self._scroll = QScrollArea(self, widgetResizable=True)
+        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidget(self._rows)
+        layout.addWidget(self._scroll, 1)
         layout.addWidget(self.summary)
-        layout.addStretch()
         layout.addWidget(self._buttons)
 
     def _order_tabs(self) -> None:
@@ -295,11 +310,23 @@ class ExportDialog(QDialog):
         self._fit()
 
     def _fit(self) -> None:
-        """As tall as the words need at this width."""
-        layout = self.layout()
-        if layout is not None and self.isVisible():
-            layout.activate()
-            self.resize(self.width(), layout.totalHeightForWidth(self.width()))
+        """As tall as the words need at this width, but not over the window's edges: then the rows scroll."""
+        if not self.isVisible():
+            return
+        self._form.activate()
+        inner = self.width() - 2 * _MARGIN
+        rows = self._form.totalHeightForWidth(inner)
+        rest = self.summary.heightForWidth(inner) + self._buttons.sizeHint().height()
+        height = rows + rest + 2 * _MARGIN + 2 * _SPACING
+        most = self._tallest()
+        self._rows.setContentsMargins(0, 0, _BESIDE_BAR if height > most else 0, 0)
+        self.resize(self.width(), min(height, most))
+
+    def _tallest(self) -> int:
+        """How tall it may be: as the window that it belongs to, if that is not tiny, and as the screen."""
+        window = self.parentWidget()
+        room = self.screen().availableGeometry().height() - _TITLE_BAR
+        return min(room, max(window.window().height() - _TITLE_BAR, _LOWEST)) if window else room
 
     def showEvent(self, event: QShowEvent) -> None:
         """From the first."""
@@ -385,7 +412,6 @@ class ExportDialog(QDialog):
         self.path.setText(name)
 
     def _browse_run(self) -> None:
-
         chosen = QFileDialog.getExistingDirectory(self, "The folder of a run", str(runs_folder()))
         if chosen:
             self.run.setText(chosen)

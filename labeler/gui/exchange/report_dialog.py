@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
@@ -14,6 +14,8 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -40,6 +42,26 @@ _WHY = 2
 
 _WRAPPED = 500
 """Up to so many rows are as high as their reasons need; of more, all heights would take long to work out."""
+
+
+class _Wrapping(QStyledItemDelegate):
+    """Rows as high as their reasons need at the width of the column: Qt's own are one line high."""
+
+    def __init__(self, view: QTreeWidget) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """The lines of the sentence, and what the row has around them."""
+        hint = super().sizeHint(option, index)
+        metrics = self._view.fontMetrics()
+        room = QRect(0, 0, max(self._view.columnWidth(_WHY) - _AROUND, _AROUND), 1 << 20)
+        lines = metrics.boundingRect(room, Qt.TextFlag.TextWordWrap, str(index.data())).height()
+        return QSize(hint.width(), hint.height() + max(0, lines - metrics.lineSpacing()))
+
+
+_AROUND = 20
+"""Pixels of the column that are not the sentence's."""
 
 
 class ImportReportDialog(QDialog):
@@ -70,7 +92,9 @@ class ImportReportDialog(QDialog):
         self.reasons.setRootIsDecorated(False)
         groups = report.groups()
         self.reasons.setUniformRowHeights(len(groups) > _WRAPPED)
-        self.reasons.setWordWrap(len(groups) <= _WRAPPED)
+        if len(groups) <= _WRAPPED:
+            self.reasons.setWordWrap(True)
+            self.reasons.setItemDelegateForColumn(_WHY, _Wrapping(self.reasons))
         self.reasons.setStyleSheet("QTreeWidget::item { padding: 3px 4px; }")
         self.reasons.setAccessibleName("Reasons")
         self.reasons.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -160,6 +184,6 @@ def _row(group: Group, *, is_export: bool, where: str) -> QTreeWidgetItem:
     words = _WORDS | _WORDS_OF_WRITING if is_export else _WORDS
     place = where if group.count == 1 else f"{where} and others"
     row = QTreeWidgetItem([f"{group.count:,}", words[note.verdict], note.sentence, place])
-    row.setTextAlignment(0, Qt.AlignmentFlag.AlignRight)
+    row.setTextAlignment(0, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     row.setToolTip(_WHY, note.sentence)
     return row

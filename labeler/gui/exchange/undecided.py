@@ -132,6 +132,10 @@ class UndecidedOffers:
         )
 
 
+_WIDEST_NAME = 300
+"""Pixels that a file's name may have on a button; the sentence above it has all of it."""
+
+
 class ReplacedDialog(QDialog):
     """A project that was replaced while it was open: which of the two goes on under its name.
 
@@ -144,7 +148,8 @@ class ReplacedDialog(QDialog):
         self.setMinimumWidth(480)
         self.choice: Literal["mine", "theirs"] = "mine"
         said = QLabel(sentence, wordWrap=True)
-        self.mine = QPushButton(f"Use mine as {project.name}")
+        name = self.fontMetrics().elidedText(project.name, Qt.TextElideMode.ElideMiddle, _WIDEST_NAME)
+        self.mine = QPushButton(f"Use mine as {name}")
         self.mine.setToolTip(f"{copy.name} takes its place; the other file is kept under another name")
         self.theirs = QPushButton("Use the other file")
         self.theirs.setToolTip("Yours is kept beside it under another name")
@@ -153,6 +158,9 @@ class ReplacedDialog(QDialog):
         self.mine.clicked.connect(self.accept)
         self.theirs.clicked.connect(self._take_theirs)
         later.clicked.connect(self.reject)
+        for button in (self.mine, self.theirs, later):
+            button.setAutoDefault(False)
+        later.setDefault(True)  # Enter, pressed before it is read, decides nothing
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)

@@ -136,6 +136,7 @@ class Workbench(QObject):
         session.place.pixels_changed.connect(self._encode_open)
         self.host.failed.connect(self._tell_host_trouble)
         self.verdicts.look_at.connect(canvas.look_at)
+        canvas.progress.changed.connect(lambda: self.labels_desk.hold(canvas.progress.is_dragging))
         self.evaluation.look_at.connect(canvas.look_at)
         self.second_look.shown.connect(self._look_twice)
         self.second_look.changed.connect(self._mark_doubts)

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from labeler.errors import ModelError
 from labeler.models.files import made, safetensors_file
 from labeler.models.files.made import Made
-from labeler.models.protocols import FileSpec, ModelSpec, Weights
+from labeler.models.protocols import FileSpec, ModelSpec, Portable, Weights
+from labeler.models.sam import mobile_sam
 from labeler.models.sam.mobile_sam import DECODER, SPEC, MobileSam
 from labeler.models.sam.onnx_decoder import Tensors
 from labeler.models.sam.torch_segmenters import PromptKind
@@ -70,6 +71,15 @@ def save(path: Path, learnt: Tensors, taught: Taught, *, categories: tuple[str, 
 
 def load(weights: Weights, about: Made) -> MobileSam:
     """The shipped model with what a file has learnt. Raises ModelError with one sentence."""
+    return MobileSam(*_learnt(weights, about))
+
+
+def portable(weights: Weights, about: Made) -> Portable:
+    """The same as it leaves the app. Raises ModelError with one sentence."""
+    return mobile_sam.portable(*_learnt(weights, about))
+
+
+def _learnt(weights: Weights, about: Made) -> tuple[dict[str, Any], tuple[PromptKind, ...]]:
     taught = about.config_as(Taught)
     if taught.decoder != DECODER.sha256:
         raise ModelError(
@@ -78,12 +88,14 @@ def load(weights: Weights, about: Made) -> MobileSam:
     arrays: dict[str, Any] = safetensors_file.load(weights.path)
     if not all(np.isfinite(values).all() for values in arrays.values()):
         raise ModelError(f"“{weights.path.name}” holds numbers that are none; train it again.")
-    return MobileSam(arrays, taught.kinds)
+    return arrays, taught.kinds
 
 
 def file_spec() -> FileSpec:
     """The kind of file, for its plugin: embeddings are MobileSAM's own, so none is made twice."""
-    plain = made.kind(MAKER, "Clicks learnt by Labeler", maker=MAKER, task="segmenter", load=load)
+    plain = made.kind(
+        MAKER, "Clicks learnt by Labeler", maker=MAKER, task="segmenter", load=load, portable=portable
+    )
 
     def opened(path: Path) -> ModelSpec:
         taught = made.read(path, MAKER).config_as(Taught)

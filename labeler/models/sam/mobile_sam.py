@@ -18,6 +18,7 @@ from labeler.models.protocols import (
     Interrupt,
     InterruptedWorkError,
     ModelSpec,
+    Portable,
     Rgb,
     Weights,
     verify,
@@ -31,6 +32,7 @@ from labeler.models.sam.onnx_decoder import (
     loaded,
     read_decoder,
     session_options,
+    with_learnt,
 )
 from labeler.models.sam.torch_segmenters import PromptKind, is_lone, kind_of, order_of
 from labeler.models.threads import all_threads
@@ -247,6 +249,25 @@ def _scaled(image: Rgb, height: int, width: int) -> Rgb:
     return scaled
 
 
+def portable(learnt: Tensors | None = None, kinds: Collection[PromptKind] = ()) -> Portable:
+    """The encoder and the decoder as they leave the app, and the one that learnt, for prompts of `kinds`.
+
+    Raises ModelError where a file is not as shipped.
+    """
+    beside = {"sam.py": (paths.resources() / "runners" / "sam.py").read_bytes()}
+    for weights in (ENCODER, DECODER):
+        verify(weights)
+        beside[weights.path.name] = weights.path.read_bytes()
+    if learnt and kinds:
+        beside["learnt-decoder.onnx"] = with_learnt(DECODER.path, learnt)
+    return Portable(
+        runner="run_prompts.py",
+        classes=(),
+        settings={"learnt": sorted(kinds) if learnt else []},
+        beside=beside,
+    )
+
+
 SPEC = ModelSpec(
     id="mobilesam",
     title="MobileSAM",
@@ -254,4 +275,5 @@ SPEC = ModelSpec(
     load=MobileSam,
     weights=(ENCODER, DECODER),
     licence="Apache-2.0",
+    portable=portable,
 )

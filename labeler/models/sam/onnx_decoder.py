@@ -146,6 +146,18 @@ def _placed(path: Path, learnt: Tensors) -> dict[str, NDArray[np.float32]]:
     return placed
 
 
+def with_learnt(path: Path, learnt: Tensors) -> bytes:
+    """The decoder's file with what was learnt in place of its own; as `Decoder`."""
+    model = _opened(path)
+    from onnx import numpy_helper  # noqa: PLC0415  # heavy: in a child only
+
+    placed = _placed(path, learnt)
+    for one in model.graph.initializer:
+        if one.name in placed:
+            one.CopyFrom(numpy_helper.from_array(placed[one.name], one.name))
+    return bytes(model.SerializeToString())
+
+
 class Inner(Struct, frozen=True, eq=False):
     """What the frozen decoder says to a prompt, and what its last layers read for it."""
 

@@ -25,7 +25,7 @@ ID = "instant"
 
 _VERSION = 2
 """Of its files; the first read embeddings of MobileSAM."""
-_EPSILON = 1e-5
+EPSILON = 1e-5
 """Of the layer norms, as torch has it."""
 
 
@@ -103,7 +103,7 @@ class Head:
     def _hidden(self, seen: Floats, level: int) -> Floats:
         values = seen @ self.weights[f"input{level}.weight"].T + self.weights[f"input{level}.bias"]
         values = values - values.mean(axis=1, keepdims=True)
-        values /= np.sqrt((values**2).mean(axis=1, keepdims=True) + _EPSILON)
+        values /= np.sqrt((values**2).mean(axis=1, keepdims=True) + EPSILON)
         values = values * self.weights[f"norm{level}.weight"] + self.weights[f"norm{level}.bias"]
         silu: Floats = values / (1 + np.exp(-values))
         return silu

@@ -13,6 +13,7 @@ from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_overlap
 from labeler.core.records import Box, Candidate, Prompt, Proposal, Shape
 from labeler.core.suppression import suppress
+from labeler.models.detector_eyes import SIDE, STRIDES
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.models.sam.many_prompts import proposals_for
 from labeler.training.instant.head import Head
@@ -32,6 +33,21 @@ _BETWEEN = 0.85
 """The same of another category: two names for one object."""
 _AGREED = 0.5
 """IoU of the mask's box with the head's, under which the segmenter has meant something else."""
+
+
+def settings(*, masks: bool) -> dict[str, float]:
+    """What a program of others must know to find what is found here, by the names of `run_instant.py`."""
+    return {
+        "side": SIDE,
+        "stride": STRIDES[-1],
+        "cells": _LOOKED_AT,
+        "within": _WITHIN,
+        "between": _BETWEEN,
+        "most": _MOST,
+        "masks": _MOST_DRAWN if masks else 0,
+        "drawn": _DRAWN_FROM,
+        "agreed": _AGREED,
+    }
 
 
 def boxes_found(head: Head, seen: Embedding, *, floor: float = FLOOR) -> tuple[Candidate, ...]:

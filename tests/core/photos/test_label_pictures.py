@@ -59,3 +59,13 @@ def test_it_is_said_in_one_line() -> None:
     assert said_label_pictures({"gt": ("gt/a.png", "gt/b.png"), "m": ("m/a.png",)}) == (
         "3 pictures in 2 folders such as “gt” are masks of the photos here and are left out."
     )
+
+
+def test_masks_of_superannotate_beside_their_photos_are_no_photos() -> None:
+    names = ["a.jpg", "a.jpg___save.png", "a.jpg___fuse.png", "in/b.JPG", "in/b.jpg___save.png"]
+    others = ["c.jpg___save.png", "a___save.png", "d.jpg"]
+    found = label_pictures([*names, *others])
+    assert found == {"": ("a.jpg___save.png", "a.jpg___fuse.png"), "in": ("in/b.jpg___save.png",)}
+    assert "3 pictures in 2 folders" in said_label_pictures(found)
+    assert "2 pictures in the folder are masks" in said_label_pictures({"": found[""]})
+    assert label_pictures(names, known={"a.jpg___save.png"})[""] == ("a.jpg___fuse.png",)

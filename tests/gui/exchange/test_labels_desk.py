@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PilImage
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Annotation, Box, Category
@@ -372,3 +374,41 @@ def test_the_areas_of_a_report_are_kept_in_its_own_project_alone(
     qtbot.waitUntil(lambda: opened.session.root == other)
     dialog.areas_wanted.emit()
     assert not desk.importer.is_busy
+
+
+@pytest.mark.parametrize("way", ["released", "dropped", "another project"])
+def test_a_question_waits_for_the_end_of_a_drag(
+    qtbot: QtBot, desk: LabelsDesk, opened: MainWindow, tmp_path: Path, way: str
+) -> None:
+    canvas, none = opened.canvas, Qt.KeyboardModifier.NoModifier
+    canvas.hand.take("box")
+    start = canvas.rect().center()
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, none, start)
+    QTest.mouseMove(canvas, start + QPoint(40, 30))
+    assert canvas.progress.is_dragging
+    with qtbot.waitSignal(desk.importer.few_found, timeout=20_000):
+        desk.take(labels(tmp_path / "one" / "two" / "l.json", ["y1.png", "y2.png"]))
+    question = desk.question
+    assert question is not None
+    heard = []
+    question.finished.connect(heard.append)
+    QApplication.processEvents()
+    assert not question.isVisible()
+    assert canvas.progress.is_dragging, "the question ended the drag"
+    if way == "another project":
+        other = tmp_path / "other"
+        other.mkdir()
+        PilImage.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(other / "z.png")
+        opened.session.open(other)
+        qtbot.waitUntil(lambda: opened.session.root == other and bool(heard))
+        QApplication.processEvents()
+        assert QApplication.activeModalWidget() is None
+        return
+    if way == "released":
+        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, none, start + QPoint(60, 50))
+    else:
+        QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    qtbot.waitUntil(question.isVisible)
+    assert len(opened.session.document.annotations) == (way == "released")
+    with qtbot.waitSignal(desk.importer.finished, timeout=20_000):
+        next(b for b in question.buttons() if "without" in b.text()).click()

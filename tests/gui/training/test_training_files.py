@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from labeler.core.geometry import bounds
+from labeler.core.records import Annotation, Box, Category, Image
 from labeler.errors import LabelerError
-from labeler.gui.training.files import delete_run, looked_after, read_run
+from labeler.formats.coco.coco_writing import write_coco
+from labeler.formats.spec import Dataset
+from labeler.gui.training.files import RunLabels, delete_run, labels_of, looked_after, read_run
 from labeler.project.runs import Run, runs_folder
 from labeler.training.run import RunFolder, RunSpec
 
@@ -51,3 +55,52 @@ def test_a_folder_that_a_stranger_names_is_neither_read_nor_deleted(tmp_path: Pa
     assert str(named) in delete_run(run)
     assert sorted(victim.rglob("*")) == before
     assert (victim / "run.json").is_file()
+
+
+def known_labels() -> RunLabels:
+    """Two photos and two categories of a project, with an object that its export has not."""
+    images = (Image(11, "a.png", 40, 30), Image(12, "b.png", 40, 30))
+    categories = (Category(21, "cat", "#ff0000"), Category(22, "dog", "#00ff00"))
+    return RunLabels(images, categories, (Annotation(31, 12, 22, Box(0, 0, 9, 9)),))
+
+
+def exported(path: Path, *objects: tuple[str, str, Box]) -> Path:
+    """A COCO file of objects (photo, category, box) with ids of its own."""
+    names, kinds = (list(dict.fromkeys(one[place] for one in objects)) for place in (0, 1))
+    dataset = Dataset(
+        tuple(Image(number, name, 40, 30) for number, name in enumerate(names, 1)),
+        tuple(Category(number, name, "") for number, name in enumerate(kinds, 1)),
+        tuple(
+            Annotation(number, names.index(name) + 1, kinds.index(kind) + 1, box)
+            for number, (name, kind, box) in enumerate(objects, 1)
+        ),
+    )
+    path.write_bytes(write_coco(dataset)[0])
+    return path
+
+
+def test_labels_of_an_export_have_the_ids_of_the_project(tmp_path: Path) -> None:
+    known = known_labels()
+    assert labels_of(None, known, root=tmp_path) is known
+    box = Box(1, 2, 8, 9)
+    file = exported(
+        tmp_path / "labels.json",
+        ("b.png", "dog", Box(0, 0, 5, 5)),
+        ("a.png", "cat", box),
+        ("gone.png", "cat", box),  # of a photo that is not learnt from
+        ("a.png", "bird", box),  # of a category that the project has no more
+    )
+    found = labels_of(file, known, root=tmp_path)
+    assert (found.images, found.categories) == (known.images, known.categories)
+    assert {(one.image_id, one.category_id, bounds(one.shape)) for one in found.annotations} == {
+        (12, 22, Box(0, 0, 5, 5)),
+        (11, 21, box),
+    }
+
+
+def test_an_export_without_an_object_on_the_images_is_one_sentence(tmp_path: Path) -> None:
+    file = exported(tmp_path / "labels.json", ("gone.png", "cat", Box(1, 2, 8, 9)))
+    with pytest.raises(LabelerError, match=r"labels\.json has no object on the images to learn from: export"):
+        labels_of(file, known_labels(), root=tmp_path)
+    with pytest.raises(LabelerError, match=r"none\.json"):
+        labels_of(tmp_path / "none.json", known_labels(), root=tmp_path)

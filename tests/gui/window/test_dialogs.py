@@ -6,13 +6,16 @@ from unittest.mock import Mock
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QScrollArea, QWidget
 
 from labeler import paths
 from labeler.core.records import Box
 from labeler.errors import ImageError
+from labeler.formats.report import Ledger
 from labeler.formats.write_options import Writing
 from labeler.gui.exchange.export_dialog import ExportDialog
+from labeler.gui.exchange.report_dialog import ImportReportDialog
+from labeler.gui.exchange.undecided import ReplacedDialog
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.settings import ExportHabits, Settings, load_settings
 from labeler.gui.window import dialogs
@@ -310,6 +313,50 @@ def test_very_long_names_make_the_dialog_no_wider(qtbot, session, photos):
     assert dialog.width() == width
     assert dialog.minimumSizeHint().width() <= width
     assert dialog.height() <= 660, "it fits a window of 1024 by 700"
+
+
+def test_the_export_dialog_scrolls_where_its_window_is_small(qtbot, session):
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1024, 560)
+    window.show()
+    dialog = ExportDialog(session, window)
+    dialog.show()
+    bar = dialog.findChild(QScrollArea).verticalScrollBar()
+    assert not bar.isVisible(), "what fits does not scroll"
+    assert dialog.height() < window.height()
+    dialog.parts.choose("share")
+    dialog.open_choices()
+    assert dialog.height() < window.height()
+    assert bar.isVisible()
+    dialog.clip.setFocus()
+    qtbot.keyClick(dialog.clip, Qt.Key.Key_Tab)
+    top = dialog.as_read.mapTo(dialog, dialog.as_read.rect().topLeft()).y()
+    assert top < dialog.summary.y(), "what has the keys is brought into sight"
+    assert dialog.export_button.mapTo(dialog, dialog.export_button.rect().bottomLeft()).y() < dialog.height()
+
+
+def test_a_long_reason_of_a_report_is_shown_whole(qtbot):
+    ledger = Ledger()
+    ledger.note("told", "annotations", 1, "", "Short.")
+    ledger.note("refused", "annotations", 2, "bbox", "It is told at length why this one is not taken. " * 6)
+    dialog = ImportReportDialog(ledger.report("a.json", {"annotations": 3}))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    rows = [dialog.reasons.topLevelItem(place) for place in (0, 1)]
+    long, short = (dialog.reasons.visualItemRect(row).height() for row in rows)
+    assert long >= 2 * short
+    dialog.resize(600, 480)
+    qtbot.waitUntil(lambda: dialog.reasons.visualItemRect(rows[0]).height() > long)
+
+
+def test_the_choice_between_two_projects_is_no_wider_for_a_long_name(qtbot, tmp_path):
+    name = f"{'a long name of a project ' * 6}.labeler"
+    dialog = ReplacedDialog("Another file is there.", tmp_path / name, tmp_path / "mine.labeler")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert dialog.width() <= 500
+    assert "…" in dialog.mine.text()
 
 
 def test_settings_show_what_is_set_and_keep_what_is_chosen(qtbot):
