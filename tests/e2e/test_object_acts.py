@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 
 from labeler.core.records import Annotation
 from labeler.gui.labelling import category_edits
+from labeler.gui.labelling.categories_panel import CategoriesPanel
 from labeler.gui.labelling.objects_panel import AnnotationsPanel
 from tests.e2e.user import LEFT, RIGHT, User
 
@@ -245,3 +246,68 @@ def test_the_list_offers_the_same_and_shows_hidden_ones(drawn) -> None:
     assert user.window.actions["hide-objects"].isChecked()
     user.key("Shift+H")
     assert not user.session.veil.hidden
+
+
+def entry(user: User, text: str) -> None:
+    """Trigger an entry of the menu of the category person."""
+    panel = user.window.panels[CategoriesPanel]
+    person = next(one for one in user.session.document.categories.values() if one.name == "person")
+    next(one for one in panel.menu(person).actions() if one.text().startswith(text)).trigger()
+
+
+def on_next(user: User) -> Annotation:
+    """A person on the next image too; the first one is open again."""
+    user.window.bench.clipboard.copy_to_next([user.annotations()[0].id])
+    user.wait_shown()
+    (made,) = user.annotations()
+    user.session.place.step(-1)
+    user.wait_shown()
+    return made
+
+
+def test_all_of_a_category_change_on_all_images_as_one_step(drawn) -> None:
+    user, first, second = drawn
+    on_next(user)
+    entry(user, "Select on this image")
+    assert user.session.focus.selection == {first.id, second.id}
+    user.session.veil.lock([second.id])
+    entry(user, "Change 3 objects on all images to…")
+    picker = user.window.naming.picker
+    user.wait(picker.isVisible)
+    assert picker.title.text() == "Change all 3 person, on all images, to"
+    QTest.keyClicks(picker.field, "bus")
+    user.key("Return")
+    user.wait(lambda: [user.category_of(one) for one in user.annotations()] == ["bus", "person"])
+    bus = next(one.id for one in user.session.document.categories.values() if one.name == "bus")
+    assert user.session.document.total(bus) == 2
+    user.wait_saved()
+    user.undo()
+    assert user.session.document.total(bus) == 0
+    assert user.annotations() == [first, second]
+
+
+def test_all_of_a_category_go_on_all_images_and_come_back(drawn) -> None:
+    user, first, second = drawn
+    on_next(user)
+    entry(user, "Delete 3 objects on all images")
+    assert user.said() == "All 3 person are deleted, on all images."
+    user.wait(lambda: not user.annotations())
+    assert user.session.document.total(first.category_id) == 0
+    user.wait_saved()
+    user.undo()
+    user.wait(lambda: user.annotations() == [first, second])
+    assert user.session.document.total(first.category_id) == 3
+
+
+def test_in_the_list_ctrl_a_is_for_what_it_shows(drawn) -> None:
+    user, _, _ = drawn
+    user.key("2")
+    bus = user.draw_box(100, 600, 300, 800)
+    panel = user.window.panels[AnnotationsPanel]
+    user.press_button(panel.find_button)
+    QTest.keyClicks(panel.search, "bus")
+    assert user.canvas.hand.name == "box"  # they are typed
+    panel.view.setFocus()
+    user.session.focus.select(())
+    user.key("Ctrl+A")
+    assert user.session.focus.selection == {bus.id}

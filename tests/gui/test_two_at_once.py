@@ -41,14 +41,14 @@ def test_nothing_is_lost_when_two_things_happen_at_once(qapp, tmp_path):
     assert run(tmp_path, walks=25, steps=100) >= 20
 
 
-@pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+@pytest.mark.qt_log_ignore("propagateSizeHints", "This plugin does not support")  # off-screen
 def test_nothing_is_lost_in_the_whole_window(qapp, tmp_path):
     """Keys, a review, photos and files that come and go; 500 steps, the same at every run."""
     assert run(tmp_path, walks=5, steps=100, kind=TwoInAWindow) >= 5
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+@pytest.mark.qt_log_ignore("propagateSizeHints", "This plugin does not support")  # off-screen
 def test_nobody_is_asked_while_the_writer_is_held_up(qapp, tmp_path):
     """A walk that waits for a writer held up until it lets go by itself, a minute later, says nothing."""
     machine = type("Machine", (TwoInAWindow,), {"root": tmp_path})()
@@ -69,7 +69,7 @@ def test_nothing_is_lost_in_100_000_steps(qapp, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.qt_log_ignore("propagateSizeHints")  # of the off-screen platform
+@pytest.mark.qt_log_ignore("propagateSizeHints", "This plugin does not support")  # off-screen
 def test_nothing_is_lost_in_10_000_steps_in_the_whole_window(qapp, tmp_path):
     """Other steps at every run."""
     assert run(tmp_path, walks=50, steps=200, always_the_same=False, kind=TwoInAWindow) >= 50

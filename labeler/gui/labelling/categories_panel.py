@@ -176,6 +176,11 @@ class _CategoryView(RowsView):
 class CategoriesPanel(Card):
     """The categories of the project."""
 
+    move_asked = Signal(int)
+    """All objects of that category are to be of another one, which is to be asked for."""
+    empty_asked = Signal(int)
+    """All objects of that category are to go."""
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("Categories", parent)
         self._session = session
@@ -236,7 +241,16 @@ class CategoriesPanel(Card):
         made.rename_asked.connect(lambda: self._edit_name(category.id))
         made.merge_asked.connect(self.ask_merge)
         made.color_asked.connect(lambda: self._ask_color(category))
+        made.select_asked.connect(lambda: self._select_here(category.id))
+        made.move_asked.connect(lambda: self.move_asked.emit(category.id))
+        made.empty_asked.connect(lambda: self.empty_asked.emit(category.id))
         return made
+
+    def _select_here(self, category_id: int) -> None:
+        """Its objects on the open image that are neither hidden nor locked."""
+        session = self._session
+        found = [one for one in session.document.annotations.values() if one.category_id == category_id]
+        session.focus.select(one.id for one in found if not session.veil.holds_back(one))
 
     def _ask_color(self, category: Category) -> None:
         dialog = QColorDialog(QColor(category.color), self)

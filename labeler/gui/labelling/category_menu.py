@@ -24,6 +24,12 @@ class CategoryMenu(QMenu):
     """A colour that is not one of the twenty."""
     merge_asked = Signal(int, int)
     """Source and target category."""
+    select_asked = Signal()
+    """Its objects on the open image."""
+    move_asked = Signal()
+    """All its objects are to be of another category."""
+    empty_asked = Signal()
+    """All its objects are to go."""
 
     def __init__(
         self, category: Category, categories: Mapping[int, Category], *, uses: int, parent: QWidget
@@ -39,11 +45,25 @@ class CategoryMenu(QMenu):
         self._add_switch("Hide", category.hidden, edits.hidden)
         self._add_switch("Lock", category.locked, edits.locked)
         self.addSeparator()
+        self._add_uses(uses)
         delete = self.addAction("Delete", lambda: self.edited.emit(edits.deleted(category)))
         if uses:
             have = "uses" if uses == 1 else "use"
             delete.setText(f"Delete ({counted(uses, 'object')} {have} it: merge it instead)")
             delete.setEnabled(False)
+
+    def _add_uses(self, uses: int) -> None:
+        """What is done to all that are of it."""
+        if not uses:
+            return
+        every = counted(uses, "object")
+        self.addAction("Select on this image", self.select_asked.emit)
+        for text, asked in (
+            (f"Change {every} on all images to…", self.move_asked),
+            (f"Delete {every} on all images", self.empty_asked),
+        ):
+            self.addAction(text, asked.emit).setEnabled(not self._category.locked)
+        self.addSeparator()
 
     def _add_switch(self, text: str, is_set: bool, edit: edits.Switch) -> None:
         action = self.addAction(text)

@@ -13,18 +13,19 @@ from PySide6.QtCore import (
     Qt,
     QTimer,
 )
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QWidget
 
 from labeler.core.model_titles import titles
 from labeler.core.records import Annotation, Box, Change, Mask, Shape
 from labeler.gui.labelling import category_edits as edits
 from labeler.gui.labelling.attributes import AttributesEditor
+from labeler.gui.labelling.object_order import SORTINGS, Sorting, arranged
 from labeler.gui.session.document import Changed
 from labeler.gui.session.measure import OpenAgreement
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit import theme
-from labeler.gui.toolkit.cards import Card, EmptyState
+from labeler.gui.toolkit.cards import Card, Choice, EmptyState, tool_button
 from labeler.gui.toolkit.rows import Row, RowsModel, RowsView
 from labeler.gui.toolkit.timing import timer
 from labeler.gui.toolkit.words import counted
@@ -94,6 +95,24 @@ class AnnotationsModel(RowsModel):
             tooltip="\n".join(word for word in words if word),
         )
 
+    def found(self, text: str, sorting: Sorting) -> list[int]:
+        """The annotations that a text finds, in an order."""
+        document = self._session.document
+
+        def confidence(one: Annotation) -> float | None:
+            prediction = document.candidates.get(one.prediction_id or 0)
+            return None if prediction is None else prediction.confidence
+
+        return arranged(
+            document.annotations.values(),
+            text=text,
+            sorting=sorting,
+            words=lambda one: self.row(one.id).tooltip,
+            category=lambda one: document.names([one]),
+            confidence=confidence,
+            agreement=lambda one: self.iou(one.id),
+        )
+
     def _origin(self, annotation: Annotation) -> str:
         """Who made it: a model by its name, an import, or a person."""
         prediction = self._session.document.candidates.get(annotation.prediction_id or 0)
@@ -120,7 +139,22 @@ class AnnotationsPanel(Card):
         self.view.installEventFilter(self)
         self._empty = EmptyState("", parent=self)
         self.attributes = AttributesEditor(self)
+        self.search = QLineEdit(self, placeholderText="Search")
+        self.search.setAccessibleName("Search the objects")
+        self.search.setClearButtonEnabled(True)
+        self.sorting = Choice("Order of the objects", SORTINGS, self)
+        self.find_button = tool_button("magnify", "Search and sort the objects", self)
+        self.find_button.setCheckable(True)
+        self.header.addWidget(self.find_button)
+        self.finder = QWidget(self)
+        row = QHBoxLayout(self.finder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.search, 1)
+        row.addWidget(self.sorting, 1)
+        self.finder.hide()
         self.body.addWidget(self._empty)
+        self.body.addWidget(self.finder)
         self.body.addWidget(self.view, 1)
         self.body.addWidget(self.attributes)
         self.body.addStretch(0)
@@ -131,6 +165,10 @@ class AnnotationsPanel(Card):
     def _connect(self) -> None:
         session = self._session
         self.view.selectionModel().selectionChanged.connect(self._select)
+        self.find_button.toggled.connect(self._open_finder)
+        self.search.textChanged.connect(self.refresh)
+        self.sorting.currentIndexChanged.connect(self.refresh)
+        self.search.installEventFilter(self)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.attributes.edited.connect(self._set_attributes)
         session.place.image_changed.connect(self._start_over)
@@ -144,17 +182,29 @@ class AnnotationsPanel(Card):
 
     def refresh(self) -> None:
         """Show the annotations as they are now."""
-        ids = list(self._session.document.annotations)
+        known = self._session.document.annotations
+        ids = self._model.found(self.search.text(), self.sorting.currentData())
         # rows that go away would deselect themselves in the session
         self._syncing = True
         self._model.set_ids(ids)
         self._syncing = False
-        self.set_note(counted(len(ids), "object") if ids else "")
-        self._empty.set_text(self._why_empty())
+        all_shown = len(ids) == len(known)
+        self.set_note(counted(len(known), "object") if all_shown else f"{len(ids):,} of {len(known):,}")
+        self._empty.set_text(self._why_empty() if not known else "No object has all of these words.")
         self._empty.setVisible(not ids)
         self.view.setVisible(bool(ids))
         self.view.updateGeometry()
         self._show_selection()
+
+    def _open_finder(self, on: bool) -> None:
+        """Closed, it neither finds nor sorts anything that nobody would see."""
+        self.set_folded(False)
+        self.finder.setVisible(on)
+        if on:
+            self.search.setFocus()
+        else:
+            self.search.clear()
+            self.sorting.choose("made")
 
     def _why_empty(self) -> str:
         if self._session.place.image is None:
@@ -245,7 +295,7 @@ class AnnotationsPanel(Card):
             menu.popup(self.view.viewport().mapToGlobal(at))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Del in the list deletes, also where no window gives it that key."""
+        """Del in the list deletes, also where no window gives it that key; Esc puts the search away."""
         if (
             watched is self.view
             and event.type() == QEvent.Type.KeyPress
@@ -253,6 +303,23 @@ class AnnotationsPanel(Card):
             and event.key() == Qt.Key.Key_Delete
         ):
             self._delete()
+            return True
+        if (
+            watched is self.view
+            and event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.matches(QKeySequence.StandardKey.SelectAll)
+        ):
+            event.accept()  # the rows of the list, not what it does not show
+            return True
+        if (
+            watched is self.search
+            and event.type() == QEvent.Type.KeyPress
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            self.find_button.setChecked(False)
+            self.view.setFocus()
             return True
         return super().eventFilter(watched, event)
 

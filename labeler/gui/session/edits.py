@@ -22,7 +22,7 @@ from labeler.gui.session.focus import Focus
 from labeler.gui.session.history import History
 from labeler.gui.session.project_link import ProjectLink
 from labeler.gui.session.veil import Veil
-from labeler.project.category_merge import merged
+from labeler.project.category_merge import emptied, merged, moved
 
 
 class Edits:
@@ -175,6 +175,22 @@ class Edits:
             return
         self._history.have_made(lambda store: merged(store, source, target))
 
+    def recategorise_all(self, source_id: int, target_id: int) -> None:
+        """Give all annotations of a category another one, on whichever image; one edit. Locked ones stay."""
+        source, target = map(self._document.categories.get, (source_id, target_id))
+        if source is None or target is None:
+            self._link.told.emit("Nothing was renamed: one of the two categories is not there any more.")
+        elif source.id != target.id and not self._is_locked(source):
+            spared = self._veil.locked
+            self._history.have_made(lambda store: moved(store, source, target, spared=spared))
+
+    def delete_all(self, category_id: int) -> None:
+        """Delete all annotations of a category, on whichever image; one edit. Locked ones stay."""
+        category = self._document.categories.get(category_id)
+        if category is not None and not self._is_locked(category):
+            spared = self._veil.locked
+            self._history.have_made(lambda store: emptied(store, category, spared=spared))
+
     def mark_reviewed(self, reviewed: bool, *, by: str) -> None:
         """Say of the open image that its annotations are complete and right, or take that back."""
         image = self._document.find_image(self._document.open_id)
@@ -208,6 +224,11 @@ class Edits:
             created=now,
             edited=now,
         )
+
+    def _is_locked(self, category: Category) -> bool:
+        if category.locked:
+            self._link.told.emit(f"Nothing was changed: {category.name} is locked.")
+        return category.locked
 
     def _new_category(self, name: str, *, color: str = "", key: str = "") -> Category | None:
         if not name or self._link.opened is None or self._link.read_only:

@@ -154,6 +154,8 @@ class MainWindow(QObject):
         bench, panels, menu, welcome = self.bench, self.panels, self.model_menu, self.frame.welcome
         self.toast.follow(self.notifier)
         panels[CategoriesPanel].view.clicked.connect(self.keys.go_on)
+        panels[CategoriesPanel].move_asked.connect(self.naming.ask_for_all)
+        panels[CategoriesPanel].empty_asked.connect(self.objects.delete_all)
         images = panels[ImagesPanel]
         images.narrowed_changed.connect(lambda: self.frame.top.show_narrowed(images.narrowed))
         self.frame.top.all_wanted.connect(images.clear_filter)

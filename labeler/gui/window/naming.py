@@ -34,6 +34,8 @@ class Naming(QObject):
         """Whether they were finished just now, so that nothing needs to be told."""
         self._predicted: frozenset[int] = frozenset()
         """The predictions that are asked about, by their candidates' ids."""
+        self._all_of = 0
+        """The category that all objects of are asked about, on whichever image."""
         self._made_up = 0
         """The category that had to be made up for the first shape, as there was none to give it."""
         self.picker.chosen.connect(self._give)
@@ -67,11 +69,20 @@ class Naming(QObject):
             title = f"Category of {self._session.document.names(chosen)}"
             self._open(title, frozenset(one.id for one in chosen))
 
+    def ask_for_all(self, category_id: int) -> None:
+        """For all objects of a category, on whichever image."""
+        category = self._session.document.categories.get(category_id)
+        if category is not None:
+            count = self._session.document.total(category_id)
+            self._open(f"Change all {count:,} {category.name}, on all images, to")
+            self._all_of = category_id
+
     def _open(self, title: str, ids: frozenset[int] = frozenset(), *, start: int | None = None) -> None:
         if self._session.read_only:
             self._session.told.emit(f"Nothing was changed. {self._session.read_only}")
             return
         self._ids, self._finished, self._predicted = ids, start is not None, frozenset()
+        self._all_of = 0
         canvas = self._canvas
         spot = canvas.spot_of(ids)
         anchor = QRect(canvas.mapTo(self._window, spot.topLeft()), spot.size())
@@ -87,7 +98,9 @@ class Naming(QObject):
             self._give_known(category)
 
     def _give_known(self, category: Category) -> None:
-        if self._predicted:
+        if self._all_of:
+            self._session.edits.recategorise_all(self._all_of, category.id)
+        elif self._predicted:
             self._keys.accept_as(self._predicted, category)
         elif not self._ids:
             self._keys.give(category)

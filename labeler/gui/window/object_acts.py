@@ -72,6 +72,16 @@ class ObjectActs(QObject):
         found = session.document.annotations.items()
         session.focus.select(key for key, one in found if not session.veil.holds_back(one))
 
+    def delete_all(self, category_id: int) -> None:
+        """Delete all objects of a category, on whichever image; a line offers the way back."""
+        session = self._session
+        category = session.document.categories.get(category_id)
+        count = session.document.total(category_id)
+        session.edits.delete_all(category_id)
+        if category is not None and not (session.read_only or category.locked):  # else it was said why not
+            text = f"All {count:,} {category.name} are deleted, on all images."
+            self._notifier.info(text, action="Undo", run=session.history.undo, key="emptied")
+
     def unlock_all(self) -> None:
         """Unlock the objects of the open image that are locked by themselves."""
         self._session.veil.lock(self._session.veil.locked_here(), False)
@@ -80,6 +90,7 @@ class ObjectActs(QObject):
         """A person who draws what is hidden is told why it is not seen."""
         if changed.what != "edit":
             return
+        self._notifier.take_back("emptied")  # what it offers to undo is the last edit no longer
         categories = self._session.document.categories
         for change in changed.changes:
             made = change.after if change.before is None else None

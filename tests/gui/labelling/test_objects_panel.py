@@ -189,3 +189,44 @@ def test_nothing_is_said_of_an_image_whose_labels_are_still_being_read(qtbot, se
     qtbot.waitUntil(lambda: panel._empty.text() == "Reading…")
     release.set()
     qtbot.waitUntil(lambda: panel._empty.text().startswith("Nothing on this image yet."), timeout=30_000)
+
+
+def test_it_searches_and_sorts_and_says_how_many_are_left(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)), 300, 500)
+    session.edits.add(Box(1, 1, 20, 20), by="test")
+    large = session.edits.accept(square(100, 80), 0.9, by="test")
+    session.edits.add_category("bus", by="test")
+    session.edits.add(Box(50, 1, 90, 40), by="test")
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
+    panel.find_button.click()
+    assert panel.search.hasFocus()
+    qtbot.keyClicks(panel.search, "person")
+    assert [row.text for row in rows(panel)] == ["person", "person"]
+    assert panel.note.text() == "2 OF 3"
+    panel.sorting.choose("largest")
+    assert [row.quiet for row in rows(panel)] == ["mask · MobileSAM", "box · by hand"]
+    session.focus.select([large.id])
+    assert selected_rows(panel) == [0]
+    qtbot.keyClicks(panel.search, " xyz")
+    assert rows(panel) == []
+    assert session.focus.selection == {large.id}  # what is not in the list stays selected
+    qtbot.keyClick(panel.search, Qt.Key.Key_Escape)
+    assert [row.text for row in rows(panel)] == ["person", "person", "bus"]
+    assert not panel.finder.isVisible()
+
+
+def test_what_is_found_can_be_selected_and_deleted_as_one_step(qtbot, session, shown):
+    panel = shown(AnnotationsPanel(session, OpenAgreement(session)), 300, 500)
+    people = [session.edits.add(Box(x, 1, x + 20, 20), by="test") for x in (1, 50)]
+    session.edits.add_category("bus", by="test")
+    bus = session.edits.add(Box(99, 1, 120, 20), by="test")
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
+    panel.find_button.click()
+    qtbot.keyClicks(panel.search, "person")
+    panel.view.setFocus()
+    qtbot.keyClick(panel.view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert session.focus.selection == {one.id for one in people}
+    qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
+    assert list(session.document.annotations) == [bus.id]
+    session.history.undo()
+    assert len(session.document.annotations) == 3
