@@ -107,11 +107,20 @@ class AnnotationsModel(RowsModel):
             document.annotations.values(),
             text=text,
             sorting=sorting,
-            words=lambda one: self.row(one.id).tooltip,
+            words=self._words,
             category=lambda one: document.names([one]),
             confidence=confidence,
             agreement=lambda one: self.iou(one.id),
         )
+
+    def _words(self, annotation: Annotation) -> str:
+        """What a search looks at: category, shape, who made it, how it is kept away, and its attributes."""
+        veil = self._session.veil
+        attributes = " ".join(f"{key}: {value}" for key, value in annotation.attributes.items())
+        hidden = "hidden" if veil.hides(annotation.id) else ""
+        locked = "locked" if annotation.id in veil.locked else ""
+        name, kind = self._session.document.names([annotation]), kind_of(annotation.shape)
+        return f"{name} {kind} {self._origin(annotation)} {hidden} {locked} {attributes}"
 
     def _origin(self, annotation: Annotation) -> str:
         """Who made it: a model by its name, an import, or a person."""
