@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable
 
 from msgspec import Struct
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QEnterEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -136,14 +136,25 @@ class Notice(QFrame):
         row.addWidget(close)
         reading = max(INFO_MS, LETTER_MS * len(message.text))
         self._timer = QTimer(self, singleShot=True, interval=reading)
-        self._timer.timeout.connect(self.closed)
+        self._timer.timeout.connect(self._be_over)
+        self._met = QPoint()
+        """Where the mouse was when this came up: it may have been there by chance."""
         self.hide()
 
     def appear(self) -> None:
         """Be in sight: from now on the time of a piece of information runs."""
-        self.show()
-        if self.message.level != "error" and not self._timer.isActive() and not self.underMouse():
+        if not self.isVisible():
+            self._met = QCursor.pos()
+            self.show()
+        if self.message.level != "error" and not self._timer.isActive():
             self._timer.start()
+
+    def _be_over(self) -> None:
+        """Whoever has moved the mouse onto it is reading it: its time begins anew."""
+        if self.underMouse() and QCursor.pos() != self._met:
+            self._timer.start()
+        else:
+            self.closed.emit()
 
     def wanted_width(self) -> int:
         """Of the sentence in one line, with all beside it."""
@@ -163,17 +174,6 @@ class Notice(QFrame):
         self.closed.emit()
         if self.message.run is not None:
             self.message.run()
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Whoever has the mouse on it is reading it."""
-        super().enterEvent(event)
-        self._timer.stop()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Its time begins anew."""
-        super().leaveEvent(event)
-        if self.isVisible():
-            self.appear()
 
 
 class Toast(QWidget):

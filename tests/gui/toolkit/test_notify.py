@@ -1,5 +1,5 @@
-from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QEnterEvent
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -54,18 +54,31 @@ def test_what_there_is_no_room_for_waits_for_its_turn(qtbot: QtBot) -> None:
     assert toast.texts == ["20 of 20 taken."]
 
 
-def test_information_goes_by_itself_but_not_under_the_mouse(qtbot: QtBot) -> None:
+def test_information_goes_by_itself_but_not_under_a_mouse_that_came_to_it(qtbot: QtBot) -> None:
     notifier, toast = shown(qtbot)
     notifier.info("Exported.")
     (notice,) = notices(toast)
-    spot = QPointF(5, 5)
-    QApplication.sendEvent(notice, QEnterEvent(spot, spot, spot))
-    assert not notice._timer.isActive()
-    QApplication.sendEvent(notice, QEvent(QEvent.Type.Leave))
     assert notice._timer.isActive()
+    QCursor.setPos(QCursor.pos() + QPoint(7, 3))
+    notice.setAttribute(Qt.WidgetAttribute.WA_UnderMouse)
+    notice._timer.stop()
+    notice._timer.timeout.emit()
+    assert toast.text == "Exported."
+    assert notice._timer.isActive()
+    notice.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, on=False)
     notice._timer.timeout.emit()
     assert toast.text == ""
     assert not toast.isVisible()
+
+
+def test_information_that_comes_up_under_the_mouse_goes_too(qtbot: QtBot) -> None:
+    """A right click at the foot of the photo, and what it says comes up where the mouse is."""
+    notifier, toast = shown(qtbot)
+    notifier.info("Rejected.")
+    (notice,) = notices(toast)
+    notice.setAttribute(Qt.WidgetAttribute.WA_UnderMouse)
+    notice._timer.timeout.emit()
+    assert toast.text == ""
 
 
 def test_a_long_message_stays_for_as_long_as_it_takes_to_read(qtbot: QtBot) -> None:
