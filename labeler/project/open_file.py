@@ -103,6 +103,19 @@ class OpenFile:
         opened._leaves_sides = had_sides
         return opened
 
+    @classmethod
+    def beside(cls, path: Path) -> Self:
+        """A project that this process has open for writing, to read it by another connection; unchecked."""
+        whereabouts = Whereabouts(path)
+        db = schema.connect_to_read(path)
+        try:
+            schema.configure(db, read_only=True)
+            whereabouts.note_sides()
+            return cls(whereabouts, db, None, no_probe)
+        except BaseException:
+            db.close()
+            raise
+
     def close(self) -> None:
         """Bring everything into the main file and let go of it; a second call does nothing."""
         try:

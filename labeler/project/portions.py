@@ -24,6 +24,8 @@ class WriterJob(Generic[T]):
         failed: Callable[[Exception], None],
         step: Step | None,
         rescued: str = "",
+        *,
+        of_disk: bool = False,
     ) -> None:
         self.work = work
         self.done = done
@@ -33,6 +35,8 @@ class WriterJob(Generic[T]):
         """What the project notes with a step, so that a commit which only seemed to fail is known."""
         self.rescued = rescued
         """Its token in the rescue file; "" while it is only in memory."""
+        self.of_disk = of_disk
+        """Whether it is about what is on disk, and not about what is done so far."""
         self.result: list[T] = []
         """What the last try gave, whether it reached the disk or not."""
 
@@ -52,7 +56,7 @@ class LettingIn:
         self.came: list[WriterJob[Any]] = []
         """What has written in between, in order."""
         self.put_off: list[WriterJob[Any]] = []
-        """Other long work: it comes after this."""
+        """Other long work, and what reads from the disk: it comes after this."""
 
     def do(self, portions: Portions[T], take: Callable[[], WriterJob[Any] | None]) -> T:
         """All portions, as one transaction; `take` gives what waits, None for nothing.
@@ -76,6 +80,9 @@ class LettingIn:
                 self._tell(job.done, job.result[0])
 
     def _let_in(self, job: WriterJob[Any]) -> None:
+        if job.of_disk:
+            self.put_off.append(job)
+            return
         db = self._store.file.db
         before = db.total_changes
         db.execute("SAVEPOINT let_in")
@@ -109,6 +116,13 @@ class LettingIn:
         if job.step is not None or not wrote:
             self._tell(job.done, result)
 
-    def told(self) -> list[WriterJob[Any]]:
-        """The steps that were told as saved, in order."""
-        return [job for job in self.came if job.step is not None and job.result]
+    def steps(self) -> list[Step]:
+        """What the person did and was told as saved, in order."""
+        return [job.step for job in self.came if job.step is not None and job.result]
+
+    def again(self, taken_up: Callable[[Step, str], WriterJob[Any]]) -> list[WriterJob[Any]]:
+        """What is to be done again, in order; `taken_up` makes that of a step that was told as saved."""
+        return [
+            taken_up(job.step, job.rescued) if job.step is not None and job.result else job
+            for job in self.came
+        ]

@@ -22,6 +22,7 @@ from labeler.project.keeping.upkeep import Upkeep
 from labeler.project.keeping.whereabouts import AwayError
 from labeler.project.open_file import Probe, no_probe
 from labeler.project.portions import LettingIn, Portions, WriterJob
+from labeler.project.reading import Reading
 from labeler.project.store import Store
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Writer:
         self._on_damage = on_damage
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._waiting: deque[WriterJob[Any]] = deque()
-        """Work taken from the inbox while earlier work waited for the disk."""
+        """Taken from the inbox while earlier work waited for the disk."""
         self._pending = 0
         self._count = threading.Lock()
         self._opened = threading.Event()
@@ -75,6 +76,7 @@ class Writer:
         """Closing, and the disk still does not take it: what can be rescued is not tried any more."""
         self._rescue = RescueFile(path)
         self._since = Since()
+        self._reading = Reading(path.name)
 
     @classmethod
     def open(
@@ -128,6 +130,7 @@ class Writer:
         failed: Callable[[Exception], None] = lambda _: None,
         *,
         step: Step | None = None,
+        of_disk: bool = False,
     ) -> None:
         """Have work done; returns at once. Work that is a generator is one transaction, see `LettingIn`.
 
@@ -136,7 +139,17 @@ class Writer:
         if self._closing:
             raise ProjectError(f"{self.path.name} is closed.")
         self._count_pending(1)
-        self._inbox.put(WriterJob(work, done, failed, step))
+        self._inbox.put(WriterJob(work, done, failed, step, of_disk=of_disk))
+
+    def look(
+        self,
+        work: Callable[[Store], T],
+        done: Callable[[T], None] = lambda _: None,
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        """Have something read after all work so far, by a connection of its own: nothing waits for it."""
+        read = partial(self._reading.post, work=work, done=done, failed=failed)
+        self.post(lambda store: store.path, read, failed, of_disk=True)
 
     def call(self, work: Callable[[Store], T]) -> T:
         """Have work done and wait for what it gives; raises what it raises. Not for callbacks."""
@@ -209,6 +222,7 @@ class Writer:
                 self._finish(store, job)
                 self._since.forget(upkeep.kept_revision)
                 upkeep.worked()
+            self._reading.close()
             self._look(store)
             upkeep.last()
         self._let_go(self.trouble)
@@ -268,15 +282,16 @@ class Writer:
         try:
             result = between.do(portions, self._take_short)
         except BaseException:
-            self._do_again_after(between)
+            # what came in between was taken back too, and is done again before anything else
+            taking = TakingUp(self.path, self._rescue, self._on_told, number=len(between.steps()))
+            self._waiting.extendleft(reversed(between.again(partial(self._taken_up, taking))))
             raise
         finally:
             self._waiting.extend(between.put_off)
-        for job in between.told():
-            assert job.step is not None, "it is a step"
-            self._since.note(store.revision, job.step)
+        for step in between.steps():
+            self._since.note(store.revision, step)
         between.tell_all()
-        if between.told() and not any(waiting.rescued for waiting in self._waiting):
+        if between.steps() and not any(waiting.rescued for waiting in self._waiting):
             self._rescue.discard()
         return result
 
@@ -293,17 +308,7 @@ class Writer:
         self._inbox.put(message)
         return None
 
-    def _do_again_after(self, between: LettingIn) -> None:
-        """Queue what came between the portions of work that was taken back, before anything else."""
-        told = between.told()
-        taking = TakingUp(self.path, self._rescue, self._on_told, number=len(told))
-        again = [
-            self._taken_up(taking, job.step, job.rescued) if job in told else job for job in between.came
-        ]
-        self._waiting.extendleft(reversed(again))
-
-    def _taken_up(self, taking: TakingUp, step: Step | None, token: str) -> WriterJob[Any]:
-        assert step is not None, "it is a step"
+    def _taken_up(self, taking: TakingUp, step: Step, token: str) -> WriterJob[Any]:
         self._count_pending(1)
         took, refused = partial(taking.took, step), partial(self._refused, taking, step)
         return WriterJob(taking.replay.work(step, token), took, refused, step, token)

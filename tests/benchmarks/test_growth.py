@@ -10,6 +10,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,10 +144,17 @@ class _Person:
 
     def draw_while(self, work: Callable[[Store], Portions[object]]) -> tuple[list[float], float]:
         """Milliseconds until each was saved, and the seconds that the work took."""
+        return self._draw_beside(partial(self._writer.post, work))
+
+    def draw_while_read(self, work: Callable[[Store], object]) -> tuple[list[float], float]:
+        """As `draw_while`, beside what only reads."""
+        return self._draw_beside(partial(self._writer.look, work))
+
+    def _draw_beside(self, post: Callable[..., None]) -> tuple[list[float], float]:
         ended = threading.Event()
         answers: list[object] = []
         began = time.perf_counter()
-        self._writer.post(work, lambda one: (answers.append(one), ended.set()), self._fail(answers, ended))
+        post(lambda one: (answers.append(one), ended.set()), self._fail(answers, ended))
         waited = [self._draw() for _ in _until(ended)]
         assert not isinstance(answers[0], Exception), answers
         return waited, time.perf_counter() - began
@@ -185,14 +193,17 @@ def test_no_edit_waits_for_an_import(files: dict[int, Path], tmp_path: Path) -> 
     writer.call(results.look)
     results.read()
     waits["results"] = person.draw_while(results.portions)
+    model = writer.call(lambda store: store.predictions.models()[-1].id)
+    waits["sums"] = person.draw_while_read(lambda store: [store.agreements.seen(model) for _ in range(20)])
     writer.close()
     for what, (waited, seconds) in waits.items():
         p99 = statistics.quantiles(waited, n=100)[-1]
         report(
-            f"an edit saved beside an import of {what}, {SMALL * TIMES:,} objects",
+            f"an edit saved beside {'what counts candidates' if what == 'sums' else f'an import of {what}'}, "
+            f"{SMALL * TIMES:,} objects",
             f"p99 <= {PATIENCE_MS} ms",
             f"p99 {p99:.0f} ms, median {statistics.median(waited):.0f} ms of {len(waited)} "
-            f"(import {seconds:.1f} s, load {os.getloadavg()[0]:.1f})",
+            f"({seconds:.1f} s, load {os.getloadavg()[0]:.1f})",
         )
         # on a busy machine a thread waits for its turn as long as for anything of ours
         assert statistics.median(waited) <= PATIENCE_MS

@@ -16,7 +16,8 @@ from PIL import Image as PilImage
 
 from labeler.core.geometry import translated
 from labeler.core.records import Annotation, Box, Category, Change, Edit, Image, Mask
-from labeler.errors import FormatError, UnclearIdsError
+from labeler.errors import FormatError, ImportStoppedError, UnclearIdsError
+from labeler.formats import exchange
 from labeler.formats.exchange import import_results
 from labeler.formats.export import export_coco
 from labeler.formats.write_options import Writing
@@ -441,6 +442,29 @@ def test_what_is_no_results_file(store: Store, coco: Coco, text: str) -> None:
         with pytest.raises(FormatError):
             import_results(store, coco(text), model="m")
     assert store.predictions.models() == []
+
+
+def test_an_import_that_is_stopped_while_it_is_written_leaves_nothing(
+    store: Store, coco: Coco, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "PORTION", 1)
+    importing = exchange.Importing(coco(labels()), images=photos)
+    importing.look(store)
+    stop = False
+    importing.read(lambda: stop)
+    revision = store.revision
+
+    def take() -> None:
+        nonlocal stop
+        with store.transaction():
+            for count, _ in enumerate(importing.portions(store)):
+                stop = count == 2
+
+    with pytest.raises(ImportStoppedError):
+        take()
+    assert stop
+    assert (store.revision, list(store.all_annotations())) == (revision, [])
+    assert [entry.label for entry in store.history.entries()] == []
 
 
 def test_results_of_a_project_that_was_never_imported_use_its_own_ids(store: Store, coco: Coco) -> None:

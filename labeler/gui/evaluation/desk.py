@@ -132,7 +132,7 @@ class EvaluationDesk(QObject):
                     done=lambda: self._write(work, ignored),
                 )
 
-        self._session.ask(lambda store: read_ignored(store, models), begin)
+        self._session.ask(lambda store: read_ignored(store, models), begin, aside=True)
         self.changed.emit()
 
     def stop(self) -> None:

@@ -147,7 +147,7 @@ class EvaluationPlan(QObject):
                 self._known = known
                 self.changed.emit()
 
-        self._session.ask(lambda store: _known(store, models), take)
+        self._session.ask(lambda store: _known(store, models), take, aside=True)
 
     def _forget(self) -> None:
         self._known = _Known({}, frozenset(), (), ())

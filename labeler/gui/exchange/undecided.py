@@ -7,11 +7,11 @@ from typing import Literal
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from labeler.gui.session.project_link import Undecided
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.toolkit.settings import Settings
 from labeler.project.keeping import homes, kept
+from labeler.project.keeping.kept import Undecided
 from labeler.project.keeping.leftovers import take_up
 from labeler.project.photos.folder import ProjectPlace
 

@@ -123,6 +123,7 @@ class SetCounts(QObject):
             self._session.ask(
                 lambda store: store.agreements.images_with_candidates(model.id),
                 lambda found: self._read_images(model, found),
+                aside=True,
             )
 
     def _read_images(self, model: Model, image_ids: list[int]) -> None:

@@ -187,14 +187,16 @@ class SetAgreements(QObject):
         model, measurer = self.model, self._measurer
         if model is not None and model.id in measurer.model_ids:
             settings = measurer.settings(model.id)
-            self._session.ask(lambda store: course(store.agreements.history(model.id, settings)), done)
+            self._session.ask(
+                lambda store: course(store.agreements.history(model.id, settings)), done, aside=True
+            )
         else:
             done([])
 
     def ask_effort(self, done: Callable[[Effort], None]) -> None:
         """Hand over soon what labelling has cost, and what became of the model's predictions."""
         model_id = self.model.id if self.model else None
-        self._session.ask(lambda store: store.agreements.effort(model_id), done)
+        self._session.ask(lambda store: store.agreements.effort(model_id), done, aside=True)
 
     # --- keeping it up to date --------------------------------------------------------------------
 
@@ -222,13 +224,16 @@ class SetAgreements(QObject):
             return
         turn = self._turn
 
+        def forget(store: Store) -> None:
+            for key in measurer.model_ids:
+                store.agreements.forget_old_settings(key)
+
         def look_up(store: Store) -> dict[int, KnownModel]:
-            if not store.read_only:
-                for key in measurer.model_ids:
-                    store.agreements.forget_old_settings(key)
             return {key: store.agreements.known(key, measurer.settings(key)) for key in measurer.model_ids}
 
-        self._session.ask(look_up, lambda known: self._take_known(turn, known))
+        if not self._session.read_only:
+            self._session.ask(forget, _ignore)
+        self._session.ask(look_up, lambda known: self._take_known(turn, known), aside=True)
 
     def measure_anew(self) -> None:
         """Measure every image again, as after a model's classes were mapped to other categories."""
@@ -263,7 +268,9 @@ class SetAgreements(QObject):
                 self._seen = seen
                 self.changed.emit()
 
-        self._session.ask(lambda store: {key: store.agreements.seen(key) for key in model_ids}, take)
+        self._session.ask(
+            lambda store: {key: store.agreements.seen(key) for key in model_ids}, take, aside=True
+        )
         self.changed.emit()
 
     def _take(self, found: list[tuple[int, list[Measured]]]) -> None:

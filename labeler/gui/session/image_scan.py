@@ -80,7 +80,7 @@ class ImageScan(QObject, Generic[R]):
                 found.append(visit(store, waiting[-1 - len(found)]))
             return turn, found
 
-        self._session.ask(work, self._take)
+        self._session.ask(work, self._take, aside=True)
 
     def _take(self, answer: tuple[int, list[R]]) -> None:
         turn, found = answer

@@ -18,7 +18,7 @@ from labeler.gui.toolkit.aside import run_aside
 from labeler.gui.toolkit.courier import Courier
 from labeler.project.blank_projects import is_blank, take_away
 from labeler.project.ids import Ids, Kind
-from labeler.project.keeping.kept import kept_copies
+from labeler.project.keeping.kept import Undecided, kept_copies
 from labeler.project.keeping.rescue_file import Step, put_aside_files
 from labeler.project.keeping.snapshots import DamagedProjectError
 from labeler.project.photos.folder import ProjectPlace, Sync, locate
@@ -40,17 +40,6 @@ class OpenedProject(Struct, frozen=True):
     root: Path
     read_only: str
     """Why nothing can be changed, or ""."""
-
-
-class Undecided(Struct, frozen=True):
-    """What was kept of a project because it could not be saved in it."""
-
-    project: Path
-    sentence: str
-    copy: Path | None = None
-    """The copy in which its edits went on."""
-    aside: tuple[Path, ...] = ()
-    """Files of edits that did not fit."""
 
 
 class ProjectView(Struct, frozen=True, eq=False):
@@ -304,15 +293,18 @@ class ProjectLink(QObject):
         return self._ids.take(kind)
 
     def read(
-        self, work: Callable[[Store], T], done: Callable[[T], None], *, even_if_left: bool = False
+        self,
+        work: Callable[[Store], T],
+        done: Callable[[T], None],
+        *,
+        even_if_left: bool = False,
+        aside: bool = False,
     ) -> None:
-        """Have something read after all edits so far; the answer comes on the GUI thread.
-
-        Unless another project is open by then: what is done upon an answer would be done to that one.
-        """
+        """Have something read after all edits so far; the answer comes on this thread. See `Session.ask`."""
         if (writer := self._writer) is not None:
             take = self._courier.bring(done) if even_if_left else self._bring(writer, done)
-            writer.post(self._courier.held(work), take, self._bring(writer, self._cannot_read))
+            post = writer.look if aside else writer.post
+            post(self._courier.held(work), take, self._bring(writer, self._cannot_read))
 
     def keep(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]

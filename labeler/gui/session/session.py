@@ -198,14 +198,22 @@ class Session(QObject):
     # --- the writer's line ------------------------------------------------------------------------
 
     def ask(
-        self, work: Callable[[Store], T], done: Callable[[T], None], *, even_if_left: bool = False
+        self,
+        work: Callable[[Store], T],
+        done: Callable[[T], None],
+        *,
+        even_if_left: bool = False,
+        aside: bool = False,
     ) -> None:
         """Have something worked out from all that is saved, on the writer's thread, and hand it to `done`.
+
+        What goes through much and only reads is asked `aside`: it has a connection of its own, and edits do
+        not wait for it.
 
         The answer is dropped once another project is open, whose records have the same ids, unless it is
         wanted `even_if_left`.
         """
-        self._link.read(work, done, even_if_left=even_if_left)
+        self._link.read(work, done, even_if_left=even_if_left, aside=aside)
 
     def keep(
         self, work: Callable[[Store], T], done: Callable[[T], None], *, failed: Callable[[Exception], None]

@@ -168,7 +168,9 @@ class Planner(QObject):
         self.changed.emit()
         turn = self._turn
         if self.needs_masks and self._session.project is not None:
-            self._session.ask(lambda store: store.images_of_boxes(), lambda found: self._look(turn, found))
+            self._session.ask(
+                lambda store: store.images_of_boxes(), lambda found: self._look(turn, found), aside=True
+            )
         else:
             self._look(turn, frozenset())
 

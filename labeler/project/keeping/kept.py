@@ -8,6 +8,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import Struct
+
 from labeler.core.files import sync_file, sync_folder
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
@@ -18,6 +20,17 @@ from labeler.project.keeping.noted import note
 from labeler.project.keeping.whereabouts import AwayError, Whereabouts
 
 _MARK = ".kept-"
+
+
+class Undecided(Struct, frozen=True):
+    """What was kept of a project because it could not be saved in it."""
+
+    project: Path
+    sentence: str
+    copy: Path | None = None
+    """The copy in which its edits went on."""
+    aside: tuple[Path, ...] = ()
+    """Files of edits that did not fit."""
 
 
 def kept_copies(project: Path) -> list[Path]:
