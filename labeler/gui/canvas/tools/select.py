@@ -77,7 +77,7 @@ class SelectTool(Tool):
         return None if handle is None else (target, handle)
 
     def aims_at(self, pointer: Pointer) -> int | None:
-        if self._handle_at(pointer) or self._vertex_at(pointer):
+        if not self.stage.predictions.kept or self._handle_at(pointer) or self._vertex_at(pointer):
             return None
         edge = predicted_edge_at(self.stage, pointer)
         return edge[0] if edge is not None else super().aims_at(pointer)
