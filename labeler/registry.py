@@ -167,6 +167,15 @@ class _Source(Struct, frozen=True):
         return str(self.path) if self.path is not None else f"{GROUP}: {self.name}"
 
 
+_is_ended_by_others = False
+
+
+def may_be_ended() -> None:
+    """Say that another process ends this one when it likes: an import that it cuts off is nobody's fault."""
+    global _is_ended_by_others  # noqa: PLW0603 - so it is for the whole process
+    _is_ended_by_others = True
+
+
 def discover(*, safe_mode: bool | None = None) -> Registry:
     """Import every plugin there is: shipped, the user's, installed, and those of `--plugins`.
 
@@ -307,14 +316,17 @@ class _Activating:
                 f"The plugin {self._source} crashed the last start and was left out; "
                 "it is tried again at the next one."
             )
+        if _is_ended_by_others:
+            return  # whoever started this process hears of a crash anyway
         # where nothing can be written, a crash is not known at the next start, and plugins work all the same
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(self._file, f"{os.getpid()} {psutil.Process().create_time()}".encode())
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._file.unlink(missing_ok=True)
+        if not _is_ended_by_others:
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
 
     def _owner(self) -> tuple[int, float] | None:
         try:

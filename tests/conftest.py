@@ -68,8 +68,13 @@ FIRST = (*LONG, "tests/test_house.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect garbage between tests, on this thread: a Qt object dies on its own thread or crashes Qt."""
+    """Collect garbage between tests, on this thread: a Qt object dies on its own thread or crashes Qt.
+
+    Libraries that are tested in this process put Python's own collection on for all tests after theirs, as
+    Ultralytics does where it reads a data set: without a threshold it does nothing all the same.
+    """
     gc.disable()
+    gc.set_threshold(0)
     config.option.loadscopereorder = False  # xdist's own order is by the number of tests
 
 

@@ -1,5 +1,6 @@
 """Finding plugins, and doing without those that are broken."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,32 @@ def test_one_that_takes_the_process_down_is_left_out_of_the_next_start(folder, d
     assert "deadly.py" in left_out.source
     (folder / "deadly.py").write_text(GOOD.format(name="mended"))
     assert "mended" in names()  # tried again at the start after
+
+
+def test_a_child_that_is_ended_in_an_import_blames_no_plugin(folder) -> None:
+    """Closing the window ends a child that has just been started."""
+    (folder / "slow.py").write_text(
+        "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(60)"
+    )
+    program = [
+        sys.executable,
+        "-m",
+        "labeler.worker",
+        "host",
+        "--model",
+        "slow",
+        "--parent",
+        str(os.getpid()),
+    ]
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stderr is not None
+        assert "importing\n" in iter(child.stderr.readline, "")
+        child.kill()
+    # a text of this very length would be taken for the one that Python has compiled in the same second
+    (folder / "slow.py").write_text(GOOD.format(name="slow") + "# mended\n")
+    assert "slow" in names()
 
 
 def test_two_processes_that_import_at_once_do_not_blame_each_other(folder) -> None:

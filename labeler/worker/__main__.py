@@ -20,6 +20,9 @@ def main() -> None:
     settle(channel, arguments.parent)
 
     # they import numpy and plugins: after the channel
+    from labeler.registry import may_be_ended  # noqa: PLC0415
+
+    may_be_ended()
     if arguments.kind == "host":
         from labeler.worker import host as serving  # noqa: PLC0415
 

@@ -26,6 +26,7 @@ class Collector(QObject):
 
     def collect(self) -> None:
         """Collect the generations that are due by Python's own thresholds."""
+        gc.disable()  # what a plugin imports may have turned it on
         for generation in (2, 1, 0):
             threshold = gc.get_threshold()[generation]
             if threshold and gc.get_count()[generation] > threshold:
