@@ -175,7 +175,9 @@ class Reviewing(QObject):
             return []
         if selects:  # what is accepted on the whole set takes nothing from under the hand
             here = session.place.image.id if session.place.image is not None else 0
-            session.focus.select([a.id for a in made if a.image_id == here])
+            shown = [a.id for a in made if a.image_id == here]
+            if shown:  # else the person has gone on to another image meanwhile, and may have selected there
+                session.focus.select(shown)
         return made
 
     def _made(

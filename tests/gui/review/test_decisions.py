@@ -168,6 +168,19 @@ def test_accept_all_on_the_image_takes_what_the_filter_keeps_and_doubles_nothing
     assert sorted(c.verdict for c in session.document.candidates.values()) == ["", "", "", "", "rejected"]
 
 
+def test_what_is_accepted_late_leaves_the_selection_on_the_next_image(qtbot, session, owner, predict, held):
+    predict({session.place.image.id: [candidate(box(1), 0.9)]})
+    first = session.place.image.id
+    reviewing = Reviewing(session, Sliders(), owner)
+    with held(session):
+        reviewing.accept_all_above(0.5, whole_set=False)
+        session.place.step(1)
+        chosen = session.edits.add(box(5), by="test")
+        session.focus.select([chosen.id])
+    qtbot.waitUntil(lambda: sum(session.document.counts(first).values()) == 1)
+    assert session.focus.selection == {chosen.id}
+
+
 def test_accept_all_on_the_set_is_one_undo_step_for_thousands(qtbot, session, owner, predict):
     images = [image.id for image in session.document.images]
     grid = [Box(10 * x, 10 * y, 10 * x + 8, 10 * y + 8) for x in range(60) for y in range(30)]
