@@ -1,8 +1,6 @@
 """What only reads an open project: on a thread and connections of its own, so that no edit waits for it."""
 
 import logging
-import sqlite3
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +14,9 @@ from labeler.project.store import Store
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
+_STEPS = 50_000
+"""So many steps of SQLite's machine, about a millisecond, between two looks at whether it is closed."""
+
 
 class Reading:
     """Reads beside the writer of a project, one thing after the other, each from one moment of the file.
@@ -26,8 +27,6 @@ class Reading:
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"reader of {name}")
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
         self._closed = False
 
     def post(
@@ -43,10 +42,7 @@ class Reading:
 
     def close(self) -> None:
         """Stop what is being read, which fails, and forget what waits."""
-        with self._lock:
-            self._closed = True
-            if self._db is not None:
-                self._db.interrupt()
+        self._closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _read(
@@ -58,23 +54,15 @@ class Reading:
     ) -> None:
         try:
             with closing(Store(OpenFile.beside(path))) as store:
-                self._note(store.file.db)
-                try:
-                    store.file.db.execute("BEGIN")
-                    _ = store.revision  # the moment is that of the first look
-                    result = work(store)
-                finally:
-                    self._note(None)
+                # SQLite's interrupt would miss what begins a moment after it
+                store.file.db.set_progress_handler(lambda: self._closed, _STEPS)
+                store.file.db.execute("BEGIN")
+                _ = store.revision  # the moment is that of the first look
+                result = work(store)
         except Exception as error:  # told to whoever asked; this thread lives on
             self._tell(failed, trouble.told(path, error))
         else:
             self._tell(done, result)
-
-    def _note(self, db: sqlite3.Connection | None) -> None:
-        with self._lock:
-            self._db = db
-            if db is not None and self._closed:
-                raise sqlite3.OperationalError("interrupted")
 
     def _tell(self, callback: Callable[[T], None], value: T) -> None:
         if self._closed:

@@ -1,6 +1,7 @@
 """What only reads has a connection of its own: it sees what was saved before, and nobody waits for it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,11 +94,16 @@ def test_what_reads_the_disk_comes_after_long_work_that_is_not_on_it_yet(writer:
     assert answer.value == [1, 2]
 
 
-def test_closing_stops_what_is_read_and_tells_nobody(writer: Writer) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["in the middle of it", "a moment before it begins"])
+def test_closing_stops_what_is_read_and_tells_nobody(writer: Writer, late: bool) -> None:
     begun = threading.Event()
 
     def look(store: Store) -> object:
         begun.set()
+        if late:
+            while not writer._reading._closed:
+                time.sleep(0.001)
+            time.sleep(0.01)  # whatever else closing does is done
         endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
         return store.file.db.execute(endless).fetchone()
 
