@@ -26,7 +26,7 @@ def outline(mask: Mask, *, tolerance: float = 0.0) -> Polygons:
         first = ring[0]
         column, row = int(x[first]), int(y[first])
         points = np.stack((x[ring] + mask.x, y[ring] + mask.y), axis=1).astype(np.float64)
-        simple = _simplified(points, tolerance)
+        simple = simplified(points, tolerance)
         # a ring starts at its upper left corner: it runs around foreground or below foreground there
         inside = column < mask.width and row < mask.height and bool(mask.bits[row, column])
         if inside:
@@ -88,7 +88,11 @@ def _cycles(along_row: list[int], along_column: list[int]) -> list[list[int]]:
     return cycles
 
 
-def _simplified(ring: Points, tolerance: float) -> Points:
+def simplified(ring: Points, tolerance: float) -> Points:
+    """A ring (N, 2) with fewer corners, none of which was further than `tolerance` pixels from it.
+
+    By Douglas and Peucker (1973); it may be left with fewer than 3. With 0 it is given back as it is.
+    """
     if tolerance <= 0:
         return ring
     origin = ring[0]

@@ -233,8 +233,9 @@ def test_the_list_offers_the_same_and_shows_hidden_ones(drawn) -> None:
     user, first, _ = drawn
     user.session.focus.select([first.id])
     texts = [one.text() for one in user.window.panels[AnnotationsPanel].menu().actions()]
-    assert texts[:5] == [
+    assert texts[:6] == [
         "Change category…",
+        "Shape",
         "",
         "Hide the selected objects",
         "Lock the selected objects",

@@ -1,7 +1,7 @@
 """The acts of a person on the open image and the categories: one door by which labels change."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import structs
@@ -103,6 +103,48 @@ class Edits:
         gone = [a for a in self._chosen(ids) if not self._locked(a)]
         if gone:
             self.commit(f"Delete {self._document.names(gone)}", [Change(a, None) for a in gone], by=by)
+
+    def unite(
+        self, kept: Annotation, shape: Shape, gone: Iterable[Annotation], *, label: str, by: str
+    ) -> bool:
+        """One annotation takes this shape, others go; one edit. What is kept is selected. False: refused."""
+        edited = structs.replace(kept, shape=shape, edited=time.time())
+        done = self.commit(label, [Change(kept, edited), *(Change(one, None) for one in gone)], by=by)
+        if done:
+            self._focus.select([kept.id])
+        return done
+
+    def divide(self, pieces: Iterable[tuple[Annotation, Sequence[Shape]]], *, label: str, by: str) -> bool:
+        """Each annotation keeps the first of its shapes, and the others become annotations like it; one edit.
+
+        They are selected. What of an annotation is true of it alone, such as where it came from, stays with
+        the first piece. False where it was refused.
+        """
+        now, changes = time.time(), list[Change]()
+        for annotation, (first, *others) in pieces:
+            edited = structs.replace(annotation, shape=first, edited=now)
+            changes.append(Change(annotation, edited))
+            for shape in others:
+                made = structs.replace(
+                    edited,
+                    id=self.new_annotation_id(),
+                    shape=shape,
+                    prediction_id=None,
+                    file_id=None,
+                    extra=companions.copied(annotation.extra),
+                    created=now,
+                )
+                changes.append(Change(None, made))
+        done = self.commit(label, changes, by=by)
+        if done:
+            self._focus.select(change.record.id for change in changes)
+        return done
+
+    def reshape(self, pairs: Iterable[tuple[Annotation, Shape]], *, label: str, by: str) -> bool:
+        """Annotations with other shapes; one edit. False where it was refused."""
+        now = time.time()
+        changes = [Change(one, structs.replace(one, shape=shape, edited=now)) for one, shape in pairs]
+        return self.commit(label, changes, by=by)
 
     def recategorise(self, ids: Iterable[int], category_id: int, *, by: str) -> None:
         """Give annotations of the open image another category; one edit."""

@@ -23,6 +23,7 @@ class Focus(QObject):
         self._document = document
         self.selection: frozenset[int] = frozenset()
         """Annotation ids of the open image."""
+        self._first: int | None = None
         self.category: Category | None = None
         """The current one, for new annotations."""
         self.recent: tuple[int, ...] = ()
@@ -36,7 +37,13 @@ class Focus(QObject):
         chosen = frozenset(ids) & self._document.annotations.keys()
         if chosen != self.selection:
             self.selection = chosen
+            self._first = self.first
             self.selection_changed.emit()
+
+    @property
+    def first(self) -> int | None:
+        """What of the selection was selected first; of what was selected at once, what was made first."""
+        return self._first if self._first in self.selection else min(self.selection, default=None)
 
     def choose_category(self, category_id: int) -> None:
         """Make a category the current one."""

@@ -19,6 +19,7 @@ Heading: TypeAlias = Literal[
     "Images",
     "Edit",
     "Objects",
+    "Shape",
     "View",
     "Model",
     "Project",
@@ -75,3 +76,10 @@ class Line(Struct, frozen=True):
 
 
 LINE = Line()
+
+
+class Submenu(Struct, frozen=True):
+    """A menu within a context menu, with entries of the table."""
+
+    title: str
+    entries: tuple[Action | Line, ...]

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu
 
 from labeler.gui.canvas.key_acts import SIGNS
 from labeler.gui.toolkit import theme
-from labeler.gui.window.action_kinds import Action, Line
+from labeler.gui.window.action_kinds import Action, Line, Submenu
 from labeler.gui.window.actions import ACTIONS, MENUS, TOOL_ACTIONS
 
 if TYPE_CHECKING:
@@ -90,19 +90,24 @@ class ActionSet(QObject):
             if action.icon:
                 self.by_id[action_id].setIcon(theme.icon(action.icon))
 
-    def put(self, menu: QMenu, entries: Sequence[str | Line]) -> None:
-        """Put actions, by their ids, and lines into a menu."""
+    def put(self, menu: QMenu, entries: Sequence[str | Line | Submenu]) -> None:
+        """Put actions, by their ids, lines and further menus into a menu."""
         for entry in entries:
             if isinstance(entry, Line):
                 menu.addSeparator()
+            elif isinstance(entry, Submenu):
+                self._fill(menu.addMenu(entry.title), entry.entries)
             else:
                 menu.addAction(self.by_id[entry])
 
     def fill(self, menus: Mapping[str, QMenu]) -> None:
         """Put the entries of the table into the menus of these names."""
         for name, entries in MENUS.items():
-            for entry in entries:
-                if isinstance(entry, Action):
-                    menus[name].addAction(self.by_id[entry.id])
-                else:
-                    menus[name].addSeparator()
+            self._fill(menus[name], entries)
+
+    def _fill(self, menu: QMenu, entries: Sequence[Action | Line]) -> None:
+        for entry in entries:
+            if isinstance(entry, Action):
+                menu.addAction(self.by_id[entry.id])
+            else:
+                menu.addSeparator()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.predictions.run_panel import RunPanel
 from labeler.gui.window.action_kinds import LINE, Action, Line, always, has_selection, is_open
+from labeler.gui.window.shaping.shape_menu import SHAPE_ENTRIES
 
 
 def _tool(name: str, title: str, key: str, icon: str) -> Action:
@@ -192,6 +193,7 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             enabled=lambda w: bool(w.session.veil.locked_here()),
         ),
     ),
+    "Shape": SHAPE_ENTRIES,
     "Images": (
         Action("next", "Next image", ("D", "PgDown"), lambda w: w.session.place.step(1), repeats=True),
         Action("previous", "Previous image", ("A", "PgUp"), lambda w: w.session.place.step(-1), repeats=True),
@@ -373,35 +375,6 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
     ),
 }
 """The entries of each menu, from the top down."""
-
-OBJECT_MENU: tuple[str | Line, ...] = (
-    "recategorise",
-    LINE,
-    "hide-objects",
-    "lock-objects",
-    "alone",
-    LINE,
-    "copy",
-    "copy-to-next",
-    "duplicate",
-    LINE,
-    "delete-objects",
-)
-"""The context menu of objects, by the ids of its actions."""
-PHOTO_MENU: tuple[str | Line, ...] = (
-    "paste",
-    "paste-in-place",
-    "copy-to-next",
-    "select-all",
-    LINE,
-    "show-objects",
-    "unlock-objects",
-    "hide-annotations",
-    LINE,
-    "fit",
-    "reviewed",
-)
-"""The context menu of the photo where no object is."""
 
 ACTIONS = tuple(entry for entries in MENUS.values() for entry in entries if isinstance(entry, Action))
 """All of the menus' actions."""

@@ -26,7 +26,6 @@ from labeler.gui.toolkit.docks import dock_actions
 from labeler.gui.toolkit.notify import Toast
 from labeler.gui.toolkit.settings import flush_settings
 from labeler.gui.window.action_set import ActionSet
-from labeler.gui.window.actions import OBJECT_MENU
 from labeler.gui.window.bars.display_card import DisplayCard
 from labeler.gui.window.bars.drop_sign import DropSign
 from labeler.gui.window.bars.hidden_sign import HiddenSign
@@ -42,6 +41,8 @@ from labeler.gui.window.object_acts import ObjectActs
 from labeler.gui.window.panel_docks import PanelDocks
 from labeler.gui.window.place_keeper import PlaceKeeper
 from labeler.gui.window.review_layout import ReviewLayout
+from labeler.gui.window.shaping.shape_acts import ShapeActs
+from labeler.gui.window.shaping.shape_menu import OBJECT_MENU
 from labeler.gui.window.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class MainWindow(QObject):
     keys: Keys
     naming: Naming
     objects: ObjectActs
+    shapes: ShapeActs
     panels: PanelDocks
     model_menu: ModelMenu
     """What the table of actions acts on."""
@@ -78,6 +80,7 @@ class MainWindow(QObject):
         )
         self.naming = Naming(frame, session=session, canvas=canvas, keys=self.keys, settings=self.settings)
         self.objects = ObjectActs(frame, session=session, canvas=canvas, notifier=self.notifier)
+        self.shapes = ShapeActs(session, self.notifier, self)
         self.panels = PanelDocks(frame, bench)
         self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
         self.actions = ActionSet(self)

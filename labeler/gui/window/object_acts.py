@@ -12,7 +12,7 @@ from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.window.action_set import ActionSet
-from labeler.gui.window.actions import OBJECT_MENU, PHOTO_MENU
+from labeler.gui.window.shaping.shape_menu import OBJECT_MENU, PHOTO_MENU
 
 
 class ObjectActs(QObject):

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QMenuBar, QPus
 from labeler.gui.toolkit import theme
 from labeler.gui.toolkit.cards import ElidedLabel
 
-MENUS = ("Project", "Edit", "Objects", "Images", "View", "Model", "Help")
+MENUS = ("Project", "Edit", "Objects", "Shape", "Images", "View", "Model", "Help")
 CHIP_WIDTH = 260
 """Of the words on the chip, in pixels: what does not fit is told by the mouse."""
 

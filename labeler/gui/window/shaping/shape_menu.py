@@ -1,0 +1,55 @@
+"""The menu Shape, and the context menus, in which it is too."""
+
+from __future__ import annotations
+
+from labeler.gui.window.action_kinds import LINE, Action, Line, Submenu, has_selection
+
+SHAPE_ENTRIES: tuple[Action | Line, ...] = (
+    Action("merge", "Merge", ("M",), lambda w: w.shapes.combine("merge"), enabled=has_selection),
+    Action(
+        "subtract",
+        "Subtract from what was selected first",
+        ("Shift+M",),
+        lambda w: w.shapes.combine("subtract"),
+        enabled=has_selection,
+    ),
+    Action(
+        "intersect", "Intersect", ("Alt+M",), lambda w: w.shapes.combine("intersect"), enabled=has_selection
+    ),
+    Action(
+        "split", "Split parts into objects", ("Shift+X",), lambda w: w.shapes.split(), enabled=has_selection
+    ),
+    LINE,
+    Action("to-masks", "Turn into masks", ("Shift+G",), lambda w: w.shapes.to_masks(), enabled=has_selection),
+)
+"""From the top down."""
+
+OBJECT_MENU: tuple[str | Line | Submenu, ...] = (
+    "recategorise",
+    Submenu("Shape", SHAPE_ENTRIES),
+    LINE,
+    "hide-objects",
+    "lock-objects",
+    "alone",
+    LINE,
+    "copy",
+    "copy-to-next",
+    "duplicate",
+    LINE,
+    "delete-objects",
+)
+"""The context menu of objects, by the ids of its actions."""
+PHOTO_MENU: tuple[str | Line, ...] = (
+    "paste",
+    "paste-in-place",
+    "copy-to-next",
+    "select-all",
+    LINE,
+    "show-objects",
+    "unlock-objects",
+    "hide-annotations",
+    LINE,
+    "fit",
+    "reviewed",
+)
+"""The context menu of the photo where no object is."""
