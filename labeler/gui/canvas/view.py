@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from labeler.core.records import Box
+from labeler.core.records import Annotation, Box
 from labeler.gui.canvas.chooser import Chooser, place_beside
 from labeler.gui.canvas.gestures import Gestures
 from labeler.gui.canvas.hand import Hand
@@ -128,6 +128,10 @@ class Canvas(QWidget):
         if self.options != before:
             self.picture.take_options(before)
             self.options_changed.emit()
+
+    def show_drafts(self, drafts: Iterable[Annotation]) -> None:
+        """Show uncommitted versions of annotations in place of them; none for what they are."""
+        self._stage.show_drafts(drafts)
 
     def look_at(self, box: Box) -> None:
         """Bring a part of the image into the middle, with its surroundings; not under a drag."""

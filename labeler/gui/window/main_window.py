@@ -41,6 +41,7 @@ from labeler.gui.window.object_acts import ObjectActs
 from labeler.gui.window.panel_docks import PanelDocks
 from labeler.gui.window.place_keeper import PlaceKeeper
 from labeler.gui.window.review_layout import ReviewLayout
+from labeler.gui.window.shaping.reshape_card import ReshapeCard
 from labeler.gui.window.shaping.shape_acts import ShapeActs
 from labeler.gui.window.shaping.shape_menu import OBJECT_MENU
 from labeler.gui.window.workbench import Workbench
@@ -63,6 +64,7 @@ class MainWindow(QObject):
     naming: Naming
     objects: ObjectActs
     shapes: ShapeActs
+    reshaping: ReshapeCard
     panels: PanelDocks
     model_menu: ModelMenu
     """What the table of actions acts on."""
@@ -81,6 +83,7 @@ class MainWindow(QObject):
         self.naming = Naming(frame, session=session, canvas=canvas, keys=self.keys, settings=self.settings)
         self.objects = ObjectActs(frame, session=session, canvas=canvas, notifier=self.notifier)
         self.shapes = ShapeActs(session, self.notifier, self)
+        self.reshaping = ReshapeCard(canvas, session, self.shapes)
         self.panels = PanelDocks(frame, bench)
         self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
         self.actions = ActionSet(self)

@@ -20,7 +20,24 @@ SHAPE_ENTRIES: tuple[Action | Line, ...] = (
         "split", "Split parts into objects", ("Shift+X",), lambda w: w.shapes.split(), enabled=has_selection
     ),
     LINE,
+    Action(
+        "simplify",
+        "Simplify to a polygon…",
+        ("S",),
+        lambda w: w.reshaping.ask("simplify"),
+        enabled=has_selection,
+    ),
     Action("to-masks", "Turn into masks", ("Shift+G",), lambda w: w.shapes.to_masks(), enabled=has_selection),
+    LINE,
+    Action(
+        "clean",
+        "Fill holes, drop specks…",
+        ("U",),
+        lambda w: w.reshaping.ask("clean"),
+        enabled=has_selection,
+    ),
+    Action("smooth", "Smooth…", ("Shift+U",), lambda w: w.reshaping.ask("smooth"), enabled=has_selection),
+    Action("grow", "Grow or shrink…", ("G",), lambda w: w.reshaping.ask("grow"), enabled=has_selection),
 )
 """From the top down."""
 
