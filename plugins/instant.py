@@ -45,6 +45,10 @@ def _portable(weights: Weights, _: Made) -> Portable:
     from labeler.training.instant.exported_head import EXAMPLE, OUTPUTS, exported  # noqa: PLC0415  # heavy
 
     head = instant_head.load(weights.path)
+    if head.config.alike:
+        raise ModelError(
+            "What finds look-alikes stays in the app: label three images or more, and export what is learnt."
+        )
     _check_eyes(weights, head, DetectorEyes().fingerprint)
     shipped = _detector()
     masks = mobile_sam.portable().beside if head.config.masks else {}
@@ -103,15 +107,16 @@ _TRAINER = TrainerSpec(
     title="Instant",
     task="detector",
     train=_train,
-    summary="Learns within seconds on any computer, from a few images.",
+    summary="Learns within seconds on any computer, from a few images; one object is enough for look-alikes.",
+    least=1,
     metric="AP50",
     options=(
         Option(
             "steps",
             "Steps at most",
             240,
-            "Fewer are taken where little is labelled; more pay with many objects.",
-            minimum=20,
+            "Fewer are taken where little is labelled; more pay with many objects. 0: look-alikes only.",
+            minimum=0,
             maximum=20_000,
         ),
     ),

@@ -12,7 +12,9 @@ from PySide6.QtCore import QPointF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from labeler.core.records import Annotation
+from labeler.core.geometry import bounds
+from labeler.core.measures.overlap import box_overlap
+from labeler.core.records import Annotation, Box
 from labeler.gui.evaluation.panel import EvaluationPanel
 from labeler.gui.images.panel import ImagesPanel
 from labeler.gui.training.learner import NAME
@@ -274,6 +276,39 @@ def test_a_unet_is_stopped_and_resumed_and_then_offered(start: Start, scenes: Pa
 
 
 # --- learn while I label --------------------------------------------------------------------------
+
+
+def test_one_object_has_its_look_alikes_proposed_and_its_undo_takes_them_back(
+    start: Start, scenes: Path
+) -> None:
+    user = start(scenes)
+    learner = user.window.bench.learner
+    user.window.model_menu.look_up()
+    user.wait(lambda: learner.is_available)
+    user.key("Ctrl+Shift+L")
+    user.wait(lambda: learner.words == "It begins with the first object")
+    user.add_category("ball")
+    first, second = balls(1)
+    user.draw_box(*first)
+    user.key("Esc")
+    user.wait(lambda: "predicted" in learner.words and not learner.doing, LONG)
+    assert learner.why == "By look-alikes, for there are few examples: ball (1)."
+    document = user.session.document
+    user.wait(lambda: document.candidates)
+    found = max(document.candidates.values(), key=lambda one: one.confidence)
+    assert box_overlap(bounds(found.shape), Box(*second)).iou > 0.5
+    assert all(box_overlap(bounds(one.shape), Box(*first)).iou < 0.5 for one in document.candidates.values())
+    assert document.categories[found.category_id].name == "ball"
+
+    user.key("Ctrl+Z")
+    user.wait(lambda: not document.candidates)
+    assert learner.words == "It begins with the first object"
+    user.key("Ctrl+Shift+Z")
+    user.wait(lambda: learner.doing == "learning", LONG)
+    user.key("Ctrl+Z")
+    assert not learner.doing, "a round that looks for what is gone ends"
+    user.wait(lambda: learner.words == "It begins with the first object", LONG)
+    assert not document.candidates
 
 
 def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:

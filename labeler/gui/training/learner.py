@@ -1,19 +1,25 @@
 """Learn while a person labels: a small model is trained quietly on what is done, and predicts the next.
 
 It begins when edits have settled, gives way to everything a person starts, and never has two things to do:
-what changes meanwhile is learnt in the next round.
+what changes meanwhile is learnt in the next round. As long as little is labelled nothing is fitted: it looks
+for what is like the objects that are there, on the open image too.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.records import Annotation, Image
+from labeler.core.geometry import bounds
+from labeler.core.measures.overlap import box_iou
+from labeler.core.records import Annotation, Category, Image
 from labeler.errors import LabelerError
 from labeler.gui.children.predict_client import JobResult, PredictClient
 from labeler.gui.children.task_client import TaskClient
@@ -28,10 +34,11 @@ from labeler.gui.training.desk import TrainingDesk
 from labeler.project.runs import Run, runs_folder
 from labeler.training.events import Event, Failed, Finished, Note
 from labeler.training.run import RunFolder, RunSpec
+from labeler.training.specs import Value
 from labeler.wire.job_protocol import Predicted, PredictSpec, TrainSpec, unpack_candidates
 
 if TYPE_CHECKING:
-    from labeler.core.records import Model
+    from labeler.core.records import Candidate, Change, Model
     from labeler.gui.predictions.batch import Batch
 
 Doing: TypeAlias = Literal["", "learning", "predicting"]
@@ -41,11 +48,17 @@ TRAINER = "instant"
 NAME = "Learnt while labelling"
 """What its predictions are kept under: one model, whose predictions each round replaces."""
 LEAST = 3
-"""Labelled images from which it is worth learning."""
+"""Labelled images from which it is worth learning; with fewer, look-alikes are looked for."""
 NEXT = 12
 """So many of the next unlabelled images are predicted."""
 SETTLE_MS = 2500
 """Without an edit."""
+SOON_MS = 300
+"""The same as long as look-alikes are looked for: a person waits for them."""
+WORTH = 0.4
+"""The least confidence: a box costs two clicks and a rejection one, so a third at least must be right."""
+_SAME = 0.5
+"""IoU with a label from which on it is what is labelled already."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +91,11 @@ class Learner(QObject):
         self._tasks = TaskClient(self, limits=replace(TaskClient.LIMITS, save=1.0))
         self._jobs = PredictClient(self, limits=replace(PredictClient.LIMITS, restarts=0))
         self._is_on = self._is_stale = False
+        self._settle_ms = settle_ms
+        self._is_little = True
+        """Whether the last round, or the one under way, was by look-alikes."""
+        self._alike: set[int] = set()
+        """Images whose predictions are look-alikes of what is, or was, labelled."""
         self._turn = 0
         self._folder: RunFolder | None = None
         self._weights: Path | None = None
@@ -109,6 +127,12 @@ class Learner(QObject):
         return self._is_on
 
     @property
+    def _finds_look_alikes(self) -> bool:
+        """Whether an object is enough for it."""
+        spec = self._desk.trainer(TRAINER)
+        return spec is not None and spec.least <= 1
+
+    @property
     def is_available(self) -> bool:
         """Whether there is a model that learns in seconds."""
         return self._desk.trainer(TRAINER) is not None
@@ -128,7 +152,7 @@ class Learner(QObject):
             return
         self._is_on, self._is_stale, self.words = on, on, ""
         if on:
-            self._settle.start()
+            self._start_soon()
         else:
             self._settle.stop()
             self._stop()
@@ -144,8 +168,10 @@ class Learner(QObject):
     # --- when -------------------------------------------------------------------------------------
 
     def _on_edit(self, changed: Changed) -> None:
-        if any(isinstance(change.record, Annotation | Image) for change in changed.changes):
+        if any(isinstance(change.record, Annotation | Category | Image) for change in changed.changes):
             self._is_stale = True
+            if self.doing and self._is_little and any(_takes_back(change) for change in changed.changes):
+                self._stop()
             self._wait()
 
     def _on_image(self) -> None:
@@ -154,7 +180,10 @@ class Learner(QObject):
 
     def _wait(self) -> None:
         if self._is_on and self._is_stale and not self.doing:
-            self._settle.start()
+            self._start_soon()
+
+    def _start_soon(self) -> None:
+        self._settle.start(min(SOON_MS, self._settle_ms) if self._is_little else self._settle_ms)
 
     def _give_way(self) -> None:
         """A person has started something: stop; when that is over, begin anew."""
@@ -171,6 +200,8 @@ class Learner(QObject):
     def _on_project(self) -> None:
         self._stop()
         self._is_stale, self._model, self.words = self._is_on, None, ""
+        self._is_little = True
+        self._alike.clear()
         self._wait()
         self.changed.emit()
 
@@ -196,15 +227,27 @@ class Learner(QObject):
             and (image.reviewed or here is None or image.id != here.id)
         ]
 
+    def labelled(self) -> list[Image]:
+        """The images that have objects, also the open one."""
+        document = self._session.document
+        return [image for image in document.images if any(document.counts(image.id).values())]
+
     def upcoming(self) -> list[Image]:
-        """The next images without objects, from the open one on."""
+        """The next images without objects, from the open one on, which is among them for look-alikes."""
         session, here = self._session, self._session.place.image
         order = list(session.place.order)
         start = (session.place.position(here.id) or 0) if here is not None else 0
         ids = order[start:] + order[:start]
         images = (session.document.find_image(image_id) for image_id in ids)
         empty = (
-            i for i in images if i and not i.reviewed and not any(session.document.counts(i.id).values())
+            i
+            for i in images
+            if i
+            and not i.reviewed
+            and (
+                not any(session.document.counts(i.id).values())
+                or (self._is_little and here is not None and i.id == here.id)
+            )
         )
         return [image for image, _ in zip(empty, range(NEXT), strict=False)]
 
@@ -215,10 +258,17 @@ class Learner(QObject):
         if self._is_others_turn() or not self.is_available or self._tasks.is_running:
             return
         images = self.learnable()
-        if len(images) < LEAST:
+        self._is_little = len(images) < LEAST
+        if self._is_little and not self._finds_look_alikes:
             self._say(f"It begins with {LEAST} labelled images; {len(images)} so far")
             return
+        if self._is_little:
+            images = self.labelled()
         self._is_stale = False
+        if not images:
+            self._say("It begins with the first object")
+            self._forget_look_alikes()
+            return
         self._turn += 1
         turn = self._turn
         found: list[tuple[Annotation, ...]] = []
@@ -233,7 +283,8 @@ class Learner(QObject):
     def _make(self, turn: int, images: list[Image], annotations: list[tuple[Annotation, ...]]) -> None:
         flat = tuple(annotation for one in annotations for annotation in one)
         labels = files.RunLabels(tuple(images), tuple(self._session.document.categories.values()), flat)
-        spec = RunSpec(trainer=TRAINER, name=NAME, validation_share=0.0, register=False)
+        options: dict[str, Value] = {"steps": 0} if self._is_little else {}
+        spec = RunSpec(trainer=TRAINER, name=NAME, options=options, validation_share=0.0, register=False)
         path, root = runs_folder() / f"learning-{spec.id}", self._session.root
         run_in_pool(
             lambda: files.make_run(path, spec, labels, root=root),
@@ -289,26 +340,40 @@ class Learner(QObject):
 
     def _on_predicted(self, message: Predicted) -> None:
         model, image_id = self._model, message.image_id
-        if (
-            model is None
-            or self.doing != "predicting"
-            or any(self._session.document.counts(image_id).values())
-        ):
+        document, here = self._session.document, self._session.place.image
+        if model is None or self.doing != "predicting":
+            return
+        is_open = self._is_little and here is not None and here.id == image_id
+        if any(document.counts(image_id).values()) and not is_open:
             return  # labelled meanwhile: it needs no prediction any more
+        found = unpack_candidates(message.found)
+        if self._is_little:
+            found = fresh_finds(found, document.annotations.values() if is_open else ())
+            self._alike.add(image_id)
+        self._store(model, image_id, found)
 
+    def _store(self, model: Model, image_id: int, found: tuple[Candidate, ...]) -> None:
         def show(_: object) -> None:
             self._session.refresh_candidates(image_id)
             self.predicted.emit((image_id,))
 
         self._session.keep(
-            lambda store: store.predictions.record_run(model.id, image_id, unpack_candidates(message.found)),
+            lambda store: store.predictions.record_run(model.id, image_id, found),
             show,
             failed=lambda error: _log.info("%s", error),
         )
 
+    def _forget_look_alikes(self) -> None:
+        """What they were like is there no more."""
+        alike, self._alike, model = self._alike, set(), self._model
+        if model is not None:
+            for image_id in alike:
+                self._store(model, image_id, ())
+
     def _on_finished(self, result: JobResult) -> None:
         if self.doing == "predicting" and not result.cancelled:
-            self._say(f"Learnt; predicted {counted(result.predicted, 'image')}")
+            done = "Looked for look-alikes" if self._is_little else "Learnt"
+            self._say(f"{done}; predicted {counted(result.predicted, 'image')}")
             self._end()
 
     def _give_up(self, sentence: str) -> None:
@@ -342,6 +407,27 @@ class Learner(QObject):
     def _say(self, words: str) -> None:
         self.words = words
         self.changed.emit()
+
+
+def fresh_finds(found: Iterable[Candidate], labelled: Iterable[Annotation]) -> tuple[Candidate, ...]:
+    """The candidates of an image that are likely enough, and of nothing that is labelled on it."""
+    likely = tuple(one for one in found if one.confidence >= WORTH)
+    known = tuple(labelled)
+    if not likely or not known:
+        return likely
+    overlaps = box_iou(_corners(likely), _corners(known)).max(axis=1)
+    return tuple(one for one, overlap in zip(likely, overlaps.tolist(), strict=True) if overlap < _SAME)
+
+
+def _corners(records: Iterable[Candidate | Annotation]) -> NDArray[np.float64]:
+    """(N, 4) xyxy."""
+    boxes = [bounds(one.shape) for one in records]
+    return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], dtype=np.float64)
+
+
+def _takes_back(change: Change) -> bool:
+    """Whether something is gone, or called otherwise, that a round under way may look for."""
+    return change.after is None or isinstance(change.record, Category)
 
 
 def sweep_old_rounds() -> None:

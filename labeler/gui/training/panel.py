@@ -40,7 +40,9 @@ MIDDLING = 640
 """Pixels from which they stand in two columns."""
 WORDS_BESIDE = 1300
 """Pixels from which the sentence about a run stands beside its buttons: the plots need the height."""
-_LEARNING = "A small model learns from each image you finish and predicts the next ones"
+_LEARNING = (
+    "What looks like your first objects is proposed; then a small model learns from each image you finish"
+)
 _NO_LEARNER = "No plugin offers the model that learns in seconds"
 _PROGRESS = 1000
 _CLOCK_MS = 1000

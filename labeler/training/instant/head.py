@@ -18,13 +18,14 @@ from labeler.errors import ModelError
 from labeler.models.detector_eyes import BINS, BOX, CLASS, SEEN, STRIDES, CocoLayers, place_of
 from labeler.models.files import made, safetensors_file
 from labeler.models.protocols import Embedding
+from labeler.training.instant import look_alikes
 from labeler.training.instant.cells import Floats, boxes_of, cells_of, seen_in, shapes_in
 
 ID = "instant"
 """The trainer's id, and the mark of its files."""
 
-_VERSION = 2
-"""Of its files; the first read embeddings of MobileSAM."""
+_VERSION, _ALIKE_VERSION = 2, 3
+"""Of its files; the first read embeddings of MobileSAM, the third has prototypes of look-alikes."""
 EPSILON = 1e-5
 """Of the layer norms, as torch has it."""
 
@@ -43,6 +44,8 @@ class Config(Struct, frozen=True):
     slope: float = 1.0
     shift: float = 0.0
     """Its confidence as a logit, times one and plus the other, is how often it is right."""
+    alike: bool = False
+    """Whether it has prototypes, of categories that it finds look-alikes of; nothing was fitted then."""
 
 
 class CellFindings(Struct, frozen=True, eq=False):
@@ -83,6 +86,30 @@ class Head:
             found.append((place.to_image(corners), confidences[row, category], category))
         boxes, scores, categories = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return CellFindings(boxes, scores, categories)
+
+    def look_alike(self, embedding: Embedding, segmented: Embedding, floor: float) -> CellFindings:
+        """What looks like a category's examples, where it has any, with a confidence of at least `floor`.
+
+        `segmented`: the embedding of the same image by the segmenter that comes along.
+        """
+        arrays, place = embedding.arrays, place_of(embedding.size)
+        cells, seen = cells_of(shapes_in(arrays)), seen_in(arrays)
+        boxes = np.zeros((len(seen), 4))
+        for level in range(len(STRIDES)):
+            at = np.flatnonzero(cells.levels == level)
+            sides = self._linear(seen[at, :BOX], f"coco_box{level}")
+            boxes[at] = boxes_of(sides, cells.centres[at], cells.strides[at])
+        boxes = boxes[place.covers(cells.centres)]
+        sight = look_alikes.sight_of(embedding, segmented)
+        found = [(np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.intp))]
+        for category in np.flatnonzero(self.weights["alike.counts"]).tolist():
+            places, alike = look_alikes.looked_for(sight, boxes, self.weights["alike.prototypes"][category])
+            confidences = look_alikes.confidence(alike)
+            kept = confidences >= floor
+            count = int(kept.sum())
+            found.append((boxes[places[kept]], confidences[kept], np.full(count, category, dtype=np.intp)))
+        corners, scores, categories = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return CellFindings(place.to_image(corners), scores, categories)
 
     def with_trust(self, boxes: float, categories: Mapping[int, float]) -> "Head":
         """The head with less of what it learnt beyond COCO, 0 to 1: for boxes, for some categories."""
@@ -154,12 +181,14 @@ def shapes_of(config: Config, categories: int) -> dict[str, tuple[int, ...]]:
         for name, shape in layers.items():
             shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
         shapes |= {f"norm{level}.weight": (width,), f"norm{level}.bias": (width,)}
+    if config.alike:
+        shapes |= {"alike.prototypes": (categories, look_alikes.DESCRIBED), "alike.counts": (categories,)}
     return shapes
 
 
 def save(head: Head, path: Path, title: str) -> None:
     """Write a head as a file that `load` and the app's models know. Raises OSError."""
-    config = structs.replace(head.config, version=_VERSION)
+    config = structs.replace(head.config, version=_ALIKE_VERSION if head.config.alike else _VERSION)
     made.save(path, head.weights, maker=ID, categories=head.names, config=config, title=title)
 
 
@@ -167,7 +196,7 @@ def load(path: Path) -> Head:
     """The head in a file that `save` wrote. Raises ModelError with one sentence, and OSError."""
     about = made.read(path, ID)
     names, config = about.categories, about.config_as(Config)
-    if config.version != _VERSION:
+    if config.version != (_ALIKE_VERSION if config.alike else _VERSION):
         age = "an older" if config.version < _VERSION else "a newer"
         raise ModelError(f"“{path.name}” is of {age} version of Instant; train it again.")
     arrays = safetensors_file.load(path)

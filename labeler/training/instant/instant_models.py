@@ -36,17 +36,21 @@ class Instant:
 
     def objects(self, head: Head, path: Path) -> tuple[Candidate, ...]:
         """What a head finds in an image file, after suppression, best first."""
-        found = boxes_found(head, self.seen(path))
+        seen = self.seen(path)
+        found = boxes_found(head, seen, self.embedding(path) if head.config.alike else None)
         if not found or not head.config.masks:
             return found
         return drawn(found, self.segmenter, self.embedding(path))
 
     def objects_in(self, head: Head, image: Rgb) -> tuple[Candidate, ...]:
         """The same of pixels, of which nothing is cached."""
-        found = boxes_found(head, as_kept(self.eyes.embed(image)))
+        seen, embedding = as_kept(self.eyes.embed(image)), None
+        if head.config.alike:
+            embedding = self.segmenter.embed(image)
+        found = boxes_found(head, seen, embedding)
         if not found or not head.config.masks:
             return found
-        return drawn(found, self.segmenter, self.segmenter.embed(image))
+        return drawn(found, self.segmenter, embedding or self.segmenter.embed(image))
 
     @property
     def segmenter(self) -> Segmenter:

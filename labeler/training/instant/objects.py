@@ -16,7 +16,7 @@ from labeler.core.suppression import suppress
 from labeler.models.detector_eyes import SIDE, STRIDES
 from labeler.models.protocols import Embedding, Segmenter
 from labeler.models.sam.many_prompts import proposals_for
-from labeler.training.instant.head import Head
+from labeler.training.instant.head import CellFindings, Head
 
 FLOOR = 0.02
 """The least confidence that is worth keeping."""
@@ -29,6 +29,8 @@ _DRAWN_FROM = 0.15
 _MOST_DRAWN = 40
 _WITHIN = 0.6
 """IoU above which a box of the same category is suppressed."""
+_ALIKE = 0.5
+"""The same of look-alikes."""
 _BETWEEN = 0.85
 """The same of another category: two names for one object."""
 _AGREED = 0.5
@@ -50,18 +52,23 @@ def settings(*, masks: bool) -> dict[str, float]:
     }
 
 
-def boxes_found(head: Head, seen: Embedding, *, floor: float = FLOOR) -> tuple[Candidate, ...]:
+def boxes_found(
+    head: Head, seen: Embedding, segmented: Embedding | None = None, *, floor: float = FLOOR
+) -> tuple[Candidate, ...]:
     """The objects of an image as boxes, after suppression, the most confident first.
 
-    `seen`: what `DetectorEyes` made of the image.
+    `seen`: what `DetectorEyes` made of the image; `segmented`: the segmenter, where look-alikes are wanted.
     """
     found = head.look(seen, floor)
+    is_alike = head.config.alike and segmented is not None
+    if is_alike and segmented is not None:
+        found = together(found, head.look_alike(seen, segmented, floor))
     leading = np.argsort(-found.confidences, kind="stable")[:_LOOKED_AT]
     boxes, confidences = found.boxes[leading], found.confidences[leading]
     categories = found.categories[leading]
     is_box = (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
     boxes, confidences, categories = boxes[is_box], confidences[is_box], categories[is_box]
-    kept = suppress(boxes, confidences, categories, threshold=_WITHIN).kept
+    kept = suppress(boxes, confidences, categories, threshold=_ALIKE if is_alike else _WITHIN).kept
     again = suppress(
         boxes[kept], confidences[kept], categories[kept], threshold=_BETWEEN, kind="agnostic"
     ).kept
@@ -70,6 +77,15 @@ def boxes_found(head: Head, seen: Embedding, *, floor: float = FLOOR) -> tuple[C
             0, 0, 0, 0, Box(*boxes[place].tolist()), float(confidences[place]), head.names[categories[place]]
         )
         for place in kept[again][:_MOST].tolist()
+    )
+
+
+def together(one: CellFindings, other: CellFindings) -> CellFindings:
+    """The findings of both."""
+    return CellFindings(
+        np.concatenate([one.boxes, other.boxes]),
+        np.concatenate([one.confidences, other.confidences]),
+        np.concatenate([one.categories, other.categories]),
     )
 
 

@@ -25,6 +25,7 @@ from labeler.models.protocols import Embedding
 from labeler.training.data import LabelledImage
 from labeler.training.events import Epoch, Note, Report, Sample, ShouldStop, Started
 from labeler.training.instant import head_check
+from labeler.training.instant.by_likeness import FEW_IMAGES, Labelled, by_likeness
 from labeler.training.instant.cells import cells_of, seen_in, shapes_in
 from labeler.training.instant.fit_reports import FitReporter
 from labeler.training.instant.head import Config, Head, coco_weights, known_names, save
@@ -91,6 +92,8 @@ class _Training:
         images = self._labels.images
         if not any(_learnt(image.annotations) for image in images):
             raise LabelerError("There is no object to learn from; label a few and train again.")
+        if self._is_little():
+            return self._by_likeness()
         examples = [self._examples(image) for image in images]
 
         from labeler.training.instant.fit import VIEWS_A_STEP, Fitting, one_thread  # noqa: PLC0415  # heavy
@@ -124,6 +127,31 @@ class _Training:
         metrics = self._measured(judged)
         self._report(Epoch(1, reporter.means, metrics, best=True, seconds=time.monotonic() - begun))
         return judged
+
+    def _is_little(self) -> bool:
+        """Whether there is too little to fit a head to, of anything that COCO has not."""
+        if not self._steps:
+            return True
+        able = sum(bool(_learnt(image.annotations)) for image in self._labels.images)
+        return able < FEW_IMAGES and len(self._known) < len(self._names)
+
+    def _by_likeness(self) -> Head:
+        """What looks like the objects: nothing is fitted."""
+        begun = time.monotonic()
+        self._report(Started(cpu_name(1), epochs=1, batch=1, parameters=0))
+        able = [image for image in self._labels.images if _learnt(image.annotations)]
+        labelled = []
+        for image in able:
+            learnt, seen = _learnt(image.annotations), self._seen(image)
+            places = np.array([self._labels.class_of[one.category_id] for one in learnt], dtype=np.intp)
+            labelled.append(Labelled(seen, self._instant.embedding(image.path), _corners(learnt), places))
+        found = by_likeness(self._names, labelled, self._instant.eyes.layers, self._config.eyes)
+        outlined = any(not isinstance(one.shape, Box) for image in able for one in _learnt(image.annotations))
+        head = found.head.with_config(masks=outlined)
+        self._report(Note(found.words))
+        metrics = self._measured(head)
+        self._report(Epoch(1, {}, metrics, best=True, seconds=time.monotonic() - begun))
+        return head
 
     def _parts(self) -> list[list[int]]:
         """Places of the images in each part that is held out, and whose rest has something to learn from."""
@@ -263,7 +291,7 @@ def _corners(annotations: Sequence[Annotation]) -> Boxes:
 
 
 def steps_for(objects: int, *, most: int) -> int:
-    """How many steps are taken with so many objects to learn from."""
+    """How many steps are taken with so many objects to learn from; none where none are wanted."""
     return min(most, _FEWEST + objects)
 
 
