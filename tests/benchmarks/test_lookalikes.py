@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 COUNTS = (1, 2, 5)
 PRECISION = 0.9
 SHOWN = 0.5
-"""The confidence from which on predictions are counted as shown."""
+"""The confidence from which on the window shows them (`WORTH` of the learner)."""
 DRAWS = 3
 SMALLEST = 8
 """Pixels of a side, from which on an object may be an example."""

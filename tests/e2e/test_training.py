@@ -17,6 +17,7 @@ from labeler.core.measures.overlap import box_overlap
 from labeler.core.records import Annotation, Box
 from labeler.gui.evaluation.panel import EvaluationPanel
 from labeler.gui.images.panel import ImagesPanel
+from labeler.gui.labelling.category_edits import renamed
 from labeler.gui.training.learner import NAME
 from labeler.gui.training.panel import TrainingPanel
 from labeler.project.runs import Run
@@ -309,6 +310,34 @@ def test_one_object_has_its_look_alikes_proposed_and_its_undo_takes_them_back(
     assert not learner.doing, "a round that looks for what is gone ends"
     user.wait(lambda: learner.words == "It begins with the first object", LONG)
     assert not document.candidates
+
+
+def test_look_alikes_follow_to_the_next_image_and_take_the_name_that_is_given_meanwhile(
+    start: Start, scenes: Path
+) -> None:
+    user = start(scenes)
+    learner, document = user.window.bench.learner, user.session.document
+    user.window.model_menu.look_up()
+    user.wait(lambda: learner.is_available)
+    user.key("Ctrl+Shift+L")
+    user.add_category("ball")
+    user.draw_box(*balls(1)[0])
+    user.key("Esc")
+    user.wait(lambda: learner.doing == "learning", LONG)
+    (category,) = document.categories.values()
+    user.session.edits.commit("Rename", renamed(category, "orange").changes, by="test")
+    user.key("D")
+    user.wait(lambda: user.session.place.pixels is not None)
+    user.wait(lambda: "predicted" in learner.words and not learner.doing, LONG)
+    user.wait(lambda: document.candidates)
+    assert learner.why == "By look-alikes, for there are few examples: orange (1)."
+    found = max(document.candidates.values(), key=lambda one: one.confidence)
+    assert max(box_overlap(bounds(found.shape), Box(*ball)).iou for ball in balls(2)) > 0.5
+    assert document.categories[found.category_id].name == "orange"
+    user.draw_box(*balls(2)[0])
+    user.wait(lambda: bool(learner.doing), LONG)
+    user.window.frame.close()
+    assert not learner.doing, "a window that goes leaves nothing to go on"
 
 
 def test_it_learns_while_a_person_labels(start: Start, scenes: Path) -> None:

@@ -55,8 +55,8 @@ SETTLE_MS = 2500
 """Without an edit."""
 SOON_MS = 300
 """The same as long as look-alikes are looked for: a person waits for them."""
-WORTH = 0.4
-"""The least confidence: a box costs two clicks and a rejection one, so a third at least must be right."""
+WORTH = 0.5
+"""The least confidence: a wrong one costs an act and a look, a right one saves two clicks."""
 _SAME = 0.5
 """IoU with a label from which on it is what is labelled already."""
 

@@ -102,9 +102,10 @@ class Head:
         boxes = boxes[place.covers(cells.centres)]
         sight = look_alikes.sight_of(embedding, segmented)
         found = [(np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.intp))]
-        for category in np.flatnonzero(self.weights["alike.counts"]).tolist():
+        counts = self.weights["alike.counts"]
+        for category in np.flatnonzero(counts).tolist():
             places, alike = look_alikes.looked_for(sight, boxes, self.weights["alike.prototypes"][category])
-            confidences = look_alikes.confidence(alike)
+            confidences = look_alikes.confidence(alike, int(counts[category]))
             kept = confidences >= floor
             count = int(kept.sum())
             found.append((boxes[places[kept]], confidences[kept], np.full(count, category, dtype=np.intp)))

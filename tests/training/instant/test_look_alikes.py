@@ -42,7 +42,7 @@ def test_nothing_is_more_like_an_object_than_itself() -> None:
     assert alike[0] == pytest.approx(2, abs=1e-5)
     assert alike[1:].max() < 1.9
     assert alike[3] < alike[1]
-    assert np.diff(look_alikes.confidence(np.array([0.5, 1.0, 1.5, 2.0], dtype=np.float32))).min() > 0
+    assert np.diff(look_alikes.confidence(np.array([0.5, 1.0, 1.5, 2.0], dtype=np.float32), 2)).min() > 0
 
 
 def test_a_box_of_another_size_is_not_looked_at() -> None:
