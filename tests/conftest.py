@@ -40,6 +40,7 @@ LONG = (
     "tests/training/test_no_validation_images.py",
     "tests/worker/test_training_job.py",
     "tests/cli/test_effort_verb.py",
+    "tests/cli/test_replay_verb.py",
     "tests/training/clicks/test_clicks_trainer.py",
     "tests/models/test_open_vocabulary.py",
     "tests/models/sam/test_ultralytics_sam.py",

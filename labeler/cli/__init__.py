@@ -28,14 +28,15 @@ VERBS = {
     "train": "labeler.cli.train",
     "agree": "labeler.cli.agree",
     "evaluate": "labeler.cli.evaluate",
-    "effort": "labeler.cli.effort_verb",
+    "effort": "labeler.cli.effort.effort_verb",
+    "replay": "labeler.cli.effort.replay_verb",
     "models": "labeler.cli.models_verb",
     "doctor": "labeler.cli.doctor",
     "desktop-entry": "labeler.cli.desktop_entry",
 }
 """Verb to the module that does it; only the one asked for is imported, so that the window is up at once."""
 
-_AT_WORK = ("predict", "train", "segment", "effort")
+_AT_WORK = ("predict", "train", "segment", "effort", "replay")
 """Verbs that run models for long, on as many threads as other work leaves."""
 
 _HELP = """\
@@ -52,6 +53,7 @@ labeler train      train a model on COCO labels
 labeler agree      how labels and a model's results agree, by category
 labeler evaluate   a model's AP, recall, curves and confusions against labels
 labeler effort     what models would save a person on labelled images
+labeler replay     what a project's labels would have cost with other models
 labeler models     list, download, import, remove and export models
 labeler doctor     what this machine has, what is slow or missing, and what mends it
 labeler desktop-entry  put the app into the desktop's menu (Linux)

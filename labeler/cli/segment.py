@@ -27,15 +27,12 @@ from labeler.formats.spec import Dataset
 from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache
 from labeler.models.protocols import Embedding, Segmenter
-from labeler.models.simulated import Click, innermost_point, next_click
+from labeler.models.simulated import MOST_CLICKS, Click, innermost_point, next_click
 from labeler.registry import discover
 
 SMALLEST = 1024
 """Objects of fewer pixels are not asked for: in them, a pixel of the outline is a matter of taste."""
 
-
-MOST_CLICKS = 20
-"""Clicks that are given at most to reach an IoU (as in Sofiiuk et al. 2022)."""
 NOC = (0.85, 0.90)
 """IoU to which clicks are counted."""
 

@@ -206,6 +206,19 @@ class Proposal(Struct, frozen=True, eq=False):
     """(h, w) float32 in the model's own frame; give it back as `Prompt.previous` to refine."""
 
 
+class Asked(Struct, frozen=True, array_like=True):
+    """What a person did until a proposal was there that they accepted, so that it can be asked again."""
+
+    points: tuple[tuple[float, float, bool], ...] = ()
+    """x, y in image pixels, and whether it says "this is the object"; in their order."""
+    box: tuple[float, float, float, float] | None = None
+    """x0, y0, x1, y1."""
+    taken_back: int = 0
+    """Clicks and boxes that were taken back."""
+    keys: int = 0
+    """Presses that chose another of the masks, or took a prompt back."""
+
+
 Record: TypeAlias = Annotation | Category | Image | Candidate
 
 
@@ -214,6 +227,8 @@ class Change(Struct, frozen=True):
 
     before: Record | None
     after: Record | None
+    asked: Asked | None = None
+    """By which prompts a proposal was made that is created; the journal keeps them, the record does not."""
 
     @property
     def record(self) -> Record:

@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from labeler.core.records import Bits
 
+MOST_CLICKS = 20
+"""Clicks that are given at most to reach an IoU (as in Sofiiuk et al. 2022)."""
+
 
 class Click(Struct, frozen=True):
     """A point in image pixels, and whether it says "this is the object"."""

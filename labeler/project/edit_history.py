@@ -1,10 +1,13 @@
 """The history of an open project: undo, redo, and the way back to an earlier state."""
 
+from collections.abc import Iterator
+
 from labeler.core.records import Edit
 from labeler.errors import ProjectError
 from labeler.project import journal, settlement
 from labeler.project.journal import JournalEntry
 from labeler.project.open_file import OpenFile
+from labeler.project.past_work import PastChange, past_edits
 
 
 class History:
@@ -65,6 +68,10 @@ class History:
             while (following := journal.first_undone(self._file.db)) and following <= edit_id:
                 applied.append(self._play(following, forward=True))
             return tuple(applied)
+
+    def past(self) -> Iterator[tuple[PastChange, ...]]:
+        """What was done to annotations and candidates, edit by edit; see `past_work.past_edits`."""
+        return past_edits(self._file.db)
 
     def restored(self, image_id: int, edit_id: int) -> Edit:
         """An edit, not yet applied, that takes one image back to what it was right after an edit.

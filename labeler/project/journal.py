@@ -14,12 +14,14 @@ from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
 from labeler.core.rebase import rebased
-from labeler.core.records import Annotation, Category, Change, Edit, Image, Record
+from labeler.core.records import Annotation, Asked, Category, Change, Edit, Image, Record
 from labeler.errors import ProjectError
 from labeler.project.table_rows import ANNOTATION, CATEGORY, IMAGE, TABLES, Row, Table, image_of, table_of
 
 State: TypeAlias = Literal["done", "undone", "abandoned"]
 _Delta: TypeAlias = dict[str, Any]
+ASKED = "asked"
+"""Beside the columns of a created candidate: the `Asked` that it was proposed for."""
 JournalRow: TypeAlias = tuple[str, int, int | None, bytes | None, bytes | None]
 """Kind, record id, image id, and both sides of a change."""
 
@@ -91,7 +93,7 @@ def write(db: sqlite3.Connection, change: Change) -> JournalRow:
         key,
         image_of(change.record),
         _pack(table, stored, positions),
-        _pack(table, after, positions),
+        _pack(table, after, positions, change.asked),
     )
 
 
@@ -200,8 +202,14 @@ def _unmap(db: sqlite3.Connection, category_id: int) -> None:
     db.execute("DELETE FROM mapping WHERE category_id = ?", (category_id,))
 
 
-def _pack(table: Table, row: Row | None, positions: Sequence[int]) -> bytes | None:
-    return None if row is None else msgpack.encode({table.columns[p]: row[p] for p in positions})
+def _pack(
+    table: Table, row: Row | None, positions: Sequence[int], asked: Asked | None = None
+) -> bytes | None:
+    """A side of a change; how it was asked for stands beside the columns, where no reader of rows looks."""
+    if row is None:
+        return None
+    beside = {} if asked is None else {ASKED: asked}
+    return msgpack.encode({table.columns[p]: row[p] for p in positions} | beside)
 
 
 def _unpack(data: bytes | None) -> _Delta | None:

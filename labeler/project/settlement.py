@@ -64,5 +64,5 @@ def _with_categories(db: sqlite3.Connection, edit: Edit) -> Edit:
 def _placed(change: Change, known: set[int]) -> Change:
     made = change.after
     if change.before is None and isinstance(made, Candidate) and made.category_id not in known:
-        return Change(None, replace(made, category_id=0))
+        return replace(change, after=replace(made, category_id=0))
     return change

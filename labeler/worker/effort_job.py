@@ -29,7 +29,7 @@ from labeler.models.embedder import Embedder
 from labeler.models.embeddings import EmbeddingCache, as_kept
 from labeler.models.files.catalog import DEFAULT_DETECTOR
 from labeler.models.prediction import load_detector
-from labeler.models.protocols import Embedding, Segmenter
+from labeler.models.protocols import Embedding, ModelSpec, Segmenter
 from labeler.registry import Registry, discover
 from labeler.training.disk import unwritable
 from labeler.training.effort.effort_course import EVERY, EffortCourse, Loaded, Tools
@@ -187,13 +187,8 @@ def _course(question: Question, registry: Registry, found: _Photos) -> Iterator[
     # everything that can be wrong is looked at before anything is loaded
     trainer = None if question.learn is None else registry.trainer(question.learn)
     teacher = registry.trainer(CLICKS) if question.learn_clicks and found.as_masks else None
-    detectors = _loaded(question.models, registry)
-    spec = registry.model(SEGMENTER)
-    segmenter = spec.load()
-    if not isinstance(segmenter, Segmenter):
-        raise ModelError(f"{spec.title} is no promptable model; install Labeler again to restore it.")
-    cache = EmbeddingCache(paths.cache_dir() / "embeddings")
-    embed = partial(_embedding, Embedder(segmenter, spec.fingerprint, cache))
+    detectors = loaded_detectors(question.models, registry)
+    segmenter, embed = loaded_segmenter(registry.model(SEGMENTER))
     categories = found.dataset.categories
     with TemporaryDirectory(prefix="labeler-effort-", ignore_cleanup_errors=True) as folder:
         learner, clicks = (
@@ -212,12 +207,22 @@ def _course(question: Question, registry: Registry, found: _Photos) -> Iterator[
         )
 
 
-def _loaded(names: Sequence[str], registry: Registry) -> tuple[Loaded, ...]:
+def loaded_detectors(names: Sequence[str], registry: Registry) -> tuple[Loaded, ...]:
+    """The detectors of these names, files or runs. Raises LabelerError with one sentence for what is none."""
     specs = [registry.resolve(name) for name in names]
     for spec in specs:
         if spec.reads_text:
             raise ModelError(f"{spec.title} has to be told what to look for; name a model with classes.")
     return tuple(Loaded(spec, load_detector(spec)) for spec in specs)
+
+
+def loaded_segmenter(spec: ModelSpec) -> tuple[Segmenter, Callable[[Path], Embedding]]:
+    """A promptable model, and what gives the embedding of a photo. Raises ModelError where it is none."""
+    segmenter = spec.load()
+    if not isinstance(segmenter, Segmenter):
+        raise ModelError(f"{spec.title} is no promptable model; install Labeler again to restore it.")
+    cache = EmbeddingCache(paths.cache_dir() / "embeddings")
+    return segmenter, partial(_embedding, Embedder(segmenter, spec.fingerprint, cache))
 
 
 def _embedding(embedder: Embedder, path: Path) -> Embedding:

@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from labeler.cli.segment import MOST_CLICKS, NOC, PromptStep, clicks_to, measure
+from labeler.cli.segment import NOC, PromptStep, clicks_to, measure
 from labeler.models.files import made
 from labeler.models.protocols import Segmenter
 from labeler.models.sam.clicks_file import Taught
+from labeler.models.simulated import MOST_CLICKS
 from labeler.registry import discover
 from labeler.training.clicks import trainer as clicks_trainer
 from labeler.training.data import LabelledImage

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from labeler.core.geometry import area, bounds, outline, rasterise, to_bits
 from labeler.core.measures.overlap import box_iou, mask_iou, mask_overlap
-from labeler.core.records import Bits, Box, Mask, Part, Points, Polygons, Prompt, Proposal, Shape
+from labeler.core.records import Asked, Bits, Box, Mask, Part, Points, Polygons, Prompt, Proposal, Shape
 from labeler.core.review_order import corners
 from labeler.evaluation.effort.act_counts import Acts, Pace
 from labeler.models.protocols import Embedding, Segmenter
+from labeler.models.simulated import MOST_CLICKS, next_click
 
 TARGET = 0.85
 """IoU from which a mask is good enough, where nobody says otherwise."""
@@ -158,6 +159,38 @@ class Person:
                 break
             best, offered = after, reached
         return acts + self._ended(goal, known, best)
+
+    def replayed(self, goal: Goal, asked: Asked) -> tuple[Acts, bool]:
+        """What an object costs by prompts that were given before; and whether prompts alone came to it.
+
+        The box first, then click after click until a mask is good enough: the recorded ones, and from there
+        on where the mask is most wrong, `MOST_CLICKS` in all. What is wrong then is brushed over or drawn.
+        Boxes are not prompted for. Raises what the segmenter does.
+        """
+        truth = goal.shape
+        if isinstance(truth, Box):
+            return _BOX, True
+        known = to_bits(truth, self.size)
+        box = None if asked.box is None else Box(*asked.box)
+        best, steps, reached = (None, 0, 0.0) if box is None else self._asked(Prompt(box=box), truth)
+        acts = Acts(clicks=2 * (box is not None), keys=steps, looks=1 + (box is not None))
+        clicks: list[tuple[float, float, bool]] = []
+        while reached < self._target and len(clicks) < MOST_CLICKS:
+            if len(clicks) < len(asked.points):
+                clicks.append(asked.points[len(clicks)])
+            else:
+                click = next_click(known, self._bits(best))
+                if click is None:
+                    break
+                clicks.append((click.x, click.y, click.positive))
+            points = np.array([one[:2] for one in clicks])
+            positive = np.array([one[2] for one in clicks], dtype=np.bool_)
+            logits = None if best is None else best.logits
+            best, steps, reached = self._asked(Prompt(points, positive, box, logits), truth)
+            acts += Acts(clicks=1, keys=steps, looks=1)
+        if reached >= self._target:
+            return acts + Acts(keys=1), True
+        return acts + self._ended(goal, known, best), False
 
     def correction(self, shown: Shape, goal: Goal) -> Acts | None:
         """`corrected`, for this image."""

@@ -4,7 +4,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from labeler.core.geometry import area
-from labeler.core.records import Annotation, Box, Mask, Prompt, Proposal
+from labeler.core.records import Annotation, Asked, Box, Mask, Prompt, Proposal
 from labeler.gui.canvas.begun import PromptPoint, Prompts, Work
 from labeler.gui.canvas.stage import BY
 from labeler.gui.children.host_client import Answer, HostClient
@@ -37,6 +37,8 @@ class PromptDesk(QObject):
         self._past: list[tuple[tuple[PromptPoint, ...], Box | None]] = []
         """Points and box before each prompt, so that each is taken back in its turn."""
         self._future: list[tuple[tuple[PromptPoint, ...], Box | None]] = []
+        self._taken_back = self._keys = 0
+        """Prompts of the pending object that were taken back, and keys that did it or chose a mask."""
         self._asked: int | None = None
         self._answered: int | None = None
         self._ranks: tuple[int, ...] = ()
@@ -82,6 +84,7 @@ class PromptDesk(QObject):
         if not self._past:
             return False
         self._future.append((self.points, self.box))
+        self._taken_back, self._keys = self._taken_back + 1, self._keys + 1
         self._go_to(self._past.pop())
         return True
 
@@ -143,6 +146,7 @@ class PromptDesk(QObject):
         """Look at another candidate, around the ends."""
         if self.proposals:
             self.index = (self.index + by) % len(self.proposals)
+            self._keys += 1
             self.changed.emit()
 
     def choose(self, index: int) -> None:
@@ -157,7 +161,9 @@ class PromptDesk(QObject):
         proposal = self.current
         if proposal is None:
             return None
-        made = self._session.edits.accept(proposal.mask, proposal.confidence, painted=painted, by=BY)
+        made = self._session.edits.accept(
+            proposal.mask, proposal.confidence, painted=painted, asked=self._done(), by=BY
+        )
         if made is not None:
             self.drop()
         return made
@@ -166,8 +172,15 @@ class PromptDesk(QObject):
         """Forget prompts, proposals and preview; False when there were none."""
         dropped = self.pending
         self._past, self._future = [], []
+        self._taken_back = self._keys = 0
         self._forget()
         return dropped
+
+    def _done(self) -> Asked:
+        """What led to the proposals."""
+        box = None if self.box is None else (self.box.x0, self.box.y0, self.box.x1, self.box.y1)
+        points = tuple((one.x, one.y, one.positive) for one in self.points)
+        return Asked(points, box, self._taken_back, self._keys)
 
     def _forget(self) -> None:
         self.points, self.box, self.proposals, self.index = (), None, (), 0

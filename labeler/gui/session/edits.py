@@ -10,6 +10,7 @@ from labeler.core import companions
 from labeler.core.colors import next_color, next_key
 from labeler.core.records import (
     Annotation,
+    Asked,
     Candidate,
     Category,
     Change,
@@ -67,11 +68,17 @@ class Edits:
         return made
 
     def accept(
-        self, mask: Mask, confidence: float, *, by: str, painted: Mask | None = None
+        self,
+        mask: Mask,
+        confidence: float,
+        *,
+        by: str,
+        painted: Mask | None = None,
+        asked: Asked | None = None,
     ) -> Annotation | None:
         """A proposal of the promptable model becomes an annotation, measured against it from now on.
 
-        With `painted` the annotation has that shape, in the same edit.
+        With `painted` the annotation has that shape, in the same edit. `asked` goes into the journal.
         """
         made = self._made(mask if painted is None else painted, "model")
         if made is None:
@@ -87,7 +94,7 @@ class Edits:
         made = structs.replace(made, prediction_id=prediction.id)
         self.commit(
             f"{'Accept' if painted is None else 'Accept and paint'} {self._document.names([made])}",
-            [Change(None, prediction), Change(None, made)],
+            [Change(None, prediction, asked), Change(None, made)],
             by=by,
         )
         self._focus.select([made.id])

@@ -101,23 +101,30 @@ class EffortCourse:
         self._done: list[LabelledPhoto] = []
         self._learnt_from = 0
         """Images of which the last model was learnt."""
+        self.asked: frozenset[int] = frozenset()
+        """The annotations of the last image that were to be labelled: not those that are left out."""
         self.complaints: list[str] = []
         """What models failed on, a sentence each."""
 
-    def label(self, photo: LabelledPhoto) -> ImageEffort:
+    def label(self, photo: LabelledPhoto, known: Mapping[int, Acts] | None = None) -> ImageEffort:
         """What an image costs, with what was learnt from those before.
+
+        `known` says of annotations, by id, what they cost without predictions, where that is known.
 
         Raises ImageError where the photo cannot be read, and what the segmenter raises.
         """
         self._learn()
-        goals, left_out = self._goals(photo)
+        asked, left_out = self._goals(photo)
+        goals = [goal for _, goal in asked]
+        self.asked = frozenset(key for key, _ in asked)
         size = (photo.image.height, photo.image.width)
         needs_sam = any(isinstance(goal.shape, Mask) for goal in goals)
         embedding = self._tools.embed(photo.path) if self._as_masks else Embedding({}, size)
         if needs_sam and embedding.size != size:
             raise LabelerError(f"{photo.image.path} is of another size than its labels; it was left out.")
         person = Person(self._segmenter, embedding, self._target, self._pace)
-        costs = tuple(person.by_sam(goal) for goal in goals)
+        recorded = known or {}
+        costs = tuple(recorded[key] if key in recorded else person.by_sam(goal) for key, goal in asked)
         scenes = {
             place: self._scene(person, goals, costs, self._found(model, photo, embedding, left_out))
             for place, model in enumerate(self._models)
@@ -158,14 +165,14 @@ class EffortCourse:
             corrected=review.corrected if scenes else 0,
         )
 
-    def _goals(self, photo: LabelledPhoto) -> tuple[list[Goal], list[Mask]]:
-        """What is to be labelled on an image, and the pixels of what is left out."""
+    def _goals(self, photo: LabelledPhoto) -> tuple[list[tuple[int, Goal]], list[Mask]]:
+        """What is to be labelled on an image, with its id, and the pixels of what is left out."""
         size = (photo.image.height, photo.image.width)
         goals, left_out = [], []
         for one in photo.annotations:
             truth = one.shape if isinstance(one.shape, Box) else rasterise(one.shape, size=size)
             if is_asked(one, truth):
-                goals.append(Goal(self._names[one.category_id], truth))
+                goals.append((one.id, Goal(self._names[one.category_id], truth)))
             else:
                 left_out.append(rasterise(truth, size=size))
         return goals, left_out

@@ -1,15 +1,19 @@
 """Strokes with a SAM tool in hand: what they mend, and what else may happen meanwhile."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 from msgspec import structs
 from PySide6.QtCore import Qt
 
 from labeler.core.geometry import area
-from labeler.core.records import Box, Candidate, Change, Mask
+from labeler.core.records import Asked, Box, Candidate, Change, Mask
 from labeler.gui.canvas.view import Canvas
 from labeler.gui.predictions.predictions import Predictions
 from labeler.gui.review.decisions import Reviewing
+from labeler.project.open_file import OpenFile
+from labeler.project.store import Store
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 RIGHT = Qt.MouseButton.RightButton
@@ -118,6 +122,21 @@ def test_a_stroke_on_a_proposal_accepts_what_comes_of_it_in_one_step(canvas, han
     assert made.source == "model"
     session.history.undo()
     assert not session.document.annotations
+
+
+def test_the_journal_keeps_what_a_proposal_was_asked_for_with(canvas, session, proposed, qtbot):
+    def kept():
+        with closing(Store(OpenFile.beside(session.project))) as store:
+            return [one.asked for changes in store.history.past() for one in changes if one.asked]
+
+    desk = canvas.prompt_desk
+    box = desk.box
+    desk.add_point(400.0, 500.0, positive=True)
+    desk.remove_last()
+    qtbot.waitUntil(lambda: not desk.waiting)
+    desk.accept()
+    qtbot.waitUntil(lambda: bool(kept()))
+    assert kept() == [Asked(box=(box.x0, box.y0, box.x1, box.y1), taken_back=1, keys=1)]
 
 
 def test_a_proposal_that_is_rubbed_out_is_dropped(canvas, hand, session, proposed):

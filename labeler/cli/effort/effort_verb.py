@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import structs
@@ -41,12 +42,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_encoding_option(parser)
     _add_helpers(parser)
-    parser.add_argument(
-        "--target", type=_target, default=TARGET, metavar="IOU", help="good enough (default: %(default)s)"
-    )
+    add_measure_options(parser)
     parser.add_argument("--limit", type=_count, metavar="N", help="only N of the images, drawn by chance")
     parser.add_argument(
         "--seed", type=int, default=0, help="of what is left to chance (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_measure_options(parser: argparse.ArgumentParser) -> None:
+    """Options of what is good enough, how long an act takes, and where the answer goes."""
+    parser.add_argument(
+        "--target", type=_target, default=TARGET, metavar="IOU", help="good enough (default: %(default)s)"
     )
     parser.add_argument(
         "--seconds",
@@ -59,7 +66,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON to this file too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.set_defaults(run=run)
 
 
 def _add_helpers(parser: argparse.ArgumentParser) -> None:
@@ -137,13 +143,17 @@ def run(args: argparse.Namespace) -> int:
         found = study(question, discover(), progress.reach)
     for sentence in found.complaints:
         print(sentence, file=sys.stderr)
-    answer = found.answer(question)
-    if args.out:
-        write(args.out, msgspec.json.format(msgspec.json.encode(answer)) + b"\n")
-    if args.json:
-        print_json(answer, indent=2)
-    else:
+    if not put_out(found.answer(question), args):
         objects = sum(one.objects for one in found.efforts)
         print(f"{objects} objects on {len(found.efforts)} images, masks to IoU {args.target:g}.")
         print(table(found.efforts, question.pace))
     return 1 if found.complaints else 0
+
+
+def put_out(answer: dict[str, Any], args: argparse.Namespace) -> bool:
+    """Write the answer where the options say; gives whether it was printed, as JSON."""
+    if args.out:
+        write(args.out, msgspec.json.format(msgspec.json.encode(answer)) + b"\n")
+    if args.json:
+        print_json(answer, indent=2)
+    return bool(args.json)
