@@ -153,9 +153,15 @@ def test_what_is_locked_is_seen_and_clicks_go_through_it(drawn) -> None:
     user.key("L")
     assert user.said() == "Locked: person. Clicks go through, until the project is closed."
     user.key("Del")
+    assert user.said() == "Nothing was deleted: person is locked."
     user.key("Right")
     user.key("2")
     assert user.annotations() == [first, second]
+    user.session.edits.delete([first.id, second.id], by="test")
+    assert user.said() == "Not all was deleted: person is locked."
+    assert user.annotations() == [first]
+    user.undo()
+    user.session.focus.select([first.id])
     assert hit(user, 200, 400) == frozenset()
     assert sign(user) == ""
     user.click_at(200, 400, button=RIGHT)

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from labeler.core.geometry import area, bounds
 from labeler.core.records import Annotation, Box, Change, Mask
-from tests.e2e.user import RIGHT, SHIFT, User
+from tests.e2e.user import CTRL, RIGHT, SHIFT, User
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", "This plugin does not support")
 
@@ -185,3 +185,56 @@ def test_a_project_that_is_only_looked_at_says_so(crossing, photos) -> None:
     user.key("M")
     assert user.said().startswith("Nothing was changed. ")
     assert user.annotations() == [first, second]
+
+
+def test_a_line_cuts_what_is_selected_and_nothing_else(crossing) -> None:
+    user, first, second = crossing
+    user.session.focus.select([first.id])
+    user.drag((240, 250), (240, 620), held=CTRL)
+    left, rest, right = user.annotations()
+    assert (left.id, rest) == (first.id, second)
+    assert area(left.shape) == pytest.approx(140 * 200, rel=1e-3)
+    assert area(right.shape) == pytest.approx(60 * 200, rel=1e-3)
+    assert right.category_id == first.category_id
+    user.wait(lambda: user.said() == "person cut into 2 objects. Undo takes it back.")
+    user.undo()
+    assert user.annotations() == [first, second]
+
+
+def test_without_a_selection_it_cuts_all_that_it_crosses(crossing) -> None:
+    user, _, second = crossing
+    user.drag((240, 250), (240, 620), held=CTRL)
+    assert len(user.annotations()) == 4
+    user.wait(lambda: user.said() == "2 objects cut into 4 objects. Undo takes it back.")
+    user.undo()
+    user.session.veil.lock([second.id])
+    user.session.focus.select(())
+    user.drag((240, 250), (240, 620), held=CTRL)
+    user.wait(lambda: user.said() == "person cut into 2 objects. Undo takes it back.")
+
+
+def test_a_line_that_ends_inside_or_is_taken_back_cuts_nothing(crossing) -> None:
+    user, first, second = crossing
+    user.drag((140, 250), (140, 350), held=CTRL)
+    user.wait(lambda: user.said() == "Nothing was cut: draw the line right across an object.")
+    user.press(140, 250, held=CTRL)
+    user.move_held(140, 620, held=CTRL)
+    user.key("Esc")
+    user.release(140, 620, held=CTRL)
+    user.session.focus.select([first.id])
+    user.session.veil.lock([first.id])
+    user.drag((140, 250), (140, 620), held=CTRL)
+    user.wait(lambda: user.said() == "Nothing was cut: what is selected is locked or hidden.")
+    assert user.annotations() == [first, second]
+    user.click_at(350, 550, held=CTRL)
+    assert user.session.focus.selection == {second.id}
+
+
+def test_what_goes_under_the_knife_is_not_cut(crossing) -> None:
+    user, first, second = crossing
+    user.press(140, 250, held=CTRL)
+    user.move_held(140, 620, held=CTRL)
+    user.session.edits.delete([first.id], by="test")
+    user.release(140, 620, held=CTRL)
+    assert user.annotations() == [second]
+    user.wait(lambda: user.said() == "Nothing was cut: draw the line right across an object.")

@@ -106,8 +106,14 @@ class Edits:
         self.commit(label, [Change(annotation, edited)], by=by)
 
     def delete(self, ids: Iterable[int], *, by: str) -> None:
-        """Delete annotations of the open image; one edit. What is locked is left alone."""
-        gone = [a for a in self._chosen(ids) if not self._locked(a)]
+        """Delete annotations of the open image; one edit. What is locked is left alone, which is told."""
+        chosen = self._chosen(ids)
+        gone = [a for a in chosen if not self._locked(a)]
+        if len(gone) < len(chosen) and not self._link.read_only:
+            kept = [a for a in chosen if self._locked(a)]
+            are = "is" if len(kept) == 1 else "are"
+            before = "Not all was deleted" if gone else "Nothing was deleted"
+            self._link.told.emit(f"{before}: {self._document.names(kept)} {are} locked.")
         if gone:
             self.commit(f"Delete {self._document.names(gone)}", [Change(a, None) for a in gone], by=by)
 

@@ -22,6 +22,7 @@ CANVAS_KEYS: tuple[tuple[Heading, str, str], ...] = (
     ("Canvas", "Insert a corner", "Double click or Alt+click on an edge"),
     ("Canvas", "Delete a corner", "Alt+Shift+click on it"),
     ("Canvas", "Move the selection by 1 px, 10 px", "Arrows, Shift+arrows"),
+    ("Canvas", "Cut the selection, or what the line crosses (Select)", "Ctrl+drag"),
     ("Predictions", "Accept, reject the selected ones", "Enter, Backspace"),
     ("Predictions", "Reject the one under the mouse (Select, Box, SAM)", "Right click"),
     ("Predictions", "Accept as that category: selected or under the mouse (Select, review)", "1 … 9, 0"),

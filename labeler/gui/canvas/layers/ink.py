@@ -120,6 +120,14 @@ def paint_band(painter: QPainter, rect: QRectF) -> None:
     painter.drawRect(rect)
 
 
+def paint_cut(painter: QPainter, a: tuple[float, float], b: tuple[float, float]) -> None:
+    """The line of a knife, white with a dark rim."""
+    _smooth(painter)
+    for color, width in ((_RIM, 3.5), (_WHITE, 1.5)):
+        painter.setPen(QPen(color, width))
+        painter.drawLine(QLineF(*a, *b))
+
+
 def paint_prompt_box(painter: QPainter, rect: QRectF) -> None:
     """The box a model is prompted with: violet corners and a thin line."""
     _smooth(painter, False)

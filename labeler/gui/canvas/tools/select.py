@@ -23,6 +23,7 @@ from labeler.gui.canvas.layers.ink import paint_band
 from labeler.gui.canvas.prompt_desk import PromptDesk
 from labeler.gui.canvas.stage import BY, Drag, Pointer, Stage, box_between, frame_of
 from labeler.gui.canvas.tools.base import Tool, is_far
+from labeler.gui.canvas.tools.knife import Knife
 from labeler.gui.review.decisions import TakenOver
 
 
@@ -46,6 +47,7 @@ class SelectTool(Tool):
         self.hovered: Corner | None = None
         """The vertex under the mouse."""
         self._band: Box | None = None
+        self._knife = Knife(stage)
         self._on_prediction = False
         """Whether the drag under way began on a prediction."""
 
@@ -85,8 +87,9 @@ class SelectTool(Tool):
     # --- the mouse --------------------------------------------------------------------------------
 
     def press(self, pointer: Pointer) -> Drag | None:
-        if pointer.button != "left":
-            return self.reject(pointer)
+        cuts = pointer.ctrl and not (pointer.alt or pointer.shift)
+        if pointer.button != "left" or cuts:
+            return self._knife.drag(pointer) if pointer.button == "left" else self.reject(pointer)
         vertex, edge = self._vertex_at(pointer), self._edge_at(pointer)
         if pointer.alt and pointer.shift and vertex:
             self._delete_vertex(*vertex)
@@ -374,6 +377,7 @@ class SelectTool(Tool):
             stage.repaint.emit()
 
     def paint(self, painter: QPainter) -> None:
+        self._knife.paint(painter)
         if self._band is not None:
             view, band = self.stage.view, self._band
             corner = view.point_on_screen(band.x0, band.y0)

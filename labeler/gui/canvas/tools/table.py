@@ -38,7 +38,7 @@ TOOLS = (
         "Select and edit",
         "V",
         "cursor-default-outline",
-        "drag to move · handles resize · double click an edge: a corner · Del over a corner deletes it",
+        "drag moves · handles resize · double click an edge: a corner · Del over it: gone · Ctrl+drag cuts",
         "predictions: drag an edge to correct it · right click rejects · a digit accepts as that category",
     ),
     ToolSpec(
