@@ -374,3 +374,32 @@ def test_what_the_mouse_is_on_is_to_be_seen(predicted: User) -> None:
     predicted.release(300, 700, button=LEFT)
     predicted.key("B")
     assert predicted.canvas.aimed is None
+
+
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_a_new_category_for_a_prediction_is_one_step_with_its_acceptance(
+    predicted: User, reviewed: bool
+) -> None:
+    user, picker = predicted, predicted.window.naming.picker
+    if reviewed:
+        user.window.actions["review"].trigger()
+        user.wait(lambda: is_asked(user, 3))
+    else:
+        user.key("V")
+        user.window.bench.predictions.select([user.kept()[0].id])
+    user.key("C")
+    user.wait(picker.isVisible)
+    user.type("cat", picker.field)
+    user.key("Return")
+    user.wait(lambda: [user.category_of(one) for one in user.annotations()] == ["cat"])
+    assert len(user.session.document.categories) == 3
+    assert user.session.focus.category is not None
+    assert user.session.focus.category.name == "cat"
+    labels: list[str] = []
+    user.session.history.journal(lambda entries: labels.extend(one.label for one in entries))
+    user.wait(lambda: labels)
+    assert labels[0] == "Accept 1 prediction as cat, a new category"
+    user.undo()
+    user.wait(lambda: len(user.kept()) == 3)
+    assert user.annotations() == []
+    assert len(user.session.document.categories) == 2

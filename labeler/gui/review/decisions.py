@@ -66,12 +66,13 @@ class Reviewing(QObject):
         self._changed_meanwhile: set[int] = set()
         session.document.changed.connect(self._note_changes)
 
-    def accept(self, candidate_ids: Iterable[int], category_id: int | None = None) -> None:
+    def accept(self, candidate_ids: Iterable[int], category: int | Category | None = None) -> None:
         """Make annotations of candidates, which remember them; one edit. Also on other images.
 
-        They get that category, or by default the one that each candidate means.
+        They get the category of that id, or a new one, which the same edit makes, or by default the one that
+        each candidate means.
         """
-        self._with(candidate_ids, lambda found: self._accept_found(found, category_id))
+        self._with(candidate_ids, lambda found: self._accept_found(found, category))
 
     def reject(self, candidate_ids: Iterable[int]) -> None:
         """Say that candidates are wrong, which later runs of their model remember; one edit."""
@@ -149,8 +150,12 @@ class Reviewing(QObject):
         else:
             self._session.ask(lambda store: list(store.predictions.by_id(wanted)), work)
 
-    def _accept_found(self, candidates: Sequence[Candidate], category_id: int | None) -> None:
-        self._accept(candidates, category_id)
+    def _accept_found(self, candidates: Sequence[Candidate], category: int | Category | None) -> None:
+        if isinstance(category, Category):
+            label = f"Accept {counted(len(candidates), 'prediction')} as {category.name}, a new category"
+            self._accept(candidates, category.id, label=label, first=(Change(None, category),))
+        else:
+            self._accept(candidates, category)
 
     def _accept(
         self,
@@ -159,6 +164,7 @@ class Reviewing(QObject):
         *,
         label: str = "",
         selects: bool = True,
+        first: tuple[Change, ...] = (),
     ) -> list[Annotation]:
         session = self._session
         if self._is_read_only():
@@ -167,7 +173,7 @@ class Reviewing(QObject):
         if not placed:
             return []
         made = [annotation for _, annotation in placed]
-        changes: list[Change] = []
+        changes = list(first)
         for candidate, annotation in placed:
             changes.append(Change(candidate, structs.replace(candidate, verdict="accepted")))
             changes.append(Change(None, annotation))
@@ -195,7 +201,7 @@ class Reviewing(QObject):
             for c in candidates
             if c.id not in accepted and (c.verdict != "accepted" or c.id in session.document.candidates)
         ]
-        if not session.document.categories and any(not c.label for c in open_ones):
+        if category_id is None and not session.document.categories and any(not c.label for c in open_ones):
             session.edits.add_category("object", by=BY)
         categories = self._categories()
         placed = [(c, category) for c in open_ones if (category := category_id or categories.meant(c))]

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from labeler.core.filtering import Filter
 from labeler.core.measures.overlap import box_iou
-from labeler.core.records import Annotation, Candidate, Image, Model
+from labeler.core.records import Annotation, Candidate, Category, Image, Model
 from labeler.core.review_order import (
     Order,
     QueueItem,
@@ -180,9 +180,9 @@ class ReviewQueue(QObject):
         """Reject the current item, and go on; one that cannot be seen is only brought into sight."""
         self._decide_current(self._reviewing.reject)
 
-    def accept(self, candidate_ids: Iterable[int], category_id: int | None = None) -> None:
-        """Accept these of the open image, as this category, and go on where the current item is one."""
-        self._decide(candidate_ids, lambda ids: self._reviewing.accept(ids, category_id))
+    def accept(self, candidate_ids: Iterable[int], category: int | Category | None = None) -> None:
+        """Accept these as `Reviewing.accept` does, and go on where the current item is one of them."""
+        self._decide(candidate_ids, lambda ids: self._reviewing.accept(ids, category))
 
     def reject(self, candidate_ids: Iterable[int]) -> None:
         """Reject these of the open image, and go on where the current item is among them."""

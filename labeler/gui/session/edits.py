@@ -177,7 +177,7 @@ class Edits:
         None where nothing can be changed.
         """
         moved = [one for one in self._chosen(ids) if not self._locked(one)]
-        made = self._new_category(name)
+        made = self.new_category(name)
         if made is None or not moved:
             return None
         now = time.time()
@@ -200,7 +200,7 @@ class Edits:
             if known.name == name:
                 self._focus.choose_category(known.id)
                 return known
-        made = self._new_category(name, color=color, key=key)
+        made = self.new_category(name, color=color, key=key)
         if made is None:
             return None
         self.commit(f"Add category {name}", [Change(None, made)], by=by)
@@ -285,7 +285,8 @@ class Edits:
             self._link.told.emit(f"Nothing was changed: {category.name} is locked.")
         return category.locked
 
-    def _new_category(self, name: str, *, color: str = "", key: str = "") -> Category | None:
+    def new_category(self, name: str, *, color: str = "", key: str = "") -> Category | None:
+        """A category of that name that no edit has made yet; None where nothing can be changed."""
         if not name or self._link.opened is None or self._link.read_only:
             return None
         known_ones = self._document.categories.values()

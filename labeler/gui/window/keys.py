@@ -108,11 +108,14 @@ class Keys(QObject):
         aimed = self._canvas.aimed if with_select else None
         return asked or (frozenset() if aimed is None else frozenset({aimed}))
 
-    def accept_as(self, predicted: frozenset[int], category: Category) -> None:
-        """Accept predictions as that category, which is the current one then; those that are there still."""
+    def accept_as(self, predicted: frozenset[int], category: Category, *, is_new: bool = False) -> None:
+        """Accept predictions as that category, which is the current one then; those that are there still.
+
+        One that `is_new` is made by the same edit.
+        """
         known = predicted & self._session.document.candidates.keys()
         if known:
-            self._verdicts.accept_as(known, category)
+            self._verdicts.accept_as(known, category, is_new=is_new)
             self._session.focus.choose_category(category.id)
         else:
             self._notifier.info("Nothing was accepted: the model has predicted anew.", key="decided")

@@ -112,7 +112,12 @@ class Naming(QObject):
 
     def _give_new(self, name: str) -> None:
         edits, made_up = self._session.edits, self._session.document.categories.get(self._made_up)
-        if not self._ids:
+        known = {one.name for one in self._session.document.categories.values()}
+        if self._predicted and name.strip() not in known:
+            new = edits.new_category(name.strip())
+            if new is not None:
+                self._keys.accept_as(self._predicted, new, is_new=True)
+        elif not self._ids:
             made = edits.add_category(name, by=_BY)
             if made is not None:
                 self._give_known(made)

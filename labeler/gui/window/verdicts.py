@@ -60,13 +60,17 @@ class Verdicts(QObject):
             return False
         return True
 
-    def accept_as(self, candidate_ids: Collection[int], category: Category) -> None:
-        """Accept predictions of the open image as this category, whatever they were predicted as."""
+    def accept_as(self, candidate_ids: Collection[int], category: Category, *, is_new: bool = False) -> None:
+        """Accept predictions of the open image as this category, whatever they were predicted as.
+
+        One that `is_new` is made by the same edit.
+        """
+        becomes = category if is_new else category.id
         before = [self._predictions.candidates[key] for key in candidate_ids]
         if self._queue.active:
-            self._queue.accept(candidate_ids, category.id)
+            self._queue.accept(candidate_ids, becomes)
         else:
-            self._reviewing.accept(candidate_ids, category.id)
+            self._reviewing.accept(candidate_ids, becomes)
         if self._session.read_only:
             return  # which is told
         what = self._told(before) if len(before) == 1 else f"{len(before)} predictions"
