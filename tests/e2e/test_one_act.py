@@ -8,7 +8,7 @@ from labeler.gui.window.dialogs.shortcuts_dialog import ShortcutsDialog
 from labeler.gui.window.key_table import key_table
 from labeler.project.store import Store
 
-from .user import LEFT, RIGHT, SHIFT, User, near
+from .user import CTRL, LEFT, RIGHT, SHIFT, User, near
 
 # of the off-screen platform: a right click on no prediction opens a menu
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", "This plugin does not support")
@@ -403,3 +403,33 @@ def test_a_new_category_for_a_prediction_is_one_step_with_its_acceptance(
     user.wait(lambda: len(user.kept()) == 3)
     assert user.annotations() == []
     assert len(user.session.document.categories) == 2
+
+
+def test_ctrl_and_a_right_click_offers_what_can_be_done_to_predictions(predicted: User) -> None:
+    user = predicted
+    user.key("V")
+    user.click_at(650, 400, button=RIGHT, held=CTRL)
+    menu = user.window.objects.menu
+    assert menu is not None
+    assert len(user.kept()) == 3  # it rejects nothing
+    assert user.chosen_prediction().shape == APART
+    assert [one.text() for one in menu.actions() if not one.isSeparator()] == [
+        "Accept the selected predictions",
+        "Accept the selected predictions as…",
+        "Reject the selected predictions",
+        "Select all predictions of the same category",
+    ]
+    menu.close()
+    user.window.actions["select-alike"].trigger()
+    assert len(user.window.bench.predictions.selection) == 3
+    user.window.actions["reject-selected"].trigger()
+    assert left(user) == []
+    user.undo()
+    user.wait(lambda: len(user.kept()) == 3)
+    assert not user.window.actions["accept-selected"].isEnabled()
+    user.window.bench.predictions.select([user.kept()[0].id])
+    user.window.actions["accept-selected-as"].trigger()
+    user.wait(user.window.naming.picker.isVisible)
+    user.type("dog", user.window.naming.picker.field)
+    user.key("Return")
+    assert [user.category_of(one) for one in user.annotations()] == ["dog"]

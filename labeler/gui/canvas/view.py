@@ -48,6 +48,8 @@ class Canvas(QWidget):
     """x, y in the image, and its (R, G, B) there, None outside."""
     menu_asked = Signal(QPoint, bool)
     """A context menu at a place of the screen: of what is selected (True), or of the photo."""
+    predicted_menu_asked = Signal(QPoint)
+    """The context menu of the selected predictions, at a place of the screen."""
     options_changed = Signal()
     told = Signal(str)
     """A line for the person: why nothing happened, what was kept."""
@@ -271,8 +273,23 @@ class Canvas(QWidget):
             self._gestures.press(event, tool)
             if is_free and not self._gestures.dragging:
                 self._offer_menu(event)
+            elif self._is_for_predicted(event) and not self._gestures.dragging:
+                self._offer_predicted(event)
         self.progress.look()
         self._show_cursor(None)
+
+    def _is_for_predicted(self, event: QMouseEvent) -> bool:
+        """Ctrl+right click, with a tool that has no other use for it; without Ctrl it rejects."""
+        right = event.button() == Qt.MouseButton.RightButton
+        held = event.modifiers() == Qt.KeyboardModifier.ControlModifier
+        return right and held and self.hand.tool.leaves_right and not self.hand.tool.pending
+
+    def _offer_predicted(self, event: QMouseEvent) -> None:
+        key = self.hand.tool.aims_at(self._gestures.pointer(event.position(), event.modifiers()))
+        if key is not None:
+            if key not in self.predictions.selection:
+                self.predictions.select([key])
+            self.predicted_menu_asked.emit(event.globalPosition().toPoint())
 
     def _offer_menu(self, event: QMouseEvent) -> None:
         """Of the object under the mouse, which is selected with it if it was not; else of the photo.
@@ -293,8 +310,11 @@ class Canvas(QWidget):
         event.accept()
         focus = self._stage.session.focus
         if event.reason() == QContextMenuEvent.Reason.Keyboard and not self.progress.is_on:
-            spot = self.spot_of(focus.selection).center()
-            self.menu_asked.emit(self.mapToGlobal(spot), bool(focus.selection))
+            spot = self.mapToGlobal(self.spot_of(focus.selection).center())
+            if self.predictions.selection and not focus.selection:
+                self.predicted_menu_asked.emit(spot)
+            else:
+                self.menu_asked.emit(spot, bool(focus.selection))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         left = event.button() == Qt.MouseButton.LeftButton and not self._gestures.space_held

@@ -38,6 +38,11 @@ def has_selection(window: MainWindow) -> bool:
     return bool(window.session.focus.selection)
 
 
+def has_predicted(window: MainWindow) -> bool:
+    """Whether there are predictions to decide on."""
+    return bool(window.bench.predictions.selection)
+
+
 def always(_: MainWindow) -> bool:
     """Whatever is open."""
     return True

@@ -43,6 +43,7 @@ class ActionSet(QObject):
             canvas.hand.changed,
             canvas.hand.stayed,
             canvas.options_changed,
+            bench.predictions.selection_changed,
             bench.queue.changed,
             bench.learner.changed,
             bench.upkeep.switched,

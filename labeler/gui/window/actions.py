@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from labeler.gui.canvas.tools.table import TOOLS
 from labeler.gui.predictions.run_panel import RunPanel
-from labeler.gui.window.action_kinds import LINE, Action, Line, always, has_selection, is_open
+from labeler.gui.window.action_kinds import LINE, Action, Line, always, has_predicted, has_selection, is_open
 from labeler.gui.window.shaping.shape_menu import SHAPE_ENTRIES
 
 
@@ -315,6 +315,30 @@ MENUS: Mapping[str, tuple[Action | Line, ...]] = {
             ticked=lambda w: w.bench.auto_confidence.is_on,
             while_dragging=True,
             heading="Predictions",
+        ),
+        Action(
+            "accept-selected",
+            "Accept the selected predictions",
+            do=lambda w: w.bench.verdicts.accept(),
+            enabled=has_predicted,
+        ),
+        Action(
+            "accept-selected-as",
+            "Accept the selected predictions as…",
+            do=lambda w: w.naming.ask_for_predicted(w.bench.predictions.selection),
+            enabled=has_predicted,
+        ),
+        Action(
+            "reject-selected",
+            "Reject the selected predictions",
+            do=lambda w: w.bench.verdicts.reject(),
+            enabled=has_predicted,
+        ),
+        Action(
+            "select-alike",
+            "Select all predictions of the same category",
+            do=lambda w: w.bench.verdicts.select_alike(),
+            enabled=has_predicted,
         ),
         Action(
             "accept-image",

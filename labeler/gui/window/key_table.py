@@ -26,6 +26,7 @@ CANVAS_KEYS: tuple[tuple[Heading, str, str], ...] = (
     ("Predictions", "Accept, reject the selected ones", "Enter, Backspace"),
     ("Predictions", "Reject the one under the mouse (Select, Box, SAM)", "Right click"),
     ("Predictions", "Accept as that category: selected or under the mouse (Select, review)", "1 … 9, 0"),
+    ("Predictions", "Menu of the one under the mouse (Select, Box)", "Ctrl+right click"),
     ("Predictions", "Correct and accept a box (Select)", "Drag its edge or corner"),
     ("Predictions", "Next, last one before in a review; end it", "Tab, Shift+Tab, Esc"),
     ("Categories", "The category of what is drawn, or comes next", "1 … 9, 0"),

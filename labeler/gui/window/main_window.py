@@ -88,6 +88,7 @@ class MainWindow(QObject):
         self.model_menu = ModelMenu(frame.top.menus["Model"], frame, current=self.settings.model)
         self.actions = ActionSet(self)
         canvas.menu_asked.connect(partial(self.objects.offer, self.actions))
+        canvas.predicted_menu_asked.connect(partial(self.objects.offer_predicted, self.actions))
         self.panels[AnnotationsPanel].fill_menu = lambda menu: self.actions.put(menu, OBJECT_MENU)
         self.options_bar = OptionsBar(canvas)
         self.hidden_sign = HiddenSign(canvas, session)

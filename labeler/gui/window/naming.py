@@ -53,9 +53,7 @@ class Naming(QObject):
         if self._canvas.progress.is_on:
             self._open(f"Category of this {self._canvas.progress.tool.makes}")
         elif predicted:
-            what = "this prediction" if len(predicted) == 1 else f"{len(predicted)} predictions"
-            self._open(f"Accept {what} as")
-            self._predicted = predicted
+            self.ask_for_predicted(predicted)
         elif selection and self._canvas.hand.name == "select":
             self.ask_for(selection)
         else:
@@ -68,6 +66,12 @@ class Naming(QObject):
         if chosen:
             title = f"Category of {self._session.document.names(chosen)}"
             self._open(title, frozenset(one.id for one in chosen))
+
+    def ask_for_predicted(self, ids: frozenset[int]) -> None:
+        """For these predictions of the open image, which are accepted as what is chosen."""
+        what = "this prediction" if len(ids) == 1 else f"{len(ids)} predictions"
+        self._open(f"Accept {what} as")
+        self._predicted = ids
 
     def ask_for_all(self, category_id: int) -> None:
         """For all objects of a category, on whichever image."""

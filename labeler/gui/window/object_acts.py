@@ -12,7 +12,7 @@ from labeler.gui.session.document import Changed
 from labeler.gui.session.session import Session
 from labeler.gui.toolkit.notify import Notifier
 from labeler.gui.window.action_set import ActionSet
-from labeler.gui.window.shaping.shape_menu import OBJECT_MENU, PHOTO_MENU
+from labeler.gui.window.shaping.shape_menu import OBJECT_MENU, PHOTO_MENU, PREDICTED_MENU
 
 
 class ObjectActs(QObject):
@@ -115,6 +115,13 @@ class ObjectActs(QObject):
         self._close_menu()
         self.menu = menu = QMenu(self._canvas)
         actions.put(menu, OBJECT_MENU if on_object else PHOTO_MENU)
+        menu.popup(at)
+
+    def offer_predicted(self, actions: ActionSet, at: QPoint) -> None:
+        """Open the context menu of the selected predictions, at a place of the screen."""
+        self._close_menu()
+        self.menu = menu = QMenu(self._canvas)
+        actions.put(menu, PREDICTED_MENU)
         menu.popup(at)
 
     def _close_menu(self) -> None:

@@ -83,6 +83,13 @@ class Verdicts(QObject):
         if not self._session.read_only:
             self.decided.emit(f"Rejected: {self._told(before)}. Undo brings it back.")
 
+    def select_alike(self) -> None:
+        """Select all predictions of the open image that are of a category of the selected ones."""
+        known, chosen = self._predictions.candidates, self._in_sight()
+        kinds = {(known[key].category_id, known[key].label) for key in chosen}
+        alike = [key for key in self._predictions.kept if (known[key].category_id, known[key].label) in kinds]
+        self._predictions.select(alike)
+
     def asked(self) -> frozenset[int]:
         """The selected predictions, as far as a digit is for them: they alone are, and were seen."""
         return frozenset() if self._session.focus.selection else self._in_sight()

@@ -56,6 +56,14 @@ OBJECT_MENU: tuple[str | Line | Submenu, ...] = (
     "delete-objects",
 )
 """The context menu of objects, by the ids of its actions."""
+PREDICTED_MENU: tuple[str | Line, ...] = (
+    "accept-selected",
+    "accept-selected-as",
+    "reject-selected",
+    LINE,
+    "select-alike",
+)
+"""The context menu of predictions."""
 PHOTO_MENU: tuple[str | Line, ...] = (
     "paste",
     "paste-in-place",
