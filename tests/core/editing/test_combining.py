@@ -132,3 +132,13 @@ def test_parts_beside_the_line_stay_with_the_largest_piece():
 @given(boxes)
 def test_a_shape_overlaps_itself_wholly(box):
     assert overlap_of(box, box, size=SIZE) == 1
+
+
+def test_a_huge_outline_comes_back_without_stairs():
+    size = (4000, 4000)
+    angles = np.linspace(0, 2 * np.pi, 100, endpoint=False)
+    ring = np.stack((1900 + 1800 * np.cos(angles), 1900 + 1800 * np.sin(angles)), axis=1)
+    huge = Polygons((Part(ring),))
+    left, right = cut(huge, (0, 1900), (4000, 1900), size=size)
+    assert area(left) + area(right) == pytest.approx(area(huge), rel=1e-3)
+    assert len(left.parts[0].outer) < 100
