@@ -292,6 +292,7 @@ def test_one_object_has_its_look_alikes_proposed_and_its_undo_takes_them_back(
     first, second = balls(1)
     user.draw_box(*first)
     user.key("Esc")
+    user.wait(lambda: "a right click rejects one" in user.said(), LONG)
     user.wait(lambda: "predicted" in learner.words and not learner.doing, LONG)
     assert learner.why == "By look-alikes, for there are few examples: ball (1)."
     document = user.session.document

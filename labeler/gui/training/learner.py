@@ -72,6 +72,8 @@ class Learner(QObject):
     """A person switched it on or off."""
     predicted = Signal(tuple)
     """Ids of images that have other predictions now."""
+    hinted = Signal(str)
+    """What to do with the first look-alikes; once."""
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class Learner(QObject):
         """Whether the last round, or the one under way, was by look-alikes."""
         self._alike: set[int] = set()
         """Images whose predictions are look-alikes of what is, or was, labelled."""
+        self._has_hinted = False
         self._turn = 0
         self._folder: RunFolder | None = None
         self._weights: Path | None = None
@@ -350,6 +353,10 @@ class Learner(QObject):
         if self._is_little:
             found = fresh_finds(found, document.annotations.values() if is_open else ())
             self._alike.add(image_id)
+        if is_open and found and not self._has_hinted:
+            self._has_hinted = True
+            like = counted(len(found), "look-alike")
+            self.hinted.emit(f"{like} found: Ctrl+Shift+Enter accepts all, a right click rejects one.")
         self._store(model, image_id, found)
 
     def _store(self, model: Model, image_id: int, found: tuple[Candidate, ...]) -> None:

@@ -48,7 +48,9 @@ class Keys(QObject):
         return self._canvas.progress.is_dragging
 
     def _tell(self, text: str) -> None:
-        self._notifier.info(text, key="dragging" if self._canvas.progress.is_dragging else "progress")
+        progress = self._canvas.progress
+        waits = progress.is_dragging and text == progress.sentence()
+        self._notifier.info(text, key="dragging" if waits else "progress")
 
     def _take_progress(self) -> None:
         if not self._canvas.progress.is_dragging:

@@ -151,6 +151,7 @@ class Workbench(QObject):
         self.follow_up.shows.connect(self.shows)
         self.auto_confidence.changed.connect(self._keep_auto)
         self.auto_confidence.told.connect(lambda text: notifier.info(text, key="threshold"))
+        self.learner.hinted.connect(lambda text: notifier.info(text, key="look-alikes"))
         self.learner.switched.connect(lambda on: self.auto_confidence.set_on(True) if on else None)
         self.clipboard.told.connect(lambda text: notifier.info(text, key="copied"))
         self.reviewing.told.connect(lambda text: notifier.info(text, key="accepted"))

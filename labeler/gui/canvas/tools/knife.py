@@ -1,6 +1,5 @@
 """Ctrl+drag with Select: a line across objects cuts them."""
 
-from PySide6.QtCore import QTimer
 from PySide6.QtGui import QPainter
 
 from labeler.core.editing.combining import cut
@@ -47,16 +46,12 @@ class Knife:
         if not pieces:
             held = selection and not free
             why = "what is selected is locked or hidden" if held else "draw the line right across an object"
-            self._tell(f"Nothing was cut: {why}.")
+            stage.told.emit(f"Nothing was cut: {why}.")
             return
         what = document.names([one for one, _ in pieces])
         count = sum(len(found) for _, found in pieces)
         if stage.session.edits.divide(pieces, label=f"Cut {what} into {count}", by=BY):
-            self._tell(f"{what} cut into {count} objects. Undo takes it back.")
-
-    def _tell(self, text: str) -> None:
-        """Once the drag is over: what is told during one goes with it."""
-        QTimer.singleShot(0, self._stage, lambda: self._stage.told.emit(text))
+            stage.told.emit(f"{what} cut into {count} objects. Undo takes it back.")
 
     def paint(self, painter: QPainter) -> None:
         """The line, in widget pixels."""
