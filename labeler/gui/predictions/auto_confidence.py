@@ -137,7 +137,7 @@ class AutoConfidence(QObject):
         _, best, images = waiting
         self._moves = True
         try:
-            self._predictions.set_filter(confidence=best)
+            self._predictions.show_from(best)
         finally:
             self._moves = False
         on = "the last reviewed image" if images == 1 else f"the last {images} reviewed images"

@@ -49,7 +49,8 @@ class Predictions(QObject):
         super().__init__(parent)
         self._session = session
         self._remembered = remembered if remembered is not None else {}
-        self._filter = Filter()
+        self._filter = self._own = Filter()
+        """What holds now, and what of it a person set."""
         self._ignored: frozenset[str] = frozenset()
         self._faint: Faint = "suppressed"
         self._candidates: dict[int, Candidate] = {}
@@ -84,13 +85,20 @@ class Predictions(QObject):
     def set_filter(self, **values: Any) -> None:
         """Change some of confidence, iou, kind and top_k, for this model and its other versions."""
         wanted = structs.replace(self._filter, **values)
-        if wanted == self._filter:
-            return
-        self._filter = wanted
-        if self._session.measure.model is not None:
-            self._remembered[self._session.measure.model.name] = structs.asdict(wanted)
-        self.set_counts.set_filter(wanted)
-        self._apply()
+        if wanted != self._filter and self._session.measure.model is not None:
+            self._own = structs.replace(self._own, **values)
+            self._remembered[self._session.measure.model.name] = structs.asdict(self._own)
+        self._use(wanted)
+
+    def show_from(self, confidence: float) -> None:
+        """Move the confidence threshold for now: in another project, or later, it is what a person set."""
+        self._use(structs.replace(self._filter, confidence=confidence))
+
+    def _use(self, wanted: Filter) -> None:
+        if wanted != self._filter:
+            self._filter = wanted
+            self.set_counts.set_filter(wanted)
+            self._apply()
 
     def _remembered_filter(self, model: Model) -> Filter:
         try:
@@ -252,7 +260,7 @@ class Predictions(QObject):
 
     def _take_model(self) -> None:
         model = self._session.measure.model
-        self._filter = self._remembered_filter(model) if model is not None else Filter()
+        self._filter = self._own = self._remembered_filter(model) if model is not None else Filter()
         self._ignored = frozenset()
         self.set_counts.set_filter(self._filter)
         self.set_counts.use(model, self._ignored)

@@ -58,6 +58,18 @@ def test_it_moves_on_the_next_image_and_says_so(auto, session, qtbot, told):
     assert auto.is_on
 
 
+def test_where_it_moved_to_is_not_what_a_person_set(auto, session, owner, qtbot, told):
+    """Else what one image of one project taught would hide all predictions of the next project."""
+    review(session, qtbot)
+    session.place.step(1)
+    qtbot.waitUntil(lambda: bool(told))
+    remembered = auto._predictions._remembered
+    assert remembered == {}
+    auto._predictions.set_filter(iou=0.3)
+    again = Predictions(session, owner, remembered=remembered).filter
+    assert (again.confidence, again.iou) == (0.25, 0.3)
+
+
 def test_what_is_found_out_after_the_image_changed_moves_it_at_once(auto, session, qtbot, told):
     review(session, qtbot)
     session.place.step(1)
