@@ -62,3 +62,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def amount(size: float) -> str:
+    """Bytes in words: "3.2 GB", "640.0 MB", "12.5 kB", "0 bytes"; decimal units."""
+    for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= one:
+            return f"{size / one:.1f} {unit}"
+    return f"{size:.0f} bytes"

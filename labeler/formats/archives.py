@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from labeler.core.files import amount
 from labeler.core.full_disk import why
 from labeler.core.photos.patience import patiently
 from labeler.errors import FormatError, ImportStoppedError
@@ -79,11 +80,11 @@ def _check(path: Path, entries: list[zipfile.ZipInfo], into: Path) -> None:
         raise FormatError(f"“{path}” holds {len(entries):,} files; up to {MOST_FILES:,} are unpacked.")
     size = sum(entry.file_size for entry in entries)
     if size > max(_SMALL, _BLOW_UP * path.stat().st_size):
-        raise FormatError(f"“{path}” would unpack to {size / 1e9:.1f} GB, as no data set does; left alone.")
+        raise FormatError(f"“{path}” would unpack to {amount(size)}, as no data set does; left alone.")
     free = shutil.disk_usage(into.parent).free
     if size + _ROOM > free:
         raise FormatError(
-            f"“{path}” unpacks to {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in “{into.parent}”."
+            f"“{path}” unpacks to {amount(size)}, and {amount(free)} are free in “{into.parent}”."
         )
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from PIL import Image as PillowImage
 
-from labeler.core.files import atomic_write
+from labeler.core.files import amount, atomic_write
 from labeler.core.full_disk import why
 from labeler.core.photos.images import read_header, read_pixels
 from labeler.core.photos.patience import is_folder, is_there, patiently
@@ -311,8 +311,7 @@ def _check_room(paths: Sequence[Path], out: Path) -> None:
     free = shutil.disk_usage(out.parent).free
     if need > free:
         raise FormatError(
-            f"“{out}” cannot be written: the photos take {need / 1e9:.1f} GB, of which {free / 1e9:.1f} GB "
-            "are free."
+            f"“{out}” cannot be written: the photos take {amount(need)}, of which {amount(free)} are free."
         )
 
 

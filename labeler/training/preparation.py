@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from labeler.core.files import atomic_write
+from labeler.core.files import amount, atomic_write
 from labeler.core.photos.images import read_pixels
 from labeler.core.photos.patience import is_folder, is_there, patiently, silent_disk
 from labeler.core.records import Annotation, Box, Category, Image
@@ -283,7 +283,7 @@ def _copy(folder: RunFolder, names: Mapping[str, str], counted: Report, should_s
         free = shutil.disk_usage(folder.path).free
         if free < needed:
             raise LabelerError(
-                f"The run needs {needed / 1e9:.1f} GB in {folder.path}, where {free / 1e9:.1f} GB are free: "
+                f"The run needs {amount(needed)} in {folder.path}, where {amount(free)} are free: "
                 "make room, or choose another folder."
             )
         count = Counted("copying", len(wanted), counted)

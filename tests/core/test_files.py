@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labeler.core import files
-from labeler.core.files import atomic_write, atomic_writer
+from labeler.core.files import amount, atomic_write, atomic_writer
 
 
 @pytest.fixture
@@ -153,3 +153,11 @@ def test_a_long_and_odd_name(tmp_path: Path) -> None:
     path = tmp_path / ("ü" * 100 + " %s.json")
     atomic_write(path, b"new")
     assert only(path, b"new")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (12_500, "12.5 kB"), (1_600_000, "1.6 MB"), (3.2e9, "3.2 GB")],
+)
+def test_bytes_in_words(size: float, said: str) -> None:
+    assert amount(size) == said

@@ -202,7 +202,7 @@ def test_nothing_to_learn_from(folder, two_colours) -> None:
 def test_a_disk_that_is_too_small(folder, two_colours, monkeypatch) -> None:
     usage = shutil.disk_usage(folder.path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(LabelerError, match=r"needs 0\.2 GB in .*where 0\.0 GB are free: make room"):
+    with pytest.raises(LabelerError, match=r"needs \d+\.\d MB in .*where 1\.0 kB are free: make room"):
         prepared(folder, two_colours)
     assert not folder.train_labels.exists()
 

@@ -45,6 +45,7 @@ from labeler.models.prediction import load_detector, predict
 from labeler.models.protocols import Detector, Embedding, ModelSpec, Segmenter
 from labeler.training.clicks.held_out import LEAST as LEAST_MASKS
 from labeler.training.effort.relearner import LabelledPhoto, Relearner
+from labeler.training.instant.by_likeness import FEW_IMAGES
 
 SMALLEST = 1024
 """Pixels; of smaller masks, a pixel of the outline is a matter of taste."""
@@ -229,18 +230,25 @@ class EffortCourse:
 
     def _learn(self) -> None:
         """Learn from the images that are done, where enough have come since the last time."""
+        if not any(one.annotations for one in self._done):
+            return
         new = len(self._done) - self._learnt_from
-        if new < max(self._every, self._learnt_from // 4) or not any(one.annotations for one in self._done):
+        if new < max(self._every, self._learnt_from // 4):
+            if len(self._done) < FEW_IMAGES:
+                self._learn_by(self._tools.learner, self._take)  # by look-alikes, which takes no time
             return
         self._learnt_from = len(self._done)
         masks = sum(not isinstance(one.shape, Box) for done in self._done for one in done.annotations)
         clicks = self._tools.clicks if masks >= LEAST_MASKS else None
-        for learner, take in ((self._tools.learner, self._take), (clicks, self._take_clicks)):
-            try:
-                if learner is not None:
-                    take(learner.learnt(self._done))
-            except LabelerError as error:
-                self.complaints.append(f"After {len(self._done)} images nothing was learnt. {error}")
+        self._learn_by(self._tools.learner, self._take)
+        self._learn_by(clicks, self._take_clicks)
+
+    def _learn_by(self, learner: Relearner | None, take: Callable[[ModelSpec], None]) -> None:
+        try:
+            if learner is not None:
+                take(learner.learnt(self._done))
+        except LabelerError as error:
+            self.complaints.append(f"After {len(self._done)} images nothing was learnt. {error}")
 
     def _take(self, spec: ModelSpec) -> None:
         self._models[-1] = Loaded(spec, load_detector(spec))

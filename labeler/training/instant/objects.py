@@ -29,7 +29,7 @@ _DRAWN_FROM = 0.15
 _MOST_DRAWN = 40
 _WITHIN = 0.6
 """IoU above which a box of the same category is suppressed."""
-_ALIKE = 0.4
+_ALIKE = 0.3
 """The same of look-alikes."""
 _BETWEEN = 0.85
 """The same of another category: two names for one object."""
