@@ -54,7 +54,7 @@ class Relearner:
         """
         spec = RunSpec(
             trainer=self._trainer.id,
-            name=f"{self._trainer.title} after {len(photos)} images",
+            name=f"{self._trainer.title} after {len(photos)} {'image' if len(photos) == 1 else 'images'}",
             options=settings(self._trainer, {}),
             seed=self._seed,
             validation_share=0.0,
