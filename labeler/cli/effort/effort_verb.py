@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
         print(sentence, file=sys.stderr)
     if not put_out(found.answer(question), args):
         objects = sum(one.objects for one in found.efforts)
-        print(f"{objects} objects on {len(found.efforts)} images, masks to IoU {args.target:g}.")
+        print(f"{on_images(objects, len(found.efforts))}, masks to IoU {args.target:g}.")
         print(table(found.efforts, question.pace))
     return 1 if found.complaints else 0
 
@@ -157,3 +157,8 @@ def put_out(answer: dict[str, Any], args: argparse.Namespace) -> bool:
     if args.json:
         print_json(answer, indent=2)
     return bool(args.json)
+
+
+def on_images(objects: int, images: int) -> str:
+    """How many objects on how many images: "6 objects on 1 image"."""
+    return f"{objects} object{'s' * (objects != 1)} on {images} image{'s' * (images != 1)}"

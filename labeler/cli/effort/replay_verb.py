@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from labeler.cli.effort.effort_verb import add_measure_options, put_out
+from labeler.cli.effort.effort_verb import add_measure_options, on_images, put_out
 from labeler.cli.progress import ProgressLine
 from labeler.evaluation.effort.act_counts import Pace
 from labeler.registry import discover
@@ -32,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="+",
         default=[SEGMENTER],
         metavar="MODEL",
-        help="promptable models and detectors, by name, file or run (default: %(default)s)",
+        help=f"promptable models and detectors, by name, file or run (default: {SEGMENTER})",
     )
     add_measure_options(parser)
     parser.set_defaults(run=run)
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         print(sentence, file=sys.stderr)
     if not put_out(found.answer(question), args):
         print(
-            f"{found.objects} objects on {found.images} images, {found.seconds_at_work:.0f} s by the clock."
+            f"{on_images(found.objects, found.images)}, {found.seconds_at_work:.0f} s by the clock."
         )
         print(found.table(question.pace))
     return 1 if found.complaints else 0
