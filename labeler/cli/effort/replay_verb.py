@@ -51,8 +51,6 @@ def run(args: argparse.Namespace) -> int:
     for sentence in found.complaints:
         print(sentence, file=sys.stderr)
     if not put_out(found.answer(question), args):
-        print(
-            f"{on_images(found.objects, found.images)}, {found.seconds_at_work:.0f} s by the clock."
-        )
+        print(f"{on_images(found.objects, found.images)}, {found.seconds_at_work:.0f} s by the clock.")
         print(found.table(question.pace))
     return 1 if found.complaints else 0
