@@ -45,7 +45,8 @@ class _Outcome(Struct, frozen=True, eq=False):
 
     written: int
     changed_outside: tuple[Path, ...]
-    troubles: tuple[str, ...]
+    troubles: dict[int, str]
+    """By the id of the image: it is tried again at the next save."""
 
 
 class LabelmeKeeper(QObject):
@@ -161,6 +162,10 @@ class LabelmeKeeper(QObject):
 
     def _tell(self, outcome: _Outcome, *, is_all: bool) -> None:
         self._is_busy = False
+        if self._has_work:
+            self._timer.start()
+        self._images.update(outcome.troubles)
+        troubles = list(outcome.troubles.values())
         if outcome.changed_outside:
             first, more = outcome.changed_outside[0], len(outcome.changed_outside) - 1
             others = f" and {counted(more, 'other file')}" if more else ""
@@ -171,13 +176,13 @@ class LabelmeKeeper(QObject):
                 run=lambda: self._take(first if not more else first.parent),
                 key=KEY,
             )
-        elif outcome.troubles:
-            self._notifier.error(outcome.troubles[0], key=KEY)
+        elif troubles:
+            rest = len(troubles) - 1
+            too = f" There is trouble with {counted(rest, 'other file')}, too." if rest else ""
+            self._notifier.error(f"{troubles[0]}{too}", key=KEY)
         elif is_all:
             wrote = f"{counted(outcome.written, 'file')} written" if outcome.written else "all are"
             self._notifier.info(f"labelme files are kept up to date: {wrote} now.", key=KEY)
-        if self._has_work:
-            self._timer.start()
 
     def _fail(self, error: Exception) -> None:
         self._is_busy = False
@@ -194,27 +199,31 @@ def _kept_up(
     from labeler.formats.labelme.labelme_upkeep import ChangedOutsideError, keep_up, mark_of  # noqa: PLC0415
 
     ids, categories = call(lambda store: (_ids(store, which), store.categories()))
-    written, outside, troubles = 0, [], []
+    written, outside, troubles = 0, [], {}
     for start in range(0, len(ids), _CHUNK):
         marks: dict[int, str] = {}
-        for one in call(partial(_labelled, ids=ids[start : start + _CHUNK])):
-            photo = root / one.image.path
-            path = photo.with_suffix(".json")
-            try:
-                seen = mark_of(path) if trusting and one.annotations else one.mark
-                if not one.annotations and not seen:
-                    continue
-                done = keep_up(path, one.image, one.annotations, categories, photo=photo.name, seen=seen)
-            except ChangedOutsideError:
-                outside.append(path)
-            except LabelerError as error:
-                troubles.append(str(error))
-            else:
-                written += done.is_written
-                marks[one.image.id] = done.mark
-        if marks:
-            call(partial(_keep_marks, marks=marks))
-    return _Outcome(written, tuple(outside), tuple(troubles))
+        try:
+            for one in call(partial(_labelled, ids=ids[start : start + _CHUNK])):
+                photo = root / one.image.path
+                path = photo.with_suffix(".json")
+                try:
+                    # where the photo was renamed, or somebody took the file away, none is there
+                    known = one.mark if path.exists() else ""
+                    seen = mark_of(path) if trusting and one.annotations else known
+                    if not one.annotations and not seen:
+                        continue
+                    done = keep_up(path, one.image, one.annotations, categories, photo=photo.name, seen=seen)
+                except ChangedOutsideError:
+                    outside.append(path)
+                except LabelerError as error:
+                    troubles[one.image.id] = str(error)
+                else:
+                    written += done.is_written
+                    marks[one.image.id] = done.mark
+        finally:  # else what was written would pass for another program's, whatever ended it
+            if marks:
+                call(partial(_keep_marks, marks=marks))
+    return _Outcome(written, tuple(outside), troubles)
 
 
 def _ids(store: Store, which: tuple[frozenset[int], frozenset[int]] | None) -> Sequence[int]:

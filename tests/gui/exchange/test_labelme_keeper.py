@@ -1,5 +1,6 @@
 """labelme files that are kept up to date while one labels: what others wrote is never lost."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 from pytestqt.qtbot import QtBot
 
 from labeler.core.records import Box, Change
+from labeler.formats.labelme import labelme_upkeep
 from labeler.gui.toolkit.notify import Message
 from labeler.gui.window.main_window import MainWindow
 
@@ -151,3 +153,44 @@ def test_labels_that_were_not_imported_are_not_taken_away(
     on.session.edits.add(Box(4, 4, 20, 20), by="test")
     qtbot.waitUntil(lambda: "changed by another program" in told[-1].text, timeout=20_000)
     assert (photos / other.path).with_suffix(".json").read_bytes() == theirs
+
+
+def test_a_photo_that_was_renamed_gets_its_file_anew(
+    qtbot: QtBot, on: MainWindow, photos: Path, file: Path, told: list[Message]
+) -> None:
+    """Nobody changed anything: the file of its new name is not there yet."""
+    theirs, image = file.read_bytes(), on.session.place.image
+    assert image is not None
+    (photos / image.path).rename(photos / "renamed.jpg")
+    on.session.look_at_folder()
+    qtbot.waitUntil(lambda: on.session.document.find_image(image.id).path == "renamed.jpg", timeout=20_000)
+    on.session.edits.add(Box(40, 40, 60, 55), by="test")
+    made = photos / "renamed.json"
+    qtbot.waitUntil(lambda: made.is_file() and len(shapes(made)) == 2, timeout=20_000)
+    assert file.read_bytes() == theirs
+    assert not any("another program" in message.text for message in told)
+
+
+def test_what_the_disk_did_not_take_is_tried_again_at_the_next_save(
+    qtbot: QtBot,
+    on: MainWindow,
+    photos: Path,
+    file: Path,
+    told: list[Message],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, atomic_write = file.read_bytes(), labelme_upkeep.atomic_write
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(labelme_upkeep, "atomic_write", full)
+    on.session.edits.add(Box(40, 40, 60, 55), by="test")
+    qtbot.waitUntil(lambda: "cannot be written" in told[-1].text, timeout=20_000)
+    assert file.read_bytes() == before
+    monkeypatch.setattr(labelme_upkeep, "atomic_write", atomic_write)
+    other = next(image for image in on.session.document.images if Path(image.path).stem != file.stem)
+    on.session.place.go_to(other.id)
+    qtbot.waitUntil(lambda: on.session.place.pixels is not None, timeout=20_000)
+    on.session.edits.add(Box(4, 4, 20, 20), by="test")
+    qtbot.waitUntil(lambda: len(shapes(file)) == 2, timeout=20_000)
