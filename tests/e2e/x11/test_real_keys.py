@@ -333,9 +333,9 @@ def test_a_right_click_offers_a_menu_that_the_keys_walk(person: Outsider) -> Non
     person.key("V")
     person.click_at(200, 400, button=RIGHT)
     person.wait(lambda: person.window.objects.menu is not None and person.window.objects.menu.isVisible())
-    for _ in range(3):
+    for _ in range(4):
         person.key("Down")
-    person.key("Return")  # the third one locks
+    person.key("Return")  # the fourth one locks, below category, shape and hide
     person.wait(lambda: len(person.session.veil.locked) == 1)
     person.click_at(200, 400)
     person.wait(lambda: not person.session.focus.selection)
