@@ -80,6 +80,8 @@ class Scenes:
         self.told: list[str] = []
         self.done: list[object] = []
         self.failed: list[str] = []
+        self.let_go: Writer | None = None
+        """That of an opening while the disk was full, which may still finish."""
         self.model = Exportable(5)
         self.writer = self.open()
 
@@ -174,6 +176,7 @@ class Scenes:
         if not answers(lambda: read):
             yield "it opened, and then never said what is in it"
         writer.let_go(lambda _: None)
+        self.let_go = writer
 
     def restoring(self) -> Iterator[str]:
         """A damaged project stays, with the offer to restore it, which is taken once there is room."""
@@ -201,6 +204,8 @@ class Scenes:
 
     def after(self) -> Iterator[str]:
         """With room again all is there that was saved or said to be safe."""
+        if self.let_go is not None:
+            self.let_go.close(seconds=PROMPT)  # as the window does: it has the lock until then
         self.told.clear()
         self.writer = self.open()
         found = self.writer.call(state)
