@@ -50,12 +50,12 @@ def test_look_alikes_of_a_few_objects_are_found(name, least, shared, cache, monk
     for count in COUNTS:
         by = told[count]
         each = ", ".join(f"{names[key]} {one[0]:.2f}" for key, one in list(by.items())[:4])
-        mean = np.mean(list(by.values()), axis=0)
+        mean, sums = np.mean(list(by.values()), axis=0), np.sum(list(by.values()), axis=0)
         report(
             f"look-alikes of {count} on {name}, {len(images)} images",
             "",
             f"found at 90 % precision {mean[0]:.2f} ({each}), AP50 {mean[1]:.2f}, "
-            f"shown: {mean[2]:.2f} right, {mean[3]:.2f} found",
+            f"shown of all categories {sums[2]:.0f}, right {sums[3]:.0f}, of {sums[4]:.0f}",
         )
     assert np.mean([one[0] for one in told[5].values()]) >= least
 
@@ -76,7 +76,7 @@ def of_set(folder: Path) -> tuple[list[LabelledImage], dict[int, str]]:
 def trial(
     model: Instant, images: list[LabelledImage], names: dict[int, str], draws: int = DRAWS
 ) -> dict[int, dict[int, list[float]]]:
-    """By number of examples and category: found at 90 % precision, AP50; of the shown, right and found."""
+    """By number of examples and category what `judged` gives, as the mean of the draws."""
     figures: dict[int, dict[int, list[list[float]]]] = {count: defaultdict(list) for count in COUNTS}
     for draw in range(draws):
         walks = {key: walk(images, key, draw) for key in names}
@@ -176,9 +176,9 @@ def found_by(
 
 
 def judged(confidences: np.ndarray, right: np.ndarray, total: int) -> list[float]:
-    """Found at 90 % precision, AP50, and precision and recall of what is shown."""
+    """Found at 90 % precision, AP50; how many are shown, how many of them are right, how many there are."""
     if not len(confidences):
-        return [0.0, 0.0, 1.0, 0.0]
+        return [0.0, 0.0, 0.0, 0.0, float(total)]
     order = np.argsort(-confidences, kind="stable")
     hits = np.cumsum(right[order])
     precision = hits / np.arange(1, len(hits) + 1)
@@ -188,6 +188,7 @@ def judged(confidences: np.ndarray, right: np.ndarray, total: int) -> list[float
     return [
         hits[enough[-1]] / total if len(enough) else 0.0,
         float((best * right[order]).sum() / total),
-        float(right[shown].mean()) if shown.any() else 1.0,
-        float(right[shown].sum() / total),
+        float(shown.sum()),
+        float(right[shown].sum()),
+        float(total),
     ]
