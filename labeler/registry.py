@@ -192,6 +192,8 @@ def discover(*, safe_mode: bool | None = None) -> Registry:
             plugin = _activated(source)
             _check_ids(plugin, plugins)
         except PluginError as error:
+            if source.path is not None and not os.path.exists(source.path):  # noqa: PTH110 - raises for nothing
+                continue  # it was taken away since its folder was listed
             cause = error.__cause__
             details = "".join(traceback.format_exception(cause)) if cause else ""
             left_out.append(LeftOut(str(source), str(error), details))

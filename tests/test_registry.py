@@ -134,6 +134,17 @@ def test_a_child_that_is_ended_in_an_import_blames_no_plugin(folder) -> None:
     assert "slow" in names()
 
 
+def test_one_that_is_taken_away_while_the_folder_is_read_is_none(folder) -> None:
+    (folder / "a_thief.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('taken.py').unlink()\n"
+        + GOOD.format(name="thief")
+    )
+    (folder / "taken.py").write_text(GOOD.format(name="taken"))
+    found = discover()
+    assert "thief" in [plugin.name for plugin in found.plugins]
+    assert found.left_out == ()
+
+
 def test_two_processes_that_import_at_once_do_not_blame_each_other(folder) -> None:
     (folder / "slow.py").write_text(
         "import sys\nprint('importing', flush=True)\nsys.stdin.readline()\n" + GOOD.format(name="slow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -157,7 +158,7 @@ class LabelmeKeeper(QObject):
         self._session.beside(
             partial(_kept_up, root=self._session.root, which=which, trusting=trusting),
             partial(self._tell, is_all=which is None and trusting),
-            failed=self._fail,
+            failed=partial(self._fail, which),
         )
 
     def _tell(self, outcome: _Outcome, *, is_all: bool) -> None:
@@ -184,8 +185,15 @@ class LabelmeKeeper(QObject):
             wrote = f"{counted(outcome.written, 'file')} written" if outcome.written else "all are"
             self._notifier.info(f"labelme files are kept up to date: {wrote} now.", key=KEY)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, which: tuple[frozenset[int], frozenset[int]] | None, error: Exception) -> None:
+        """All of it is tried again at the next save."""
         self._is_busy = False
+        if self._has_work:
+            self._timer.start()
+        self._is_all |= which is None
+        images, categories = which or ((), ())
+        self._images.update(images)
+        self._categories.update(categories)
         self._notifier.error(f"labelme files could not be written: {error}", key=KEY)
 
 
@@ -208,7 +216,7 @@ def _kept_up(
                 path = photo.with_suffix(".json")
                 try:
                     # where the photo was renamed, or somebody took the file away, none is there
-                    known = one.mark if path.exists() else ""
+                    known = one.mark if os.path.exists(path) else ""  # noqa: PTH110 - raises for nothing
                     seen = mark_of(path) if trusting and one.annotations else known
                     if not one.annotations and not seen:
                         continue

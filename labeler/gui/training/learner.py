@@ -12,14 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from labeler.core.geometry import bounds
 from labeler.core.measures.overlap import box_iou
 from labeler.core.records import Annotation, Category, Image
+from labeler.core.review_order import corners
 from labeler.errors import LabelerError
 from labeler.gui.children.predict_client import JobResult, PredictClient
 from labeler.gui.children.task_client import TaskClient
@@ -355,8 +353,9 @@ class Learner(QObject):
             self._alike.add(image_id)
         if is_open and found and not self._has_hinted:
             self._has_hinted = True
-            like = counted(len(found), "look-alike")
-            self.hinted.emit(f"{like} found: Ctrl+Shift+Enter accepts all, a right click rejects one.")
+            self.hinted.emit(
+                "Look-alikes: Ctrl+Shift+Enter accepts all that are shown, a right click rejects one."
+            )
         self._store(model, image_id, found)
 
     def _store(self, model: Model, image_id: int, found: tuple[Candidate, ...]) -> None:
@@ -422,14 +421,10 @@ def fresh_finds(found: Iterable[Candidate], labelled: Iterable[Annotation]) -> t
     known = tuple(labelled)
     if not likely or not known:
         return likely
-    overlaps = box_iou(_corners(likely), _corners(known)).max(axis=1)
+    overlaps = box_iou(corners([one.shape for one in likely]), corners([one.shape for one in known])).max(
+        axis=1
+    )
     return tuple(one for one, overlap in zip(likely, overlaps.tolist(), strict=True) if overlap < _SAME)
-
-
-def _corners(records: Iterable[Candidate | Annotation]) -> NDArray[np.float64]:
-    """(N, 4) xyxy."""
-    boxes = [bounds(one.shape) for one in records]
-    return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], dtype=np.float64)
 
 
 def _takes_back(change: Change) -> bool:

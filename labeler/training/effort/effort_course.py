@@ -234,8 +234,9 @@ class EffortCourse:
             return
         new = len(self._done) - self._learnt_from
         if new < max(self._every, self._learnt_from // 4):
-            if len(self._done) < FEW_IMAGES:
-                self._learn_by(self._tools.learner, self._take)  # by look-alikes, which takes no time
+            learner = self._tools.learner
+            if learner is not None and learner.least <= 1 and len(self._done) < FEW_IMAGES:
+                self._learn_by(learner, self._take)  # by look-alikes, which takes no time
             return
         self._learnt_from = len(self._done)
         masks = sum(not isinstance(one.shape, Box) for done in self._done for one in done.annotations)

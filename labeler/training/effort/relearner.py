@@ -41,6 +41,8 @@ class Relearner:
         seed: int = 0,
     ) -> None:
         self.title = trainer.title
+        self.least = trainer.least
+        """Images with objects that it needs."""
         self._trainer = trainer
         self._categories = tuple(categories)
         self._folder = folder

@@ -171,24 +171,31 @@ def test_a_photo_that_was_renamed_gets_its_file_anew(
     assert not any("another program" in message.text for message in told)
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("atomic_write", "cannot be written"), ("updated", "could not be written")],
+    ids=["one file", "all of the round"],
+)
 def test_what_the_disk_did_not_take_is_tried_again_at_the_next_save(
     qtbot: QtBot,
+    where: str,
+    said: str,
     on: MainWindow,
     photos: Path,
     file: Path,
     told: list[Message],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before, atomic_write = file.read_bytes(), labelme_upkeep.atomic_write
+    before, original = file.read_bytes(), getattr(labelme_upkeep, where)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(labelme_upkeep, "atomic_write", full)
+    monkeypatch.setattr(labelme_upkeep, where, full)
     on.session.edits.add(Box(40, 40, 60, 55), by="test")
-    qtbot.waitUntil(lambda: "cannot be written" in told[-1].text, timeout=20_000)
+    qtbot.waitUntil(lambda: said in told[-1].text, timeout=20_000)
     assert file.read_bytes() == before
-    monkeypatch.setattr(labelme_upkeep, "atomic_write", atomic_write)
+    monkeypatch.setattr(labelme_upkeep, where, original)
     other = next(image for image in on.session.document.images if Path(image.path).stem != file.stem)
     on.session.place.go_to(other.id)
     qtbot.waitUntil(lambda: on.session.place.pixels is not None, timeout=20_000)
