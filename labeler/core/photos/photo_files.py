@@ -229,6 +229,8 @@ def _below(entries: Sequence["os.DirEntry[str]"], prefix: str, trail: tuple[str,
                 continue
             try:
                 inner = _entries(entry.path)
+            except FileNotFoundError:
+                continue  # it went since the one around it was listed
             except OSError as error:
                 logger.warning("The folder %s was left out: %s", entry.path, error)
                 continue

@@ -1,6 +1,7 @@
 """Finding images, and where a folder's project is kept."""
 
 import os
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from labeler.core.order import natural_key
-from labeler.core.photos.photo_files import digest, fingerprint
+from labeler.core.photos.photo_files import digest, files_below, fingerprint
 from labeler.core.records import Category, Change, Edit
 from labeler.errors import ProjectError
 from labeler.paths import data_dir
@@ -286,3 +287,12 @@ def test_a_project_that_was_moved_and_linked_is_about_its_photos(tmp_path: Path)
     (photos / "labels.labeler").symlink_to(tmp_path / "kept" / "mine.labeler")
     place = locate(photos)
     assert (place.project, place.root) == (tmp_path / "kept" / "mine.labeler", photos)
+
+
+def test_a_folder_that_goes_while_the_one_around_it_is_walked_is_no_trouble(tmp_path: Path) -> None:
+    """A project moved aside takes its folder of snapshots along; a log line from WARNING on fails a test."""
+    touch(tmp_path, "a.jpg", "b/c.jpg", "d.jpg")
+    walk = files_below(tmp_path)
+    assert next(walk) == "a.jpg"
+    shutil.rmtree(tmp_path / "b")
+    assert list(walk) == ["d.jpg"]
